@@ -1,0 +1,2 @@
+//! The two Firehose calls as bytes.
+pub mod credentials;

@@ -1,0 +1,7 @@
+//! firehose-connector
+pub mod config;
+pub mod firehose;
+pub mod limits;
+pub mod net;
+pub mod relay;
+pub mod time;

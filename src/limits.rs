@@ -1,0 +1,1 @@
+//! Every bound, with its unit and source.

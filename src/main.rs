@@ -1,0 +1,2 @@
+//! Entry: see `firehose_connector`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The relay: no I/O, no clock.
+pub mod arn;
