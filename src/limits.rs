@@ -39,7 +39,7 @@ pub const SEGMENTS: usize = 64;
 /// Smallest segment, bytes: below that the mapping costs more than it saves.
 pub const SEGMENT_BYTES: usize = 64 * 1024;
 /// Smallest useful arena, bytes.
-pub const ARENA_BYTES: usize = 256 * 1024;
+pub const ARENA_BYTES: usize = STATUS_QUEUE_BYTES_MIN + 256 * 1024;
 
 // ---- sending ----
 
@@ -48,6 +48,8 @@ pub const CONNECTIONS: usize = 4;
 /// Requests in flight for one delivery stream without batching (version 1, interval 0): with one,
 /// a round trip of 100 ms would mean 10 records a second.
 pub const SINGLE_IN_FLIGHT: usize = 4;
+/// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and what stands around it.
+pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
 /// Bytes of a request body encoded at a time.
 pub const CHUNK_BYTES: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
@@ -77,9 +79,15 @@ pub const STATUS_BYTES: usize = 128 * 1024;
 pub const STATUS_IN_FLIGHT_BYTES: usize = 2 * STATUS_BYTES;
 /// Status messages sent and not yet acknowledged by the broker.
 pub const STATUS_IN_FLIGHT: usize = 32;
-/// Room for statuses below which no further batch is sent while the broker is there to take them:
-/// the statuses of one batch.
-pub const STATUS_RESERVE_BYTES: usize = 192 * 1024;
+/// Share of the arena that statuses may take and records may not: one part in this many.
+pub const STATUS_SHARE: usize = 8;
+/// Most that statuses may take of the arena, bytes: about 13,000 of them.
+pub const STATUS_QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Least, bytes: the statuses of two batches.
+pub const STATUS_QUEUE_BYTES_MIN: usize = 2 * BATCH_RECORDS * STATUS_ENTRY_BYTES;
+/// Bytes of an ordinary status: a record id of 224 characters, a short id, and what stands around them.
+/// While the broker is there to take statuses, a batch is sent only when its statuses have room.
+pub const STATUS_ENTRY_BYTES: usize = 320;
 
 // ---- MQTT ----
 

@@ -7,6 +7,7 @@
 use std::io;
 
 use super::arena::{Arena, Block, Full, PAYLOAD};
+use super::chain::Chain;
 use crate::limits::RECORD_BYTES;
 use crate::time::Instant;
 
@@ -35,22 +36,21 @@ impl From<Full> for WriteError {
 #[derive(Debug)]
 pub struct RecordWriter<'a> {
     arena: &'a mut Arena,
-    first: Block,
-    last: Block,
-    /// Bytes used in `last`.
-    used: usize,
+    chain: Chain,
+    /// Blocks that are not for records.
+    keep: usize,
     data_len: usize,
     id_len: usize,
 }
 
 impl<'a> RecordWriter<'a> {
-    /// Takes the first block.
+    /// Takes the first block, leaving at least `keep` blocks to others.
     ///
     /// # Errors
     /// The arena is full.
-    pub fn new(arena: &'a mut Arena) -> Result<Self, Full> {
-        let first = arena.take()?;
-        Ok(Self { arena, first, last: first, used: HEADER, data_len: 0, id_len: 0 })
+    pub fn new(arena: &'a mut Arena, keep: usize) -> Result<Self, Full> {
+        let chain = Chain::new(arena, HEADER, keep)?;
+        Ok(Self { arena, chain, keep, data_len: 0, id_len: 0 })
     }
 
     /// Appends data. Must not follow [`RecordWriter::id`].
@@ -62,7 +62,7 @@ impl<'a> RecordWriter<'a> {
         if self.data_len + piece.len() > RECORD_BYTES {
             return Err(WriteError::TooLarge);
         }
-        self.append(piece)?;
+        self.chain.append(self.arena, piece, self.keep)?;
         self.data_len += piece.len();
         Ok(())
     }
@@ -72,45 +72,35 @@ impl<'a> RecordWriter<'a> {
     /// # Errors
     /// The arena is full.
     pub fn id(&mut self, piece: &[u8]) -> Result<(), Full> {
-        self.append(piece)?;
+        self.chain.append(self.arena, piece, self.keep)?;
         self.id_len += piece.len();
         Ok(())
+    }
+
+    /// Bytes of the id so far.
+    #[must_use]
+    pub const fn id_len(&self) -> usize {
+        self.id_len
     }
 
     /// Seals the record.
     #[must_use]
     pub fn finish(mut self, received_at: Instant) -> Record {
-        let record = Record(core::mem::replace(&mut self.first, Block::NONE));
+        let record = Record(core::mem::replace(&mut self.chain.first, Block::NONE));
         let header = &mut self.arena.bytes_mut(record.0)[..HEADER];
         header.fill(0);
         header[..4].copy_from_slice(&Block::NONE.to_bytes());
-        // Both lengths are bounded far below 4 GiB: by RECORD_BYTES and by the packet limit.
+        // Both lengths are bounded far below 4 GiB: by RECORD_BYTES and by ID_JSON_BYTES.
         header[4..8].copy_from_slice(&u32::try_from(self.data_len).unwrap_or(u32::MAX).to_le_bytes());
         header[8..12].copy_from_slice(&u32::try_from(self.id_len).unwrap_or(u32::MAX).to_le_bytes());
         header[12..20].copy_from_slice(&received_at.as_millis().to_le_bytes());
         record
     }
-
-    fn append(&mut self, mut piece: &[u8]) -> Result<(), Full> {
-        while !piece.is_empty() {
-            if self.used == PAYLOAD {
-                let block = self.arena.take()?;
-                self.arena.set_next(self.last, block);
-                self.last = block;
-                self.used = 0;
-            }
-            let (now, later) = piece.split_at(piece.len().min(PAYLOAD - self.used));
-            self.arena.bytes_mut(self.last)[self.used..self.used + now.len()].copy_from_slice(now);
-            self.used += now.len();
-            piece = later;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for RecordWriter<'_> {
     fn drop(&mut self) {
-        self.arena.release(self.first);
+        self.arena.release(self.chain.first);
     }
 }
 
@@ -152,27 +142,6 @@ impl Record {
         Instant::from_millis(u64::from_le_bytes(self.field(arena, 12)))
     }
 
-    /// The id's JSON text, block by block.
-    pub fn id(self, arena: &Arena) -> impl Iterator<Item = &[u8]> {
-        let mut place = HEADER + self.data_len(arena);
-        let mut left = self.id_len(arena);
-        let mut block = self.0;
-        while left > 0 && place >= PAYLOAD {
-            block = arena.next(block);
-            place -= PAYLOAD;
-        }
-        core::iter::from_fn(move || {
-            if left == 0 {
-                return None;
-            }
-            let piece = &arena.bytes(block)[place..PAYLOAD.min(place + left)];
-            left -= piece.len();
-            place = 0;
-            block = arena.next(block);
-            Some(piece)
-        })
-    }
-
     pub(super) fn next(self, arena: &Arena) -> Self {
         Self(Block::from_bytes(self.field(arena, 0)))
     }
@@ -188,24 +157,36 @@ impl Record {
     }
 }
 
-/// Reads the data of one record piece by piece. Plain numbers, so that it can be kept between two
+/// Reads the data or the id of one record piece by piece. Plain numbers, so that it can be kept between two
 /// reads while records come in.
 #[derive(Debug, Clone, Copy)]
-pub struct DataCursor {
+pub struct Cursor {
     block: Block,
     place: usize,
     left: usize,
 }
 
-impl DataCursor {
+impl Cursor {
     /// At the first byte of `record`'s data.
     #[must_use]
-    pub fn new(record: Record, arena: &Arena) -> Self {
+    pub fn data(record: Record, arena: &Arena) -> Self {
         Self { block: record.0, place: HEADER, left: record.data_len(arena) }
     }
 
-    /// The bytes at hand, never empty before the end. All pieces but a record's last have a length divisible by 3
-    /// as long as [`DataCursor::advance`] is called with multiples of 3.
+    /// At the first byte of the JSON text of `record`'s id.
+    #[must_use]
+    pub fn id(record: Record, arena: &Arena) -> Self {
+        let (mut block, mut place) = (record.0, HEADER + record.data_len(arena));
+        let left = record.id_len(arena);
+        while left > 0 && place >= PAYLOAD {
+            block = arena.next(block);
+            place -= PAYLOAD;
+        }
+        Self { block, place, left }
+    }
+
+    /// The bytes at hand, not empty before the end. All pieces of data but a record's last have a length
+    /// divisible by 3, as long as [`Cursor::advance`] is called with multiples of 3.
     #[must_use]
     pub fn piece(self, arena: &Arena) -> &[u8] {
         if self.left == 0 {
