@@ -5,7 +5,10 @@ use std::{
     path::Path,
 };
 
-use super::problem::{Problem, Problems};
+use super::{
+    problem::{Problem, Problems},
+    settings::VARIABLES,
+};
 
 /// The variables that have a value.
 pub(super) struct Environment(Vec<(OsString, OsString)>);
@@ -40,6 +43,7 @@ impl Environment {
     }
 
     fn value(&self, name: &str) -> Option<&OsStr> {
+        debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
     }
 }

@@ -49,7 +49,9 @@ mod tests {
         let names = ["MemorySize", "PublishInterval", "IsolationMode"];
         assert_eq!(nearest("memorysize", names), Some("MemorySize"));
         assert_eq!(nearest("PublishIntervall", names), Some("PublishInterval"));
-        assert_eq!(nearest("Isolation", names), None);
+        assert_eq!(nearest("Isolation", names), Some("IsolationMode"));
+        assert_eq!(nearest("Foo", names), None);
+        assert_eq!(nearest("Name", names), None);
         assert_eq!(nearest("", names), None);
         assert_eq!(nearest(&"x".repeat(200_000), names), None);
     }

@@ -111,7 +111,7 @@ pub(super) fn connector_without_file(environment: &Environment, problems: &mut P
 
 fn check_names(definition: &Definition, problems: &mut Problems) {
     let version = definition.version;
-    for (name, _) in &definition.parameters {
+    for (name, value) in &definition.parameters {
         let rule = match PARAMETERS.iter().find(|parameter| parameter.name == name) {
             Some(parameter) if parameter.versions.contains(&version) => continue,
             Some(parameter) => not_in(version, parameter),
@@ -124,7 +124,7 @@ fn check_names(definition: &Definition, problems: &mut Problems) {
                 }
             },
         };
-        problems.push(Problem::key(&definition.file, name, rule));
+        problems.push(Problem::key(&definition.file, name, rule).with_value(value));
     }
 }
 
@@ -212,18 +212,15 @@ fn in_definition<'a>(definition: &'a Definition, parameter: &Parameter, problems
         }
         return None;
     };
-    let problem = |rule: String| Problem::key(&definition.file, name, rule);
-    let fault = match value {
+    let rule = match value {
         Json::Text(text) => match check(parameter, text) {
             Ok(()) => return Some(text),
-            Err(rule) => problem(rule).with_text(text),
+            Err(rule) => rule,
         },
-        Json::Literal(literal) => {
-            problem(format!("must be a string: put it in quotes, \"{literal}\"")).with_literal(literal)
-        }
-        Json::Array(_) | Json::Object(_) => problem("must be a string".to_owned()),
+        Json::Literal(literal) => format!("must be a string: put it in quotes, \"{literal}\""),
+        Json::Array(_) | Json::Object(_) => "must be a string".to_owned(),
     };
-    problems.push(fault);
+    problems.push(Problem::key(&definition.file, name, rule).with_value(value));
     None
 }
 

@@ -3,6 +3,8 @@
 use core::fmt;
 use std::path::{Path, PathBuf};
 
+use super::json::Json;
+
 /// One fault of a file or of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -40,9 +42,13 @@ impl Problem {
         Self { value: Some(format!("{:?}", shorten(text))), ..self }
     }
 
-    /// The same fault, showing a value that is not a string.
-    pub(super) fn with_literal(self, literal: &str) -> Self {
-        Self { value: Some(shorten(literal)), ..self }
+    /// The same fault, showing the JSON value that has it if that is not a structure.
+    pub(super) fn with_value(self, value: &Json) -> Self {
+        match value {
+            Json::Text(text) => self.with_text(text),
+            Json::Literal(literal) => Self { value: Some(shorten(literal)), ..self },
+            Json::Array(_) | Json::Object(_) => self,
+        }
     }
 }
 
