@@ -68,6 +68,11 @@ pub const STALL: Duration = Duration::from_secs(60);
 /// A connection to the service unused for this long is closed; the service closes its side later.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
+/// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
+pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
+/// A clock that differs less from the service's is right: a signature is good for 5 minutes either way.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 // ---- status ----
 
 /// Bytes of one status message: the payload limit of AWS IoT Core. More entries go in a second message.

@@ -1,8 +1,10 @@
 //! Everything that waits.
 pub mod bounded_file;
+pub mod clock;
 pub mod connect;
 pub mod credentials;
 pub mod fetch;
+pub mod http;
 #[cfg(test)]
 mod test_support;
 pub mod tls;
