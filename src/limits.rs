@@ -109,6 +109,12 @@ pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// From the start of connecting to the last subscription's acknowledgement.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
+/// A write that the broker does not take for this long ends the session.
+pub const MQTT_WRITE: Duration = Duration::from_secs(60);
+/// A session that stood for this long ends a series of failures.
+pub const MQTT_STABLE: Duration = Duration::from_secs(60);
+/// Bytes of a packet that is not a publish.
+pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// The same when the broker answered and refused: only a person can mend that.

@@ -28,6 +28,11 @@ impl Packets {
         let max_incoming_size = Some(u32::try_from(bytes).unwrap_or(u32::MAX));
         Self(Codec { max_incoming_size, max_outgoing_size: None })
     }
+
+    /// Sends packets of at most `bytes`, the broker's limit.
+    pub(super) const fn limit_outgoing(&mut self, bytes: Option<u32>) {
+        self.0.max_outgoing_size = bytes;
+    }
 }
 
 impl Decoder for Packets {

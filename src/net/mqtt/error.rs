@@ -3,8 +3,8 @@
 use core::{error, fmt};
 use std::io;
 
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 use rumqttc::v5::mqttbytes;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 
 use crate::limits::MQTT_KEEP_ALIVE;
 use crate::net::connect::ConnectError;
@@ -69,14 +69,16 @@ impl fmt::Display for MqttError {
                 "the broker closed the connection in answer to the login; perhaps it does not speak MQTT 5, \
                  or wants TLS or a client certificate",
             ),
-            Self::Refused(ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion) => {
-                f.write_str("the broker does not speak the MQTT 5 that the connector needs")
-            }
-            Self::Refused(code @ (ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized)) => write!(
-                f,
-                "the broker refuses the login ({code:?}), see FIREHOSE_CONNECTOR_MQTT_USERNAME and \
+            Self::Refused(
+                ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion,
+            ) => f.write_str("the broker does not speak the MQTT 5 that the connector needs"),
+            Self::Refused(code @ (ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized)) => {
+                write!(
+                    f,
+                    "the broker refuses the login ({code:?}), see FIREHOSE_CONNECTOR_MQTT_USERNAME and \
                  FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE"
-            ),
+                )
+            }
             Self::Refused(code) => write!(f, "the broker refuses the connection ({code:?})"),
             Self::SubscriptionRefused { filter, reason } => {
                 write!(f, "the broker refuses the subscription to {filter} ({reason:?})")

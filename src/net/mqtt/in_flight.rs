@@ -15,8 +15,8 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.bytes == 0
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
 
     /// Whether another message may be sent, to a broker that takes `receive_maximum` at a time.
@@ -29,8 +29,9 @@ impl InFlight {
     pub(super) fn insert(&mut self, message: Bytes) -> Option<u16> {
         // Ids run in a circle much longer than the table, so the next one is never in use.
         self.last_id = if self.last_id >= LAST_ID { 1 } else { self.last_id + 1 };
-        self.bytes += message.len();
+        let bytes = message.len();
         self.messages.push((self.last_id, message)).ok()?;
+        self.bytes += bytes;
         Some(self.last_id)
     }
 
