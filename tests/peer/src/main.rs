@@ -137,6 +137,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut options = MqttOptions::new("firehose-peer", host, port.parse()?);
     options.set_max_packet_size(Some(PACKET_BYTES));
+    // By default rumqttc makes room for 65,535 publishes in flight, 14 MiB, which is no yardstick for anybody.
+    options.set_outgoing_inflight_upper_limit(100);
     let (mqtt, event_loop) = AsyncClient::new(options, 100);
 
     let (sender, receiver) = mpsc::channel(BATCH_RECORDS);
