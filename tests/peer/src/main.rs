@@ -105,7 +105,7 @@ struct Batch {
 
 impl Batch {
     fn has_room_for(&self, data: &[u8]) -> bool {
-        self.records.len() < BATCH_RECORDS && self.encoded_bytes + encoded_len(data) <= BATCH_BYTES
+        self.encoded_bytes + encoded_len(data) <= BATCH_BYTES
     }
 
     fn push(&mut self, id: String, data: Vec<u8>) -> Result<(), Box<dyn Error>> {
@@ -175,7 +175,7 @@ async fn receive(mut event_loop: EventLoop, mqtt: AsyncClient, inputs: mpsc::Sen
     }
 }
 
-/// Batches per delivery stream; sends a batch when the next record does not fit, and all of them at each interval.
+/// Batches per delivery stream; sends a batch when it is full, and all of them at each interval.
 async fn relay(
     mut publishes: mpsc::Receiver<Publish>,
     firehose: Client,
@@ -204,6 +204,10 @@ async fn relay(
                     answer(&mqtt, put(&firehose, &stream, full).await).await?;
                 }
                 batch.push(input.id, input.data)?;
+                if batch.records.len() == BATCH_RECORDS {
+                    let full = std::mem::take(batch);
+                    answer(&mqtt, put(&firehose, &stream, full).await).await?;
+                }
             }
             _ = ticks.tick() => {
                 for (stream, batch) in batches.drain().filter(|(_, batch)| !batch.ids.is_empty()) {
