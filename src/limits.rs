@@ -193,3 +193,25 @@ pub mod credentials {
     /// Waiting after many failures, seconds.
     pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
 }
+
+/// What parts of the process take that no bound above says. Measured, with some room: see `scripts/memory`.
+pub mod memory {
+    /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
+    pub const HEAP: usize = 640 * 1024;
+    /// Stack of the main thread, bytes.
+    pub const STACK: usize = 160 * 1024;
+    /// Threads that resolve names, count: one for the broker's name, one for the service's.
+    pub const THREADS: usize = 2;
+    /// Stack of such a thread, bytes; glibc's resolver takes the most.
+    pub const THREAD_STACK: usize = 192 * 1024;
+    /// Stack of such a thread and its share of the allocator, bytes.
+    pub const THREAD: usize = THREAD_STACK + 136 * 1024;
+    /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
+    pub const TLS: usize = 112 * 1024;
+    /// The parsed entries of an answer, bytes.
+    pub const ENTRIES: usize = 64 * 1024;
+    /// Memory that calls for one more connection to the service, bytes.
+    pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
+    /// Share of the memory that a packet may have: one part in this many.
+    pub const PACKET_SHARE: usize = 24;
+}
