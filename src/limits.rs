@@ -28,3 +28,37 @@ pub mod net {
     /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
     pub const MAX_PEM_FILE: u64 = 512 * 1024;
 }
+
+/// Bounds of finding credentials and of keeping them fresh.
+pub mod credentials {
+    use core::time::Duration;
+
+    /// Bytes of a reply of a credentials endpoint. Session tokens are about 1 KiB; AWS promises no maximum.
+    pub const MAX_REPLY: usize = 16 * 1024;
+    /// Bytes that the HTTP client may hold of a reply, head included.
+    pub const HTTP_BUFFER: usize = 16 * 1024;
+    /// A whole exchange with a credentials endpoint, seconds. Greengrass asks the cloud before it answers.
+    pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Bytes of a shared credentials or configuration file.
+    pub const MAX_PROFILE_FILE: u64 = 256 * 1024;
+    /// Bytes of an authorization token file.
+    pub const MAX_TOKEN_FILE: u64 = 16 * 1024;
+    /// Characters of a refusal's text that are shown.
+    pub const MAX_REFUSAL_TEXT: usize = 200;
+
+    /// Temporary credentials are renewed this long before their end, seconds (the SDKs' and Greengrass's value), or a
+    /// tenth of what is left when that is less.
+    pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
+    /// Long-lived keys are read again after this, seconds, so that a rotated key is picked up.
+    pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
+    /// Between two scheduled renewals at least, seconds.
+    pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+    /// Until the next try when the endpoint hands out credentials that have ended by our clock, seconds.
+    pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
+    /// Between two renewals because the service refused what we have, at least, seconds.
+    pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
+    /// Waiting after the first failure, seconds; doubled with each further one.
+    pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
+    /// Waiting after many failures, seconds.
+    pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
+}
