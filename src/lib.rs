@@ -1,6 +1,7 @@
 //! firehose-connector
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod firehose;
 pub mod limits;
 pub mod memory;

@@ -122,6 +122,11 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 
 // ---- life ----
 
+/// Lines of one kind that the log takes at once.
+pub const LOG_BURST: u32 = 10;
+/// After a burst, one line of its kind in this time.
+pub const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// After SIGTERM: how long held records may still be sent.
 pub const DRAIN: Duration = Duration::from_secs(8);
 /// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] this is the

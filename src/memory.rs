@@ -57,24 +57,23 @@ impl fmt::Display for TooSmall {
 impl core::error::Error for TooSmall {}
 
 impl Plan {
-    /// Divides `total` bytes, of which the program itself takes up to `program`.
+    /// Divides `total` bytes, of which the program itself takes up to `program`. The more there is, the more connections and
+    /// the larger packets; most of it goes to the arena.
     ///
     /// # Errors
-    /// The arena would be smaller than [`ARENA_BYTES`].
+    /// Less than one connection, the smallest packets and [`ARENA_BYTES`] of arena need.
     pub fn new(total: usize, program: usize) -> Result<Self, TooSmall> {
-        let free = total.saturating_sub(program + RUNTIME);
-        // Small devices get one connection and small packets; large ones get what the bounds allow.
-        let connections = (free / limits::PER_CONNECTION).clamp(1, CONNECTIONS);
-        let packet = (free / limits::PACKET_SHARE).clamp(PACKET_BYTES_MIN, PACKET_BYTES_MAX);
+        let least = least(program);
+        let Some(extra) = total.checked_sub(least) else {
+            return Err(TooSmall { given: total / KIB, least: least.div_ceil(KIB) });
+        };
+        let connections = (1 + extra / limits::PER_CONNECTION).min(CONNECTIONS);
+        let packet = (PACKET_BYTES_MIN + extra / limits::PACKET_SHARE).min(PACKET_BYTES_MAX);
         let read = packet.min(PUBLISHES_BYTES);
         let service = connections * CONNECTION;
         let broker = broker(packet, read);
-        match free.checked_sub(service + broker) {
-            Some(arena) if arena >= ARENA_BYTES => {
-                Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read })
-            }
-            _ => Err(TooSmall { given: total / KIB, least: least(program).div_ceil(KIB) }),
-        }
+        let arena = total - program - RUNTIME - service - broker;
+        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read })
     }
 
     /// The most data memory: all but the program's files.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body as _;
+use hyper::Method;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AGE, DATE, HeaderMap};
 use hyper_util::rt::TokioIo;
@@ -34,6 +35,18 @@ pub struct Target {
     pub port: u16,
     /// Over TLS.
     pub tls: bool,
+}
+
+impl Target {
+    /// The `Host` header: with the port only where it is not the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
 }
 
 /// A request; its body follows through `chunks`.
@@ -92,6 +105,8 @@ pub enum SendError {
     Broken(hyper::Error),
     /// The answer is longer than [`REPLY_BYTES`].
     ReplyTooLong,
+    /// A fresh connection was closed before the request could be sent.
+    Closed,
 }
 
 impl fmt::Display for SendError {
@@ -101,6 +116,7 @@ impl fmt::Display for SendError {
             Self::Stalled => write!(f, "the connection to the service moved no byte for {} s", STALL.as_secs()),
             Self::Broken(_) => f.write_str("the connection to the service broke"),
             Self::ReplyTooLong => write!(f, "the service's answer is longer than {REPLY_BYTES} bytes"),
+            Self::Closed => f.write_str("the service closed the connection at once"),
         }
     }
 }
@@ -110,7 +126,7 @@ impl error::Error for SendError {
         match self {
             Self::Connect(error) => error.source(),
             Self::Broken(error) => Some(error),
-            Self::Stalled | Self::ReplyTooLong => None,
+            Self::Stalled | Self::ReplyTooLong | Self::Closed => None,
         }
     }
 }
@@ -160,16 +176,14 @@ async fn exchange(
     tls: &Tls,
 ) -> Result<Reply, SendError> {
     let Request { number, target, headers, length, chunks } = request;
-    let mut message = hyper::Request::post("/").body(ChunkBody::new(number, length, chunks, events.clone()));
-    if let Ok(message) = &mut message {
-        for header in headers {
-            if let Ok(value) = header.value.try_into() {
-                message.headers_mut().insert(header.name, value);
-            }
+    let mut message = hyper::Request::new(ChunkBody::new(number, length, chunks, events.clone()));
+    *message.method_mut() = Method::POST;
+    for header in headers {
+        // A value that has been signed is a valid one.
+        if let Ok(value) = header.value.try_into() {
+            message.headers_mut().insert(header.name, value);
         }
     }
-    // Neither the path nor the method can be refused, they are constants.
-    let Ok(mut message) = message else { return Err(SendError::Stalled) };
     // A kept connection may have been closed by the other side; then nothing was sent, and a new one is tried.
     if let Some(kept) = open.take().filter(|kept| kept.target == target && !kept.sender.is_closed()) {
         match send(open.insert(kept), message).await {
@@ -181,7 +195,7 @@ async fn exchange(
     let fresh = Open::new(target, tls).await?;
     match send(open.insert(fresh), message).await {
         Ok(reply) => Ok(reply),
-        Err(Failed::NotSent(_)) => Err(SendError::Stalled),
+        Err(Failed::NotSent(_)) => Err(SendError::Closed),
         Err(Failed::Sent(error)) => Err(error),
     }
 }

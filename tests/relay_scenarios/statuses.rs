@@ -54,7 +54,9 @@ fn version_1_never_puts_two_records_in_a_message() {
     }
     s.broker(Broker::Takes);
     for id in 1..=3 {
-        s.expect_status(&format!(r#"{{"response": {{"firehose_record_id": "r0", "status": "success"}}, "id": "{id}"}}"#));
+        s.expect_status(&format!(
+            r#"{{"response": {{"firehose_record_id": "r0", "status": "success"}}, "id": "{id}"}}"#
+        ));
     }
 }
 
@@ -73,7 +75,9 @@ fn the_statuses_of_a_batch_are_split_at_128_kib_in_its_order() {
     let mut seen = Vec::new();
     for message in messages {
         let message: serde_json::Value = serde_json::from_str(&message).unwrap();
-        seen.extend(message["response"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            message["response"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned()),
+        );
     }
     assert_eq!(seen, ids);
 }

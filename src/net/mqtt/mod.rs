@@ -15,13 +15,13 @@ mod session;
 pub use error::MqttError;
 
 use bytes::Bytes;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Secret;
 use crate::limits::{MQTT_BACKOFF, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
+use crate::net::chance;
 use crate::net::tls::Tls;
 use crate::relay::backoff::{Jitter, delay};
 use in_flight::InFlight;
@@ -130,10 +130,4 @@ async fn serve(settings: Settings, mut ends: Ends) {
             () = ends.inbound.closed() => return,
         }
     }
-}
-
-/// Without a source of chance there is none: a fleet then reconnects in step, and nothing else suffers.
-fn chance() -> u64 {
-    let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).map_or(0, |()| u64::from_ne_bytes(bytes))
 }
