@@ -1,4 +1,5 @@
 //! firehose-connector
+pub mod cli;
 pub mod config;
 pub mod firehose;
 pub mod limits;

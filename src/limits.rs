@@ -1,1 +1,184 @@
-//! Every bound, with its unit and source.
+//! Every bound, with its unit, its source, and what happens when it is reached.
+//!
+//! A bound named "service" is a limit of Amazon Data Firehose that cannot be raised; the rest are
+//! ours. How the bounds add up to `MemorySize` is worked out in [`crate::memory`].
+
+use crate::time::Duration;
+
+// ---- the service (API reference of PutRecord and PutRecordBatch) ----
+
+/// Service: bytes of data in one record, before base64. A larger one fails with `RecordTooLarge`.
+pub const RECORD_BYTES: usize = 1_024_000;
+/// Service: records in one `PutRecordBatch`. The rest wait for the next batch.
+pub const BATCH_RECORDS: usize = 500;
+/// Service: bytes of one request body. The API does not say whether base64 counts; encoded bytes
+/// are counted here, which is right under either reading.
+pub const BATCH_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Service: characters of a delivery stream name.
+pub const NAME_BYTES: usize = 64;
+
+// ---- delivery streams and records ----
+
+/// Bytes of a delivery stream ARN: its parts at their longest. A longer one is not a valid ARN.
+pub const ARN_BYTES: usize = 160;
+/// Delivery streams known at one time: the default one and those named by messages that have records
+/// held. A record for one more fails with `TooManyDeliveryStreams`.
+pub const STREAMS: usize = 32;
+/// Bytes of an id as JSON text. A longer one fails with `InvalidMessage`, because its status would
+/// not fit a status message. 64 KiB is also the longest MQTT topic.
+pub const ID_JSON_BYTES: usize = 64 * 1024;
+/// Levels of arrays and objects in a JSON message; deeper ones fail with `InvalidMessage`.
+pub const NESTING: usize = 128;
+
+// ---- arena ----
+
+/// Bytes of an arena block. Small, so that a record of 100 bytes does not hold a kilobyte.
+pub const BLOCK_BYTES: usize = 256;
+/// Segments the arena is mapped in; a segment without records goes back to the kernel.
+pub const SEGMENTS: usize = 64;
+/// Smallest segment, bytes: below that the mapping costs more than it saves.
+pub const SEGMENT_BYTES: usize = 64 * 1024;
+/// Smallest useful arena, bytes.
+pub const ARENA_BYTES: usize = STATUS_QUEUE_BYTES_MIN + 256 * 1024;
+
+// ---- sending ----
+
+/// Requests in flight, each on a connection of its own.
+pub const CONNECTIONS: usize = 4;
+/// Requests in flight for one delivery stream without batching (version 1, interval 0): with one,
+/// a round trip of 100 ms would mean 10 records a second.
+pub const SINGLE_IN_FLIGHT: usize = 4;
+/// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and what stands around it.
+pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
+/// Bytes of a request body encoded at a time.
+pub const CHUNK_BYTES: usize = 16 * 1024;
+/// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
+/// taken as unreadable: its batch is sent again with half as many records.
+pub const REPLY_BYTES: usize = 256 * 1024;
+/// Bytes of a service's error message that are kept for the status.
+pub const ERROR_MESSAGE_BYTES: usize = 1024;
+/// First delay after a failed request; each further failure doubles it.
+pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
+/// Longest delay between two attempts of a delivery stream.
+pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
+/// Shortest delay, so that jitter never makes a busy loop.
+pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
+/// A request that moved no byte for this long has failed.
+pub const STALL: Duration = Duration::from_secs(60);
+/// A connection to the service unused for this long is closed; the service closes its side later.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
+
+// ---- status ----
+
+/// Bytes of one status message: the payload limit of AWS IoT Core. More entries go in a second message.
+pub const STATUS_BYTES: usize = 128 * 1024;
+/// Bytes of status messages sent and not yet acknowledged by the broker.
+pub const STATUS_IN_FLIGHT_BYTES: usize = 2 * STATUS_BYTES;
+/// Status messages sent and not yet acknowledged by the broker.
+pub const STATUS_IN_FLIGHT: usize = 32;
+/// Share of the arena that statuses may take and records may not: one part in this many.
+pub const STATUS_SHARE: usize = 8;
+/// Most that statuses may take of the arena, bytes: about 13,000 of them.
+pub const STATUS_QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Least, bytes: the statuses of two batches.
+pub const STATUS_QUEUE_BYTES_MIN: usize = 2 * BATCH_RECORDS * STATUS_ENTRY_BYTES;
+/// Bytes of an ordinary status: a record id of 224 characters, a short id, and what stands around them.
+/// While the broker is there to take statuses, a batch is sent only when its statuses have room.
+pub const STATUS_ENTRY_BYTES: usize = 320;
+
+// ---- MQTT ----
+
+/// Publishes handed to the relay at a time, acknowledged together.
+pub const PUBLISHES: usize = 64;
+/// Bytes of publishes after which no more are added to those handed to the relay.
+pub const PUBLISHES_BYTES: usize = 64 * 1024;
+/// QoS 1 publishes that the broker may have sent without our acknowledgement (`Receive Maximum`).
+pub const RECEIVE_MAXIMUM: u16 = 500;
+/// Smallest packet limit announced to the broker, bytes.
+pub const PACKET_BYTES_MIN: usize = 16 * 1024;
+/// Largest packet limit: a record of the largest size with every byte written as `\u00XX`, and an id.
+pub const PACKET_BYTES_MAX: usize = 6 * RECORD_BYTES + 2 * ID_JSON_BYTES;
+/// How long the broker keeps the session, and with it QoS 1 publishes, while the connector is away.
+pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+/// MQTT keep-alive: a silent connection is found dead within one and a half of it.
+pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// From the start of connecting to the last subscription's acknowledgement.
+pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
+/// First and longest delay between two attempts to reach the broker.
+pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// The same when the broker answered and refused: only a person can mend that.
+pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+
+// ---- life ----
+
+/// After SIGTERM: how long held records may still be sent.
+pub const DRAIN: Duration = Duration::from_secs(8);
+/// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] this is the
+/// stated time of 10 seconds.
+pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
+
+const _: () = assert!(STATUS_BYTES >= ID_JSON_BYTES + ERROR_MESSAGE_BYTES * 6 + 1024, "every status fits a message");
+const _: () = assert!(ARN_BYTES >= "arn:::::deliverystream/".len() + 16 + "firehose".len() + 32 + 12 + NAME_BYTES);
+
+/// Bounds of connections, TLS and the files they need.
+pub mod net {
+    use core::time::Duration;
+
+    /// Name resolution, seconds. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
+    pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
+    /// One address, seconds: the first SYN and its repetitions after 1, 3 and 7 s.
+    pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
+    /// All addresses of a name together, seconds.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+    /// TLS handshake, seconds: four round trips with about 6 KiB, on links that carry 1 KiB a second.
+    pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Addresses of one name that are considered, the rest is ignored. AWS endpoints answer with up to 8 per family.
+    pub const MAX_ADDRESSES: usize = 16;
+    /// Silence on a connection before the kernel probes the peer, seconds. NAT tables forget after some minutes.
+    pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
+    /// Between two probes, seconds.
+    pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+    /// Bytes that the kernel may hold unsent for a connection to the service (`SO_SNDBUF`; the kernel doubles it for its
+    /// own accounting). Small enough that a slow link shows progress between two time-outs.
+    pub const SERVICE_SEND_BUFFER: u32 = 128 * 1024;
+    /// Bytes that a TLS connection may hold unsent, in either direction of the API.
+    pub const TLS_BUFFER: usize = 32 * 1024;
+    /// Server names whose TLS sessions are remembered for a short handshake.
+    pub const TLS_SESSIONS: usize = 4;
+    /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
+    pub const MAX_PEM_FILE: u64 = 512 * 1024;
+}
+
+/// Bounds of finding credentials and of keeping them fresh.
+pub mod credentials {
+    use core::time::Duration;
+
+    /// Bytes of a reply of a credentials endpoint. Session tokens are about 1 KiB; AWS promises no maximum.
+    pub const MAX_REPLY: usize = 16 * 1024;
+    /// Bytes that the HTTP client may hold of a reply, head included.
+    pub const HTTP_BUFFER: usize = 16 * 1024;
+    /// A whole exchange with a credentials endpoint, seconds. Greengrass asks the cloud before it answers.
+    pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Bytes of a shared credentials or configuration file.
+    pub const MAX_PROFILE_FILE: u64 = 256 * 1024;
+    /// Bytes of an authorization token file.
+    pub const MAX_TOKEN_FILE: u64 = 16 * 1024;
+    /// Characters of a refusal's text that are shown.
+    pub const MAX_REFUSAL_TEXT: usize = 200;
+
+    /// Temporary credentials are renewed this long before their end, seconds (the SDKs' and Greengrass's value), or a
+    /// tenth of what is left when that is less.
+    pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
+    /// Long-lived keys are read again after this, seconds, so that a rotated key is picked up.
+    pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
+    /// Between two scheduled renewals at least, seconds.
+    pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+    /// Until the next try when the endpoint hands out credentials that have ended by our clock, seconds.
+    pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
+    /// Between two renewals because the service refused what we have, at least, seconds.
+    pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
+    /// Waiting after the first failure, seconds; doubled with each further one.
+    pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
+    /// Waiting after many failures, seconds.
+    pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
+}

@@ -1,2 +1,235 @@
-//! The relay: no I/O, no clock.
+//! The relay: takes publishes, holds their records, says what to send when, and what to answer.
+//!
+//! It does no I/O and has no clock: the caller brings bytes and the time, and gets bytes and a
+//! deadline. Every call takes `now`; a time that runs backwards only delays.
+//!
+//! A record's life: [`Relay::accept`] copies it into the [`arena`] and the [`queue`] of its
+//! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, which `firehose::request`
+//! reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
+//! to the end of the queue. [`Relay::next_status`] yields the statuses as messages.
+//!
+//! At all times: received = succeeded + failed + held.
+
+mod accept;
+pub mod arena;
 pub mod arn;
+pub mod backoff;
+pub mod chain;
+pub mod json;
+pub mod message;
+pub mod outcome;
+pub mod queue;
+pub mod record;
+pub mod refusal;
+mod send;
+mod settle;
+pub mod status;
+pub mod stream;
+
+use arena::Arena;
+use arn::DeliveryStreamArn;
+use backoff::Jitter;
+use queue::RecordQueue;
+use status::StatusQueue;
+use stream::DeliveryStream;
+
+use crate::limits::{CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
+use crate::time::Duration;
+
+/// What a relay is made for.
+#[derive(Debug, Clone)]
+pub struct Settings<'a> {
+    /// Version of the connector, 1 to 5.
+    pub version: u8,
+    /// Where records without an ARN of their own go.
+    pub default_delivery_stream: DeliveryStreamArn<'a>,
+    /// `DeliveryStreamQueueSize`, records.
+    pub queue_size: usize,
+    /// `PublishInterval`; zero: each record is sent on its own, at once.
+    pub publish_interval: Duration,
+    /// Bytes for records and waiting statuses.
+    pub arena_bytes: usize,
+    /// Requests in flight over all streams, at most [`CONNECTIONS`].
+    pub connections: usize,
+    /// For jitter.
+    pub seed: u64,
+}
+
+/// What became of a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// Its record is held.
+    Held,
+    /// It was answered with a `fail` status.
+    Failed,
+    /// Its topic is none of the connector's: not counted, not answered.
+    NotOurs,
+}
+
+/// A batch in flight. It is given back to [`Relay::handle_outcome`] exactly once, so it is not `Clone`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BatchId(usize);
+
+/// The records of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    /// In the order of the request.
+    pub records: RecordQueue,
+    /// Sent by `PutRecord` instead of `PutRecordBatch`.
+    pub single: bool,
+    stream: usize,
+}
+
+/// Records since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Publishes taken from the broker on the connector's topics.
+    pub received: u64,
+    /// Records the service took.
+    pub succeeded: u64,
+    /// Records that ended in a `fail` status.
+    pub failed: u64,
+    /// Times that a record went back to the end of its queue.
+    pub retried: u64,
+}
+
+/// What an outcome did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Records the service took.
+    pub succeeded: usize,
+    /// Records that failed for good.
+    pub failed: usize,
+    /// Records that went back to the end of the queue.
+    pub retried: usize,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Relay {
+    arena: Arena,
+    statuses: StatusQueue,
+    /// The first is the default one and stays; the others leave when they hold nothing.
+    streams: [Option<DeliveryStream>; STREAMS],
+    batches: [Option<Batch>; CONNECTIONS],
+    counters: Counters,
+    jitter: Jitter,
+    queue_size: usize,
+    publish_interval: Duration,
+    connections: usize,
+    /// Without batching, or version 1.
+    single: bool,
+    /// The stream after the one that sent last.
+    turn: usize,
+    statuses_leave: bool,
+    draining: bool,
+}
+
+impl Relay {
+    /// A relay that holds nothing.
+    #[must_use]
+    pub fn new(settings: &Settings<'_>) -> Self {
+        let status_bytes = (settings.arena_bytes / STATUS_SHARE).clamp(STATUS_QUEUE_BYTES_MIN, STATUS_QUEUE_BYTES);
+        let mut streams = [const { None }; STREAMS];
+        streams[DEFAULT] = Some(DeliveryStream::new(settings.default_delivery_stream));
+        Self {
+            arena: Arena::new(settings.arena_bytes),
+            statuses: StatusQueue::new(settings.version, status_bytes),
+            streams,
+            batches: [const { None }; CONNECTIONS],
+            counters: Counters::default(),
+            jitter: Jitter::new(settings.seed),
+            queue_size: settings.queue_size,
+            publish_interval: settings.publish_interval,
+            connections: settings.connections.clamp(1, CONNECTIONS),
+            single: settings.version == 1 || settings.publish_interval.is_zero(),
+            turn: DEFAULT,
+            statuses_leave: false,
+            draining: false,
+        }
+    }
+
+    /// The batch, to be encoded, with the arena that its records are in.
+    ///
+    /// `None` only for an id of another relay.
+    #[must_use]
+    pub fn batch(&self, id: &BatchId) -> Option<(&Batch, &Arena)> {
+        Some((self.batches.get(id.0)?.as_ref()?, &self.arena))
+    }
+
+    /// The delivery stream that a batch goes to.
+    #[must_use]
+    pub fn stream(&self, id: &BatchId) -> Option<&DeliveryStream> {
+        self.streams[self.batches.get(id.0)?.as_ref()?.stream].as_ref()
+    }
+
+    /// Whether a status waits.
+    #[must_use]
+    pub const fn has_status(&self) -> bool {
+        !self.statuses.is_empty()
+    }
+
+    /// Moves the next status message, of at most `limit` bytes, into `message`. Answers how many records it
+    /// speaks of; zero: none waits.
+    pub fn next_status(&mut self, limit: usize, message: &mut Vec<u8>) -> usize {
+        self.statuses.next_message(&mut self.arena, limit, message)
+    }
+
+    /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;
+    /// while it does not, they are sent all the same.
+    pub const fn statuses_leave(&mut self, leave: bool) {
+        self.statuses_leave = leave;
+    }
+
+    /// From now on nothing waits for its interval.
+    pub const fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Records that wait or are in flight.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.streams.iter().flatten().map(DeliveryStream::held).sum()
+    }
+
+    /// Records since the start.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Statuses that found no room, since the start.
+    #[must_use]
+    pub const fn lost_statuses(&self) -> u64 {
+        self.statuses.lost()
+    }
+
+    /// The memory behind it all.
+    #[must_use]
+    pub const fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// Maps and touches all memory now. See [`Arena::touch`].
+    ///
+    /// # Errors
+    /// The kernel gave no memory.
+    pub fn touch(&mut self) -> Result<(), arena::Full> {
+        self.arena.touch()
+    }
+
+    /// A delivery stream other than the default one leaves the table when it holds nothing.
+    fn retire(&mut self, index: usize) {
+        if index != DEFAULT && self.streams[index].as_ref().is_some_and(|stream| stream.held() == 0) {
+            self.streams[index] = None;
+        }
+    }
+
+    fn check_conservation(&self) {
+        let Counters { received, succeeded, failed, .. } = self.counters;
+        debug_assert_eq!(received, succeeded + failed + self.held() as u64, "every record received is accounted for");
+    }
+}
+
+/// Place of the default delivery stream.
+const DEFAULT: usize = 0;

@@ -1,0 +1,128 @@
+//! From a publish to a held record or a `fail` status.
+
+use std::io::Write as _;
+
+use super::arn::{ArnError, DeliveryStreamArn};
+use super::message::{self, Invalid, Request, Topic};
+use super::record::{RecordWriter, WriteError};
+use super::refusal::Refusal;
+use super::status::{Id, Status};
+use super::stream::DeliveryStream;
+use super::{Accepted, DEFAULT, Relay, json};
+use crate::limits::{ARN_BYTES, ID_JSON_BYTES};
+use crate::time::Instant;
+
+impl Relay {
+    /// Takes a publish. It ends in a record that is held or in a `fail` status that is queued.
+    pub fn accept(&mut self, now: Instant, topic: &[u8], payload: &[u8]) -> Accepted {
+        let Ok(topic) = str::from_utf8(topic) else {
+            return self.answer(Id::Json(""), Err(Invalid::Topic.into()));
+        };
+        match Topic::parse(topic) {
+            Some(Topic::Json) => {
+                let (id, request) = message::parse(payload);
+                let held = request.map_err(Refusal::from).and_then(|request| self.hold_json(now, id, request));
+                self.answer(Id::Json(id), held)
+            }
+            Some(Topic::Binary(id)) => {
+                let held = self.hold_binary(now, id, payload);
+                let answerable = !matches!(held, Err(Refusal::Message(Invalid::IdTooLong(_))));
+                self.answer(Id::Plain(if answerable { id } else { "" }), held)
+            }
+            None => Accepted::NotOurs,
+        }
+    }
+
+    fn hold_json<'m>(&mut self, now: Instant, id: &str, request: Request<'m>) -> Result<(), Refusal<'m>> {
+        let stream = match request.delivery_stream_arn {
+            None => DEFAULT,
+            Some(text) => self.find_stream(text)?,
+        };
+        self.hold(now, stream, |record| {
+            json::unescape::<Refusal<'m>>(request.data, |piece| Ok(record.data(piece)?))?;
+            Ok(record.id(id.as_bytes()).map_err(WriteError::from)?)
+        })
+    }
+
+    fn hold_binary(&mut self, now: Instant, id: &str, payload: &[u8]) -> Result<(), Refusal<'static>> {
+        self.hold(now, DEFAULT, |record| {
+            record.data(payload)?;
+            if id.is_empty() {
+                return Ok(());
+            }
+            write_json(record, id).map_err(|_| Refusal::MemoryFull)?;
+            match record.id_len() {
+                ..=ID_JSON_BYTES => Ok(()),
+                length => Err(Invalid::IdTooLong(length).into()),
+            }
+        })
+    }
+
+    fn hold<'m>(
+        &mut self,
+        now: Instant,
+        index: usize,
+        write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
+    ) -> Result<(), Refusal<'m>> {
+        let held = self.write_record(now, index, write);
+        if held.is_err() {
+            self.retire(index);
+        }
+        held
+    }
+
+    fn write_record<'m>(
+        &mut self,
+        now: Instant,
+        index: usize,
+        write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
+    ) -> Result<(), Refusal<'m>> {
+        let stream = self.streams[index].as_mut().ok_or(Refusal::Streams)?;
+        if stream.held() >= self.queue_size {
+            return Err(Refusal::QueueFull { size: self.queue_size });
+        }
+        let mut writer = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from)?;
+        write(&mut writer)?;
+        let record = writer.finish(now);
+        stream.waiting.push(&mut self.arena, record);
+        Ok(())
+    }
+
+    /// The place of the delivery stream that `text`, a JSON string, names; a new one takes a free place.
+    fn find_stream<'m>(&mut self, text: &'m str) -> Result<usize, Refusal<'m>> {
+        let mut arn = heapless::String::<ARN_BYTES>::new();
+        let invalid = |error| Refusal::Arn { text, error };
+        json::unescape::<Refusal<'m>>(text, |piece| {
+            let piece = str::from_utf8(piece).map_err(|_| invalid(ArnError::Shape))?;
+            arn.push_str(piece).map_err(|_| invalid(ArnError::Shape))
+        })?;
+        let is_named = |stream: &Option<DeliveryStream>| stream.as_ref().is_some_and(|stream| stream.arn() == arn);
+        if let Some(index) = self.streams.iter().position(is_named) {
+            return Ok(index);
+        }
+        let arn = DeliveryStreamArn::parse(&arn).map_err(invalid)?;
+        let index = self.streams.iter().position(Option::is_none).ok_or(Refusal::Streams)?;
+        self.streams[index] = Some(DeliveryStream::new(arn));
+        Ok(index)
+    }
+
+    fn answer(&mut self, id: Id<'_>, held: Result<(), Refusal<'_>>) -> Accepted {
+        self.counters.received += 1;
+        let accepted = match held {
+            Ok(()) => Accepted::Held,
+            Err(refusal) => {
+                self.counters.failed += 1;
+                self.statuses.push(&mut self.arena, id, Status::Refused(&refusal));
+                Accepted::Failed
+            }
+        };
+        self.check_conservation();
+        accepted
+    }
+}
+
+/// Writes `text` as JSON to the end of `record`.
+fn write_json(record: &mut RecordWriter<'_>, text: &str) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *record, text)?;
+    record.flush()
+}

@@ -1,0 +1,146 @@
+//! The two things about JSON text that a borrowing parser leaves open: how deep it nests, and what
+//! a string with escapes says.
+
+use crate::limits::NESTING;
+
+/// Whether `text` nests arrays and objects no deeper than [`NESTING`] levels.
+#[must_use]
+pub fn nests_within_bound(text: &[u8]) -> bool {
+    let opens = |byte: &&u8| matches!(byte, b'[' | b'{');
+    // Counting is one pass of vector instructions and settles it for every ordinary message.
+    text.iter().filter(opens).count() <= NESTING || depth(text) <= NESTING
+}
+
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.iter();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => drop(bytes.next()),
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A `\u` escape that is half of a surrogate pair: JSON allows it, but it is no character and has
+/// no UTF-8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoneSurrogate;
+
+/// Gives what a JSON string says, piece by piece, as UTF-8.
+///
+/// `text` is the string as it stands in the message, with its quotes, already known to be valid JSON.
+///
+/// # Errors
+/// `E` from `piece`, or a lone surrogate turned into `E`.
+pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    while !rest.is_empty() {
+        let plain = rest.bytes().position(|byte| byte == b'\\').unwrap_or(rest.len());
+        let (before, escape) = rest.split_at(plain);
+        if !before.is_empty() {
+            piece(before.as_bytes())?;
+        }
+        rest = escape;
+        if !escape.is_empty() {
+            let (character, length) = escaped(escape)?;
+            piece(character.encode_utf8(&mut [0; 4]).as_bytes())?;
+            rest = escape.get(length..).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// The character that `escape` begins with, and how many bytes of text it takes.
+fn escaped(escape: &str) -> Result<(char, usize), LoneSurrogate> {
+    Ok(match escape.as_bytes().get(1) {
+        Some(b'b') => ('\u{8}', 2),
+        Some(b'f') => ('\u{c}', 2),
+        Some(b'n') => ('\n', 2),
+        Some(b'r') => ('\r', 2),
+        Some(b't') => ('\t', 2),
+        Some(b'u') => {
+            let high = unit(escape, 0).ok_or(LoneSurrogate)?;
+            match unit(escape, 6) {
+                Some(low @ 0xDC00..=0xDFFF) if (0xD800..=0xDBFF).contains(&high) => {
+                    let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                    (char::from_u32(code).ok_or(LoneSurrogate)?, 12)
+                }
+                _ => (char::from_u32(high).ok_or(LoneSurrogate)?, 6),
+            }
+        }
+        Some(&other) => (char::from(other), 2), // '"', '\\' and '/' stand for themselves
+        None => return Err(LoneSurrogate),      // cannot be in valid JSON
+    })
+}
+
+/// The UTF-16 unit of a `\uXXXX` at `at`.
+fn unit(text: &str, at: usize) -> Option<u32> {
+    let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    u32::from_str_radix(hex, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        let text = format!(r#"{{"a": "{}", "b": "\"{}"}}"#, "[".repeat(500), "{".repeat(500));
+        assert!(nests_within_bound(text.as_bytes()));
+    }
+
+    #[test]
+    fn a_nesting_bomb_is_seen_at_its_first_level_too_many() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(nests_within_bound(nested(NESTING).as_bytes()));
+        assert!(!nests_within_bound(nested(NESTING + 1).as_bytes()));
+        assert!(!nests_within_bound(&vec![b'['; 1_000_000]));
+    }
+
+    fn unescaped(text: &str) -> Result<String, LoneSurrogate> {
+        let mut bytes = Vec::new();
+        unescape::<LoneSurrogate>(text, |piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_refused() {
+        for text in [r#""\ud800""#, r#""\udc00\ud800""#, r#""\ud800x""#, r#""\ud800A""#] {
+            assert_eq!(unescaped(text), Err(LoneSurrogate), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_string_in_any_spelling_says_the_same_as_in_serde_json(
+            pieces in proptest::collection::vec((proptest::prelude::any::<char>(), 0..3_u8), 0..40)
+        ) {
+            let mut text = String::from('"');
+            for (character, spelling) in pieces {
+                let mut units = [0; 2];
+                match (spelling, character) {
+                    (0, _) => character.encode_utf16(&mut units).iter().for_each(|u| text.push_str(&format!("\\u{u:04x}"))),
+                    (1, '/') => text.push_str("\\/"),
+                    _ => {
+                        let quoted = serde_json::to_string(&character).unwrap();
+                        text.push_str(&quoted[1..quoted.len() - 1]);
+                    }
+                }
+            }
+            text.push('"');
+            proptest::prop_assert_eq!(unescaped(&text).unwrap(), serde_json::from_str::<String>(&text).unwrap());
+        }
+    }
+}

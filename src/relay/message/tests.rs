@@ -1,0 +1,98 @@
+//! Each kind of message, right and wrong.
+
+use super::{Request, Topic, parse};
+use crate::limits::ID_JSON_BYTES;
+
+fn problem(payload: &[u8]) -> (String, String) {
+    let (id, request) = parse(payload);
+    (id.to_owned(), request.unwrap_err().to_string())
+}
+
+#[test]
+fn the_example_of_the_document_is_read() {
+    let payload = br#"{ "request": { "delivery_stream_arn": "arn:x", "data": "Data to send to the delivery stream." }, "id": "request123" }"#;
+    let (id, request) = parse(payload);
+    assert_eq!(id, r#""request123""#);
+    let expected =
+        Request { data: r#""Data to send to the delivery stream.""#, delivery_stream_arn: Some(r#""arn:x""#) };
+    assert_eq!(request.unwrap(), expected);
+}
+
+#[test]
+fn the_last_of_two_equal_members_counts_and_unknown_ones_are_ignored() {
+    let payload =
+        br#"{"x": [1, {"y": "\u00e9"}], "request": {"data": "a", "delivery_stream_arn": "b"}, "id": "1", "id": "2",
+        "r\u0065quest": {"data": "c", "z": null}}"#;
+    let (id, request) = parse(payload);
+    assert_eq!(id, r#""2""#);
+    assert_eq!(request.unwrap(), Request { data: r#""c""#, delivery_stream_arn: None });
+}
+
+#[test]
+fn null_for_an_optional_property_is_the_same_as_leaving_it_out() {
+    let (id, request) = parse(br#"{"request": {"data": "a", "delivery_stream_arn": null}, "id": null}"#);
+    assert_eq!(id, "");
+    assert_eq!(request.unwrap().delivery_stream_arn, None);
+}
+
+#[test]
+fn what_is_wrong_is_named_and_the_id_kept_wherever_it_stands() {
+    for (payload, sentence) in [
+        (r#"{"id": "7"}"#, "the property request is missing"),
+        (r#"{"request": {}, "id": "7"}"#, "the property request.data is missing"),
+        (r#"{"request": 5, "id": "7"}"#, "the property request must be an object, it is a number"),
+        (r#"{"request": "a\"b", "id": "7"}"#, "the property request must be an object, it is a string"),
+        (r#"{"request": [[1]], "id": "7"}"#, "the property request must be an object, it is an array"),
+        (r#"{"request": null, "id": "7"}"#, "the property request must be an object, it is null"),
+        (r#"{"request": {"data": 1.5}, "id": "7"}"#, "the property request.data must be a string, it is a number"),
+        (r#"{"request": {"data": null}, "id": "7"}"#, "the property request.data must be a string, it is null"),
+        (r#"{"request": {"data": {}}, "id": "7"}"#, "the property request.data must be a string, it is an object"),
+        (
+            r#"{"request": {"data": "", "delivery_stream_arn": true}, "id": "7"}"#,
+            "the property request.delivery_stream_arn must be a string, it is a boolean",
+        ),
+    ] {
+        assert_eq!(problem(payload.as_bytes()), (r#""7""#.to_owned(), sentence.to_owned()), "{payload}");
+    }
+}
+
+#[test]
+fn broken_json_is_a_problem_with_its_place_and_the_id_that_stood_before_it() {
+    let (id, sentence) = problem(br#"{"id": "7", "request": {"data": "a"}"#);
+    assert_eq!(id, r#""7""#);
+    assert_eq!(sentence, "the message is not valid JSON: EOF while parsing an object at line 1 column 36");
+    for payload in
+        [&b""[..], b"{", b"hello", br#"{"request": {"data": "a"}} x"#, b"{\"request\": {\"data\": \"\xff\"}}", b"\xff"]
+    {
+        assert!(problem(payload).1.starts_with("the message is not valid JSON: "), "{payload:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_no_object_says_what_it_is() {
+    assert_eq!(problem(b"[1]").1, "the message must be a JSON object, it is an array");
+    assert_eq!(problem(b"3").1, "the message must be a JSON object, it is a number");
+}
+
+#[test]
+fn an_id_that_is_no_string_or_too_long_to_answer_is_a_problem() {
+    assert_eq!(
+        problem(br#"{"request": {"data": "a"}, "id": 7}"#),
+        (String::new(), "the property id must be a string, it is a number".to_owned())
+    );
+    let long = "x".repeat(ID_JSON_BYTES - 1);
+    let payload = format!(r#"{{"request": {{"data": "a"}}, "id": "{long}"}}"#);
+    assert!(problem(payload.as_bytes()).1.starts_with("the id is 65537 bytes of JSON"));
+    assert!(parse(payload.replacen('x', "", 1).as_bytes()).1.is_ok());
+}
+
+#[test]
+fn topics_are_told_apart() {
+    assert_eq!(Topic::parse("kinesisfirehose/message"), Some(Topic::Json));
+    assert_eq!(Topic::parse("kinesisfirehose/message/binary"), Some(Topic::Binary("")));
+    assert_eq!(Topic::parse("kinesisfirehose/message/binary/"), Some(Topic::Binary("")));
+    assert_eq!(Topic::parse("kinesisfirehose/message/binary/a/b//c"), Some(Topic::Binary("a/b//c")));
+    for topic in ["kinesisfirehose/message/status", "kinesisfirehose/message/binaryx", "kinesisfirehose", ""] {
+        assert_eq!(Topic::parse(topic), None);
+    }
+}

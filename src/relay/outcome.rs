@@ -1,0 +1,38 @@
+//! What became of a batch, in the relay's words. `firehose::reply` makes it from the service's answer.
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// The service answered for each record, in the order of the batch.
+    Records(&'a [RecordOutcome<'a>]),
+    /// The service refused the whole request for good.
+    Rejected {
+        /// The service's error code.
+        code: &'a str,
+        /// The service's words.
+        message: &'a str,
+    },
+    /// Nothing is known to have been taken: send again later.
+    Retry,
+    /// As `Retry`, and send fewer records at a time: the answer was too long.
+    RetrySmaller,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOutcome<'a> {
+    /// Taken.
+    Delivered {
+        /// The service's name for it.
+        record_id: &'a str,
+    },
+    /// Not taken now.
+    Retry,
+    /// Refused for good.
+    Rejected {
+        /// The service's error code.
+        code: &'a str,
+        /// The service's words.
+        message: &'a str,
+    },
+}

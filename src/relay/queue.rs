@@ -1,0 +1,101 @@
+//! Records in order, as a chain through the arena. A queue owns its records and no memory of its own.
+
+use super::arena::Arena;
+use super::record::Record;
+
+/// Bytes around the base64 of one record in a `PutRecordBatch` body: `{"Data":""}` and a comma.
+pub const RECORD_OVERHEAD: usize = 12;
+
+/// Bytes that a record of `data_len` bytes takes in a request body.
+#[must_use]
+pub const fn encoded_len(data_len: usize) -> usize {
+    data_len.div_ceil(3) * 4 + RECORD_OVERHEAD
+}
+
+/// First in, first out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordQueue {
+    head: Record,
+    tail: Record,
+    count: usize,
+    encoded: usize,
+}
+
+impl Default for RecordQueue {
+    fn default() -> Self {
+        Self { head: Record::NONE, tail: Record::NONE, count: 0, encoded: 0 }
+    }
+}
+
+impl RecordQueue {
+    /// Records in the queue.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes that all records together take in request bodies.
+    #[must_use]
+    pub const fn encoded(&self) -> usize {
+        self.encoded
+    }
+
+    /// The record that leaves next.
+    #[must_use]
+    pub fn front(&self) -> Option<Record> {
+        (self.count > 0).then_some(self.head)
+    }
+
+    /// Appends a record.
+    pub fn push(&mut self, arena: &mut Arena, record: Record) {
+        record.set_next(arena, Record::NONE);
+        if self.count == 0 {
+            self.head = record;
+        } else {
+            self.tail.set_next(arena, record);
+        }
+        self.tail = record;
+        self.count += 1;
+        self.encoded += encoded_len(record.data_len(arena));
+    }
+
+    /// Takes the first record.
+    pub fn pop(&mut self, arena: &Arena) -> Option<Record> {
+        let record = self.front()?;
+        self.head = record.next(arena);
+        self.count -= 1;
+        self.encoded -= encoded_len(record.data_len(arena));
+        Some(record)
+    }
+
+    /// Takes the first records: at most `records`, at most `bytes` encoded, at least one if there is any.
+    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize) -> Self {
+        let mut batch = Self::default();
+        while let Some(record) = self.front() {
+            let grown = batch.encoded + encoded_len(record.data_len(arena));
+            if batch.count > 0 && (batch.count == records || grown > bytes) {
+                break;
+            }
+            self.pop(arena);
+            batch.push(arena, record);
+        }
+        batch
+    }
+
+    /// The records in order.
+    pub fn iter<'a>(&self, arena: &'a Arena) -> impl Iterator<Item = Record> + use<'a> {
+        let (mut record, mut left) = (self.head, self.count);
+        core::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            let this = record;
+            record = this.next(arena);
+            Some(this)
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! A record in the arena: one chain of blocks holding a header, the data, and the id.
+//!
+//! The data begins at a fixed place and is followed by the id, so that each block holds a number
+//! of data bytes divisible by 3 and base64 needs no carry between blocks. The id is kept as JSON
+//! text with its quotes: it goes into the status exactly as it came.
+
+use std::io;
+
+use super::arena::{Arena, Block, Full, PAYLOAD};
+use super::chain::Chain;
+use crate::limits::RECORD_BYTES;
+use crate::time::Instant;
+
+/// Bytes before the data in the first block: next record 4, data length 4, id length 4, time of
+/// receipt 8, and 4 spare that make it divisible by 3.
+const HEADER: usize = 24;
+const _: () = assert!(HEADER.is_multiple_of(3));
+
+/// Why a record cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteError {
+    /// The arena is full.
+    Full,
+    /// The data is longer than the service takes.
+    TooLarge,
+}
+
+impl From<Full> for WriteError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
+}
+
+/// Writes one record: data in any number of pieces, then the id, then [`RecordWriter::finish`].
+/// Dropped unfinished, it gives its blocks back.
+#[derive(Debug)]
+pub struct RecordWriter<'a> {
+    arena: &'a mut Arena,
+    chain: Chain,
+    /// Blocks that are not for records.
+    keep: usize,
+    data_len: usize,
+    id_len: usize,
+}
+
+impl<'a> RecordWriter<'a> {
+    /// Takes the first block, leaving at least `keep` blocks to others.
+    ///
+    /// # Errors
+    /// The arena is full.
+    pub fn new(arena: &'a mut Arena, keep: usize) -> Result<Self, Full> {
+        let chain = Chain::new(arena, HEADER, keep)?;
+        Ok(Self { arena, chain, keep, data_len: 0, id_len: 0 })
+    }
+
+    /// Appends data. Must not follow [`RecordWriter::id`].
+    ///
+    /// # Errors
+    /// The record would be larger than the service takes, or the arena is full.
+    pub fn data(&mut self, piece: &[u8]) -> Result<(), WriteError> {
+        debug_assert_eq!(self.id_len, 0, "the data stands before the id");
+        if self.data_len + piece.len() > RECORD_BYTES {
+            return Err(WriteError::TooLarge);
+        }
+        self.chain.append(self.arena, piece, self.keep)?;
+        self.data_len += piece.len();
+        Ok(())
+    }
+
+    /// Appends to the id, which is JSON text.
+    ///
+    /// # Errors
+    /// The arena is full.
+    pub fn id(&mut self, piece: &[u8]) -> Result<(), Full> {
+        self.chain.append(self.arena, piece, self.keep)?;
+        self.id_len += piece.len();
+        Ok(())
+    }
+
+    /// Bytes of the id so far.
+    #[must_use]
+    pub const fn id_len(&self) -> usize {
+        self.id_len
+    }
+
+    /// Seals the record.
+    #[must_use]
+    pub fn finish(mut self, received_at: Instant) -> Record {
+        let record = Record(core::mem::replace(&mut self.chain.first, Block::NONE));
+        let header = &mut self.arena.bytes_mut(record.0)[..HEADER];
+        header.fill(0);
+        header[..4].copy_from_slice(&Block::NONE.to_bytes());
+        // Both lengths are bounded far below 4 GiB: by RECORD_BYTES and by ID_JSON_BYTES.
+        header[4..8].copy_from_slice(&u32::try_from(self.data_len).unwrap_or(u32::MAX).to_le_bytes());
+        header[8..12].copy_from_slice(&u32::try_from(self.id_len).unwrap_or(u32::MAX).to_le_bytes());
+        header[12..20].copy_from_slice(&received_at.as_millis().to_le_bytes());
+        record
+    }
+}
+
+impl Drop for RecordWriter<'_> {
+    fn drop(&mut self) {
+        self.arena.release(self.chain.first);
+    }
+}
+
+/// Lets `serde_json` write the id.
+impl io::Write for RecordWriter<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.id(piece).map_err(|Full| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A sealed record. It must be released once, or its blocks are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record(pub(super) Block);
+
+impl Record {
+    /// No record: the end of a queue.
+    pub const NONE: Self = Self(Block::NONE);
+
+    /// Bytes of data.
+    #[must_use]
+    pub fn data_len(self, arena: &Arena) -> usize {
+        u32::from_le_bytes(self.field(arena, 4)) as usize
+    }
+
+    /// Bytes of the id's JSON text; zero: the record came without an id.
+    #[must_use]
+    pub fn id_len(self, arena: &Arena) -> usize {
+        u32::from_le_bytes(self.field(arena, 8)) as usize
+    }
+
+    /// When the record was received.
+    #[must_use]
+    pub fn received_at(self, arena: &Arena) -> Instant {
+        Instant::from_millis(u64::from_le_bytes(self.field(arena, 12)))
+    }
+
+    pub(super) fn next(self, arena: &Arena) -> Self {
+        Self(Block::from_bytes(self.field(arena, 0)))
+    }
+
+    pub(super) fn set_next(self, arena: &mut Arena, next: Self) {
+        arena.bytes_mut(self.0)[..4].copy_from_slice(&next.0.to_bytes());
+    }
+
+    fn field<const N: usize>(self, arena: &Arena, at: usize) -> [u8; N] {
+        let mut field = [0; N];
+        field.copy_from_slice(&arena.bytes(self.0)[at..at + N]);
+        field
+    }
+}
+
+/// Reads the data or the id of one record piece by piece. Plain numbers, so that it can be kept between two
+/// reads while records come in.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor {
+    block: Block,
+    place: usize,
+    left: usize,
+}
+
+impl Cursor {
+    /// At the first byte of `record`'s data.
+    #[must_use]
+    pub fn data(record: Record, arena: &Arena) -> Self {
+        Self { block: record.0, place: HEADER, left: record.data_len(arena) }
+    }
+
+    /// At the first byte of the JSON text of `record`'s id.
+    #[must_use]
+    pub fn id(record: Record, arena: &Arena) -> Self {
+        let (mut block, mut place) = (record.0, HEADER + record.data_len(arena));
+        let left = record.id_len(arena);
+        while left > 0 && place >= PAYLOAD {
+            block = arena.next(block);
+            place -= PAYLOAD;
+        }
+        Self { block, place, left }
+    }
+
+    /// The bytes at hand, not empty before the end. All pieces of data but a record's last have a length
+    /// divisible by 3, as long as [`Cursor::advance`] is called with multiples of 3.
+    #[must_use]
+    pub fn piece(self, arena: &Arena) -> &[u8] {
+        if self.left == 0 {
+            return &[];
+        }
+        &arena.bytes(self.block)[self.place..PAYLOAD.min(self.place + self.left)]
+    }
+
+    /// Moves on by `count` bytes of the piece at hand.
+    pub fn advance(&mut self, arena: &Arena, count: usize) {
+        self.place += count;
+        self.left -= count;
+        if self.place == PAYLOAD {
+            self.block = arena.next(self.block);
+            self.place = 0;
+        }
+    }
+}

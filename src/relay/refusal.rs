@@ -1,0 +1,105 @@
+//! Why the connector itself answers a record with `fail`: one code and one sentence each.
+
+use core::fmt;
+
+use super::arn::ArnError;
+use super::json::LoneSurrogate;
+use super::message::Invalid;
+use super::record::WriteError;
+use crate::limits::{RECORD_BYTES, STREAMS};
+
+/// See the module.
+#[derive(Debug)]
+pub enum Refusal<'a> {
+    /// Bad JSON, a missing property, a wrong type.
+    Message(Invalid),
+    /// An override ARN that is none.
+    Arn {
+        /// What stands in the message.
+        text: &'a str,
+        /// What is wrong with it.
+        error: ArnError,
+    },
+    /// The data is larger than a record may be.
+    TooLarge,
+    /// The stream holds as many records as it may.
+    QueueFull {
+        /// `DeliveryStreamQueueSize`
+        size: usize,
+    },
+    /// No memory is left for records.
+    MemoryFull,
+    /// Records are held for too many delivery streams already.
+    Streams,
+    /// The connector stopped before the record could be sent.
+    Stopped,
+    /// The connector stopped while the record was being sent.
+    StoppedInFlight,
+}
+
+impl Refusal<'_> {
+    /// The `ErrorCode` of the status.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "InvalidMessage",
+            Self::Arn { .. } => "InvalidDeliveryStreamArn",
+            Self::TooLarge => "RecordTooLarge",
+            Self::QueueFull { .. } => "QueueFull",
+            Self::MemoryFull => "MemoryFull",
+            Self::Streams => "TooManyDeliveryStreams",
+            Self::Stopped | Self::StoppedInFlight => "Stopped",
+        }
+    }
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(invalid) => invalid.fmt(f),
+            Self::Arn { text, error } => {
+                // Enough to recognise it; a hostile one may be a megabyte.
+                let shown: &str = text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end]);
+                write!(f, "the property request.delivery_stream_arn is {shown:?}: {error}")
+            }
+            Self::TooLarge => {
+                write!(f, "the data is larger than {RECORD_BYTES} bytes, the most that a record may hold")
+            }
+            Self::QueueFull { size } => {
+                write!(f, "the delivery stream holds {size} records already, its DeliveryStreamQueueSize")
+            }
+            Self::MemoryFull => f.write_str("the memory for records is used up, see MemorySize"),
+            Self::Streams => {
+                write!(f, "records for {STREAMS} delivery streams are held already, send to fewer at a time")
+            }
+            Self::Stopped => f.write_str("the connector stopped before the record was sent"),
+            Self::StoppedInFlight => {
+                f.write_str("the connector stopped while the record was being sent, it may have been delivered")
+            }
+        }
+    }
+}
+
+/// Characters of a wrong value that a sentence repeats.
+const SHOWN: usize = 200;
+
+impl From<Invalid> for Refusal<'_> {
+    fn from(invalid: Invalid) -> Self {
+        Self::Message(invalid)
+    }
+}
+
+impl From<WriteError> for Refusal<'_> {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Full => Self::MemoryFull,
+            WriteError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+impl From<LoneSurrogate> for Refusal<'_> {
+    fn from(LoneSurrogate: LoneSurrogate) -> Self {
+        Self::Message(Invalid::Surrogate("request.data"))
+    }
+}

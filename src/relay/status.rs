@@ -1,0 +1,268 @@
+//! Statuses that wait for the broker: JSON entries in the arena, put together into messages.
+//!
+//! The texts are the contract's, property order included. Versions 2 to 5 publish an array, version 1
+//! one object per record with the sentence that the AWS SDK for Python makes of an error.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::arena::{Arena, Block, Full, PAYLOAD};
+use super::chain::Chain;
+use super::record::{Cursor, Record};
+use super::refusal::Refusal;
+use crate::limits::BLOCK_BYTES;
+
+/// How a record ended.
+#[derive(Debug, Clone, Copy)]
+pub enum Status<'a> {
+    /// The service took it.
+    Success {
+        /// The service's name for it.
+        record_id: &'a str,
+    },
+    /// The service refused it for good.
+    Rejected {
+        /// The service's error code.
+        code: &'a str,
+        /// The service's words.
+        message: &'a str,
+    },
+    /// The connector did not take it, or could not deliver it.
+    Refused(&'a Refusal<'a>),
+}
+
+/// Entries in the order in which records ended. See the module.
+#[derive(Debug)]
+pub struct StatusQueue {
+    version: u8,
+    /// The waiting entries, each ended by a line feed, which no JSON text has inside.
+    chain: Option<Chain>,
+    /// Bytes of the first block already taken.
+    read: usize,
+    /// Entries waiting.
+    waiting: usize,
+    /// Blocks in the chain, and how many there may be.
+    blocks: usize,
+    most: usize,
+    lost: u64,
+}
+
+impl StatusQueue {
+    /// A queue of at most `bytes` of arena for connector version `version`.
+    #[must_use]
+    pub const fn new(version: u8, bytes: usize) -> Self {
+        Self { version, chain: None, read: 0, waiting: 0, blocks: 0, most: bytes / BLOCK_BYTES, lost: 0 }
+    }
+
+    /// Whether no status waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// Statuses that found no room, since the start.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Blocks of the arena that are kept for statuses to come.
+    #[must_use]
+    pub const fn reserve(&self) -> usize {
+        self.most - self.blocks
+    }
+
+    /// Bytes that can still be queued.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.reserve() * BLOCK_BYTES
+    }
+
+    /// Queues the status of a record. Without room it is counted as lost.
+    pub fn push(&mut self, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
+        let (before, free) = (self.chain, arena.free());
+        let keep = free.saturating_sub(self.reserve());
+        let written = self.chain.map_or_else(|| Chain::new(arena, 0, keep), Ok).and_then(|chain| {
+            let mut entry = Entry { arena, chain, keep };
+            let written = entry.write_status(self.version, id, status).and_then(|()| entry.write_all(b"\n"));
+            self.chain = Some(entry.chain);
+            written.map_err(|_| Full)
+        });
+        if written.is_ok() {
+            self.blocks += free - arena.free();
+            self.waiting += 1;
+            return;
+        }
+        self.lost += 1;
+        match (self.chain, before) {
+            (Some(mut chain), Some(earlier)) => chain.truncate(arena, earlier),
+            (Some(chain), None) => arena.release(chain.first),
+            (None, _) => {}
+        }
+        self.chain = before;
+    }
+
+    /// Moves entries into `message`, which is cleared first, until they are all there or it would be longer
+    /// than `limit`. An entry that alone is longer is lost. Answers how many entries the message has.
+    pub fn next_message(&mut self, arena: &mut Arena, limit: usize, message: &mut Vec<u8>) -> usize {
+        message.clear();
+        let (open, close, most): (&[u8], &[u8], _) =
+            if self.version == 1 { (b"", b"", 1) } else { (b"{\"response\":[", b"]}", usize::MAX) };
+        let mut entries = 0;
+        while let (Some(mut chain), true) = (self.chain, self.waiting > 0 && entries < most) {
+            let whole = message.len();
+            message.extend_from_slice(if entries == 0 { open } else { b"," });
+            let (block, read) = copy_line(arena, chain, self.read, message);
+            let fits = message.len() + close.len() <= limit;
+            if !fits {
+                message.truncate(whole);
+                if entries > 0 {
+                    break;
+                }
+                self.lost += 1;
+            }
+            entries += usize::from(fits);
+            self.waiting -= 1;
+            self.read = read;
+            self.blocks -= chain.release_before(arena, block);
+            self.chain = Some(chain);
+        }
+        if entries > 0 {
+            message.extend_from_slice(close);
+        }
+        if self.waiting == 0 {
+            self.clear(arena);
+        }
+        entries
+    }
+
+    fn clear(&mut self, arena: &mut Arena) {
+        if let Some(chain) = self.chain.take() {
+            arena.release(chain.first);
+        }
+        (self.read, self.blocks) = (0, 0);
+    }
+}
+
+/// Appends the line that begins at `read` in the first block, and answers where the next one begins.
+fn copy_line(arena: &Arena, chain: Chain, read: usize, line: &mut Vec<u8>) -> (Block, usize) {
+    let (mut block, mut place) = (chain.first, read);
+    loop {
+        let bytes = &chain.bytes(arena, block)[place..];
+        if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            line.extend_from_slice(&bytes[..end]);
+            return (block, place + end + 1);
+        }
+        line.extend_from_slice(bytes);
+        (block, place) = (arena.next(block), 0);
+    }
+}
+
+/// The id that a status carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Id<'a> {
+    /// JSON text with its quotes, as it stood in the message; empty: none.
+    Json(&'a str),
+    /// Plain text from a topic.
+    Plain(&'a str),
+    /// The one that a record in the arena came with.
+    Of(Record),
+}
+
+/// Writes one entry at the end of the chain.
+struct Entry<'a> {
+    arena: &'a mut Arena,
+    chain: Chain,
+    keep: usize,
+}
+
+impl Entry<'_> {
+    fn write_status(&mut self, version: u8, id: Id<'_>, status: Status<'_>) -> io::Result<()> {
+        if version == 1 {
+            self.write_all(b"{\"response\":{")?;
+            match status {
+                Status::Success { record_id } => self.member("firehose_record_id", record_id)?,
+                Status::Rejected { code, message } => {
+                    self.member("error", code)?;
+                    let call = "when calling the PutRecord operation";
+                    self.member("error_message", format_args!("An error occurred ({code}) {call}: {message}"))?;
+                }
+                Status::Refused(refusal) => {
+                    self.member("error", refusal.code())?;
+                    self.member("error_message", format_args!("{refusal}"))?;
+                }
+            }
+            write!(self, "\"status\":\"{}\"}},\"id\":", status.word())?;
+            self.id(id)?;
+            return self.write_all(b"}");
+        }
+        self.write_all(b"{")?;
+        match status {
+            Status::Success { record_id } => self.member("firehose_record_id", record_id)?,
+            Status::Rejected { code, message } => {
+                self.member("ErrorCode", code)?;
+                self.member("ErrorMessage", message)?;
+            }
+            Status::Refused(refusal) => {
+                self.member("ErrorCode", refusal.code())?;
+                self.member("ErrorMessage", format_args!("{refusal}"))?;
+            }
+        }
+        self.write_all(b"\"id\":")?;
+        self.id(id)?;
+        write!(self, ",\"status\":\"{}\"}}", status.word())
+    }
+
+    fn member(&mut self, name: &str, value: impl Serialize) -> io::Result<()> {
+        write!(self, "\"{name}\":")?;
+        serde_json::to_writer(&mut *self, &value)?;
+        self.write_all(b",")
+    }
+
+    fn id(&mut self, id: Id<'_>) -> io::Result<()> {
+        match id {
+            Id::Json("") => self.write_all(b"\"\""),
+            Id::Json(text) => self.write_all(text.as_bytes()),
+            Id::Plain(text) => Ok(serde_json::to_writer(self, text)?),
+            Id::Of(record) => {
+                let mut cursor = Cursor::id(record, self.arena);
+                if cursor.piece(self.arena).is_empty() {
+                    self.write_all(b"\"\"")?;
+                }
+                // Reads and writes the same arena, so a piece passes through here.
+                let mut copy = [0; PAYLOAD];
+                loop {
+                    let piece = cursor.piece(self.arena);
+                    let length = piece.len();
+                    if length == 0 {
+                        return Ok(());
+                    }
+                    copy[..length].copy_from_slice(piece);
+                    cursor.advance(self.arena, length);
+                    self.write_all(&copy[..length])?;
+                }
+            }
+        }
+    }
+}
+
+impl Write for Entry<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.chain.append(self.arena, piece, self.keep).map_err(|Full| io::ErrorKind::OutOfMemory)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Status<'_> {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Success { .. } => "success",
+            Self::Rejected { .. } | Self::Refused(_) => "fail",
+        }
+    }
+}
