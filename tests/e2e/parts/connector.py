@@ -102,3 +102,9 @@ class Connector:
         """A figure of /proc/PID/status, kB: VmHWM is the peak of resident memory, VmRSS what is resident now."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith(key + ":"))
+
+    def cpu_seconds(self):
+        """User and system time used so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
