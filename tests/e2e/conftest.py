@@ -1,0 +1,99 @@
+"""The parts, each started for one test and ended after it; moto, which is slow to start, for all of them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from parts.broker import Mosquitto  # noqa: E402
+from parts.client import Client  # noqa: E402
+from parts.connector import CLIENT_ID, RUNNER, Connector, definition  # noqa: E402
+from parts.service import Moto, Standin  # noqa: E402
+from parts.waiting import end, until  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    """Under an emulator the process is the emulator's."""
+    if RUNNER:
+        for item in items:
+            if item.get_closest_marker("host_only"):
+                item.add_marker(pytest.mark.skip(reason="the process is an emulator"))
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of the connector's log."""
+    outcome = yield
+    report = outcome.get_result()
+    for connector in getattr(item, "connectors", []):
+        if report.failed and connector.log_file.exists():
+            report.sections.append(("the connector's log", "\n".join(connector.log()[-30:])))
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A mosquitto with persistence."""
+    broker = Mosquitto(tmp_path).start()
+    yield broker
+    end(broker.process)
+
+
+@pytest.fixture
+def standin():
+    """A healthy stand-in."""
+    standin = Standin()
+    yield standin
+    standin.close()
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory):
+    """moto with IAM authentication enforced."""
+    moto = Moto(tmp_path_factory.mktemp("moto"))
+    yield moto
+    moto.close()
+
+
+@pytest.fixture
+def client(broker):
+    """The application, subscribed to the status topic."""
+    client = Client(broker.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def connectors(request, tmp_path):
+    """Starts connectors; returns a function that takes broker port, service URL, definition, and environment."""
+    request.node.connectors = []
+
+    def start(broker_port, service_url, document=None, **environment):
+        folder = tmp_path / f"connector-{len(request.node.connectors)}"
+        folder.mkdir()
+        connector = Connector(folder, broker_port, service_url, document or definition(), environment)
+        request.node.connectors.append(connector)
+        return connector.start()
+
+    yield start
+    for connector in request.node.connectors:
+        connector.close()
+
+
+@pytest.fixture
+def connect(broker, standin, connectors):
+    """Starts a connector between mosquitto and the stand-in and waits until it has subscribed."""
+
+    def start(document=None, service_url=None, **environment):
+        before = broker.subscriptions(CLIENT_ID)
+        connector = connectors(broker.port, service_url or standin.url, document, **environment)
+
+        def subscribed():
+            assert connector.alive(), f"the connector ended: {connector.log()[-5:]}"
+            return broker.subscriptions(CLIENT_ID) >= before + 2
+
+        until(subscribed, "the connector's subscriptions")
+        return connector
+
+    return start

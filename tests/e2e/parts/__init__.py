@@ -1,0 +1,1 @@
+"""The real parts that the tests put together: broker, service, client, connector."""

@@ -1,0 +1,140 @@
+"""Start, stop, and the long wait in between."""
+
+import json
+import signal
+
+import pytest
+
+from parts.broker import Mosquitto
+from parts.client import Client
+from parts.connector import Connector, definition, run
+from parts.waiting import end, free_port, until
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_what_is_held(how, connect, client, standin):
+    connector = connect(definition(PublishInterval="900"))
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(300))
+    client.send_all([client.publish("kinesisfirehose/message", b"mark")])
+    client.wait_entries(1)
+    assert standin.state()["requests"] == 0
+    assert connector.stop(how=how) == 0
+    client.wait_entries(301)
+    assert standin.wait_accepted(300)["repeated"] == 0
+
+
+def test_with_the_service_away_it_ends_in_time_and_says_what_was_left(connect, client, standin):
+    standin.set_faults(down=True)
+    connector = connect()
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(123))
+    client.send_all([client.publish("kinesisfirehose/message", b"mark")])
+    client.wait_entries(1)
+    assert connector.stop(within=60) == 0
+    assert any("123" in line for line in connector.log()), connector.log()
+
+
+def test_it_starts_with_nothing_reachable_and_waits(tmp_path, connectors, standin):
+    standin.set_faults(down=True)
+    broker = Mosquitto(tmp_path)
+    connector = connectors(broker.port, standin.url)
+    connector.wait_log("refused|unreachable|connect")
+    broker.start()
+    client = Client(broker.port)
+    until(lambda: broker.subscriptions("connector") >= 2, "the connector's subscriptions", within=60)
+    client.send("x", "a")
+    standin.heal()
+    (entry,) = client.wait_entries(1, within=60)
+    assert entry["status"] == "success"
+    client.close()
+    end(broker.process)
+
+
+def test_it_starts_without_a_name_server(tmp_path, connectors, standin):
+    """A name that cannot be resolved is a broker that is not there yet."""
+    environment = {"FIREHOSE_CONNECTOR_MQTT_URL": "mqtt://broker.invalid:1883"}
+    connector = connectors(free_port(), standin.url, **environment)
+    connector.wait_log("broker.invalid")
+    assert connector.alive()
+    assert connector.stop() == 0
+
+
+def test_the_log_does_not_grow_while_the_service_is_down(connect, client, standin):
+    standin.set_faults(every_request=1, request_fault="unavailable")
+    connector = connect()
+    client.send("x", "a")
+    until(lambda: standin.state()["requests"] >= 2, "a second attempt")
+    lines = len(connector.log())
+    for number in range(200):
+        client.send("x", f"id {number}")
+    until(lambda: standin.state()["requests"] >= 6, "a sixth attempt", within=120)
+    grown = connector.log()[lines:]
+    assert len(grown) <= 2, grown
+    standin.heal()
+    client.wait_entries(201, within=180)
+
+
+def test_a_record_leaves_no_line_in_the_log(connect, client, standin):
+    connector = connect()
+    client.send("x", "first")
+    client.wait_entries(1)
+    lines = len(connector.log())
+    client.send_all(client.send(f"payload {number}", f"id {number}") for number in range(500))
+    client.wait_entries(501)
+    assert len(connector.log()) - lines <= 1, connector.log()[lines:]
+    assert not any("payload" in line for line in connector.log())
+
+
+def test_no_secret_is_ever_logged(connect, client, standin):
+    connector = connect(RUST_LOG="trace")
+    client.send("x", "a")
+    client.wait_entries(1)
+    assert connector.stop() == 0
+    assert connector.environment["AWS_SECRET_ACCESS_KEY"] not in "\n".join(connector.log())
+
+
+def test_a_definition_with_several_mistakes_names_them_all_and_exits_78(tmp_path):
+    document = definition(DeliveryStreamQueueSize="1999", PublishIntervall="10", MemorySize="64 MB")
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(document))
+    for command in ["check", "run"]:
+        result = run([command, "--definition", file])
+        assert result.returncode == 78, result
+        for words in ["DeliveryStreamQueueSize", "1999", "PublishIntervall", "PublishInterval", "MemorySize"]:
+            assert words in result.stderr
+
+
+def test_too_little_memory_is_refused_with_the_least_that_works(tmp_path, connectors, connect, client):
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(definition(MemorySize="1000")))
+    result = run(["check", "--definition", file])
+    assert result.returncode == 78, result
+    numbers = [int(word) for word in result.stderr.replace(",", " ").replace("`", " ").split() if word.isdigit()]
+    least = next(number for number in numbers if number > 1000)
+    file.write_text(json.dumps(definition(MemorySize=str(least))))
+    assert run(["check", "--definition", file]).returncode == 0
+    file.write_text(json.dumps(definition(MemorySize=str(least - 1))))
+    assert run(["check", "--definition", file]).returncode == 78
+    connect(definition(MemorySize=str(least)))
+    client.send("x", "a")
+    assert client.wait_entries(1)[0]["status"] == "success"
+
+
+def test_a_wrong_command_line_exits_64():
+    assert run(["walk"]).returncode == 64
+    assert run(["run", "--definitely", "x"]).returncode == 64
+
+
+def test_help_names_every_setting():
+    result = run(["--help"])
+    assert result.returncode == 0
+    for name in ["FIREHOSE_CONNECTOR_MQTT_URL", "AWS_ENDPOINT_URL_FIREHOSE", "FIREHOSE_CONNECTOR_DEFINITION"]:
+        assert name in result.stdout
+
+
+def test_the_v2_component_s_names_suffice_without_a_definition(tmp_path, broker, client, standin):
+    connector = Connector(tmp_path, broker.port, standin.url, "")
+    environment = {name: value for name, value in connector.environment.items()}
+    environment |= {"DEFAULT_DELIVERY_STREAM_ARN": "arn:aws:firehose:eu-west-1:123456789012:deliverystream/from-v2"}
+    environment |= {"DELIVERY_STREAM_QUEUE_SIZE": "5000", "PUBLISH_INTERVAL": "1"}
+    result = run(["check"], environment)
+    assert result.returncode == 0, result
