@@ -77,12 +77,6 @@ impl<'a> RecordWriter<'a> {
         Ok(())
     }
 
-    /// Bytes of the id so far.
-    #[must_use]
-    pub const fn id_len(&self) -> usize {
-        self.id_len
-    }
-
     /// Seals the record.
     #[must_use]
     pub fn finish(mut self, received_at: Instant) -> Record {
