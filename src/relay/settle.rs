@@ -52,7 +52,7 @@ impl Relay {
                 stream.failed(now, &mut self.jitter);
             }
             if matches!(outcome, Outcome::RetrySmaller) {
-                stream.shrink();
+                stream.shrink(count);
             }
         }
         self.retire(batch.stream);

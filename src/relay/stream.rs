@@ -99,9 +99,9 @@ impl DeliveryStream {
         self.retry_at = now + backoff::delay(self.failures, BACKOFF_BASE, BACKOFF_CAP, jitter);
     }
 
-    /// The reply was too long to be read: the next batch has half as many records.
-    pub fn shrink(&mut self) {
-        self.batch_records = (self.batch_records / 2).max(1);
+    /// The reply for `records` was too long to be read: the next batch has half as many.
+    pub fn shrink(&mut self, records: usize) {
+        self.batch_records = (records / 2).max(1);
     }
 
     /// When the stream may send again after a failure.
