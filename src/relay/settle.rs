@@ -36,7 +36,11 @@ impl Relay {
                 Status::Success { .. } => settled.succeeded += 1,
                 Status::Rejected { .. } | Status::Refused(_) => settled.failed += 1,
             }
-            self.statuses.push(&mut self.arena, Id::Of(record), status);
+            if self.statuses_leave {
+                self.statuses.push_anywhere(&mut self.arena, Id::Of(record), status);
+            } else {
+                self.statuses.push(&mut self.arena, Id::Of(record), status);
+            }
             self.arena.release(record.0);
         }
         self.counters.succeeded += settled.succeeded as u64;
@@ -67,7 +71,11 @@ impl Relay {
         for batch in &mut self.batches {
             let Some(mut batch) = batch.take() else { continue };
             while let Some(record) = batch.records.pop(&self.arena) {
-                self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::StoppedInFlight));
+                self.statuses.push_anywhere(
+                    &mut self.arena,
+                    Id::Of(record),
+                    Status::Refused(&Refusal::StoppedInFlight),
+                );
                 self.arena.release(record.0);
                 left += 1;
             }
@@ -75,7 +83,7 @@ impl Relay {
         for stream in self.streams.iter_mut().flatten() {
             (stream.requests, stream.in_flight) = (0, 0);
             while let Some(record) = stream.waiting.pop(&self.arena) {
-                self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
+                self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
                 self.arena.release(record.0);
                 left += 1;
             }

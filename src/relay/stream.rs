@@ -74,10 +74,11 @@ impl DeliveryStream {
         Some(ready.max(self.retry_at))
     }
 
-    /// Takes the next batch off the queue: one record, or as many as a request holds.
-    pub fn cut(&mut self, arena: &mut Arena, single: bool) -> RecordQueue {
+    /// Takes the next batch off the queue: one record, or as many as a request holds and `statuses` bytes
+    /// can answer.
+    pub fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> RecordQueue {
         let records = if single { 1 } else { self.batch_records };
-        let batch = self.waiting.split(arena, records, RECORDS_BYTES);
+        let batch = self.waiting.split(arena, records, RECORDS_BYTES, statuses);
         self.requests += 1;
         self.in_flight += batch.len();
         batch
