@@ -208,7 +208,9 @@ fn stopping_ends_every_record_and_says_which_may_have_been_delivered() {
     s.publish_to("b", "4", "d");
     assert_eq!(s.stop(), 4);
     let entry = |id, words| {
-        format!(r#"{{"ErrorCode": "Stopped", "ErrorMessage": "the connector stopped {words}", "id": "{id}", "status": "fail"}}"#)
+        format!(
+            r#"{{"ErrorCode": "Stopped", "ErrorMessage": "the connector stopped {words}", "id": "{id}", "status": "fail"}}"#
+        )
     };
     let in_flight = "while the record was being sent, it may have been delivered";
     s.expect_status(&format!(
