@@ -67,9 +67,11 @@ pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 pub const STALL: Duration = Duration::from_secs(60);
 /// A connection to the service unused for this long is closed; the service closes its side later.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
-/// Bytes the kernel may hold unsent for a connection to the service: on a slow link a full buffer
-/// must drain within [`STALL`] (64 kbit/s: 16 s).
-pub const SEND_BUFFER_BYTES: u32 = 128 * 1024;
+
+/// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
+pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
+/// A clock that differs less from the service's is right: a signature is good for 5 minutes either way.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 // ---- status ----
 
@@ -107,6 +109,12 @@ pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// From the start of connecting to the last subscription's acknowledgement.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
+/// A write that the broker does not take for this long ends the session.
+pub const MQTT_WRITE: Duration = Duration::from_secs(60);
+/// A session that stood for this long ends a series of failures.
+pub const MQTT_STABLE: Duration = Duration::from_secs(60);
+/// Bytes of a packet that is not a publish.
+pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// The same when the broker answered and refused: only a person can mend that.
@@ -122,3 +130,88 @@ pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
 
 const _: () = assert!(STATUS_BYTES >= ID_JSON_BYTES + ERROR_MESSAGE_BYTES * 6 + 1024, "every status fits a message");
 const _: () = assert!(ARN_BYTES >= "arn:::::deliverystream/".len() + 16 + "firehose".len() + 32 + 12 + NAME_BYTES);
+
+/// Bounds of connections, TLS and the files they need.
+pub mod net {
+    use core::time::Duration;
+
+    /// Name resolution, seconds. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
+    pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
+    /// One address, seconds: the first SYN and its repetitions after 1, 3 and 7 s.
+    pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
+    /// All addresses of a name together, seconds.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+    /// TLS handshake, seconds: four round trips with about 6 KiB, on links that carry 1 KiB a second.
+    pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Addresses of one name that are considered, the rest is ignored. AWS endpoints answer with up to 8 per family.
+    pub const MAX_ADDRESSES: usize = 16;
+    /// Silence on a connection before the kernel probes the peer, seconds. NAT tables forget after some minutes.
+    pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
+    /// Between two probes, seconds.
+    pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+    /// Bytes that the kernel may hold unsent for a connection to the service (`SO_SNDBUF`; the kernel doubles it for its
+    /// own accounting). Small enough that a slow link shows progress between two time-outs.
+    pub const SERVICE_SEND_BUFFER: u32 = 128 * 1024;
+    /// Bytes that a TLS connection may hold unsent, in either direction of the API.
+    pub const TLS_BUFFER: usize = 32 * 1024;
+    /// Server names whose TLS sessions are remembered for a short handshake.
+    pub const TLS_SESSIONS: usize = 4;
+    /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
+    pub const MAX_PEM_FILE: u64 = 512 * 1024;
+}
+
+/// Bounds of finding credentials and of keeping them fresh.
+pub mod credentials {
+    use core::time::Duration;
+
+    /// Bytes of a reply of a credentials endpoint. Session tokens are about 1 KiB; AWS promises no maximum.
+    pub const MAX_REPLY: usize = 16 * 1024;
+    /// Bytes that the HTTP client may hold of a reply, head included.
+    pub const HTTP_BUFFER: usize = 16 * 1024;
+    /// A whole exchange with a credentials endpoint, seconds. Greengrass asks the cloud before it answers.
+    pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Bytes of a shared credentials or configuration file.
+    pub const MAX_PROFILE_FILE: u64 = 256 * 1024;
+    /// Bytes of an authorization token file.
+    pub const MAX_TOKEN_FILE: u64 = 16 * 1024;
+    /// Characters of a refusal's text that are shown.
+    pub const MAX_REFUSAL_TEXT: usize = 200;
+
+    /// Temporary credentials are renewed this long before their end, seconds (the SDKs' and Greengrass's value), or a
+    /// tenth of what is left when that is less.
+    pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
+    /// Long-lived keys are read again after this, seconds, so that a rotated key is picked up.
+    pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
+    /// Between two scheduled renewals at least, seconds.
+    pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+    /// Until the next try when the endpoint hands out credentials that have ended by our clock, seconds.
+    pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
+    /// Between two renewals because the service refused what we have, at least, seconds.
+    pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
+    /// Waiting after the first failure, seconds; doubled with each further one.
+    pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
+    /// Waiting after many failures, seconds.
+    pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
+}
+
+/// What parts of the process take that no bound above says. Measured, with some room: see `scripts/memory`.
+pub mod memory {
+    /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
+    pub const HEAP: usize = 640 * 1024;
+    /// Stack of the main thread, bytes.
+    pub const STACK: usize = 160 * 1024;
+    /// Threads that resolve names, count: one for the broker's name, one for the service's.
+    pub const THREADS: usize = 2;
+    /// Stack of such a thread, bytes; glibc's resolver takes the most.
+    pub const THREAD_STACK: usize = 192 * 1024;
+    /// Stack of such a thread and its share of the allocator, bytes.
+    pub const THREAD: usize = THREAD_STACK + 136 * 1024;
+    /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
+    pub const TLS: usize = 112 * 1024;
+    /// The parsed entries of an answer, bytes.
+    pub const ENTRIES: usize = 64 * 1024;
+    /// Memory that calls for one more connection to the service, bytes.
+    pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
+    /// Share of the memory that a packet may have: one part in this many.
+    pub const PACKET_SHARE: usize = 24;
+}

@@ -1,171 +1,71 @@
 //! Configuration: the connector definition and the environment, read once at start.
+//!
+//! - `types`: the result. Everything in it is checked; no other module looks at a variable.
+//! - `definition`, `parameters`: the connector definition file and the connector's parameters.
+//! - `settings`, `mqtt`, `aws`: the environment.
+//! - `problem`: what is wrong, all of it at once.
+//!
+//! Certificates, profile files and token files are only named here. Whoever uses them reads them,
+//! because they may not be there yet when the process starts.
 
-use core::{fmt, time::Duration};
-use std::path::PathBuf;
+mod aws;
+mod definition;
+mod environment;
+mod file;
+mod json;
+mod mqtt;
+mod nearest;
+mod parameters;
+mod problem;
+mod settings;
+mod types;
+mod url;
 
-/// Everything the process was told, checked.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The connector parameters.
-    pub connector: Connector,
-    /// Where the broker is and how to log in.
-    pub mqtt: Mqtt,
-    /// Where the service is and where credentials come from.
-    pub aws: Aws,
-}
+#[cfg(test)]
+mod tests;
 
-/// The connector parameters, of whichever version, with defaults filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connector {
-    /// 1 to 5.
-    pub version: u8,
-    /// `DefaultDeliveryStreamArn`, known to be well-formed.
-    pub default_delivery_stream_arn: String,
-    /// `DeliveryStreamQueueSize`, records per delivery stream.
-    pub queue_size: usize,
-    /// `MemorySize`, KiB.
-    pub memory_size: u64,
-    /// `PublishInterval`; zero: no batching.
-    pub publish_interval: Duration,
-    /// `IsolationMode`.
-    pub isolation: IsolationMode,
-}
+use std::{ffi::OsString, path::Path};
 
-/// `IsolationMode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum IsolationMode {
-    /// The default, and what versions 1 to 4 ran in.
-    #[default]
-    GreengrassContainer,
-    /// No confinement.
-    NoContainer,
-}
+pub(crate) use self::nearest::nearest;
+pub use self::{
+    problem::{ConfigError, Problem},
+    settings::VARIABLES,
+    types::{
+        Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
+        EndpointUrl, EnvironmentKeys, IsolationMode, Mqtt, MqttTls, Secret,
+    },
+};
 
-/// The broker and the login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mqtt {
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// 1883 or 8883 unless said otherwise.
-    pub port: u16,
-    /// `None`: plain TCP.
-    pub tls: Option<MqttTls>,
-    /// `FIREHOSE_CONNECTOR_MQTT_CLIENT_ID`.
-    pub client_id: String,
-    /// `FIREHOSE_CONNECTOR_MQTT_USERNAME`.
-    pub username: Option<String>,
-    /// Content of `FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE`, without its line end.
-    pub password: Option<Secret>,
-}
+use self::{definition::Definition, environment::Environment, problem::Problems};
 
-/// TLS towards the broker.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MqttTls {
-    /// PEM file of the CAs to trust instead of the built-in Amazon roots.
-    pub ca: Option<PathBuf>,
-    /// Client certificate chain and key, both PEM files.
-    pub client: Option<ClientCertificate>,
-    /// ALPN protocol names, in order of preference; usually none.
-    pub alpn: Vec<String>,
-}
+/// Reads and checks all of the configuration.
+///
+/// `definition` is the path from the command line and wins over `FIREHOSE_CONNECTOR_DEFINITION`.
+/// `environment` is the process environment, such as [`std::env::vars_os`]. An empty variable
+/// counts as unset, as in the AWS SDKs.
+///
+/// # Errors
+/// All that is wrong with the file and with the environment, at once.
+pub fn load(
+    definition: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, ConfigError> {
+    let environment = Environment::new(environment);
+    let mut problems = Problems::default();
 
-/// A client certificate for mutual TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// PEM file: the certificate, then its intermediates.
-    pub certificate: PathBuf,
-    /// PEM file: PKCS#8, PKCS#1 or SEC1.
-    pub key: PathBuf,
-}
+    settings::refuse_unknown(&environment, &mut problems);
+    let path = definition.or_else(|| environment.path("FIREHOSE_CONNECTOR_DEFINITION"));
+    let connector = match path {
+        Some(path) => Definition::read(path, &mut problems)
+            .and_then(|definition| parameters::connector(&definition, &environment, &mut problems)),
+        None => parameters::connector_without_file(&environment, &mut problems),
+    };
+    let mqtt = mqtt::read(&environment, &mut problems);
+    let aws = aws::read(&environment, &mut problems);
+    let log = settings::log_filter(&environment, &mut problems);
 
-/// The service and the credentials.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Aws {
-    /// `AWS_ENDPOINT_URL_FIREHOSE`, else `AWS_ENDPOINT_URL`; `None`: from the ARN's region.
-    pub endpoint_url: Option<EndpointUrl>,
-    /// `AWS_CA_BUNDLE`: PEM file of CAs trusted beside the built-in Amazon roots.
-    pub ca_bundle: Option<PathBuf>,
-    /// What the environment says about credentials.
-    pub credentials: CredentialSettings,
-}
-
-/// `http://` or `https://`, host and port; the path, if any, is `/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointUrl {
-    /// TLS or not.
-    pub tls: bool,
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// 80 or 443 unless said otherwise.
-    pub port: u16,
-}
-
-/// The variables of the AWS SDKs that name credentials, not yet followed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CredentialSettings {
-    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
-    pub environment: Option<EnvironmentKeys>,
-    /// `AWS_PROFILE`, else `default`.
-    pub profile: String,
-    /// `AWS_SHARED_CREDENTIALS_FILE`, else `$HOME/.aws/credentials`; `None` without either.
-    pub credentials_file: Option<PathBuf>,
-    /// `AWS_CONFIG_FILE`, else `$HOME/.aws/config`; `None` without either.
-    pub config_file: Option<PathBuf>,
-    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`, or the one built from `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`.
-    pub container: Option<ContainerSettings>,
-}
-
-/// Keys given in the environment itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EnvironmentKeys {
-    /// `AWS_ACCESS_KEY_ID`
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`
-    pub secret_access_key: Secret,
-    /// `AWS_SESSION_TOKEN`
-    pub session_token: Option<Secret>,
-}
-
-/// The container credentials endpoint (ECS, Greengrass V2's token exchange service).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContainerSettings {
-    /// Where to ask.
-    pub endpoint: EndpointUrl,
-    /// Path and query, beginning with `/`.
-    pub path: String,
-    /// How to authorise.
-    pub authorization: Option<ContainerAuthorization>,
-}
-
-/// The value of the `Authorization` header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ContainerAuthorization {
-    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`
-    Token(Secret),
-    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read anew for each request.
-    TokenFile(PathBuf),
-}
-
-/// A text that `Debug` does not show.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text` out of logs from here on.
-    #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
+    match (connector, mqtt, problems.into_error()) {
+        (Some(connector), Some(mqtt), None) => Ok(Config { connector, mqtt, aws, log }),
+        (_, _, error) => Err(error.unwrap_or_default()),
     }
 }

@@ -1,9 +1,10 @@
 //! The ARN of a delivery stream: which service endpoint, which region to sign for, which name to send.
 //!
 //! The connector document allows `arn:aws:firehose:([a-z]{2}-[a-z]+-\d{1}):(\d{12}):deliverystream/([a-zA-Z0-9_\-.]+)$`.
-//! Two documented differences: other partitions (`aws-cn`, `aws-us-gov`, ...) and regions of four
-//! parts (`us-gov-west-1`) are accepted too, and a name is at most 64 characters, which is the
-//! limit of the service's API.
+//! Documented differences: other partitions (`aws-cn`, `aws-us-gov`, ...), regions of four parts
+//! (`us-gov-west-1`) and those of `eusc` (`eusc-de-east-1`) are accepted too. A name is at most 64
+//! characters, which is the limit of the service's API, and a region at most 32, as it becomes
+//! part of a host name.
 
 use core::fmt;
 
@@ -80,12 +81,13 @@ fn is_partition(text: &str) -> bool {
     text == "aws" || text.strip_prefix("aws-").is_some_and(|rest| rest.split('-').all(is_letters)) && text.len() <= 16
 }
 
-/// `[a-z]{2}(-[a-z]+)+-\d`: two letters, one or more words, one digit.
+/// `([a-z]{2}|eusc)(-[a-z]+)+-\d`: a place of two letters, one or more words, one digit.
 fn is_region(text: &str) -> bool {
     let Some((place, digit)) = text.rsplit_once('-') else { return false };
-    let Some((country, words)) = place.split_once('-') else { return false };
+    let Some((place, words)) = place.split_once('-') else { return false };
+    let place_holds = (place.len() == 2 && is_letters(place)) || place == "eusc";
     let digit_holds = digit.len() == 1 && digit.bytes().all(|b| b.is_ascii_digit());
-    digit_holds && country.len() == 2 && is_letters(country) && words.split('-').all(is_letters) && text.len() <= 32
+    place_holds && digit_holds && words.split('-').all(is_letters) && text.len() <= 32
 }
 
 fn is_letters(text: &str) -> bool {
@@ -95,3 +97,6 @@ fn is_letters(text: &str) -> bool {
 fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
+
+#[cfg(test)]
+mod tests;

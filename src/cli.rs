@@ -1,0 +1,139 @@
+//! The command line: what was asked for, and the help text. Printing and exiting are left to `main`.
+
+use core::fmt;
+use std::{ffi::OsString, path::PathBuf};
+
+use lexopt::{Arg, Parser};
+
+use crate::config::nearest;
+
+/// Exit codes, from `sysexits.h`.
+pub mod exit {
+    /// A clean end: stopped by a signal, or `check` found nothing wrong.
+    pub const OK: u8 = 0;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 64;
+    /// A fault of the program itself.
+    pub const INTERNAL: u8 = 70;
+    /// The configuration is wrong or cannot be read.
+    pub const CONFIG: u8 = 78;
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Relay until a signal comes.
+    Run {
+        /// The connector definition; wins over `FIREHOSE_CONNECTOR_DEFINITION`.
+        definition: Option<PathBuf>,
+    },
+    /// Read the configuration, say what is wrong with it or what follows from it, and end.
+    Check {
+        /// As for `Run`.
+        definition: Option<PathBuf>,
+    },
+    /// Print [`HELP`].
+    Help,
+    /// Print [`VERSION`].
+    Version,
+}
+
+/// Why a command line is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsageError {
+    /// There is no command; [`HELP`] is the best answer.
+    NoCommand,
+    /// The first word is no command; perhaps the second text is meant.
+    UnknownCommand(String, Option<&'static str>),
+    /// The command has no such option; perhaps the second text is meant.
+    UnknownOption(String, Option<&'static str>),
+    /// `--definition` without a file name.
+    NoFile,
+    /// `--definition` twice.
+    SecondDefinition,
+    /// A word after the command.
+    Unexpected(String),
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name, meant) = match self {
+            Self::NoCommand => return f.write_str("no command given: run, check, help or version"),
+            Self::NoFile => return f.write_str("--definition needs a file name"),
+            Self::SecondDefinition => return f.write_str("--definition is given more than once"),
+            Self::Unexpected(text) => return write!(f, "unexpected argument {text:?}"),
+            Self::UnknownCommand(name, meant) => ("command", name, meant),
+            Self::UnknownOption(name, meant) => ("option", name, meant),
+        };
+        write!(f, "unknown {kind} {name:?}")?;
+        match meant {
+            Some(meant) => write!(f, "; did you mean {meant}?"),
+            None => f.write_str("; --help lists all"),
+        }
+    }
+}
+
+impl core::error::Error for UsageError {}
+
+const COMMANDS: [&str; 4] = ["run", "check", "help", "version"];
+const OPTIONS: [&str; 3] = ["--definition", "--help", "--version"];
+
+/// Reads the arguments, the name of the program not among them.
+///
+/// # Errors
+/// The first argument that is wrong.
+pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Command, UsageError> {
+    let mut parser = Parser::from_args(arguments);
+    let mut command: Option<&'static str> = None;
+    let mut definition = None;
+    while let Some(argument) = parser.next().map_err(unexpected)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Long("definition") => {
+                let file = parser.value().ok().filter(|file| !file.is_empty()).ok_or(UsageError::NoFile)?;
+                if definition.replace(PathBuf::from(file)).is_some() {
+                    return Err(UsageError::SecondDefinition);
+                }
+            }
+            Arg::Long(name) => {
+                let name = format!("--{name}");
+                let meant = nearest(&name, OPTIONS);
+                return Err(UsageError::UnknownOption(name, meant));
+            }
+            Arg::Short(name) => return Err(UsageError::UnknownOption(format!("-{name}"), None)),
+            Arg::Value(word) if command.is_none() => {
+                let name = word.to_string_lossy().into_owned();
+                let known = COMMANDS.into_iter().find(|known| *known == name);
+                command = Some(known.ok_or_else(|| {
+                    let meant = nearest(&name, COMMANDS);
+                    UsageError::UnknownCommand(name, meant)
+                })?);
+            }
+            Arg::Value(word) => return Err(UsageError::Unexpected(word.to_string_lossy().into_owned())),
+        }
+    }
+    match command {
+        Some("run") => Ok(Command::Run { definition }),
+        Some("check") => Ok(Command::Check { definition }),
+        Some("help") => Ok(Command::Help),
+        Some(_) => Ok(Command::Version),
+        None => Err(UsageError::NoCommand),
+    }
+}
+
+fn unexpected(error: lexopt::Error) -> UsageError {
+    match error {
+        lexopt::Error::UnexpectedValue { value, .. } => UsageError::Unexpected(value.to_string_lossy().into_owned()),
+        other => UsageError::Unexpected(other.to_string()),
+    }
+}
+
+/// Name and version.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
+/// The help text; at most 100 columns.
+pub const HELP: &str = include_str!("cli/help.txt");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The variables of the AWS SDKs: which wins, which is refused, and that no secret is shown.
+
+use std::path::Path;
+
+use super::{Aws, ContainerAuthorization, ContainerSettings, EndpointUrl, EnvironmentKeys, Secret, read};
+use crate::config::{
+    problem::Problems,
+    tests::{environment, lines},
+};
+
+fn aws(variables: &[(&str, &str)]) -> Result<Aws, Vec<String>> {
+    let mut problems = Problems::default();
+    let aws = read(&environment(variables), &mut problems);
+    match lines(problems.into_error()) {
+        faults if faults.is_empty() => Ok(aws),
+        faults => Err(faults),
+    }
+}
+
+fn endpoint(tls: bool, host: &str, port: u16) -> EndpointUrl {
+    EndpointUrl { tls, host: host.to_owned(), port }
+}
+
+#[test]
+fn the_endpoint_of_the_service_wins_over_the_general_one() {
+    let general = ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000");
+    let own = ("AWS_ENDPOINT_URL_FIREHOSE", "https://vpce.example/");
+    assert_eq!(aws(&[]).unwrap().endpoint_url, None);
+    assert_eq!(aws(&[general]).unwrap().endpoint_url, Some(endpoint(false, "127.0.0.1", 5000)));
+    assert_eq!(aws(&[general, own]).unwrap().endpoint_url, Some(endpoint(true, "vpce.example", 443)));
+    assert_eq!(aws(&[("AWS_ENDPOINT_URL", "http://[::1]")]).unwrap().endpoint_url, Some(endpoint(false, "::1", 80)));
+}
+
+#[test]
+fn configured_endpoints_can_be_ignored() {
+    let url = ("AWS_ENDPOINT_URL", "not even a URL");
+    for yes in ["true", "TRUE"] {
+        assert_eq!(aws(&[url, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", yes)]).unwrap().endpoint_url, None);
+    }
+    assert!(aws(&[url, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false")]).is_err());
+    assert_eq!(
+        aws(&[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "1")]),
+        Err(vec!["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS \"1\": must be false or true".to_owned()])
+    );
+}
+
+#[test]
+fn an_endpoint_is_http_or_https_without_a_path() {
+    for (url, rule) in [
+        ("127.0.0.1:5000", "is not a URL of the form scheme://host:port"),
+        ("ftp://host", "must begin with http:// or https://"),
+    ] {
+        assert_eq!(
+            aws(&[("AWS_ENDPOINT_URL_FIREHOSE", url)]),
+            Err(vec![format!("AWS_ENDPOINT_URL_FIREHOSE {url:?}: {rule}")])
+        );
+    }
+    assert_eq!(
+        aws(&[("AWS_ENDPOINT_URL", "https://host/path")]),
+        Err(vec!["AWS_ENDPOINT_URL: must end after host and port".to_owned()])
+    );
+    assert_eq!(
+        aws(&[("AWS_ENDPOINT_URL", "https://user:hidden@host")]),
+        Err(vec!["AWS_ENDPOINT_URL: must not hold a user name or password".to_owned()])
+    );
+}
+
+#[test]
+fn the_kind_of_endpoint_is_a_choice() {
+    let plain = aws(&[]).unwrap();
+    assert!(!plain.use_fips && !plain.use_dual_stack);
+    assert!(aws(&[("AWS_USE_FIPS_ENDPOINT", "true")]).unwrap().use_fips);
+    assert!(aws(&[("AWS_USE_DUALSTACK_ENDPOINT", "True")]).unwrap().use_dual_stack);
+    assert!(aws(&[("AWS_USE_FIPS_ENDPOINT", "yes")]).is_err());
+}
+
+#[test]
+fn keys_in_the_environment_come_as_a_pair() {
+    let id = ("AWS_ACCESS_KEY_ID", "AKIA");
+    let secret = ("AWS_SECRET_ACCESS_KEY", "hidden");
+    let token = ("AWS_SESSION_TOKEN", "hidden too");
+    let mut keys = EnvironmentKeys {
+        access_key_id: "AKIA".to_owned(),
+        secret_access_key: Secret::new("hidden".to_owned()),
+        session_token: None,
+    };
+    assert_eq!(aws(&[]).unwrap().credentials.environment, None);
+    assert_eq!(aws(&[id, secret]).unwrap().credentials.environment, Some(keys.clone()));
+    keys.session_token = Some(Secret::new("hidden too".to_owned()));
+    assert_eq!(aws(&[id, secret, token]).unwrap().credentials.environment, Some(keys));
+
+    let missing = |name, given| format!("{name}: is not set, but {given} is");
+    assert_eq!(aws(&[id]), Err(vec![missing("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")]));
+    assert_eq!(
+        aws(&[id, ("AWS_SECRET_ACCESS_KEY", "")]),
+        Err(vec![missing("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")])
+    );
+    assert_eq!(aws(&[secret]), Err(vec![missing("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]));
+    assert_eq!(
+        aws(&[token]),
+        Err(vec![
+            missing("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"),
+            missing("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        ])
+    );
+}
+
+#[test]
+fn a_line_end_in_a_secret_is_a_fault_that_does_not_show_it() {
+    let rule = "must hold printable ASCII characters only, and no line end";
+    let pair = |name: &'static str| {
+        let mut variables =
+            vec![("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_SESSION_TOKEN", "c")];
+        variables.retain(|(other, _)| *other != name);
+        variables.push((name, "hidden\n"));
+        variables
+    };
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+        assert_eq!(aws(&pair(name)), Err(vec![format!("{name}: {rule}")]));
+    }
+    let container = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://host/"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hidden\r\nX: y"),
+    ];
+    assert_eq!(aws(&container), Err(vec![format!("AWS_CONTAINER_AUTHORIZATION_TOKEN: {rule}")]));
+}
+
+#[test]
+fn profile_files_are_in_the_home_directory_unless_named() {
+    let credentials = aws(&[]).unwrap().credentials;
+    assert_eq!((credentials.credentials_file, credentials.config_file), (None, None));
+    assert_eq!(credentials.profile, "default");
+
+    let home = ("HOME", "/root");
+    let credentials = aws(&[home, ("AWS_PROFILE", "gateway")]).unwrap().credentials;
+    assert_eq!(credentials.credentials_file.as_deref(), Some(Path::new("/root/.aws/credentials")));
+    assert_eq!(credentials.config_file.as_deref(), Some(Path::new("/root/.aws/config")));
+    assert_eq!(credentials.profile, "gateway");
+
+    let named = [home, ("AWS_SHARED_CREDENTIALS_FILE", "/a"), ("AWS_CONFIG_FILE", "/b")];
+    let credentials = aws(&named).unwrap().credentials;
+    assert_eq!(credentials.credentials_file.as_deref(), Some(Path::new("/a")));
+    assert_eq!(credentials.config_file.as_deref(), Some(Path::new("/b")));
+    assert_eq!(aws(&[("AWS_CA_BUNDLE", "/c")]).unwrap().ca_bundle.as_deref(), Some(Path::new("/c")));
+}
+
+#[test]
+fn the_container_endpoint_is_a_path_at_ecs_or_a_url() {
+    let container = |variables: &[_]| aws(variables).unwrap().credentials.container;
+    let relative = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials?id=1");
+    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost:8090/2016-11-01/credentialprovider/");
+    let expected =
+        |endpoint, path: &str| Some(ContainerSettings { endpoint, path: path.to_owned(), authorization: None });
+    assert_eq!(container(&[]), None);
+    let at_ecs = expected(endpoint(false, "169.254.170.2", 80), "/v2/credentials?id=1");
+    assert_eq!(container(&[relative]), at_ecs);
+    assert_eq!(container(&[relative, full]), at_ecs);
+    let at_nucleus = expected(endpoint(false, "localhost", 8090), "/2016-11-01/credentialprovider/");
+    assert_eq!(container(&[full]), at_nucleus);
+    for path in ["v2/credentials", "@host/", ":80/", "/a b"] {
+        let faults = aws(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", path)]).unwrap_err();
+        assert!(faults[0].ends_with("must be a path that begins with /"), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_container_endpoint_without_tls_is_near() {
+    let full = |url: &str| aws(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)]);
+    for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"] {
+        assert!(full(&format!("http://{host}/")).is_ok(), "{host}");
+    }
+    assert!(full("https://anywhere.example/").is_ok());
+    for host in ["anywhere.example", "10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "localhost.example"] {
+        let faults = full(&format!("http://{host}/")).unwrap_err();
+        assert_eq!(
+            faults,
+            [format!(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI \"{}\": must begin with https://, or have a loopback host or one \
+                 of 169.254.170.2, 169.254.170.23, fd00:ec2::23",
+                host.trim_matches(['[', ']'])
+            )]
+        );
+    }
+}
+
+#[test]
+fn a_token_file_wins_over_a_token() {
+    let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/");
+    let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hidden");
+    let file = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token");
+    let authorization = |variables: &[_]| aws(variables).unwrap().credentials.container.unwrap().authorization;
+    assert_eq!(authorization(&[full]), None);
+    assert_eq!(authorization(&[full, token]), Some(ContainerAuthorization::Token(Secret::new("hidden".to_owned()))));
+    assert_eq!(authorization(&[full, token, file]), Some(ContainerAuthorization::TokenFile("/token".into())));
+}

@@ -1,0 +1,243 @@
+//! The connector definition file: finds the one Kinesis Firehose connector in every shape in which
+//! AWS tools write a definition, and leaves the values of its parameters to `parameters`.
+//!
+//! Keys that do not belong where they are, and keys given twice, are problems: each may be a
+//! setting that somebody believes to be in force.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use regex_lite::Regex;
+
+use super::{
+    file::read_text,
+    json::Json,
+    nearest::nearest,
+    parameters,
+    problem::{Problem, Problems, shorten},
+};
+
+/// The connector that a file defines.
+#[derive(Debug)]
+pub(super) struct Definition {
+    pub(super) file: PathBuf,
+    /// 1 to 5.
+    pub(super) version: u8,
+    /// Names known to be unique, but not to be right.
+    pub(super) parameters: Object,
+}
+
+pub(super) type Object = Vec<(String, Json)>;
+
+/// Bytes of a definition file; one with a full list of connectors has a few thousand.
+const MAX_FILE_BYTES: usize = 256 * 1024;
+
+/// The version of a definition that names none.
+pub(super) const NEWEST_VERSION: u8 = 5;
+
+/// The key that tells a shape apart, and the keys that may stand beside it.
+const SHAPES: [(&str, &[&str]); 5] = [
+    // The reply of get-connector-definition-version, from the CLI or from boto3.
+    ("Definition", &["Arn", "CreationTimestamp", "Id", "NextToken", "ResponseMetadata", "Version"]),
+    // The input of create-connector-definition, as --cli-input-json takes it.
+    ("InitialVersion", &["AmznClientToken", "Name", "tags"]),
+    // Its --initial-version, or the input of create-connector-definition-version.
+    ("Connectors", &["AmznClientToken", "ConnectorDefinitionId"]),
+    // One entry of that list; its keys are those of any entry.
+    ("ConnectorArn", &[]),
+    ("Parameters", &[]),
+];
+
+/// The ARN of this connector. Nothing depends on the region, which the document leaves to the user.
+const CONNECTOR_ARN: &str = "^arn:aws[a-z-]*:greengrass:[a-z0-9-]*::/connectors/KinesisFirehose/versions/(.*)$";
+
+impl Definition {
+    /// Reads a definition file; `None` when there are problems that leave no parameters to check.
+    pub(super) fn read(file: &Path, problems: &mut Problems) -> Option<Self> {
+        match read_text(file, MAX_FILE_BYTES) {
+            Ok(text) => Self::parse(file, &text, problems),
+            Err(error) => {
+                problems.push(Problem::file(file, error));
+                None
+            }
+        }
+    }
+
+    /// Reads the text of a definition file.
+    pub(super) fn parse(file: &Path, text: &str, problems: &mut Problems) -> Option<Self> {
+        let mut reader = Reader { file, problems };
+        // Editors on Windows put a byte order mark in front.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (version, parameters) = match serde_json::from_str(text) {
+            Ok(Json::Object(document)) => reader.document(document),
+            Ok(_) => reader.fault("", "must be a JSON object"),
+            Err(error) => reader.fault("", format!("is not JSON: {error}")),
+        }?;
+        reader.check_unique("", &parameters);
+        Some(Self { file: file.to_owned(), version, parameters })
+    }
+}
+
+/// Walks a document to the parameters, noting problems on the way.
+struct Reader<'a> {
+    file: &'a Path,
+    problems: &'a mut Problems,
+}
+
+type Found = Option<(u8, Object)>;
+
+impl Reader<'_> {
+    fn document(&mut self, mut document: Object) -> Found {
+        let shape = SHAPES.iter().find(|(key, _)| document.iter().any(|(name, _)| name == key));
+        let Some((key, beside)) = shape else { return self.bare_parameters(document) };
+        if *key == "ConnectorArn" {
+            return self.entries(vec![Json::Object(document)], |_| String::new());
+        }
+        self.check_keys("", &document, &[&[*key], *beside].concat());
+        match *key {
+            "Parameters" => Some((NEWEST_VERSION, self.object("Parameters", take(&mut document, "Parameters"))?)),
+            "Connectors" => self.list("", document),
+            wrapper => {
+                let inner = self.object(wrapper, take(&mut document, wrapper))?;
+                let prefix = format!("{wrapper}.");
+                self.check_keys(&prefix, &inner, &["Connectors"]);
+                self.list(&prefix, inner)
+            }
+        }
+    }
+
+    fn bare_parameters(&mut self, document: Object) -> Found {
+        let keys: Vec<_> = document.iter().map(|(key, _)| key.as_str()).collect();
+        let parameters = parameters::names();
+        if keys.is_empty() || keys.iter().any(|key| nearest(key, parameters.clone()).is_some()) {
+            return Some((NEWEST_VERSION, document));
+        }
+        let shapes = SHAPES.map(|(key, _)| key);
+        let meant = keys.iter().find_map(|key| nearest(key, shapes));
+        let hint = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+        let rule = format!(
+            "is no connector definition: one of the keys {} is needed, there is {}{hint}",
+            shapes.join(", "),
+            shorten(&keys.join(", "))
+        );
+        self.fault("", rule)
+    }
+
+    fn list(&mut self, prefix: &str, mut object: Object) -> Found {
+        let key = format!("{prefix}Connectors");
+        match take(&mut object, "Connectors") {
+            Some(Json::Array(entries)) => self.entries(entries, |index| format!("{key}[{index}].")),
+            Some(_) => self.fault(&key, "must be a list"),
+            None => self.fault(&key, "is missing"),
+        }
+    }
+
+    /// The only Kinesis Firehose connector of the list; entries for other connectors are not looked at.
+    fn entries(&mut self, entries: Vec<Json>, prefix: impl Fn(usize) -> String) -> Found {
+        let mut found = Vec::new();
+        let mut others = Vec::new();
+        let mut unreadable = false;
+        for (index, entry) in entries.into_iter().enumerate() {
+            let prefix = prefix(index);
+            match self.entry(&prefix, entry) {
+                Some((arn, entry)) => match version(&arn) {
+                    Some(version) => found.push((prefix, arn, version, entry)),
+                    None => others.push(arn),
+                },
+                None => unreadable = true,
+            }
+        }
+        if found.len() > 1 {
+            let places: Vec<_> = found.iter().map(|(prefix, ..)| prefix.trim_end_matches('.')).collect();
+            return self.fault("Connectors", format!("only one may be KinesisFirehose, not {}", places.join(", ")));
+        }
+        let Some((prefix, arn, version, mut entry)) = found.pop() else {
+            return if unreadable { None } else { self.no_connector(&others) };
+        };
+        self.check_keys(&prefix, &entry, &["ConnectorArn", "Id", "Parameters"]);
+        if version.is_none() {
+            let key = format!("{prefix}ConnectorArn");
+            self.problems.push(Problem::key(self.file, &key, "the versions are 1 to 5").with_text(&arn));
+        }
+        let parameters = self.object(&format!("{prefix}Parameters"), take(&mut entry, "Parameters"))?;
+        Some((version?, parameters))
+    }
+
+    /// An entry and its `ConnectorArn`.
+    fn entry(&mut self, prefix: &str, entry: Json) -> Option<(String, Object)> {
+        let entry = self.object(prefix.trim_end_matches('.'), Some(entry))?;
+        let key = format!("{prefix}ConnectorArn");
+        match entry.iter().find(|(name, _)| name == "ConnectorArn") {
+            Some((_, Json::Text(arn))) => Some((arn.clone(), entry)),
+            Some(_) => self.fault(&key, "must be a string"),
+            None => {
+                let meant = entry.iter().find(|(name, _)| nearest(name, ["ConnectorArn"]).is_some());
+                let hint = meant.map_or_else(String::new, |(name, _)| format!("; {} is no key", shorten(name)));
+                self.fault(&key, format!("is missing{hint}"))
+            }
+        }
+    }
+
+    fn no_connector<T>(&mut self, others: &[String]) -> Option<T> {
+        let expected = "arn:aws:greengrass:region::/connectors/KinesisFirehose/versions/1 to 5";
+        let others: Vec<_> = others.iter().take(10).map(|arn| shorten(arn)).collect();
+        let listed = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
+        self.fault("Connectors", format!("none has the ConnectorArn {expected}; listed: {listed}"))
+    }
+
+    fn object(&mut self, key: &str, value: Option<Json>) -> Option<Object> {
+        match value {
+            Some(Json::Object(object)) => Some(object),
+            Some(_) => self.fault(key, "must be a JSON object"),
+            None => self.fault(key, "is missing"),
+        }
+    }
+
+    fn check_keys(&mut self, prefix: &str, object: &Object, known: &[&str]) {
+        self.check_unique(prefix, object);
+        for (key, _) in object.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+            let rule = match nearest(key, known.iter().copied()) {
+                Some(meant) => format!("unknown key; did you mean {meant}?"),
+                None => format!("unknown key; known here: {}", known.join(", ")),
+            };
+            self.fault::<()>(&format!("{prefix}{key}"), rule);
+        }
+    }
+
+    fn check_unique(&mut self, prefix: &str, object: &Object) {
+        let mut occurrences = BTreeMap::<_, usize>::new();
+        for (key, _) in object {
+            let count = occurrences.entry(key).or_default();
+            *count += 1;
+            if *count == 2 {
+                self.fault::<()>(&format!("{prefix}{key}"), "is given more than once");
+            }
+        }
+    }
+
+    /// Notes a problem and answers with nothing.
+    fn fault<T>(&mut self, key: &str, rule: impl Into<String>) -> Option<T> {
+        self.problems.push(Problem::key(self.file, key, rule));
+        None
+    }
+}
+
+fn take(object: &mut Object, key: &str) -> Option<Json> {
+    let index = object.iter().position(|(name, _)| name == key)?;
+    Some(object.swap_remove(index).1)
+}
+
+/// Whether the ARN is that of this connector, and its version if there is such a version.
+fn version(connector_arn: &str) -> Option<Option<u8>> {
+    let pattern = Regex::new(CONNECTOR_ARN).ok()?;
+    let digits = pattern.captures(connector_arn)?.get(1)?.as_str();
+    Some(match digits.as_bytes() {
+        [digit @ b'1'..=b'5'] => Some(digit - b'0'),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

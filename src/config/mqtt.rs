@@ -1,0 +1,133 @@
+//! The broker and the login, from `FIREHOSE_CONNECTOR_MQTT_*`.
+
+use super::{
+    environment::Environment,
+    file::read_text,
+    problem::{Problem, Problems},
+    types::{ClientCertificate, Mqtt, MqttTls, Secret},
+    url::{Url, may_hold_a_password},
+};
+
+const URL: &str = "FIREHOSE_CONNECTOR_MQTT_URL";
+const CA: &str = "FIREHOSE_CONNECTOR_MQTT_CA";
+const CERTIFICATE: &str = "FIREHOSE_CONNECTOR_MQTT_CERT";
+const KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
+const ALPN: &str = "FIREHOSE_CONNECTOR_MQTT_ALPN";
+const USERNAME: &str = "FIREHOSE_CONNECTOR_MQTT_USERNAME";
+const PASSWORD_FILE: &str = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE";
+const CLIENT_ID: &str = "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID";
+
+/// The longest string or binary value of an MQTT packet, in bytes (MQTT 5.0, sections 1.5.4 and 1.5.6).
+const MAX_FIELD_BYTES: usize = 65_535;
+
+/// The longest ALPN protocol name, in bytes (RFC 7301, section 3.1).
+const MAX_ALPN_BYTES: usize = 255;
+
+/// `None` when the URL is wrong; other faults are only noted.
+pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option<Mqtt> {
+    let url = url(environment, problems);
+    let tls = tls(environment, problems);
+    let (username, password) = login(environment, problems);
+    let client_id = field(environment, CLIENT_ID, problems).unwrap_or("firehose-connector").to_owned();
+
+    let url = url?;
+    let encrypted = url.scheme == "mqtts";
+    if !encrypted {
+        for variable in [CA, CERTIFICATE, KEY, ALPN] {
+            if environment.is_set(variable) {
+                problems.push(Problem::variable(variable, format!("has no effect without mqtts:// in {URL}")));
+            }
+        }
+    }
+    Some(Mqtt {
+        port: url.port.unwrap_or(if encrypted { 8883 } else { 1883 }),
+        host: url.host,
+        tls: encrypted.then_some(tls),
+        client_id,
+        username,
+        password,
+    })
+}
+
+fn url(environment: &Environment, problems: &mut Problems) -> Option<Url> {
+    let text = environment.text(URL, problems).unwrap_or("mqtt://127.0.0.1:1883");
+    let fault = match Url::parse(text) {
+        _ if may_hold_a_password(text) => {
+            let rule = format!("must not hold a login: use {USERNAME} and {PASSWORD_FILE}");
+            problems.push(Problem::variable(URL, rule));
+            return None;
+        }
+        Ok(url) if !matches!(url.scheme.as_str(), "mqtt" | "mqtts") => "must begin with mqtt:// or mqtts://",
+        Ok(url) if url.path != "/" => "must end after host and port",
+        Ok(url) => return Some(url),
+        Err(error) => error,
+    };
+    let rule = format!("{fault}, such as mqtt://127.0.0.1:1883 or mqtts://broker.example:8883");
+    problems.push(Problem::variable(URL, rule).with_text(text));
+    None
+}
+
+fn tls(environment: &Environment, problems: &mut Problems) -> MqttTls {
+    let certificate = environment.path(CERTIFICATE);
+    let key = environment.path(KEY);
+    match (certificate, key) {
+        (Some(_), None) => problems.push(Problem::variable(CERTIFICATE, format!("needs {KEY} beside it"))),
+        (None, Some(_)) => problems.push(Problem::variable(KEY, format!("needs {CERTIFICATE} beside it"))),
+        _ => {}
+    }
+    let alpn = environment.text(ALPN, problems).map_or_else(Vec::new, |list| list.split(',').map(str::trim).collect());
+    if alpn.iter().any(|name| name.is_empty() || name.len() > MAX_ALPN_BYTES) {
+        let rule = format!("must be names of 1 to {MAX_ALPN_BYTES} bytes, separated by commas");
+        problems.push(Problem::variable(ALPN, rule).with_text(&alpn.join(",")));
+    }
+    MqttTls {
+        ca: environment.path(CA).map(Into::into),
+        client: certificate
+            .zip(key)
+            .map(|(certificate, key)| ClientCertificate { certificate: certificate.into(), key: key.into() }),
+        alpn: alpn.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// MQTT 5 allows a password without a user name; brokers do not know what to do with one, so it is a fault.
+fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>, Option<Secret>) {
+    let username = field(environment, USERNAME, problems).map(str::to_owned);
+    let Some(file) = environment.path(PASSWORD_FILE) else { return (username, None) };
+    if !environment.is_set(USERNAME) {
+        problems.push(Problem::variable(PASSWORD_FILE, format!("needs {USERNAME} beside it")));
+    }
+    let password = match read_text(file, MAX_FIELD_BYTES) {
+        Ok(mut text) => {
+            if text.ends_with('\n') {
+                text.pop();
+                if text.ends_with('\r') {
+                    text.pop();
+                }
+            }
+            Some(Secret::new(text))
+        }
+        Err(error) => {
+            let shown = file.display().to_string();
+            problems.push(Problem::variable(PASSWORD_FILE, error).with_text(&shown));
+            None
+        }
+    };
+    (username, password)
+}
+
+/// A value that goes into a string of an MQTT packet.
+fn field<'a>(environment: &'a Environment, name: &str, problems: &mut Problems) -> Option<&'a str> {
+    let text = environment.text(name, problems)?;
+    if text.len() > MAX_FIELD_BYTES {
+        let rule = format!("must be at most {MAX_FIELD_BYTES} bytes");
+        problems.push(Problem::variable(name, rule).with_text(text));
+    }
+    if text.chars().any(char::is_control) {
+        // MQTT 5.0, section 1.5.4: a receiver may treat such a packet as malformed.
+        problems.push(Problem::variable(name, "must not hold control characters").with_text(text));
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests;

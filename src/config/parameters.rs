@@ -1,0 +1,256 @@
+//! The parameters of the connector: which version has which, what is allowed, and what stands in
+//! for one that is not given. The table is the connector document's.
+
+use core::{ops::RangeInclusive, time::Duration};
+
+use regex_lite::Regex;
+
+use super::{
+    definition::{Definition, NEWEST_VERSION},
+    environment::Environment,
+    json::Json,
+    nearest::nearest,
+    problem::{Problem, Problems},
+    settings,
+    types::{Connector, IsolationMode},
+};
+use crate::relay::arn::DeliveryStreamArn;
+
+struct Parameter {
+    name: &'static str,
+    /// The variable that overrides it; mostly the name in the Greengrass V2 component.
+    variable: Option<&'static str>,
+    versions: RangeInclusive<u8>,
+    required: bool,
+    check: Check,
+    /// For a definition that has no such parameter, and for running without one. The values of
+    /// the document's example, which are also those of the V2 component.
+    default: Option<&'static str>,
+}
+
+enum Check {
+    DeliveryStreamArn,
+    /// The document's pattern, the greatest value, and both in words.
+    Pattern(&'static str, u64, &'static str),
+}
+
+const PARAMETERS: [Parameter; 5] = [
+    Parameter {
+        name: "DefaultDeliveryStreamArn",
+        variable: Some("DEFAULT_DELIVERY_STREAM_ARN"),
+        versions: 1..=5,
+        required: true,
+        check: Check::DeliveryStreamArn,
+        default: None,
+    },
+    Parameter {
+        name: "DeliveryStreamQueueSize",
+        variable: Some("DELIVERY_STREAM_QUEUE_SIZE"),
+        versions: 2..=5,
+        required: true,
+        check: Check::Pattern(
+            r"^([2-9]\d{3}|[1-9]\d{4,})$",
+            u64::MAX,
+            "must be a number of records from 2000 on, in digits without leading zeros",
+        ),
+        default: Some("5000"),
+    },
+    Parameter {
+        name: "MemorySize",
+        variable: Some("FIREHOSE_CONNECTOR_MEMORY_SIZE"),
+        versions: 2..=5,
+        required: true,
+        check: Check::Pattern(r"^[0-9]+$", u64::MAX, "must be a number of KB, in digits"),
+        default: Some("65535"),
+    },
+    Parameter {
+        name: "PublishInterval",
+        variable: Some("PUBLISH_INTERVAL"),
+        versions: 2..=5,
+        required: true,
+        check: Check::Pattern(
+            r"^([0-9]|[1-9]\d|[1-9]\d\d|900)$",
+            900,
+            "must be a number of seconds from 0 to 900, in digits without leading zeros",
+        ),
+        default: Some("10"),
+    },
+    Parameter {
+        name: "IsolationMode",
+        variable: None,
+        versions: 5..=5,
+        required: false,
+        check: Check::Pattern(
+            "^NoContainer$|^GreengrassContainer$",
+            u64::MAX,
+            "must be GreengrassContainer or NoContainer",
+        ),
+        default: Some("GreengrassContainer"),
+    },
+];
+
+/// The names of all parameters of all versions.
+pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    PARAMETERS.iter().map(|parameter| parameter.name)
+}
+
+/// The parameters of a definition file, single ones overridden by the environment.
+pub(super) fn connector(
+    definition: &Definition,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<Connector> {
+    check_names(definition, problems);
+    build(&Source { definition: Some(definition), environment }, problems)
+}
+
+/// The parameters from the environment alone: those of the newest version.
+pub(super) fn connector_without_file(environment: &Environment, problems: &mut Problems) -> Option<Connector> {
+    build(&Source { definition: None, environment }, problems)
+}
+
+fn check_names(definition: &Definition, problems: &mut Problems) {
+    let version = definition.version;
+    for (name, value) in &definition.parameters {
+        let rule = match PARAMETERS.iter().find(|parameter| parameter.name == name) {
+            Some(parameter) if parameter.versions.contains(&version) => continue,
+            Some(parameter) => not_in(version, parameter),
+            None => match nearest(name, names()) {
+                Some(meant) => format!("unknown parameter; did you mean {meant}?"),
+                None => {
+                    let known = PARAMETERS.iter().filter(|parameter| parameter.versions.contains(&version));
+                    let known: Vec<_> = known.map(|parameter| parameter.name).collect();
+                    format!("unknown parameter; version {version} has {}", known.join(", "))
+                }
+            },
+        };
+        problems.push(Problem::key(&definition.file, name, rule).with_value(value));
+    }
+}
+
+fn not_in(version: u8, parameter: &Parameter) -> String {
+    let (first, last) = (parameter.versions.start(), parameter.versions.end());
+    let having =
+        if first == last { format!("version {first} has") } else { format!("versions {first} to {last} have") };
+    format!("version {version} has no {}, {having}", parameter.name)
+}
+
+fn build(source: &Source<'_>, problems: &mut Problems) -> Option<Connector> {
+    let version = source.version();
+    let [arn, queue_size, memory_size, interval, isolation] =
+        PARAMETERS.each_ref().map(|parameter| source.value(parameter, problems));
+    let touch_memory = settings::flag(source.environment, "FIREHOSE_CONNECTOR_MEMORY_TOUCH", ["0", "1"], problems);
+    let interval = match version {
+        // Version 1 knows no batches.
+        1 => Duration::ZERO,
+        _ => Duration::from_secs(number(interval?)),
+    };
+    Some(Connector {
+        version,
+        default_delivery_stream_arn: arn?.to_owned(),
+        queue_size: usize::try_from(number(queue_size?)).unwrap_or(usize::MAX),
+        memory_size: number(memory_size?).min(usize::MAX as u64 / 1024),
+        publish_interval: interval,
+        isolation: match isolation? {
+            "NoContainer" => IsolationMode::NoContainer,
+            _ => IsolationMode::GreengrassContainer,
+        },
+        touch_memory,
+    })
+}
+
+/// A number whose pattern has been checked: digits, so that only too many of them can go wrong.
+fn number(digits: &str) -> u64 {
+    digits.parse().unwrap_or(u64::MAX)
+}
+
+/// Where values come from: the environment, then the definition, then the table.
+struct Source<'a> {
+    definition: Option<&'a Definition>,
+    environment: &'a Environment,
+}
+
+impl<'a> Source<'a> {
+    fn version(&self) -> u8 {
+        self.definition.map_or(NEWEST_VERSION, |definition| definition.version)
+    }
+
+    /// The value in force; `None` after a problem.
+    fn value(&self, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
+        let exists = parameter.versions.contains(&self.version());
+        if let Some(variable) = parameter.variable
+            && self.environment.is_set(variable)
+        {
+            let text = self.environment.text(variable, problems)?;
+            let fault = if exists { check(parameter, text).err() } else { Some(not_in(self.version(), parameter)) };
+            let Some(rule) = fault else { return Some(text) };
+            problems.push(Problem::variable(variable, rule).with_text(text));
+            return None;
+        }
+        match self.definition {
+            Some(definition) if exists => in_definition(definition, parameter, problems),
+            None if parameter.default.is_none() => {
+                let rule = "is not set: name a connector definition file there or with --definition, \
+                    or set at least DEFAULT_DELIVERY_STREAM_ARN";
+                problems.push(Problem::variable("FIREHOSE_CONNECTOR_DEFINITION", rule));
+                None
+            }
+            _ => parameter.default,
+        }
+    }
+}
+
+fn in_definition<'a>(definition: &'a Definition, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
+    let Some((name, value)) = definition.parameters.iter().find(|(name, _)| name == parameter.name) else {
+        // A misspelt name is one problem, not two.
+        let misspelt = definition.parameters.iter().any(|(name, _)| nearest(name, [parameter.name]).is_some());
+        if !parameter.required {
+            return parameter.default;
+        }
+        if !misspelt {
+            let rule = format!("is missing; version {} requires it", definition.version);
+            problems.push(Problem::key(&definition.file, parameter.name, rule));
+        }
+        return None;
+    };
+    let rule = match value {
+        Json::Text(text) => match check(parameter, text) {
+            Ok(()) => return Some(text),
+            Err(rule) => rule,
+        },
+        Json::Literal(literal) => format!("must be a string: put it in quotes, \"{literal}\""),
+        Json::Array(_) | Json::Object(_) => "must be a string".to_owned(),
+    };
+    problems.push(Problem::key(&definition.file, name, rule).with_value(value));
+    None
+}
+
+/// # Errors
+/// The rule that is broken.
+fn check(parameter: &Parameter, text: &str) -> Result<(), String> {
+    match parameter.check {
+        Check::DeliveryStreamArn => match DeliveryStreamArn::parse(text) {
+            Ok(_) => Ok(()),
+            Err(error) if is_placeholder(text) => {
+                Err(format!("{error}; put your own values in place of the document's placeholders"))
+            }
+            Err(error) => Err(error.to_string()),
+        },
+        Check::Pattern(pattern, most, rule) => {
+            let matches = Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text));
+            if matches && (most == u64::MAX || number(text) <= most) {
+                Ok(())
+            } else {
+                Err(format!("{rule} ({pattern})"))
+            }
+        }
+    }
+}
+
+/// Copied from the document without filling in `arn:aws:firehose:region:account-id:...`.
+fn is_placeholder(text: &str) -> bool {
+    text.split(':').any(|part| part == "region" || part == "account-id")
+}
+
+#[cfg(test)]
+mod tests;

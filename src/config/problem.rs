@@ -1,0 +1,127 @@
+//! What is wrong with the configuration: one [`Problem`] per fault, all of them in one [`ConfigError`].
+
+use core::fmt;
+use std::path::{Path, PathBuf};
+
+use super::json::Json;
+
+/// One fault of a file or of the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file it is in; `None`: the environment.
+    pub file: Option<PathBuf>,
+    /// The key or variable; empty when the file as a whole is meant.
+    pub key: String,
+    /// The value, cut to a readable length, a string in quotes. `None` when there is none or it may be secret.
+    pub value: Option<String>,
+    /// What would be right.
+    pub rule: String,
+}
+
+/// Characters of a key or value that are shown.
+const SHOWN: usize = 120;
+
+impl Problem {
+    /// A fault of an environment variable whose value is not shown.
+    pub(super) fn variable(name: &str, rule: impl Into<String>) -> Self {
+        Self { file: None, key: shorten(name), value: None, rule: rule.into() }
+    }
+
+    /// A fault of a key in a file.
+    pub(super) fn key(file: &Path, key: &str, rule: impl Into<String>) -> Self {
+        Self { file: Some(file.to_owned()), ..Self::variable(key, rule) }
+    }
+
+    /// A fault of a file as a whole.
+    pub(super) fn file(file: &Path, rule: impl Into<String>) -> Self {
+        Self::key(file, "", rule)
+    }
+
+    /// The same fault, showing the text that has it.
+    pub(super) fn with_text(self, text: &str) -> Self {
+        Self { value: Some(format!("{:?}", shorten(text))), ..self }
+    }
+
+    /// The same fault, showing the JSON value that has it if that is not a structure.
+    pub(super) fn with_value(self, value: &Json) -> Self {
+        match value {
+            Json::Text(text) => self.with_text(text),
+            Json::Literal(literal) => Self { value: Some(shorten(literal)), ..self },
+            Json::Array(_) | Json::Object(_) => self,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        match (self.key.as_str(), &self.value) {
+            ("", _) => f.write_str(&self.rule),
+            (key, Some(value)) => write!(f, "{key} {value}: {}", self.rule),
+            (key, None) => write!(f, "{key}: {}", self.rule),
+        }
+    }
+}
+
+/// Control characters become spaces, so that a file cannot write lines of its own into a log.
+pub(super) fn shorten(text: &str) -> String {
+    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short: String = clean.take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push_str("...");
+    }
+    short
+}
+
+/// All that is wrong; displays one problem per line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+    left_out: usize,
+}
+
+impl ConfigError {
+    /// The problems, in the order in which they were found; at most 64.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let line_end = if index == 0 { "" } else { "\n" };
+            write!(f, "{line_end}{problem}")?;
+        }
+        if self.left_out > 0 {
+            write!(f, "\nand {} more", self.left_out)?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Collects problems while reading goes on.
+#[derive(Debug, Default)]
+pub(super) struct Problems(ConfigError);
+
+impl Problems {
+    /// Problems that are kept; the rest is counted.
+    const MAX: usize = 64;
+
+    pub(super) fn push(&mut self, problem: Problem) {
+        if self.0.problems.len() < Self::MAX {
+            self.0.problems.push(problem);
+        } else {
+            self.0.left_out += 1;
+        }
+    }
+
+    pub(super) fn into_error(self) -> Option<ConfigError> {
+        (!self.0.problems.is_empty()).then_some(self.0)
+    }
+}

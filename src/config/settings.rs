@@ -1,0 +1,93 @@
+//! The variables that are read, and those of them that concern neither the broker nor AWS.
+
+use log::LevelFilter;
+
+use super::{
+    environment::Environment,
+    nearest::nearest,
+    problem::{Problem, Problems},
+};
+
+/// Every variable that is read; the help text explains each.
+pub const VARIABLES: [&str; 32] = [
+    "FIREHOSE_CONNECTOR_DEFINITION",
+    "FIREHOSE_CONNECTOR_LOG",
+    "FIREHOSE_CONNECTOR_MEMORY_SIZE",
+    "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
+    "FIREHOSE_CONNECTOR_MQTT_ALPN",
+    "FIREHOSE_CONNECTOR_MQTT_CA",
+    "FIREHOSE_CONNECTOR_MQTT_CERT",
+    "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID",
+    "FIREHOSE_CONNECTOR_MQTT_KEY",
+    "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE",
+    "FIREHOSE_CONNECTOR_MQTT_URL",
+    "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "DEFAULT_DELIVERY_STREAM_ARN",
+    "DELIVERY_STREAM_QUEUE_SIZE",
+    "PUBLISH_INTERVAL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_FIREHOSE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_PROFILE",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "HOME",
+];
+
+/// Names that begin with this are ours alone, so an unknown one is a mistake.
+const OURS: &str = "FIREHOSE_CONNECTOR_";
+
+/// Notes each variable that looks like one of ours and is none.
+pub(super) fn refuse_unknown(environment: &Environment, problems: &mut Problems) {
+    for name in environment.names().filter(|name| !VARIABLES.contains(name)) {
+        let Some(rest) = name.strip_prefix(OURS) else { continue };
+        let known = VARIABLES.iter().filter_map(|known| known.strip_prefix(OURS));
+        let rule = match nearest(rest, known) {
+            Some(meant) => format!("unknown variable; did you mean {OURS}{meant}?"),
+            None => "unknown variable; --help lists those that there are".to_owned(),
+        };
+        problems.push(Problem::variable(name, rule));
+    }
+}
+
+/// A variable with one text for no and one for yes, in any case; unset is no.
+pub(super) fn flag(environment: &Environment, name: &str, [no, yes]: [&str; 2], problems: &mut Problems) -> bool {
+    match environment.text(name, problems) {
+        Some(text) if !text.eq_ignore_ascii_case(no) && !text.eq_ignore_ascii_case(yes) => {
+            problems.push(Problem::variable(name, format!("must be {no} or {yes}")).with_text(text));
+            false
+        }
+        Some(text) => text.eq_ignore_ascii_case(yes),
+        None => false,
+    }
+}
+
+/// `FIREHOSE_CONNECTOR_LOG`: levels, or `target=level`, separated by commas.
+///
+/// Narrower than env_logger, which takes a misspelt level for the name of a target.
+pub(super) fn log_filter(environment: &Environment, problems: &mut Problems) -> String {
+    const NAME: &str = "FIREHOSE_CONNECTOR_LOG";
+    let filter = environment.text(NAME, problems).unwrap_or("info");
+    let is_right = |part: &str| {
+        let level = part.split_once('=').map_or(part, |(_, level)| level);
+        level.trim().parse::<LevelFilter>().is_ok()
+    };
+    if !filter.split(',').all(is_right) {
+        let rule = "must be off, error, warn, info, debug or trace, or a list such as warn,firehose_connector=debug";
+        problems.push(Problem::variable(NAME, rule).with_text(filter));
+    }
+    filter.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The names of variables, flags and the log filter.
+
+use std::ffi::OsString;
+
+use super::{VARIABLES, flag, log_filter, refuse_unknown};
+use crate::config::{
+    environment::Environment,
+    problem::Problems,
+    tests::{environment, lines},
+};
+
+#[test]
+fn an_unknown_name_of_ours_is_a_fault_with_the_nearest() {
+    let variables = [
+        ("FIREHOSE_CONNECTOR_MQTT_PASSWORD", "hidden"),
+        ("FIREHOSE_CONNECTOR_MQTT_CLIENTID", "a"),
+        ("FIREHOSE_CONNECTOR_FOO", "a"),
+        ("FIREHOSE_CONNECTOR_BAR", ""),
+        ("FIREHOSE_CONNECTOR_LOG", "info"),
+        ("AWS_LAMBDA", "a"),
+        ("PATH", "a"),
+    ];
+    let mut problems = Problems::default();
+    refuse_unknown(&environment(&variables), &mut problems);
+    assert_eq!(
+        lines(problems.into_error()),
+        [
+            "FIREHOSE_CONNECTOR_MQTT_PASSWORD: unknown variable; did you mean FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE?",
+            "FIREHOSE_CONNECTOR_MQTT_CLIENTID: unknown variable; did you mean FIREHOSE_CONNECTOR_MQTT_CLIENT_ID?",
+            "FIREHOSE_CONNECTOR_FOO: unknown variable; --help lists those that there are",
+        ]
+    );
+}
+
+#[test]
+fn every_known_name_is_known() {
+    let variables: Vec<_> = VARIABLES.iter().map(|name| (*name, "a")).collect();
+    let mut problems = Problems::default();
+    refuse_unknown(&environment(&variables), &mut problems);
+    assert_eq!(problems.into_error(), None);
+}
+
+#[test]
+fn a_flag_is_one_of_two_words() {
+    const NAME: &str = "FIREHOSE_CONNECTOR_MEMORY_TOUCH";
+    for (text, expected) in [("", Some(false)), ("0", Some(false)), ("1", Some(true)), ("yes", None), ("01", None)] {
+        let mut problems = Problems::default();
+        let value = flag(&environment(&[(NAME, text)]), NAME, ["0", "1"], &mut problems);
+        assert_eq!(problems.into_error().is_none().then_some(value), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_log_filter_is_levels_and_targets_with_levels() {
+    let filter = |text| {
+        let mut problems = Problems::default();
+        let filter = log_filter(&environment(&[("FIREHOSE_CONNECTOR_LOG", text)]), &mut problems);
+        problems.into_error().is_none().then_some(filter)
+    };
+    assert_eq!(filter("").as_deref(), Some("info"));
+    for text in ["off", "WARN", "debug", "warn,firehose_connector=debug", "rumqttc=trace, info"] {
+        assert_eq!(filter(text).as_deref(), Some(text));
+    }
+    for text in ["loud", "infoo", "a=", "a=b=info", "info,", "info/regex"] {
+        assert_eq!(filter(text), None, "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_utf_8_is_a_fault_where_text_is_needed() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = OsString::from_vec(vec![b'/', 0xff]);
+    let variables = [("FIREHOSE_CONNECTOR_LOG".into(), bytes.clone()), ("AWS_CA_BUNDLE".into(), bytes)];
+    let environment = Environment::new(variables);
+    let mut problems = Problems::default();
+    log_filter(&environment, &mut problems);
+    assert!(environment.path("AWS_CA_BUNDLE").is_some());
+    assert_eq!(lines(problems.into_error()), ["FIREHOSE_CONNECTOR_LOG: is not UTF-8"]);
+}

@@ -1,0 +1,169 @@
+//! The configuration as a whole, and what the tests of its parts share.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use super::{Config, ConfigError, Connector, IsolationMode, environment::Environment, load};
+
+/// The lines that a user sees.
+pub(super) fn lines(error: Option<ConfigError>) -> Vec<String> {
+    error.map_or_else(Vec::new, |error| error.to_string().lines().map(str::to_owned).collect())
+}
+
+pub(super) fn pairs(variables: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+pub(super) fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::new(pairs(variables))
+}
+
+/// A file that is removed at the end of the test.
+pub(super) struct TempFile(PathBuf);
+
+impl TempFile {
+    pub(super) fn new(content: &[u8]) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("fc-config-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// The argument of `--initial-version` in the connector document, copied.
+const DOCUMENT_EXAMPLE: &str = r#"{ "Connectors": [ { "Id": "MyKinesisFirehoseConnector", "ConnectorArn": "arn:aws:greengrass:region::/connectors/KinesisFirehose/versions/5", "Parameters": { "DefaultDeliveryStreamArn": "arn:aws:firehose:region:account-id:deliverystream/stream-name", "DeliveryStreamQueueSize": "5000", "MemorySize": "65535", "PublishInterval": "10", "IsolationMode" : "GreengrassContainer" } } ] }"#;
+
+fn filled_in() -> String {
+    DOCUMENT_EXAMPLE.replace("region", "eu-west-1").replace("account-id", "123456789012")
+}
+
+fn load_text(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let file = TempFile::new(text.as_bytes());
+    load(Some(file.path()), pairs(variables)).map_err(|error| {
+        let lines = lines(Some(error));
+        lines.iter().map(|line| line.replace(file.text(), "f")).collect()
+    })
+}
+
+#[test]
+fn the_example_of_the_document_is_understood() {
+    let config = load_text(&filled_in(), &[]).unwrap();
+    let expected = Connector {
+        version: 5,
+        default_delivery_stream_arn: "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream-name".to_owned(),
+        queue_size: 5000,
+        memory_size: 65_535,
+        publish_interval: Duration::from_secs(10),
+        isolation: IsolationMode::GreengrassContainer,
+        touch_memory: false,
+    };
+    assert_eq!(config.connector, expected);
+    assert_eq!((config.mqtt.host.as_str(), config.mqtt.port, config.log.as_str()), ("127.0.0.1", 1883, "info"));
+}
+
+#[test]
+fn the_placeholders_of_the_document_are_pointed_out() {
+    assert_eq!(
+        load_text(DOCUMENT_EXAMPLE, &[]).unwrap_err(),
+        ["f: DefaultDeliveryStreamArn \"arn:aws:firehose:region:account-id:deliverystream/stream-name\": the region \
+          must look like eu-west-1; put your own values in place of the document's placeholders"]
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once() {
+    let text = r#"{"DefaultDeliveryStreamArn": "arn:aws:firehose:eu-west:123456789012:deliverystream/s",
+        "DeliveryStreamQueueSize": "1999", "MemorySize": 65535, "PublishIntervall": "10", "IsolationMode": "None",
+        "IsolationMode": "NoContainer"}"#;
+    let variables = [
+        ("FIREHOSE_CONNECTOR_MQTT_URI", "mqtt://broker"),
+        ("FIREHOSE_CONNECTOR_MQTT_URL", "http://broker"),
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("FIREHOSE_CONNECTOR_LOG", "loud"),
+    ];
+    assert_eq!(
+        load_text(text, &variables).unwrap_err(),
+        [
+            "FIREHOSE_CONNECTOR_MQTT_URI: unknown variable; did you mean FIREHOSE_CONNECTOR_MQTT_URL?",
+            "f: IsolationMode: is given more than once",
+            "f: PublishIntervall \"10\": unknown parameter; did you mean PublishInterval?",
+            "f: DefaultDeliveryStreamArn \"arn:aws:firehose:eu-west:123456789012:deliverystream/s\": \
+             the region must look like eu-west-1",
+            "f: DeliveryStreamQueueSize \"1999\": must be a number of records from 2000 on, in digits without \
+             leading zeros (^([2-9]\\d{3}|[1-9]\\d{4,})$)",
+            "f: MemorySize 65535: must be a string: put it in quotes, \"65535\"",
+            "f: IsolationMode \"None\": must be GreengrassContainer or NoContainer \
+             (^NoContainer$|^GreengrassContainer$)",
+            "FIREHOSE_CONNECTOR_MQTT_URL \"http://broker\": must begin with mqtt:// or mqtts://, \
+             such as mqtt://127.0.0.1:1883 or mqtts://broker.example:8883",
+            "AWS_SECRET_ACCESS_KEY: is not set, but AWS_ACCESS_KEY_ID is",
+            "FIREHOSE_CONNECTOR_LOG \"loud\": must be off, error, warn, info, debug or trace, \
+             or a list such as warn,firehose_connector=debug",
+        ]
+    );
+}
+
+#[test]
+fn the_list_of_problems_is_bounded_and_each_is_one_short_line() {
+    let keys: Vec<_> = (0..1000).map(|n| format!("\"{n}\\n{}\": 1", "x".repeat(200))).collect();
+    let text = format!("{{\"Parameters\": {{{}}}}}", keys.join(","));
+    let lines = load_text(&text, &[]).unwrap_err();
+    assert_eq!(lines.len(), 65);
+    // All five parameters but the optional one are missing as well.
+    assert_eq!(lines[64], "and 940 more");
+    assert!(lines.iter().all(|line| line.len() < 300), "{lines:?}");
+}
+
+#[test]
+fn the_path_of_the_command_line_wins_over_the_variable() {
+    let right = TempFile::new(filled_in().as_bytes());
+    let variable = |path| pairs(&[("FIREHOSE_CONNECTOR_DEFINITION", path)]);
+    assert!(load(Some(right.path()), variable("/nonexistent")).is_ok());
+    assert!(load(None, variable(right.text())).is_ok());
+    assert!(load(Some(Path::new("/nonexistent")), variable(right.text())).is_err());
+}
+
+#[test]
+fn without_anything_both_ways_to_say_it_are_named() {
+    assert_eq!(
+        lines(load(None, []).err()),
+        ["FIREHOSE_CONNECTOR_DEFINITION: is not set: name a connector definition file there or with --definition, \
+          or set at least DEFAULT_DELIVERY_STREAM_ARN"]
+    );
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let password = TempFile::new(b"hidden-password\n");
+    let variables = [
+        ("FIREHOSE_CONNECTOR_MQTT_USERNAME", "user"),
+        ("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", password.text()),
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden-key"),
+        ("AWS_SESSION_TOKEN", "hidden-token"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hidden-authorization"),
+    ];
+    let config = load_text(&filled_in(), &variables).unwrap();
+    assert_eq!(config.mqtt.password.as_ref().unwrap().expose(), "hidden-password");
+    assert!(!format!("{config:?}").contains("hidden"));
+}

@@ -1,0 +1,179 @@
+//! What the configuration says once it is checked: plain values, no file is read here.
+
+use core::{fmt, time::Duration};
+use std::path::PathBuf;
+
+/// Everything the process was told, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The connector parameters.
+    pub connector: Connector,
+    /// Where the broker is and how to log in.
+    pub mqtt: Mqtt,
+    /// Where the service is and where credentials come from.
+    pub aws: Aws,
+    /// `FIREHOSE_CONNECTOR_LOG`, a filter that env_logger can read; `info` unless said otherwise.
+    pub log: String,
+}
+
+/// The connector parameters, of whichever version, with defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connector {
+    /// 1 to 5.
+    pub version: u8,
+    /// `DefaultDeliveryStreamArn`, known to be well-formed.
+    pub default_delivery_stream_arn: String,
+    /// `DeliveryStreamQueueSize`, records per delivery stream; at most `usize::MAX`.
+    pub queue_size: usize,
+    /// `MemorySize`, KiB; at most `usize::MAX / 1024`, so that the number of bytes fits a `usize`.
+    pub memory_size: u64,
+    /// `PublishInterval`; zero: no batching.
+    pub publish_interval: Duration,
+    /// `IsolationMode`.
+    pub isolation: IsolationMode,
+    /// `FIREHOSE_CONNECTOR_MEMORY_TOUCH`: make all of the memory resident at start.
+    pub touch_memory: bool,
+}
+
+/// `IsolationMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IsolationMode {
+    /// The default, and what versions 1 to 4 ran in.
+    #[default]
+    GreengrassContainer,
+    /// No confinement.
+    NoContainer,
+}
+
+/// The broker and the login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mqtt {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// 1883 or 8883 unless said otherwise.
+    pub port: u16,
+    /// `None`: plain TCP.
+    pub tls: Option<MqttTls>,
+    /// `FIREHOSE_CONNECTOR_MQTT_CLIENT_ID`.
+    pub client_id: String,
+    /// `FIREHOSE_CONNECTOR_MQTT_USERNAME`.
+    pub username: Option<String>,
+    /// Content of `FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE`, without its line end.
+    pub password: Option<Secret>,
+}
+
+/// TLS towards the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MqttTls {
+    /// PEM file of the CAs to trust instead of the built-in Amazon roots.
+    pub ca: Option<PathBuf>,
+    /// Client certificate chain and key, both PEM files.
+    pub client: Option<ClientCertificate>,
+    /// ALPN protocol names, in order of preference; usually none.
+    pub alpn: Vec<String>,
+}
+
+/// A client certificate for mutual TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// PEM file: the certificate, then its intermediates.
+    pub certificate: PathBuf,
+    /// PEM file: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// The service and the credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Aws {
+    /// `AWS_ENDPOINT_URL_FIREHOSE`, else `AWS_ENDPOINT_URL`; `None`: from the ARN's region.
+    pub endpoint_url: Option<EndpointUrl>,
+    /// `AWS_USE_FIPS_ENDPOINT`: the region's FIPS endpoint; no effect on a given endpoint.
+    pub use_fips: bool,
+    /// `AWS_USE_DUALSTACK_ENDPOINT`: the region's endpoint with IPv6; no effect on a given endpoint.
+    pub use_dual_stack: bool,
+    /// `AWS_CA_BUNDLE`: PEM file of CAs trusted beside the built-in Amazon roots.
+    pub ca_bundle: Option<PathBuf>,
+    /// What the environment says about credentials.
+    pub credentials: CredentialSettings,
+}
+
+/// `http://` or `https://`, host and port; the path, if any, is `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointUrl {
+    /// TLS or not.
+    pub tls: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// 80 or 443 unless said otherwise.
+    pub port: u16,
+}
+
+/// The variables of the AWS SDKs that name credentials, not yet followed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CredentialSettings {
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
+    pub environment: Option<EnvironmentKeys>,
+    /// `AWS_PROFILE`, else `default`.
+    pub profile: String,
+    /// `AWS_SHARED_CREDENTIALS_FILE`, else `$HOME/.aws/credentials`; `None` without either.
+    pub credentials_file: Option<PathBuf>,
+    /// `AWS_CONFIG_FILE`, else `$HOME/.aws/config`; `None` without either.
+    pub config_file: Option<PathBuf>,
+    /// Built from `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, else `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
+    pub container: Option<ContainerSettings>,
+}
+
+/// Keys given in the environment itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentKeys {
+    /// `AWS_ACCESS_KEY_ID`
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`
+    pub secret_access_key: Secret,
+    /// `AWS_SESSION_TOKEN`
+    pub session_token: Option<Secret>,
+}
+
+/// The container credentials endpoint (ECS, Greengrass V2's token exchange service).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerSettings {
+    /// Where to ask.
+    pub endpoint: EndpointUrl,
+    /// Path and query, beginning with `/`.
+    pub path: String,
+    /// How to authorise.
+    pub authorization: Option<ContainerAuthorization>,
+}
+
+/// The value of the `Authorization` header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContainerAuthorization {
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`
+    Token(Secret),
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read anew for each request; it wins over the token.
+    TokenFile(PathBuf),
+}
+
+/// A text that `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` out of logs from here on.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}

@@ -1,0 +1,166 @@
+//! The service's answer to a request: what it means for each record, decided here and nowhere else.
+//!
+//! An answer that is not the service's own JSON, such as the page of a captive portal or of a
+//! proxy, says nothing about the records: it never makes one fail.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::error_code::{Class, class_of};
+use super::request::Call;
+use super::text::{Entries, Text};
+use crate::limits::ERROR_MESSAGE_BYTES;
+use crate::relay::outcome::RecordOutcome;
+
+/// What came back over HTTP.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Header `x-amzn-ErrorType`.
+    pub error_type: Option<&'a str>,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// What it means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// The service answered for each record.
+    Records(Records<'a>),
+    /// The service refused the request.
+    Refused {
+        /// What to do about it.
+        class: Class,
+        /// The service's error code.
+        code: Cow<'a, str>,
+        /// The service's words, cut at [`ERROR_MESSAGE_BYTES`].
+        message: Cow<'a, str>,
+    },
+    /// Not an answer of the service, or one that does not fit the request.
+    Unreadable(Unreadable),
+}
+
+/// Why an answer says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// Not the service's JSON. Something between here and there answered.
+    Foreign {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The number of entries is not the number of records.
+    Count {
+        /// Records sent.
+        sent: usize,
+        /// Entries that came back.
+        answered: usize,
+    },
+}
+
+/// One entry for each record, in the order of the request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Records<'a>(Vec<Entry<'a>>);
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry<'a> {
+    #[serde(borrow)]
+    record_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_code: Option<Text<'a>>,
+    #[serde(borrow)]
+    error_message: Option<Text<'a>>,
+}
+
+impl Records<'_> {
+    /// The entries in the relay's words.
+    #[must_use]
+    pub fn outcomes(&self) -> Vec<RecordOutcome<'_>> {
+        self.0.iter().map(Entry::outcome).collect()
+    }
+}
+
+impl Entry<'_> {
+    // A failed entry may carry a record id all the same, so the error code decides.
+    fn outcome(&self) -> RecordOutcome<'_> {
+        match (&self.error_code, &self.record_id) {
+            (Some(code), _) => match class_of(code, OK) {
+                Class::Permanent => {
+                    let message = self.error_message.as_deref().map_or("", |message| cut(message));
+                    RecordOutcome::Rejected { code, message }
+                }
+                Class::Retry | Class::Credentials | Class::Clock => RecordOutcome::Retry,
+            },
+            (None, Some(record_id)) => RecordOutcome::Delivered { record_id },
+            (None, None) => RecordOutcome::Retry,
+        }
+    }
+}
+
+const OK: u16 = 200;
+
+/// Reads the answer to `call` with `sent` records.
+#[must_use]
+pub fn read<'a>(call: Call, sent: usize, reply: &Reply<'a>) -> Answer<'a> {
+    if reply.status != OK {
+        return refused(reply).unwrap_or(Answer::Unreadable(Unreadable::Foreign { status: reply.status }));
+    }
+    let entries = match call {
+        Call::PutRecord => serde_json::from_slice::<Entry<'_>>(reply.body).map(|entry| vec![entry]),
+        Call::PutRecordBatch => serde_json::from_slice::<Batch<'_>>(reply.body).map(|batch| batch.request_responses.0),
+    };
+    match entries {
+        Ok(entries) if entries.iter().any(|entry| entry.error_code.is_none() && entry.record_id.is_none()) => {
+            Answer::Unreadable(Unreadable::Foreign { status: OK })
+        }
+        Ok(entries) if entries.len() == sent => Answer::Records(Records(entries)),
+        Ok(entries) => Answer::Unreadable(Unreadable::Count { sent, answered: entries.len() }),
+        Err(_) => Answer::Unreadable(Unreadable::Foreign { status: OK }),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch<'a> {
+    #[serde(borrow)]
+    request_responses: Entries<Entry<'a>>,
+}
+
+/// The error document of the AWS JSON protocol. The code stands in the header, in `__type`, or in both,
+/// and may have a namespace before `#` and an address after `:`.
+#[derive(Deserialize)]
+struct ErrorDocument<'a> {
+    #[serde(rename = "__type", borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    code: Option<Text<'a>>,
+    #[serde(alias = "Message", borrow)]
+    message: Option<Text<'a>>,
+}
+
+fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
+    let document: ErrorDocument<'a> = serde_json::from_slice(reply.body).ok()?;
+    let kind = reply.error_type.map(Cow::Borrowed).or(document.kind.or(document.code).map(|text| text.0))?;
+    let code = map(kind, |kind| {
+        let kind = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
+        kind.split_once(':').map_or(kind, |(name, _)| name)
+    });
+    let message = map(document.message.map(|text| text.0).unwrap_or_default(), cut);
+    Some(Answer::Refused { class: class_of(&code, reply.status), code, message })
+}
+
+fn map<'a>(text: Cow<'a, str>, part: impl for<'t> Fn(&'t str) -> &'t str) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(part(text)),
+        Cow::Owned(text) => Cow::Owned(part(&text).to_owned()),
+    }
+}
+
+fn cut(message: &str) -> &str {
+    &message[..message.floor_char_boundary(ERROR_MESSAGE_BYTES)]
+}
+
+#[cfg(test)]
+mod tests;

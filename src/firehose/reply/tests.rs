@@ -1,0 +1,102 @@
+//! Answers as the service gives them, and as others do.
+
+use super::{Answer, Class, Reply, Unreadable, read};
+use crate::firehose::request::Call;
+use crate::relay::outcome::RecordOutcome;
+
+fn reply(status: u16, body: &str) -> Reply<'_> {
+    Reply { status, error_type: None, body: body.as_bytes() }
+}
+
+#[test]
+fn each_entry_of_a_batch_speaks_for_its_record() {
+    let body = r#"{"FailedPutCount":2,"Encrypted":false,"RequestResponses":[{"RecordId":"a\/b"},
+        {"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."},
+        {"RecordId":"kept","ErrorCode":"InternalFailure","ErrorMessage":"x"}]}"#;
+    let Answer::Records(records) = read(Call::PutRecordBatch, 3, &reply(200, body)) else { panic!("records") };
+    let expected = [RecordOutcome::Delivered { record_id: "a/b" }, RecordOutcome::Retry, RecordOutcome::Retry];
+    assert_eq!(records.outcomes(), expected);
+}
+
+#[test]
+fn a_single_record_has_a_single_answer() {
+    let reply = reply(200, r#"{"Encrypted":false,"RecordId":"xyz"}"#);
+    let Answer::Records(records) = read(Call::PutRecord, 1, &reply) else { panic!("records") };
+    assert_eq!(records.outcomes(), [RecordOutcome::Delivered { record_id: "xyz" }]);
+}
+
+#[test]
+fn another_number_of_entries_than_records_is_unreadable() {
+    let one = reply(200, r#"{"RequestResponses":[{"RecordId":"a"}]}"#);
+    let expected = Answer::Unreadable(Unreadable::Count { sent: 2, answered: 1 });
+    assert_eq!(read(Call::PutRecordBatch, 2, &one), expected);
+    let many = format!(r#"{{"RequestResponses":[{}{{"RecordId":"a"}}]}}"#, r#"{"RecordId":"a"},"#.repeat(600));
+    let foreign = Answer::Unreadable(Unreadable::Foreign { status: 200 });
+    assert_eq!(read(Call::PutRecordBatch, 500, &reply(200, &many)), foreign);
+}
+
+#[test]
+fn what_is_not_the_services_json_is_never_permanent() {
+    for (status, body) in [
+        (200, "<html>Please log in</html>"),
+        (200, "{}"),
+        (200, r#"{"RequestResponses":[{}]}"#),
+        (302, ""),
+        (403, "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
+        (404, "{\"message\":\"no such page\"}"),
+        (407, "proxy authentication required"),
+        (502, "<html>bad gateway</html>"),
+    ] {
+        let answer = read(Call::PutRecordBatch, 1, &reply(status, body));
+        assert_eq!(answer, Answer::Unreadable(Unreadable::Foreign { status }), "{status} {body}");
+    }
+}
+
+#[test]
+fn the_error_code_is_found_wherever_the_service_puts_it() {
+    let document = |kind: &str| format!(r#"{{"__type":"{kind}","message":"Firehose test1 not found"}}"#);
+    for (error_type, body) in [
+        (None, document("ResourceNotFoundException")),
+        (None, document("com.amazonaws.firehose.v20150804#ResourceNotFoundException")),
+        (Some("ResourceNotFoundException:http://internal.amazon.com/"), document("x")),
+        (None, r#"{"code":"ResourceNotFoundException","Message":"Firehose test1 not found"}"#.to_owned()),
+    ] {
+        let reply = Reply { status: 400, error_type, body: body.as_bytes() };
+        let Answer::Refused { class, code, message } = read(Call::PutRecord, 1, &reply) else { panic!("{body}") };
+        assert_eq!(
+            (class, &*code, &*message),
+            (Class::Permanent, "ResourceNotFoundException", "Firehose test1 not found")
+        );
+    }
+}
+
+#[test]
+fn every_class_of_error_has_its_answer() {
+    for (status, code, class) in [
+        (400, "ThrottlingException", Class::Retry),
+        (503, "ServiceUnavailableException", Class::Retry),
+        (500, "SomethingNew", Class::Retry),
+        (429, "SomethingNew", Class::Retry),
+        (400, "ExpiredTokenException", Class::Credentials),
+        (403, "UnrecognizedClientException", Class::Credentials),
+        (403, "InvalidSignatureException", Class::Clock),
+        (400, "AccessDeniedException", Class::Permanent),
+        (400, "InvalidArgumentException", Class::Permanent),
+        (400, "InvalidKMSResourceException", Class::Permanent),
+        (400, "SomethingNew", Class::Permanent),
+    ] {
+        let body = format!(r#"{{"__type":"{code}"}}"#);
+        let answer = read(Call::PutRecord, 1, &reply(status, &body));
+        assert!(
+            matches!(&answer, Answer::Refused { class: found, .. } if *found == class),
+            "{status} {code}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_long_message_is_cut_at_a_character() {
+    let body = format!(r#"{{"__type":"X","message":"{}"}}"#, "é".repeat(5000));
+    let Answer::Refused { message, .. } = read(Call::PutRecord, 1, &reply(400, &body)) else { panic!("refused") };
+    assert_eq!(message.len(), 1024);
+}

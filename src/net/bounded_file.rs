@@ -1,0 +1,52 @@
+//! Files that other people write, read with a limit.
+//!
+//! Only regular files: opening a named pipe could wait for ever.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Take},
+    path::Path,
+};
+
+/// Opens a regular file of at most `limit` bytes; reading stops there even if it grows meanwhile.
+///
+/// # Errors
+/// Those of the file system, and one each for what is not a regular file and what is larger than `limit`.
+pub fn open(path: &Path, limit: u64) -> io::Result<Take<File>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if metadata.len() > limit {
+        let text = format!("{} bytes, at most {limit} are read", metadata.len());
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(File::open(path)?.take(limit))
+}
+
+/// Reads a text file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`open`], and one for bytes that are not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open(path, limit)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_unread() {
+        let file = std::env::current_exe().unwrap();
+        assert_eq!(open(&file, 10).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_folder_is_not_a_file() {
+        let error = open(&std::env::temp_dir(), 10).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file");
+    }
+}

@@ -1,0 +1,200 @@
+//! Why there is no connection, in words that lead to the cause.
+
+use core::{error, fmt};
+use std::{io, net::SocketAddr};
+
+use rustls::{AlertDescription, CertificateError};
+
+/// Which peer, what happened, and the cause in `source()`.
+#[derive(Debug)]
+pub struct ConnectError {
+    pub(super) host: Box<str>,
+    pub(super) port: u16,
+    /// The address that answered so; `None` before there was one.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) failure: ConnectFailure,
+    /// The variable that adds a CA for this peer.
+    pub(super) ca_variable: &'static str,
+    pub(super) cause: Option<io::Error>,
+}
+
+impl ConnectError {
+    /// What happened, small enough to be kept and compared: log when it changes, not each time.
+    #[must_use]
+    pub const fn kind(&self) -> ConnectFailure {
+        self.failure
+    }
+}
+
+/// What happened to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectFailure {
+    /// The name has no address, or no name server answers.
+    NameNotResolved,
+    /// The host is there, the port is closed.
+    Refused,
+    /// No route, network down, or another error of the socket.
+    Unreachable,
+    /// A step took longer than its limit in `limits::net`.
+    TimedOut(Step),
+    /// TCP stands, TLS does not.
+    Tls(TlsFailure),
+}
+
+/// The steps of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Asking for the addresses.
+    Resolve,
+    /// TCP.
+    Connect,
+    /// TLS.
+    TlsHandshake,
+}
+
+/// What is wrong between us and the peer on the level of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsFailure {
+    /// The peer's certificate is not signed by a CA that we trust.
+    UnknownIssuer,
+    /// The peer's certificate has ended, by our clock.
+    Expired,
+    /// The peer's certificate begins in the future, by our clock.
+    NotYetValid,
+    /// The peer's certificate is for other names.
+    WrongName,
+    /// The peer's certificate cannot be used for another reason.
+    BadCertificate,
+    /// What came back is not TLS.
+    NotTls,
+    /// The peer closed the connection in the middle of the handshake.
+    Closed,
+    /// The peer wants a client certificate and got none.
+    ClientCertificateMissing,
+    /// The peer does not accept our client certificate.
+    ClientCertificateRefused,
+    /// None of our ALPN names suits the peer.
+    NoCommonAlpn,
+    /// No common protocol version or cipher suite.
+    NoAgreement,
+    /// The host is neither a DNS name nor an address.
+    InvalidName,
+    /// Anything else.
+    Other,
+}
+
+impl TlsFailure {
+    /// What an error of a TLS stream means; `None` when TLS is not what went wrong.
+    ///
+    /// Under TLS 1.3 the peer's opinion of our certificate arrives after the handshake, with the first read: ask
+    /// again there.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<Self> {
+        use rustls::Error as Tls;
+        Some(match error.get_ref()?.downcast_ref::<Tls>()? {
+            Tls::InvalidCertificate(certificate) => Self::of_certificate(certificate),
+            Tls::AlertReceived(alert) => Self::of_alert(*alert),
+            Tls::InvalidMessage(_) => Self::NotTls,
+            Tls::PeerIncompatible(_) => Self::NoAgreement,
+            Tls::NoApplicationProtocol => Self::NoCommonAlpn,
+            _ => Self::Other,
+        })
+    }
+
+    const fn of_certificate(error: &CertificateError) -> Self {
+        match error {
+            // A bad signature is what remains of a CA that was renewed under its old name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
+            _ => Self::BadCertificate,
+        }
+    }
+
+    const fn of_alert(alert: AlertDescription) -> Self {
+        match alert {
+            AlertDescription::CertificateRequired | AlertDescription::NoCertificate => Self::ClientCertificateMissing,
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied => Self::ClientCertificateRefused,
+            AlertDescription::NoApplicationProtocol => Self::NoCommonAlpn,
+            AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InsufficientSecurity => Self::NoAgreement,
+            AlertDescription::UnrecognisedName => Self::WrongName,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)?;
+        if let Some(address) = self.address
+            && address.ip().to_string() != *self.host
+        {
+            write!(f, " ({})", address.ip())?;
+        }
+        match self.failure {
+            ConnectFailure::Tls(TlsFailure::UnknownIssuer) => write!(
+                f,
+                " shows a certificate that no trusted CA has signed: name the PEM file of its CA in {}",
+                self.ca_variable
+            ),
+            failure => write!(f, " {failure}"),
+        }
+    }
+}
+
+impl error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameNotResolved => f.write_str("has no address: check the name and the name server"),
+            Self::Refused => f.write_str("refuses connections: check the port and that the peer is running"),
+            Self::Unreachable => f.write_str("cannot be reached: check the network"),
+            Self::TimedOut(Step::Resolve) => f.write_str("got no answer from the name server in time"),
+            Self::TimedOut(Step::Connect) => f.write_str("did not answer in time: check the network and firewalls"),
+            Self::TimedOut(Step::TlsHandshake) => {
+                f.write_str("did not complete the TLS handshake in time: check that the port is for TLS")
+            }
+            Self::Tls(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownIssuer => "shows a certificate that no trusted CA has signed",
+            Self::Expired => "shows a certificate that has expired: renew it, or set this device's clock",
+            Self::NotYetValid => "shows a certificate that is not valid yet: this device's clock is probably wrong",
+            Self::WrongName => "shows a certificate for another name: use a name that it lists",
+            Self::BadCertificate => "shows a certificate that cannot be used",
+            Self::NotTls => "does not speak TLS: check the port and the scheme",
+            Self::Closed => "closed the connection during the TLS handshake: check that the port is for TLS",
+            Self::ClientCertificateMissing => {
+                "asks for a client certificate: for a broker, name one in FIREHOSE_CONNECTOR_MQTT_CERT"
+            }
+            Self::ClientCertificateRefused => {
+                "does not accept our client certificate: check that it is registered and active"
+            }
+            Self::NoCommonAlpn => {
+                "does not know our ALPN protocol names: for a broker, check FIREHOSE_CONNECTOR_MQTT_ALPN"
+            }
+            Self::NoAgreement => "has no TLS version or cipher in common with us, or misses a client certificate",
+            Self::InvalidName => "is neither a DNS name nor an address",
+            Self::Other => "broke off the TLS handshake",
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! Real sockets on loopback; time-outs on tokio's paused clock.
+
+use std::{error::Error, net::Ipv4Addr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::{
+    config::{ClientCertificate, MqttTls},
+    net::test_support::{Ca, Folder, Leaf, serve_tls},
+};
+
+const HOST: &str = "localhost";
+const THIS_CENTURY: (i32, i32) = (2000, 2100);
+
+fn trusting(ca: &Ca) -> Tls {
+    let folder = Folder::new();
+    let ca = Some(folder.write("ca.pem", ca.pem()));
+    Tls::for_broker(&MqttTls { ca, ..MqttTls::default() }).unwrap()
+}
+
+fn with_certificate(ca: &Ca, client: &Leaf) -> Tls {
+    let folder = Folder::new();
+    let client = Some(ClientCertificate {
+        certificate: folder.write("cert.pem", client.certificate_pem()),
+        key: folder.write("key.pem", client.key_pem()),
+    });
+    Tls::for_broker(&MqttTls { ca: Some(folder.write("ca.pem", ca.pem())), client, alpn: vec!["mqtt".to_owned()] })
+        .unwrap()
+}
+
+async fn echo(mut stream: Stream) -> io::Result<()> {
+    stream.write_all(b"ping").await?;
+    stream.flush().await?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await?;
+    assert_eq!(&answer, b"ping");
+    Ok(())
+}
+
+async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
+    let error = connect(HOST, port, Some(tls), None).await.unwrap_err();
+    assert!(error.source().is_some(), "{error}");
+    let ConnectFailure::Tls(failure) = error.kind() else { panic!("{error}") };
+    (failure, error.to_string())
+}
+
+#[tokio::test]
+async fn plain_connections_carry_bytes_and_hold_few_of_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stream = connect("127.0.0.1", port, None, Some(limits::SERVICE_SEND_BUFFER)).await.unwrap();
+    let Stream::Plain(plain) = &stream else { panic!("TLS without being asked") };
+    assert!(plain.nodelay().unwrap());
+    assert!(SockRef::from(plain).keepalive().unwrap());
+    assert_eq!(SockRef::from(plain).send_buffer_size().unwrap(), 2 * 128 * 1024);
+    let (mut served, _) = listener.accept().await.unwrap();
+    let serve = async {
+        let mut bytes = [0; 4];
+        served.read_exact(&mut bytes).await?;
+        served.write_all(&bytes).await
+    };
+    tokio::try_join!(echo(stream), serve).unwrap();
+}
+
+#[tokio::test]
+async fn a_server_of_our_ca_is_trusted() {
+    let ca = Ca::new();
+    let port = serve_tls(&ca.issue(HOST, THIS_CENTURY), None).await;
+    echo(connect(HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_can_be_named_by_its_address() {
+    let ca = Ca::new();
+    let port = serve_tls(&ca.issue("127.0.0.1", THIS_CENTURY), None).await;
+    echo(connect("127.0.0.1", port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unknown_issuer_names_the_variable_for_the_ca() {
+    let port = serve_tls(&Ca::new().issue(HOST, THIS_CENTURY), None).await;
+    let (failure, text) = tls_failure(port, &trusting(&Ca::new())).await;
+    assert_eq!(failure, TlsFailure::UnknownIssuer);
+    assert!(text.ends_with("name the PEM file of its CA in FIREHOSE_CONNECTOR_MQTT_CA"), "{text}");
+    assert!(text.starts_with(&format!("localhost:{port} (127.0.0.1) shows a certificate")), "{text}");
+}
+
+#[tokio::test]
+async fn a_ca_renewed_under_its_old_name_is_an_unknown_issuer() {
+    let port = serve_tls(&Ca::named("Factory CA").issue(HOST, THIS_CENTURY), None).await;
+    let (failure, _) = tls_failure(port, &trusting(&Ca::named("Factory CA"))).await;
+    assert_eq!(failure, TlsFailure::UnknownIssuer);
+}
+
+#[tokio::test]
+async fn the_dates_of_a_certificate_are_told_apart() {
+    let ca = Ca::new();
+    let port = serve_tls(&ca.issue(HOST, (2000, 2001)), None).await;
+    assert_eq!(tls_failure(port, &trusting(&ca)).await.0, TlsFailure::Expired);
+
+    let port = serve_tls(&ca.issue(HOST, (2090, 2100)), None).await;
+    let (failure, text) = tls_failure(port, &trusting(&ca)).await;
+    assert_eq!(failure, TlsFailure::NotYetValid);
+    assert!(text.contains("this device's clock is probably wrong"), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_not_accepted() {
+    let ca = Ca::new();
+    let port = serve_tls(&ca.issue("elsewhere.example", THIS_CENTURY), None).await;
+    assert_eq!(tls_failure(port, &trusting(&ca)).await.0, TlsFailure::WrongName);
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_from_one_that_hangs_up() {
+    let tls = trusting(&Ca::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answers: [&[u8]; 2] = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""];
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // Everything is read before the end, or the kernel answers with a reset.
+            let mut hello = [0; 4096];
+            assert!(stream.read(&mut hello).await.unwrap() > 0);
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    assert_eq!(tls_failure(port, &tls).await.0, TlsFailure::NotTls);
+    assert_eq!(tls_failure(port, &tls).await.0, TlsFailure::Closed);
+}
+
+#[tokio::test]
+async fn a_required_client_certificate_is_asked_for() {
+    let ca = Ca::new();
+    let server = ca.issue(HOST, THIS_CENTURY);
+
+    let port = serve_tls(&server, Some(&ca)).await;
+    let device = with_certificate(&ca, &ca.issue("device", THIS_CENTURY));
+    echo(connect(HOST, port, Some(&device), None).await.unwrap()).await.unwrap();
+
+    let port = serve_tls(&server, Some(&ca)).await;
+    let error = echo(connect(HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap_err();
+    assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateMissing));
+
+    let port = serve_tls(&server, Some(&ca)).await;
+    let stranger = with_certificate(&ca, &Ca::new().issue("device", THIS_CENTURY));
+    let error = echo(connect(HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
+    assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateRefused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_runs_into_the_handshake_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let before = Instant::now();
+    let error = connect("127.0.0.1", port, Some(&trusting(&Ca::new())), None).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectFailure::TimedOut(Step::TlsHandshake));
+    assert!(before.elapsed() >= limits::TLS_HANDSHAKE_TIMEOUT);
+}
+
+#[tokio::test]
+async fn a_closed_port_is_named_with_its_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = connect(HOST, port, None, None).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectFailure::Refused);
+    assert_eq!(
+        error.to_string(),
+        format!("localhost:{port} (127.0.0.1) refuses connections: check the port and that the peer is running")
+    );
+}
+
+#[tokio::test]
+async fn a_name_without_address_says_so() {
+    let error = connect("empty..label", 1883, None, None).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectFailure::NameNotResolved);
+    assert!(error.source().is_some());
+}
+
+#[tokio::test]
+async fn a_refusal_is_reported_rather_than_a_missing_route() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    // TCP has no broadcast, and the kernel says so without sending.
+    let unreachable = SocketAddr::from((Ipv4Addr::BROADCAST, 9));
+    let (failure, address, _) = connect_any(&[closed, unreachable], None).await.unwrap_err();
+    assert_eq!((failure, address), (ConnectFailure::Refused, Some(closed)));
+}
+
+#[test]
+fn families_take_turns() {
+    let v4 = |n| SocketAddr::from((Ipv4Addr::new(192, 0, 2, n), 443));
+    let v6 = |n: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, n], 443));
+    let resolved = [v6(1), v6(2), v6(3), v4(1)];
+    assert_eq!(alternate_families(resolved.into_iter()), [v6(1), v4(1), v6(2), v6(3)]);
+    assert_eq!(alternate_families((0..99).map(v6)).len(), limits::MAX_ADDRESSES);
+    assert_eq!(alternate_families(core::iter::empty()), []);
+}

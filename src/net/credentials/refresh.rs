@@ -1,0 +1,119 @@
+//! The task that keeps credentials fresh: waits as the schedule says, asks the chain, hands over what it gets.
+//!
+//! One renewal at a time. The old credentials stay in use until their end. The log has changes only.
+
+use core::{error::Error, fmt::Write as _};
+use std::time::SystemTime;
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{CredentialsError, Fetched, Provider, Schedule};
+use crate::{firehose::credentials::Credentials, limits::credentials as limits};
+
+/// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended
+/// and cannot be renewed.
+///
+/// `wall` is the best guess at the wall time. A message in `renew_now` says that the service refused the credentials;
+/// they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many messages come.
+/// Ends when the other end of `renew_now` is dropped.
+pub async fn keep_fresh(
+    provider: Provider,
+    wall: impl Fn() -> SystemTime + Send + 'static,
+    sender: watch::Sender<Option<Credentials>>,
+    mut renew_now: mpsc::Receiver<()>,
+) {
+    let mut schedule = Schedule::default();
+    let mut report = Report::default();
+    loop {
+        let fetched = provider.fetch().await;
+        report.tell(&fetched, wall());
+        let wait = match fetched {
+            Ok(Fetched { credentials, .. }) => {
+                let wait = schedule.renewed(credentials.expires_at, wall(), chance());
+                // A message that is here by now was about the credentials before these.
+                while renew_now.try_recv().is_ok() {}
+                replace(&sender, Some(credentials));
+                wait
+            }
+            Err(_) => {
+                if schedule.has_ended(wall()) {
+                    replace(&sender, None);
+                }
+                schedule.failed(wall(), chance())
+            }
+        };
+        let attempt = Instant::now();
+        tokio::select! {
+            () = sleep_until(attempt + wait) => {}
+            message = renew_now.recv() => match message {
+                Some(()) => sleep_until(attempt + wait.min(limits::ON_DEMAND_INTERVAL)).await,
+                None => return,
+            },
+        }
+    }
+}
+
+fn replace(sender: &watch::Sender<Option<Credentials>>, credentials: Option<Credentials>) {
+    sender.send_if_modified(|current| {
+        let is_new = *current != credentials;
+        *current = credentials;
+        is_new
+    });
+}
+
+/// Without a source of chance there is none: the fleet is spread less well, and nothing else suffers.
+fn chance() -> u64 {
+    let mut bytes = [0; 8];
+    SystemRandom::new().fill(&mut bytes).map_or(0, |()| u64::from_ne_bytes(bytes))
+}
+
+/// What the log has said last.
+#[derive(Default)]
+struct Report {
+    source: Option<&'static str>,
+    failure: Option<String>,
+}
+
+impl Report {
+    fn tell(&mut self, fetched: &Result<Fetched, CredentialsError>, now: SystemTime) {
+        match fetched {
+            Ok(Fetched { credentials, source }) => {
+                if self.failure.take().is_some() || self.source != Some(source) {
+                    let end = credentials.expires_at.map(|end| end.duration_since(now).unwrap_or_default().as_secs());
+                    let end = end.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds}s"));
+                    log::info!("credentials found source={source:?} key={} end={end}", credentials.access_key_id);
+                }
+                self.source = Some(source);
+            }
+            Err(error) => {
+                let failure = chain(error);
+                if self.failure.as_ref() != Some(&failure) {
+                    log::warn!("credentials not found: {failure}");
+                    self.failure = Some(failure);
+                }
+            }
+        }
+    }
+}
+
+/// The error and its causes on one line.
+fn chain(error: &CredentialsError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a string does not fail.
+        if write!(text, ": {error}").is_err() {
+            break;
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "refresh_tests.rs"]
+mod tests;

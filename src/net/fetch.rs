@@ -1,0 +1,190 @@
+//! One small HTTP/1.1 exchange on a connection of its own, for endpoints that hand out credentials.
+//!
+//! Bounded in time and in size by `limits::credentials`. No redirects, no retries, no cookies.
+
+use core::{error, fmt, future::poll_fn, pin::Pin, pin::pin};
+
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body::Body as _;
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+
+use crate::{
+    config::EndpointUrl,
+    limits::credentials as limits,
+    net::{
+        connect::{ConnectError, connect},
+        tls::Tls,
+    },
+};
+
+/// What came back, whatever the status.
+#[derive(Debug)]
+pub struct Reply {
+    /// As sent by the endpoint.
+    pub status: StatusCode,
+    /// At most [`limits::MAX_REPLY`] bytes. May hold secrets.
+    pub body: Vec<u8>,
+}
+
+/// Sends `request` to `endpoint` and reads the whole reply; `tls` is for endpoints with `https`.
+///
+/// `Host` and `Connection: close` are set here; the request's URI is a path with an optional query.
+///
+/// # Errors
+/// No connection, no HTTP, a reply that is too large, or too slow; see [`FetchError`].
+pub async fn fetch(endpoint: &EndpointUrl, tls: &Tls, request: Request<String>) -> Result<Reply, FetchError> {
+    let exchange = exchange(endpoint, tls, request);
+    let failure = match timeout(limits::FETCH_TIMEOUT, exchange).await {
+        Ok(Ok(reply)) => return Ok(reply),
+        Ok(Err(failure)) => failure,
+        Err(_) => Failure::TimedOut,
+    };
+    let authority = authority(endpoint);
+    Err(match failure {
+        Failure::Connect(cause) => FetchError::Connect(cause),
+        Failure::Http(cause) => FetchError::Http { authority, cause },
+        Failure::TimedOut => FetchError::TimedOut { authority },
+        Failure::TooLarge => FetchError::TooLarge { authority },
+    })
+}
+
+enum Failure {
+    Connect(ConnectError),
+    Http(hyper::Error),
+    TimedOut,
+    TooLarge,
+}
+
+async fn exchange(endpoint: &EndpointUrl, tls: &Tls, mut request: Request<String>) -> Result<Reply, Failure> {
+    let headers = request.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // A name that does not fit into a header has no address either: connecting fails below.
+    if let Ok(host) = HeaderValue::from_str(&authority(endpoint)) {
+        headers.insert(header::HOST, host);
+    }
+    let tls = endpoint.tls.then_some(tls);
+    let stream = connect(&endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
+    let mut client = http1::Builder::new();
+    client.max_buf_size(limits::HTTP_BUFFER);
+    let (sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
+    let mut answer = pin!(answer(sender, request));
+    tokio::select! {
+        biased;
+        reply = &mut answer => reply,
+        // The connection may end first, with the rest of the reply already handed over.
+        _ = connection => answer.await,
+    }
+}
+
+async fn answer(mut sender: SendRequest<String>, request: Request<String>) -> Result<Reply, Failure> {
+    let reply = sender.send_request(request).await.map_err(Failure::Http)?;
+    let status = reply.status();
+    Ok(Reply { status, body: read_bounded(reply.into_body()).await? })
+}
+
+async fn read_bounded(mut body: Incoming) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(Failure::Http)?.into_data() else { continue };
+        if bytes.len() + data.len() > limits::MAX_REPLY {
+            return Err(Failure::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Host and port as the `Host` header has them: brackets round an IPv6 address, no port that goes without saying.
+#[must_use]
+pub fn authority(endpoint: &EndpointUrl) -> String {
+    let EndpointUrl { tls, host, port } = endpoint;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    if *port == if *tls { 443 } else { 80 } { host } else { format!("{host}:{port}") }
+}
+
+/// Why there is no reply.
+#[derive(Debug)]
+pub enum FetchError {
+    /// No connection.
+    Connect(ConnectError),
+    /// A connection, but what comes over it is not HTTP or ends too early.
+    Http {
+        /// Host and port asked.
+        authority: String,
+        /// What hyper says.
+        cause: hyper::Error,
+    },
+    /// Longer than [`limits::FETCH_TIMEOUT`].
+    TimedOut {
+        /// Host and port asked.
+        authority: String,
+    },
+    /// More than [`limits::MAX_REPLY`].
+    TooLarge {
+        /// Host and port asked.
+        authority: String,
+    },
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::Http { authority, .. } => write!(f, "{authority} does not answer in HTTP"),
+            Self::TimedOut { authority } => {
+                write!(f, "{authority} takes longer than {} s to answer", limits::FETCH_TIMEOUT.as_secs())
+            }
+            Self::TooLarge { authority } => {
+                write!(f, "{authority} answers with more than {} bytes", limits::MAX_REPLY)
+            }
+        }
+    }
+}
+
+impl error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => error.source(),
+            Self::Http { cause, .. } => Some(cause),
+            Self::TimedOut { .. } | Self::TooLarge { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{
+        connect::{ConnectFailure, TlsFailure},
+        test_support::{Ca, serve_tls},
+    };
+
+    fn endpoint(tls: bool, host: &str, port: u16) -> EndpointUrl {
+        EndpointUrl { tls, host: host.to_owned(), port }
+    }
+
+    #[tokio::test]
+    async fn an_https_endpoint_is_asked_over_tls_with_the_bundle_for_aws() {
+        let port = serve_tls(&Ca::new().issue("localhost", (2000, 2100)), None).await;
+        let tls = Tls::for_service(None).unwrap();
+        let request = Request::get("/").body(String::new()).unwrap();
+        let error = fetch(&endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
+        let FetchError::Connect(connect) = &error else { panic!("{error:?}") };
+        assert_eq!(connect.kind(), ConnectFailure::Tls(TlsFailure::UnknownIssuer));
+        assert!(error.to_string().ends_with("name the PEM file of its CA in AWS_CA_BUNDLE"), "{error}");
+    }
+
+    #[test]
+    fn the_host_header_leaves_out_what_goes_without_saying() {
+        assert_eq!(authority(&endpoint(false, "a.example", 80)), "a.example");
+        assert_eq!(authority(&endpoint(true, "a.example", 443)), "a.example");
+        assert_eq!(authority(&endpoint(true, "a.example", 80)), "a.example:80");
+        assert_eq!(authority(&endpoint(false, "fd00:ec2::23", 80)), "[fd00:ec2::23]");
+        assert_eq!(authority(&endpoint(false, "::1", 8080)), "[::1]:8080");
+    }
+}

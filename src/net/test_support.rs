@@ -1,0 +1,206 @@
+//! For tests of this folder: a CA of our own, TLS servers on loopback, files that vanish.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::WebPkiClientVerifier,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, mpsc},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::EndpointUrl;
+
+/// A certificate authority that signs what a test asks for.
+pub(crate) struct Ca(CertifiedIssuer<'static, KeyPair>);
+
+impl Ca {
+    /// Like no other.
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        Self::named(&format!("CA {}", COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// With a key like no other.
+    pub(crate) fn named(name: &str) -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// Certificate and key, both PEM, valid from the first of January of one year to that of another.
+    pub(crate) fn issue(&self, name: &str, years: (i32, i32)) -> Leaf {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Leaf { certificate, key }
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
+    }
+}
+
+/// A certificate with its key.
+pub(crate) struct Leaf {
+    certificate: rcgen::Certificate,
+    key: KeyPair,
+}
+
+impl Leaf {
+    pub(crate) fn certificate_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+}
+
+/// Serves one TLS connection on a port of the kernel's choice: echoes four bytes, then waits for the end. With
+/// `clients`, only to those who show a certificate of that CA.
+pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
+    let provider = Arc::new(ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(ca) => config.with_client_cert_verifier(
+            WebPkiClientVerifier::builder_with_provider(Arc::new(ca.roots()), provider).build().unwrap(),
+        ),
+    };
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf.key.serialize_der()));
+    let mut config = config.with_single_cert(vec![leaf.certificate.der().clone()], key).unwrap();
+    config.alpn_protocols = vec![b"mqtt".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // A refused handshake is what some tests are about.
+        if let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+            let mut bytes = [0; 4];
+            if stream.read_exact(&mut bytes).await.is_ok() {
+                stream.write_all(&bytes).await.unwrap();
+            }
+        }
+    });
+    port
+}
+
+/// An HTTP reply with its length.
+pub(crate) fn http_reply(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A server on loopback that answers one connection after the other with prepared bytes, and is gone afterwards.
+pub(crate) struct Endpoint {
+    port: u16,
+    requests: Mutex<mpsc::Receiver<String>>,
+}
+
+impl Endpoint {
+    pub(crate) async fn serve(reply: impl Into<String>) -> Self {
+        Self::serve_each(vec![reply.into()]).await
+    }
+
+    pub(crate) async fn serve_each(replies: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = mpsc::channel(replies.len().max(1));
+        tokio::spawn(async move {
+            for reply in replies {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read_head(&mut stream).await;
+                // A client that has heard enough may be gone.
+                let _gone = stream.write_all(reply.as_bytes()).await;
+                let _dropped = sender.send(request).await;
+            }
+        });
+        Self { port, requests: Mutex::new(requests) }
+    }
+
+    /// Accepts nothing; the kernel does, and then nothing comes.
+    pub(crate) async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = mpsc::channel(1);
+        tokio::spawn(async move {
+            sender.closed().await;
+            drop(listener);
+        });
+        Self { port, requests: Mutex::new(requests) }
+    }
+
+    /// Refuses connections.
+    pub(crate) async fn closed() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        Self { port, requests: Mutex::new(mpsc::channel(1).1) }
+    }
+
+    pub(crate) fn url(&self) -> EndpointUrl {
+        EndpointUrl { tls: false, host: "127.0.0.1".to_owned(), port: self.port }
+    }
+
+    /// The head of the next request, as it came.
+    pub(crate) async fn request(&self) -> String {
+        self.requests.lock().await.recv().await.unwrap()
+    }
+}
+
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// A folder for one test, removed at its end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("firehose-connector-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap();
+    }
+}

@@ -1,0 +1,274 @@
+//! What we trust and who we are, as rustls configurations.
+//!
+//! The trust anchors of Amazon Trust Services are built in (`roots/`), so that a device image needs no CA package. They
+//! are all the roots that AWS endpoints chain to. Taken as they are from Mozilla's CA list:
+//!
+//! | File                             | Name                                              | Expires    |
+//! |----------------------------------|---------------------------------------------------|------------|
+//! | `amazon_root_ca_1.der`           | Amazon Root CA 1 (RSA 2048)                       | 2038-01-17 |
+//! | `amazon_root_ca_2.der`           | Amazon Root CA 2 (RSA 4096)                       | 2040-05-26 |
+//! | `amazon_root_ca_3.der`           | Amazon Root CA 3 (P-256)                          | 2040-05-26 |
+//! | `amazon_root_ca_4.der`           | Amazon Root CA 4 (P-384)                          | 2040-05-26 |
+//! | `starfield_services_root_g2.der` | Starfield Services Root Certificate Authority - G2 | 2037-12-31 |
+//!
+//! Revocation is not checked, and the certificates' dates are judged by the system's clock.
+
+use core::{error, fmt};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore,
+    client::{Resumption, WantsClientCert},
+    crypto::ring,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+};
+
+use crate::{config::MqttTls, limits::net as limits, net::bounded_file};
+
+const ROOTS: [&[u8]; 5] = [
+    include_bytes!("roots/amazon_root_ca_1.der"),
+    include_bytes!("roots/amazon_root_ca_2.der"),
+    include_bytes!("roots/amazon_root_ca_3.der"),
+    include_bytes!("roots/amazon_root_ca_4.der"),
+    include_bytes!("roots/starfield_services_root_g2.der"),
+];
+
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+const MQTT_CA: &str = "FIREHOSE_CONNECTOR_MQTT_CA";
+const MQTT_CERT: &str = "FIREHOSE_CONNECTOR_MQTT_CERT";
+const MQTT_KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
+
+/// How to speak TLS with one kind of peer. Cheap to clone; clones share the remembered sessions.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    ca_variable: &'static str,
+}
+
+impl Tls {
+    /// Towards AWS: the built-in roots, and beside them the CAs in the PEM file `ca_bundle` (`AWS_CA_BUNDLE`).
+    ///
+    /// Each CA of the bundle stays in memory with about 0.5 KiB.
+    ///
+    /// # Errors
+    /// The file cannot be used; see [`TlsError`].
+    pub fn for_service(ca_bundle: Option<&Path>) -> Result<Self, TlsError> {
+        let mut roots = built_in_roots()?;
+        if let Some(path) = ca_bundle {
+            add_roots(&mut roots, &PemFile::new(CA_BUNDLE, path))?;
+        }
+        Ok(Self::new(client_config(roots)?.with_no_client_auth(), CA_BUNDLE))
+    }
+
+    /// Towards the broker: the CAs in the given file or else the built-in roots, our certificate, ALPN.
+    ///
+    /// # Errors
+    /// A file cannot be used; see [`TlsError`].
+    pub fn for_broker(settings: &MqttTls) -> Result<Self, TlsError> {
+        let roots = match &settings.ca {
+            None => built_in_roots()?,
+            Some(path) => {
+                let mut roots = RootCertStore::empty();
+                add_roots(&mut roots, &PemFile::new(MQTT_CA, path))?;
+                roots
+            }
+        };
+        let config = client_config(roots)?;
+        let mut config = match &settings.client {
+            None => config.with_no_client_auth(),
+            Some(client) => {
+                let certificate = PemFile::new(MQTT_CERT, &client.certificate);
+                with_client_certificate(config, certificate, PemFile::new(MQTT_KEY, &client.key))?
+            }
+        };
+        config.alpn_protocols = settings.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+        Ok(Self::new(config, MQTT_CA))
+    }
+
+    fn new(mut config: ClientConfig, ca_variable: &'static str) -> Self {
+        config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
+        Self { config: Arc::new(config), ca_variable }
+    }
+
+    /// The configuration itself.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
+    /// The variable that adds a CA, for the message about a server that nobody vouches for.
+    #[must_use]
+    pub const fn ca_variable(&self) -> &'static str {
+        self.ca_variable
+    }
+}
+
+fn built_in_roots() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for root in ROOTS {
+        roots.add(CertificateDer::from_slice(root)).map_err(TlsError::Defaults)?;
+    }
+    Ok(roots)
+}
+
+/// Bundles in the field hold the odd certificate that cannot serve as a CA here; one that can is enough.
+fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> {
+    let before = roots.len();
+    let mut refused = None;
+    for certificate in file.certificates()? {
+        if let Err(error) = roots.add(certificate) {
+            refused = Some(error);
+        }
+    }
+    match refused {
+        Some(cause) if roots.len() == before => Err(TlsError::Unusable { file: file.clone(), cause }),
+        _ => Ok(()),
+    }
+}
+
+fn client_config(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
+    Ok(builder.with_root_certificates(roots))
+}
+
+fn with_client_certificate(
+    config: ConfigBuilder<ClientConfig, WantsClientCert>,
+    certificate: PemFile,
+    key: PemFile,
+) -> Result<ClientConfig, TlsError> {
+    let chain = certificate.certificates()?;
+    let private_key = key.private_key()?;
+    config.with_client_auth_cert(chain, private_key).map_err(|cause| match cause {
+        rustls::Error::InconsistentKeys(_) => TlsError::KeyMismatch { key, certificate },
+        rustls::Error::InvalidCertificate(_) => TlsError::Unusable { file: certificate, cause },
+        _ => TlsError::Unusable { file: key, cause },
+    })
+}
+
+/// A PEM file and the variable that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PemFile {
+    variable: &'static str,
+    path: PathBuf,
+}
+
+impl PemFile {
+    fn new(variable: &'static str, path: &Path) -> Self {
+        Self { variable, path: path.to_owned() }
+    }
+
+    fn open(&self) -> Result<io::Take<std::fs::File>, TlsError> {
+        bounded_file::open(&self.path, limits::MAX_PEM_FILE)
+            .map_err(|cause| TlsError::Unreadable { file: self.clone(), cause })
+    }
+
+    /// At least one certificate.
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(self.open()?).collect();
+        match certificates {
+            Ok(certificates) if certificates.is_empty() => Err(TlsError::NoCertificate { file: self.clone() }),
+            Ok(certificates) => Ok(certificates),
+            Err(cause) => Err(TlsError::NotPem { file: self.clone(), cause }),
+        }
+    }
+
+    fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        PrivateKeyDer::from_pem_reader(self.open()?).map_err(|cause| match cause {
+            pem::Error::NoItemsFound => TlsError::NoKey { file: self.clone() },
+            cause => TlsError::NotPem { file: self.clone(), cause },
+        })
+    }
+}
+
+impl fmt::Display for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.path.display())
+    }
+}
+
+/// Why TLS cannot be set up: a file is not what its variable asks for.
+#[derive(Debug)]
+pub enum TlsError {
+    /// Missing, no permission, not a regular file, larger than [`limits::MAX_PEM_FILE`].
+    Unreadable {
+        /// Which.
+        file: PemFile,
+        /// What the file system says.
+        cause: io::Error,
+    },
+    /// A section that begins and does not end, or is not base64.
+    NotPem {
+        /// Which.
+        file: PemFile,
+        /// What the reader stumbled over.
+        cause: pem::Error,
+    },
+    /// No section `CERTIFICATE`.
+    NoCertificate {
+        /// Which.
+        file: PemFile,
+    },
+    /// No section with a private key that is not encrypted.
+    NoKey {
+        /// Which.
+        file: PemFile,
+    },
+    /// PEM, but the content is not a certificate or key that rustls can use.
+    Unusable {
+        /// Which.
+        file: PemFile,
+        /// What rustls says.
+        cause: rustls::Error,
+    },
+    /// The certificate is for another key.
+    KeyMismatch {
+        /// `FIREHOSE_CONNECTOR_MQTT_KEY`
+        key: PemFile,
+        /// `FIREHOSE_CONNECTOR_MQTT_CERT`
+        certificate: PemFile,
+    },
+    /// The built-in roots or defaults do not pass; a fault of this program.
+    Defaults(rustls::Error),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { file, .. } => write!(f, "{file} cannot be read"),
+            Self::NotPem { file, .. } => write!(f, "{file} is not valid PEM"),
+            Self::NoCertificate { file } => {
+                write!(f, "{file} has no certificate: a PEM file with BEGIN CERTIFICATE is needed")
+            }
+            Self::NoKey { file } => {
+                write!(f, "{file} has no usable private key: a PEM file with an unencrypted key is needed")
+            }
+            Self::Unusable { file, .. } => write!(f, "{file} is PEM but cannot be used"),
+            Self::KeyMismatch { key, certificate } => {
+                write!(f, "{key} is not the key of the certificate in {certificate}")
+            }
+            Self::Defaults(_) => f.write_str("the built-in TLS settings are refused"),
+        }
+    }
+}
+
+impl error::Error for TlsError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unreadable { cause, .. } => Some(cause),
+            Self::NotPem { cause, .. } => Some(cause),
+            Self::Unusable { cause, .. } | Self::Defaults(cause) => Some(cause),
+            Self::NoCertificate { .. } | Self::NoKey { .. } | Self::KeyMismatch { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
