@@ -112,7 +112,7 @@ impl io::Write for RecordWriter<'_> {
 
 /// A sealed record. It must be released once, or its blocks are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record(pub(super) Block);
+pub struct Record(Block);
 
 impl Record {
     /// No record: the end of a queue.
@@ -134,6 +134,11 @@ impl Record {
     #[must_use]
     pub fn received_at(self, arena: &Arena) -> Instant {
         Instant::from_millis(u64::from_le_bytes(self.field(arena, 12)))
+    }
+
+    /// Gives the record's memory back.
+    pub fn release(self, arena: &mut Arena) {
+        arena.release(self.0);
     }
 
     pub(super) fn next(self, arena: &Arena) -> Self {

@@ -41,7 +41,7 @@ impl Relay {
             } else {
                 self.statuses.push(&mut self.arena, Id::Of(record), status);
             }
-            self.arena.release(record.0);
+            record.release(&mut self.arena);
         }
         self.counters.succeeded += settled.succeeded as u64;
         self.counters.failed += settled.failed as u64;
@@ -76,7 +76,7 @@ impl Relay {
                     Id::Of(record),
                     Status::Refused(&Refusal::StoppedInFlight),
                 );
-                self.arena.release(record.0);
+                record.release(&mut self.arena);
                 left += 1;
             }
         }
@@ -84,7 +84,7 @@ impl Relay {
             (stream.requests, stream.in_flight) = (0, 0);
             while let Some(record) = stream.waiting.pop(&self.arena) {
                 self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
-                self.arena.release(record.0);
+                record.release(&mut self.arena);
                 left += 1;
             }
         }

@@ -2,8 +2,9 @@
 
 use firehose_connector::limits::{STATUS_QUEUE_BYTES_MIN, STREAMS};
 use firehose_connector::relay::Accepted;
+use firehose_connector::relay::message::JSON_TOPIC;
 
-use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup};
+use crate::support::scenario::{ARN, Broker, DEFAULT, MIB, Scenario, Setup};
 
 fn fail(code: &str, sentence: &str, id: &str) -> String {
     format!(
@@ -119,7 +120,8 @@ fn streams_beyond_the_table_are_refused_until_one_of_it_has_nothing_left() {
 fn a_refused_record_leaves_no_stream_behind() {
     let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
     for stream in 0..2 * STREAMS {
-        assert_eq!(s.publish_to(&format!("s{stream}"), "", "\u{d}"), Accepted::Failed);
+        let payload = format!(r#"{{"request": {{"data": "\ud800", "delivery_stream_arn": "{ARN}s{stream}"}}}}"#);
+        assert_eq!(s.publish(JSON_TOPIC, payload.as_bytes()), Accepted::Failed);
     }
     assert_eq!(s.publish_to("good", "", "x"), Accepted::Held);
     s.take_statuses();
