@@ -87,7 +87,7 @@ pub const STATUS_SHARE: usize = 8;
 pub const STATUS_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// Least, bytes: the statuses of two batches.
 pub const STATUS_QUEUE_BYTES_MIN: usize = 2 * BATCH_RECORDS * STATUS_ENTRY_BYTES;
-/// Bytes of an ordinary status: a record id of 224 characters, a short id, and what stands around them.
+/// Bytes of an ordinary status without its id: a record id of 224 characters and what stands around it.
 /// While the broker is there to take statuses, a batch is sent only when its statuses have room.
 pub const STATUS_ENTRY_BYTES: usize = 320;
 

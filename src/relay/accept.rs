@@ -3,12 +3,13 @@
 use std::io::Write as _;
 
 use super::arn::{ArnError, DeliveryStreamArn};
+use super::json::{self, LoneSurrogate};
 use super::message::{self, Invalid, Request, Topic};
 use super::record::{RecordWriter, WriteError};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use super::stream::DeliveryStream;
-use super::{Accepted, DEFAULT, Relay, json};
+use super::{Accepted, DEFAULT, Relay};
 use crate::limits::{ARN_BYTES, ID_JSON_BYTES};
 use crate::time::Instant;
 
@@ -24,11 +25,13 @@ impl Relay {
                 let held = request.map_err(Refusal::from).and_then(|request| self.hold_json(now, id, request));
                 self.answer(Id::Json(id), held)
             }
-            Some(Topic::Binary(id)) => {
-                let held = self.hold_binary(now, id, payload);
-                let answerable = !matches!(held, Err(Refusal::Message(Invalid::IdTooLong(_))));
-                self.answer(Id::Plain(if answerable { id } else { "" }), held)
-            }
+            Some(Topic::Binary(id)) => match json::quoted_len(id) {
+                ..=ID_JSON_BYTES => {
+                    let held = self.hold_binary(now, id, payload);
+                    self.answer(Id::Plain(id), held)
+                }
+                length => self.answer(Id::Json(""), Err(Invalid::IdTooLong(length).into())),
+            },
             None => Accepted::NotOurs,
         }
     }
@@ -50,11 +53,7 @@ impl Relay {
             if id.is_empty() {
                 return Ok(());
             }
-            write_json(record, id).map_err(|_| Refusal::MemoryFull)?;
-            match record.id_len() {
-                ..=ID_JSON_BYTES => Ok(()),
-                length => Err(Invalid::IdTooLong(length).into()),
-            }
+            write_json(record, id).map_err(|_| Refusal::MemoryFull)
         })
     }
 
@@ -92,10 +91,11 @@ impl Relay {
     fn find_stream<'m>(&mut self, text: &'m str) -> Result<usize, Refusal<'m>> {
         let mut arn = heapless::String::<ARN_BYTES>::new();
         let invalid = |error| Refusal::Arn { text, error };
-        json::unescape::<Refusal<'m>>(text, |piece| {
-            let piece = str::from_utf8(piece).map_err(|_| invalid(ArnError::Shape))?;
-            arn.push_str(piece).map_err(|_| invalid(ArnError::Shape))
-        })?;
+        let spelt = json::unescape(text, |piece| {
+            let piece = str::from_utf8(piece).map_err(|_| NotAnArn)?;
+            arn.push_str(piece).map_err(|_| NotAnArn)
+        });
+        spelt.map_err(|NotAnArn| invalid(ArnError::Shape))?;
         let is_named = |stream: &Option<DeliveryStream>| stream.as_ref().is_some_and(|stream| stream.arn() == arn);
         if let Some(index) = self.streams.iter().position(is_named) {
             return Ok(index);
@@ -118,6 +118,15 @@ impl Relay {
         };
         self.check_conservation();
         accepted
+    }
+}
+
+/// A text that is longer than any ARN, or no text at all.
+struct NotAnArn;
+
+impl From<LoneSurrogate> for NotAnArn {
+    fn from(_: LoneSurrogate) -> Self {
+        Self
     }
 }
 

@@ -21,8 +21,8 @@ const LINK: usize = size_of::<u32>();
 pub const PAYLOAD: usize = BLOCK_BYTES - LINK;
 const _: () = assert!(PAYLOAD.is_multiple_of(3));
 
-/// A segment that touched no more than this keeps its mapping when it becomes empty: a trickle of
-/// records must not map and unmap for each.
+/// The lowest segment keeps its mapping when it becomes empty, if it touched no more than this: a
+/// trickle of records must not map and unmap for each.
 const KEEP_BLOCKS: u32 = (64 * 1024 / BLOCK_BYTES) as u32;
 
 /// A block of an [`Arena`], or none.
@@ -159,7 +159,7 @@ impl Arena {
             self.open |= 1 << index;
             self.free += 1;
             if segment.used == 0 {
-                segment.empty(self.pinned);
+                segment.empty(self.pinned || index == 0 && segment.fresh <= KEEP_BLOCKS);
             }
             block = next;
         }
@@ -204,9 +204,9 @@ impl Segment {
         self.memory.as_mut().ok_or(Full)
     }
 
-    /// All blocks are free: begin again at the lowest pages, and give the memory back if it was much.
-    fn empty(&mut self, pinned: bool) {
-        if self.fresh > KEEP_BLOCKS && !pinned {
+    /// All blocks are free: begin again at the lowest pages.
+    fn empty(&mut self, keep: bool) {
+        if !keep {
             self.memory = None;
         }
         self.fresh = 0;

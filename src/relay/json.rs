@@ -88,6 +88,17 @@ fn unit(text: &str, at: usize) -> Option<u32> {
     u32::from_str_radix(hex, 16).ok()
 }
 
+/// Bytes that `text` takes as a JSON string, as serde_json writes it, with its quotes.
+#[must_use]
+pub fn quoted_len(text: &str) -> usize {
+    let written = |byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | b'\x08' | b'\x0c' => 2,
+        ..b' ' => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(written).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +134,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_length_of_a_quoted_text_is_that_of_serde_json(text in "[\\x00-\\x7f\u{e9}\u{1f980}]{0,40}") {
+            proptest::prop_assert_eq!(quoted_len(&text), serde_json::to_string(&text).unwrap().len());
+        }
+
         #[test]
         fn any_string_in_any_spelling_says_the_same_as_in_serde_json(
             pieces in proptest::collection::vec((proptest::prelude::any::<char>(), 0..3_u8), 0..40)

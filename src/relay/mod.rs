@@ -132,6 +132,7 @@ impl Relay {
         let status_bytes = (settings.arena_bytes / STATUS_SHARE).clamp(STATUS_QUEUE_BYTES_MIN, STATUS_QUEUE_BYTES);
         let mut streams = [const { None }; STREAMS];
         streams[DEFAULT] = Some(DeliveryStream::new(settings.default_delivery_stream));
+        let single = settings.version == 1 || settings.publish_interval.is_zero();
         Self {
             arena: Arena::new(settings.arena_bytes),
             statuses: StatusQueue::new(settings.version, status_bytes),
@@ -140,9 +141,9 @@ impl Relay {
             counters: Counters::default(),
             jitter: Jitter::new(settings.seed),
             queue_size: settings.queue_size,
-            publish_interval: settings.publish_interval,
+            publish_interval: if single { Duration::ZERO } else { settings.publish_interval },
             connections: settings.connections.clamp(1, CONNECTIONS),
-            single: settings.version == 1 || settings.publish_interval.is_zero(),
+            single,
             turn: DEFAULT,
             statuses_leave: false,
             draining: false,

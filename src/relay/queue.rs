@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::record::Record;
+use crate::limits::STATUS_ENTRY_BYTES;
 
 /// Bytes around the base64 of one record in a `PutRecordBatch` body: `{"Data":""}` and a comma.
 pub const RECORD_OVERHEAD: usize = 12;
@@ -12,6 +13,11 @@ pub const fn encoded_len(data_len: usize) -> usize {
     data_len.div_ceil(3) * 4 + RECORD_OVERHEAD
 }
 
+/// Bytes that an ordinary status of `record` takes.
+fn status_len(record: Record, arena: &Arena) -> usize {
+    STATUS_ENTRY_BYTES + record.id_len(arena)
+}
+
 /// First in, first out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordQueue {
@@ -19,11 +25,12 @@ pub struct RecordQueue {
     tail: Record,
     count: usize,
     encoded: usize,
+    statuses: usize,
 }
 
 impl Default for RecordQueue {
     fn default() -> Self {
-        Self { head: Record::NONE, tail: Record::NONE, count: 0, encoded: 0 }
+        Self { head: Record::NONE, tail: Record::NONE, count: 0, encoded: 0, statuses: 0 }
     }
 }
 
@@ -46,6 +53,12 @@ impl RecordQueue {
         self.encoded
     }
 
+    /// Bytes that the ordinary statuses of all records together take.
+    #[must_use]
+    pub const fn statuses(&self) -> usize {
+        self.statuses
+    }
+
     /// The record that leaves next.
     #[must_use]
     pub fn front(&self) -> Option<Record> {
@@ -63,6 +76,7 @@ impl RecordQueue {
         self.tail = record;
         self.count += 1;
         self.encoded += encoded_len(record.data_len(arena));
+        self.statuses += status_len(record, arena);
     }
 
     /// Takes the first record.
@@ -71,15 +85,18 @@ impl RecordQueue {
         self.head = record.next(arena);
         self.count -= 1;
         self.encoded -= encoded_len(record.data_len(arena));
+        self.statuses -= status_len(record, arena);
         Some(record)
     }
 
-    /// Takes the first records: at most `records`, at most `bytes` encoded, at least one if there is any.
-    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize) -> Self {
+    /// Takes the first records: at most `records`, at most `bytes` encoded, at most `statuses` bytes of
+    /// statuses, at least one if there is any.
+    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
         let mut batch = Self::default();
         while let Some(record) = self.front() {
-            let grown = batch.encoded + encoded_len(record.data_len(arena));
-            if batch.count > 0 && (batch.count == records || grown > bytes) {
+            let encoded = batch.encoded + encoded_len(record.data_len(arena));
+            let answered = batch.statuses + status_len(record, arena);
+            if batch.count > 0 && (batch.count == records || encoded > bytes || answered > statuses) {
                 break;
             }
             self.pop(arena);

@@ -77,12 +77,6 @@ impl<'a> RecordWriter<'a> {
         Ok(())
     }
 
-    /// Bytes of the id so far.
-    #[must_use]
-    pub const fn id_len(&self) -> usize {
-        self.id_len
-    }
-
     /// Seals the record.
     #[must_use]
     pub fn finish(mut self, received_at: Instant) -> Record {
@@ -118,7 +112,7 @@ impl io::Write for RecordWriter<'_> {
 
 /// A sealed record. It must be released once, or its blocks are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record(pub(super) Block);
+pub struct Record(Block);
 
 impl Record {
     /// No record: the end of a queue.
@@ -140,6 +134,11 @@ impl Record {
     #[must_use]
     pub fn received_at(self, arena: &Arena) -> Instant {
         Instant::from_millis(u64::from_le_bytes(self.field(arena, 12)))
+    }
+
+    /// Gives the record's memory back.
+    pub fn release(self, arena: &mut Arena) {
+        arena.release(self.0);
     }
 
     pub(super) fn next(self, arena: &Arena) -> Self {

@@ -15,7 +15,7 @@ pub enum Refusal<'a> {
     Message(Invalid),
     /// An override ARN that is none.
     Arn {
-        /// What stands in the message.
+        /// What stands in the message: a JSON string with its quotes.
         text: &'a str,
         /// What is wrong with it.
         error: ArnError,
@@ -58,9 +58,9 @@ impl fmt::Display for Refusal<'_> {
         match self {
             Self::Message(invalid) => invalid.fmt(f),
             Self::Arn { text, error } => {
-                // Enough to recognise it; a hostile one may be a megabyte.
-                let shown: &str = text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end]);
-                write!(f, "the property request.delivery_stream_arn is {shown:?}: {error}")
+                // The text brings its quotes. Enough to recognise it; a hostile one may be a megabyte.
+                let (shown, end) = text.char_indices().nth(SHOWN).map_or((*text, ""), |(at, _)| (&text[..at], "...\""));
+                write!(f, "the property request.delivery_stream_arn is {shown}{end}: {error}")
             }
             Self::TooLarge => {
                 write!(f, "the data is larger than {RECORD_BYTES} bytes, the most that a record may hold")

@@ -1,8 +1,15 @@
 //! Which batch goes next, and when.
 
 use super::{Batch, BatchId, Relay};
-use crate::limits::{BATCH_RECORDS, SINGLE_IN_FLIGHT, STATUS_ENTRY_BYTES, STREAMS};
+use crate::limits::{
+    BATCH_RECORDS, ID_JSON_BYTES, SINGLE_IN_FLIGHT, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES_MIN, STREAMS,
+};
 use crate::time::{Duration, Instant};
+
+/// Room for less is not worth a request. An empty status queue has it.
+const FULL_BATCH_STATUSES: usize = BATCH_RECORDS * STATUS_ENTRY_BYTES;
+const _: () = assert!(FULL_BATCH_STATUSES >= ID_JSON_BYTES + STATUS_ENTRY_BYTES, "any record can be answered");
+const _: () = assert!(FULL_BATCH_STATUSES * 3 / 2 < STATUS_QUEUE_BYTES_MIN);
 
 impl Relay {
     /// The next batch to send, if one is due. Ask again until there is none.
@@ -11,7 +18,8 @@ impl Relay {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let index = (0..STREAMS).map(|step| (self.turn + step) % STREAMS).find(|index| due(self.due(*index)))?;
         self.turn = (index + 1) % STREAMS;
-        let records = self.streams[index].as_mut()?.cut(&mut self.arena, self.single);
+        let room = self.status_room();
+        let records = self.streams[index].as_mut()?.cut(&mut self.arena, self.single, room);
         self.batches[slot] = Some(Batch { records, single: self.single, stream: index });
         Some(BatchId(slot))
     }
@@ -25,17 +33,20 @@ impl Relay {
 
     fn due(&self, index: usize) -> Option<Instant> {
         let stream = self.streams[index].as_ref()?;
-        let (window, batch) = if self.single { (SINGLE_IN_FLIGHT, 1) } else { (1, BATCH_RECORDS) };
-        if stream.requests >= window || !self.statuses_have_room(batch) {
+        let window = if self.single { SINGLE_IN_FLIGHT } else { 1 };
+        if stream.requests >= window || self.status_room() < FULL_BATCH_STATUSES {
             return None;
         }
         stream.due(&self.arena, if self.draining { Duration::ZERO } else { self.publish_interval })
     }
 
-    fn statuses_have_room(&self, records: usize) -> bool {
-        let in_flight: usize = self.batches.iter().flatten().map(|batch| batch.records.len()).sum();
-        let needed = (in_flight + records) * STATUS_ENTRY_BYTES;
-        !self.statuses_leave || self.statuses.is_empty() || self.statuses.room() >= needed
+    /// Bytes for the statuses of the next batch, beside those that wait and those of the batches in flight.
+    fn status_room(&self) -> usize {
+        if !self.statuses_leave {
+            return usize::MAX;
+        }
+        let expected = self.batches.iter().flatten().map(|batch| batch.records.statuses()).sum();
+        self.statuses.room().saturating_sub(expected)
     }
 
     fn free_slot(&self) -> Option<usize> {

@@ -36,8 +36,12 @@ impl Relay {
                 Status::Success { .. } => settled.succeeded += 1,
                 Status::Rejected { .. } | Status::Refused(_) => settled.failed += 1,
             }
-            self.statuses.push(&mut self.arena, Id::Of(record), status);
-            self.arena.release(record.0);
+            if self.statuses_leave {
+                self.statuses.push_anywhere(&mut self.arena, Id::Of(record), status);
+            } else {
+                self.statuses.push(&mut self.arena, Id::Of(record), status);
+            }
+            record.release(&mut self.arena);
         }
         self.counters.succeeded += settled.succeeded as u64;
         self.counters.failed += settled.failed as u64;
@@ -52,7 +56,7 @@ impl Relay {
                 stream.failed(now, &mut self.jitter);
             }
             if matches!(outcome, Outcome::RetrySmaller) {
-                stream.shrink();
+                stream.shrink(count);
             }
         }
         self.retire(batch.stream);
@@ -67,16 +71,20 @@ impl Relay {
         for batch in &mut self.batches {
             let Some(mut batch) = batch.take() else { continue };
             while let Some(record) = batch.records.pop(&self.arena) {
-                self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::StoppedInFlight));
-                self.arena.release(record.0);
+                self.statuses.push_anywhere(
+                    &mut self.arena,
+                    Id::Of(record),
+                    Status::Refused(&Refusal::StoppedInFlight),
+                );
+                record.release(&mut self.arena);
                 left += 1;
             }
         }
         for stream in self.streams.iter_mut().flatten() {
             (stream.requests, stream.in_flight) = (0, 0);
             while let Some(record) = stream.waiting.pop(&self.arena) {
-                self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
-                self.arena.release(record.0);
+                self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
+                record.release(&mut self.arena);
                 left += 1;
             }
         }

@@ -70,19 +70,28 @@ impl StatusQueue {
     /// Blocks of the arena that are kept for statuses to come.
     #[must_use]
     pub const fn reserve(&self) -> usize {
-        self.most - self.blocks
+        self.most.saturating_sub(self.blocks)
     }
 
     /// Bytes that can still be queued.
     #[must_use]
     pub const fn room(&self) -> usize {
-        self.reserve() * BLOCK_BYTES
+        self.reserve() * PAYLOAD
     }
 
     /// Queues the status of a record. Without room it is counted as lost.
     pub fn push(&mut self, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
+        let keep = arena.free().saturating_sub(self.reserve());
+        self.push_keeping(keep, arena, id, status);
+    }
+
+    /// As [`StatusQueue::push`], with all memory that is free: for a record that is about to give its own back.
+    pub fn push_anywhere(&mut self, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
+        self.push_keeping(0, arena, id, status);
+    }
+
+    fn push_keeping(&mut self, keep: usize, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
         let (before, free) = (self.chain, arena.free());
-        let keep = free.saturating_sub(self.reserve());
         let written = self.chain.map_or_else(|| Chain::new(arena, 0, keep), Ok).and_then(|chain| {
             let mut entry = Entry { arena, chain, keep };
             let written = entry.write_status(self.version, id, status).and_then(|()| entry.write_all(b"\n"));

@@ -74,10 +74,11 @@ impl DeliveryStream {
         Some(ready.max(self.retry_at))
     }
 
-    /// Takes the next batch off the queue: one record, or as many as a request holds.
-    pub fn cut(&mut self, arena: &mut Arena, single: bool) -> RecordQueue {
+    /// Takes the next batch off the queue: one record, or as many as a request holds and `statuses` bytes
+    /// can answer.
+    pub fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> RecordQueue {
         let records = if single { 1 } else { self.batch_records };
-        let batch = self.waiting.split(arena, records, RECORDS_BYTES);
+        let batch = self.waiting.split(arena, records, RECORDS_BYTES, statuses);
         self.requests += 1;
         self.in_flight += batch.len();
         batch
@@ -99,9 +100,9 @@ impl DeliveryStream {
         self.retry_at = now + backoff::delay(self.failures, BACKOFF_BASE, BACKOFF_CAP, jitter);
     }
 
-    /// The reply was too long to be read: the next batch has half as many records.
-    pub fn shrink(&mut self) {
-        self.batch_records = (self.batch_records / 2).max(1);
+    /// The reply for `records` was too long to be read: the next batch has half as many.
+    pub fn shrink(&mut self, records: usize) {
+        self.batch_records = (records / 2).max(1);
     }
 
     /// When the stream may send again after a failure.

@@ -1,1 +1,15 @@
-//! placeholder
+//! The relay and its parts against plain models, with random operations.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a model that disagrees ends the test")]
+
+mod arena;
+mod queue;
+mod relay;
+mod statuses;
+#[path = "../support/mod.rs"]
+mod support;
+
+use proptest::test_runner::Config;
+
+fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}

@@ -105,15 +105,14 @@ fn records_keep_their_order_while_nothing_fails() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     let mut seen = Vec::new();
     for number in 0..1_700_u32 {
-        s.publish_binary("", &number.to_be_bytes());
-        s.after(u64::from(number % 3 == 0));
+        s.after(u64::from(number % 3 == 0)).publish_binary("", &number.to_be_bytes());
         while let Some(batch) = s.take_sent() {
             seen.extend(batch.data.clone());
             s.deliver(batch);
         }
     }
-    s.after(2_000);
-    let batch = s.take_sent().unwrap();
+    s.wait();
+    let batch = s.expect_sent(DEFAULT);
     seen.extend(batch.data.clone());
     s.deliver(batch);
     s.take_statuses();

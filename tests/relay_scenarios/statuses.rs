@@ -185,18 +185,18 @@ fn a_batch_waits_for_status_room_while_the_broker_is_busy_and_not_while_it_is_aw
 
 #[test]
 fn no_status_is_lost_while_the_broker_takes_them_however_slowly() {
-    for id in ["i".repeat(20), "i".repeat(2_000), "i".repeat(60_000)] {
+    let record_id = "r".repeat(224);
+    for (id_length, records) in [(20, 8_000), (2_000, 4_000), (60_000, 200)] {
+        let id = "i".repeat(id_length);
         let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, ..Setup::default() });
-        let record_id = "r".repeat(224);
-        let mut held = 0;
         let mut in_flight = Vec::new();
-        for round in 0..4_000 {
-            let name = format!("s{}", round % 4);
-            held += usize::from(s.publish_to(&name, &id, "x") == Accepted::Held);
-            in_flight.extend(core::iter::from_fn(|| s.take_sent()));
-            if round % 400 == 399 {
+        let mut held = 0;
+        for round in 1..=records {
+            held += usize::from(s.publish_to(&format!("s{}", round % 4), &id, "x") == Accepted::Held);
+            in_flight.extend(s.take_sent());
+            if round % (records / 4) == 0 {
                 s.broker(Broker::Busy);
-                s.after(1_000);
+                s.relay().poll_timeout().map(|_| s.wait());
                 in_flight.extend(core::iter::from_fn(|| s.take_sent()));
                 for sent in in_flight.drain(..) {
                     let records = vec![delivered(&record_id); sent.data.len()];
@@ -208,8 +208,27 @@ fn no_status_is_lost_while_the_broker_takes_them_however_slowly() {
             }
         }
         assert!(held > 20);
-        assert_eq!(s.relay().lost_statuses(), 0, "ids of {} bytes", id.len());
+        assert_eq!(s.relay().lost_statuses(), 0, "ids of {id_length} bytes");
     }
+}
+
+#[test]
+fn a_service_with_many_words_for_each_of_many_records_loses_no_status() {
+    let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, queue_size: 2000, ..Setup::default() });
+    let streams = ["a", "b", "c", "d"];
+    for round in 0..1_600 {
+        s.publish_to(streams[round % 4], "some id", &"x".repeat(500));
+    }
+    s.at(1_000).broker(Broker::Busy);
+    while let Some(sent) = s.take_sent() {
+        s.reject(sent, "AccessDeniedException", &"w".repeat(1_000));
+    }
+    s.broker(Broker::Takes).take_statuses();
+    while let Some(sent) = s.take_sent() {
+        s.reject(sent, "AccessDeniedException", &"w".repeat(1_000));
+        s.take_statuses();
+    }
+    assert_eq!((s.relay().held(), s.relay().lost_statuses()), (0, 0));
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! The arena against a list of chains.
+
+use firehose_connector::limits::{BLOCK_BYTES, SEGMENT_BYTES};
+use firehose_connector::relay::arena::{Arena, Block, PAYLOAD};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+#[derive(Debug, Clone)]
+enum Operation {
+    /// Takes a chain of so many blocks.
+    Take(usize),
+    /// Gives back one of the chains.
+    Release(Index),
+    /// Cuts a chain in two after its first block.
+    Cut(Index),
+    /// Gives all back.
+    ReleaseAll,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (1..10_usize).prop_map(Operation::Take),
+        2 => (10..700_usize).prop_map(Operation::Take),
+        4 => any::<Index>().prop_map(Operation::Release),
+        1 => any::<Index>().prop_map(Operation::Cut),
+        1 => Just(Operation::ReleaseAll),
+    ]
+}
+
+/// Chains as lists of their blocks and of what was written into each.
+struct Model {
+    arena: Arena,
+    chains: Vec<Vec<(Block, u64)>>,
+    blocks: usize,
+    stamps: u64,
+}
+
+impl Model {
+    fn used(&self) -> usize {
+        self.chains.iter().map(Vec::len).sum()
+    }
+
+    fn take(&mut self, blocks: usize) {
+        let mut chain: Vec<(Block, u64)> = Vec::new();
+        for _ in 0..blocks {
+            let full = self.used() + chain.len() == self.blocks;
+            let taken = self.arena.take();
+            assert_eq!(taken.is_err(), full, "an arena is full when all blocks are in use, and only then");
+            let Ok(block) = taken else { break };
+            assert!(self.arena.next(block).is_none());
+            self.stamps += 1;
+            self.arena.bytes_mut(block)[..8].copy_from_slice(&self.stamps.to_le_bytes());
+            self.arena.bytes_mut(block)[PAYLOAD - 8..].copy_from_slice(&self.stamps.to_le_bytes());
+            if let Some((last, _)) = chain.last() {
+                self.arena.set_next(*last, block);
+            }
+            chain.push((block, self.stamps));
+        }
+        if !chain.is_empty() {
+            self.chains.push(chain);
+        }
+    }
+
+    fn release(&mut self, at: usize) {
+        let chain = self.chains.swap_remove(at);
+        self.arena.release(chain[0].0);
+    }
+
+    fn cut(&mut self, at: usize) {
+        if self.chains[at].len() > 1 {
+            let rest = self.chains[at].split_off(1);
+            self.arena.set_next(self.chains[at][0].0, Block::NONE);
+            self.chains.push(rest);
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.arena.free(), self.blocks - self.used());
+        assert!(self.arena.mapped() <= self.blocks * BLOCK_BYTES);
+        assert!(self.arena.mapped() >= self.used() * BLOCK_BYTES);
+        for chain in &self.chains {
+            let mut block = chain[0].0;
+            for (expected, stamp) in chain {
+                assert_eq!(block, *expected, "the chain is intact");
+                let bytes = self.arena.bytes(block);
+                assert!(bytes.starts_with(&stamp.to_le_bytes()) && bytes.ends_with(&stamp.to_le_bytes()));
+                block = self.arena.next(block);
+            }
+            assert!(block.is_none());
+        }
+        if self.chains.is_empty() {
+            assert!(self.arena.mapped() <= SEGMENT_BYTES, "{} bytes mapped for nothing", self.arena.mapped());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::cases(200))]
+    #[test]
+    fn no_block_is_handed_out_twice_none_is_lost_and_memory_goes_back(
+        bytes in 1..400_000_usize,
+        operations in proptest::collection::vec(operation(), 1..60),
+    ) {
+        let blocks = bytes / BLOCK_BYTES;
+        let mut model = Model { arena: Arena::new(bytes), chains: Vec::new(), blocks, stamps: 0 };
+        for operation in operations {
+            match operation {
+                Operation::Take(blocks) => model.take(blocks),
+                Operation::Release(index) if !model.chains.is_empty() => model.release(index.index(model.chains.len())),
+                Operation::Cut(index) if !model.chains.is_empty() => model.cut(index.index(model.chains.len())),
+                Operation::ReleaseAll => while !model.chains.is_empty() {
+                    model.release(0);
+                },
+                Operation::Release(_) | Operation::Cut(_) => {}
+            }
+            model.check();
+        }
+        while !model.chains.is_empty() {
+            model.release(0);
+        }
+        model.check();
+    }
+}
+
+#[test]
+fn an_arena_of_any_size_gives_exactly_the_blocks_it_has() {
+    let sizes = [0, 255, 256, 257, 65_535, 65_536, 64 * 65_536 - 256, 64 * 65_536, 64 * 65_536 + 256, 9_999_999];
+    for bytes in sizes {
+        let mut arena = Arena::new(bytes);
+        let mut taken = 0;
+        while arena.take().is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken, bytes / BLOCK_BYTES, "{bytes}");
+    }
+}
