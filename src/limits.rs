@@ -68,6 +68,11 @@ pub const STALL: Duration = Duration::from_secs(60);
 /// A connection to the service unused for this long is closed; the service closes its side later.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
+/// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
+pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
+/// A clock that differs less from the service's is right: a signature is good for 5 minutes either way.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 // ---- status ----
 
 /// Bytes of one status message: the payload limit of AWS IoT Core. More entries go in a second message.
@@ -104,12 +109,23 @@ pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// From the start of connecting to the last subscription's acknowledgement.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
+/// A write that the broker does not take for this long ends the session.
+pub const MQTT_WRITE: Duration = Duration::from_secs(60);
+/// A session that stood for this long ends a series of failures.
+pub const MQTT_STABLE: Duration = Duration::from_secs(60);
+/// Bytes of a packet that is not a publish.
+pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 /// The same when the broker answered and refused: only a person can mend that.
 pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 
 // ---- life ----
+
+/// Lines of one kind that the log takes at once.
+pub const LOG_BURST: u32 = 10;
+/// After a burst, one line of its kind in this time.
+pub const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// After SIGTERM: how long held records may still be sent.
 pub const DRAIN: Duration = Duration::from_secs(8);
@@ -181,4 +197,26 @@ pub mod credentials {
     pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
     /// Waiting after many failures, seconds.
     pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
+}
+
+/// What parts of the process take that no bound above says. Measured, with some room: see `scripts/memory`.
+pub mod memory {
+    /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
+    pub const HEAP: usize = 640 * 1024;
+    /// Stack of the main thread, bytes.
+    pub const STACK: usize = 160 * 1024;
+    /// Threads that resolve names, count: one for the broker's name, one for the service's.
+    pub const THREADS: usize = 2;
+    /// Stack of such a thread, bytes; glibc's resolver takes the most.
+    pub const THREAD_STACK: usize = 192 * 1024;
+    /// Stack of such a thread and its share of the allocator, bytes.
+    pub const THREAD: usize = THREAD_STACK + 136 * 1024;
+    /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
+    pub const TLS: usize = 112 * 1024;
+    /// The parsed entries of an answer, bytes.
+    pub const ENTRIES: usize = 64 * 1024;
+    /// Memory that calls for one more connection to the service, bytes.
+    pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
+    /// Share of the memory that a packet may have: one part in this many.
+    pub const PACKET_SHARE: usize = 24;
 }

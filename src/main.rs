@@ -1,2 +1,77 @@
-//! Entry: see `firehose_connector`.
-fn main() {}
+//! The program: reads the command line, checks or runs, and says what was wrong. See the library's tour.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use firehose_connector::cli::{self, Command, UsageError, exit};
+use firehose_connector::config::{self, Config};
+use firehose_connector::daemon;
+
+fn main() -> ExitCode {
+    ExitCode::from(match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => print(cli::HELP),
+        Ok(Command::Version) => print(cli::VERSION),
+        Ok(Command::Run { definition }) => run(definition.as_deref()),
+        Ok(Command::Check { definition }) => check(definition.as_deref()),
+        Err(UsageError::NoCommand) => {
+            complain(cli::HELP);
+            exit::USAGE
+        }
+        Err(error) => {
+            complain(&format!("{error}\nsee firehose-connector --help\n"));
+            exit::USAGE
+        }
+    })
+}
+
+fn run(definition: Option<&Path>) -> u8 {
+    let config = match load(definition) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    env_logger::Builder::new().parse_filters(&config.log).format(line).init();
+    match daemon::run(config) {
+        Ok(()) => exit::OK,
+        Err(error) => fail(&error),
+    }
+}
+
+fn check(definition: Option<&Path>) -> u8 {
+    let config = match load(definition) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    match daemon::check(&config) {
+        Ok(plan) => print(&format!("the configuration is good\n\n{}\n\n{plan}\n", config.summary())),
+        Err(error) => fail(&error),
+    }
+}
+
+fn load(definition: Option<&Path>) -> Result<Config, u8> {
+    config::load(definition, std::env::vars_os()).map_err(|error| {
+        complain(&format!("{error}\n"));
+        exit::CONFIG
+    })
+}
+
+fn fail(error: &daemon::RunError) -> u8 {
+    complain(&format!("{}\n", daemon::chain(error)));
+    if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
+}
+
+/// Level and message. The time is the log's business: journald and syslog add it.
+fn line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> std::io::Result<()> {
+    writeln!(out, "{}: {}", record.level().as_str().to_ascii_lowercase(), record.args())
+}
+
+/// To standard output. A reader that has gone away is no fault.
+fn print(text: &str) -> u8 {
+    let _: std::io::Result<()> = std::io::stdout().write_all(text.as_bytes());
+    exit::OK
+}
+
+/// To standard error. Without one nobody reads it, and the exit code says enough.
+fn complain(text: &str) {
+    let _: std::io::Result<()> = std::io::stderr().write_all(text.as_bytes());
+}

@@ -4,7 +4,10 @@
 //! Keys that do not belong where they are, and keys given twice, are problems: each may be a
 //! setting that somebody believes to be in force.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use regex_lite::Regex;
 
@@ -42,8 +45,8 @@ const SHAPES: [(&str, &[&str]); 5] = [
     ("InitialVersion", &["AmznClientToken", "Name", "tags"]),
     // Its --initial-version, or the input of create-connector-definition-version.
     ("Connectors", &["AmznClientToken", "ConnectorDefinitionId"]),
-    // One entry of that list.
-    ("ConnectorArn", &["Id", "Parameters"]),
+    // One entry of that list; its keys are those of any entry.
+    ("ConnectorArn", &[]),
     ("Parameters", &[]),
 ];
 
@@ -89,9 +92,11 @@ impl Reader<'_> {
     fn document(&mut self, mut document: Object) -> Found {
         let shape = SHAPES.iter().find(|(key, _)| document.iter().any(|(name, _)| name == key));
         let Some((key, beside)) = shape else { return self.bare_parameters(document) };
+        if *key == "ConnectorArn" {
+            return self.entries(vec![Json::Object(document)], |_| String::new());
+        }
         self.check_keys("", &document, &[&[*key], *beside].concat());
         match *key {
-            "ConnectorArn" => self.entries(vec![Json::Object(document)], |_| String::new()),
             "Parameters" => Some((NEWEST_VERSION, self.object("Parameters", take(&mut document, "Parameters"))?)),
             "Connectors" => self.list("", document),
             wrapper => {
@@ -202,9 +207,11 @@ impl Reader<'_> {
     }
 
     fn check_unique(&mut self, prefix: &str, object: &Object) {
-        for (index, (key, _)) in object.iter().enumerate() {
-            let occurrences_before = object.iter().take(index).filter(|(other, _)| other == key).count();
-            if occurrences_before == 1 {
+        let mut occurrences = BTreeMap::<_, usize>::new();
+        for (key, _) in object {
+            let count = occurrences.entry(key).or_default();
+            *count += 1;
+            if *count == 2 {
                 self.fault::<()>(&format!("{prefix}{key}"), "is given more than once");
             }
         }

@@ -183,8 +183,9 @@ impl<'a> Source<'a> {
         {
             let text = self.environment.text(variable, problems)?;
             let fault = if exists { check(parameter, text).err() } else { Some(not_in(self.version(), parameter)) };
-            let problem = |rule| Problem::variable(variable, rule).with_text(text);
-            return fault.map(|rule| problems.push(problem(rule))).map_or(Some(text), |()| None);
+            let Some(rule) = fault else { return Some(text) };
+            problems.push(Problem::variable(variable, rule).with_text(text));
+            return None;
         }
         match self.definition {
             Some(definition) if exists => in_definition(definition, parameter, problems),
@@ -202,11 +203,11 @@ impl<'a> Source<'a> {
 fn in_definition<'a>(definition: &'a Definition, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
     let Some((name, value)) = definition.parameters.iter().find(|(name, _)| name == parameter.name) else {
         // A misspelt name is one problem, not two.
-        let misspelt = || definition.parameters.iter().any(|(name, _)| nearest(name, [parameter.name]).is_some());
+        let misspelt = definition.parameters.iter().any(|(name, _)| nearest(name, [parameter.name]).is_some());
         if !parameter.required {
             return parameter.default;
         }
-        if !misspelt() {
+        if !misspelt {
             let rule = format!("is missing; version {} requires it", definition.version);
             problems.push(Problem::key(&definition.file, parameter.name, rule));
         }

@@ -16,6 +16,41 @@ pub struct Config {
     pub log: String,
 }
 
+impl Config {
+    /// What it comes down to, a line each, for `check`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Connector {
+            version,
+            default_delivery_stream_arn,
+            queue_size,
+            memory_size,
+            publish_interval,
+            isolation,
+            ..
+        } = &self.connector;
+        let scheme = if self.mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
+        let endpoint = match &self.aws.endpoint_url {
+            None => "of the region".to_owned(),
+            Some(EndpointUrl { tls, host, port }) => format!("{}://{host}:{port}", if *tls { "https" } else { "http" }),
+        };
+        format!(
+            "connector version           {version}\n\
+             DefaultDeliveryStreamArn    {default_delivery_stream_arn}\n\
+             DeliveryStreamQueueSize     {queue_size} records\n\
+             MemorySize                  {memory_size} KB\n\
+             PublishInterval             {} s\n\
+             IsolationMode               {isolation:?}\n\
+             broker                      {scheme}://{}:{}, client id {:?}\n\
+             service endpoint            {endpoint}",
+            publish_interval.as_secs(),
+            self.mqtt.host,
+            self.mqtt.port,
+            self.mqtt.client_id,
+        )
+    }
+}
+
 /// The connector parameters, of whichever version, with defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {

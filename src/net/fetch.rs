@@ -155,3 +155,36 @@ impl error::Error for FetchError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{
+        connect::{ConnectFailure, TlsFailure},
+        test_support::{Ca, serve_tls},
+    };
+
+    fn endpoint(tls: bool, host: &str, port: u16) -> EndpointUrl {
+        EndpointUrl { tls, host: host.to_owned(), port }
+    }
+
+    #[tokio::test]
+    async fn an_https_endpoint_is_asked_over_tls_with_the_bundle_for_aws() {
+        let port = serve_tls(&Ca::new().issue("localhost", (2000, 2100)), None).await;
+        let tls = Tls::for_service(None).unwrap();
+        let request = Request::get("/").body(String::new()).unwrap();
+        let error = fetch(&endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
+        let FetchError::Connect(connect) = &error else { panic!("{error:?}") };
+        assert_eq!(connect.kind(), ConnectFailure::Tls(TlsFailure::UnknownIssuer));
+        assert!(error.to_string().ends_with("name the PEM file of its CA in AWS_CA_BUNDLE"), "{error}");
+    }
+
+    #[test]
+    fn the_host_header_leaves_out_what_goes_without_saying() {
+        assert_eq!(authority(&endpoint(false, "a.example", 80)), "a.example");
+        assert_eq!(authority(&endpoint(true, "a.example", 443)), "a.example");
+        assert_eq!(authority(&endpoint(true, "a.example", 80)), "a.example:80");
+        assert_eq!(authority(&endpoint(false, "fd00:ec2::23", 80)), "[fd00:ec2::23]");
+        assert_eq!(authority(&endpoint(false, "::1", 8080)), "[::1]:8080");
+    }
+}

@@ -16,9 +16,12 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, mpsc},
 };
 use tokio_rustls::TlsAcceptor;
+
+use crate::config::EndpointUrl;
 
 /// A certificate authority that signs what a test asks for.
 pub(crate) struct Ca(CertifiedIssuer<'static, KeyPair>);
@@ -102,6 +105,75 @@ pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
         }
     });
     port
+}
+
+/// An HTTP reply with its length.
+pub(crate) fn http_reply(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A server on loopback that answers one connection after the other with prepared bytes, and is gone afterwards.
+pub(crate) struct Endpoint {
+    port: u16,
+    requests: Mutex<mpsc::Receiver<String>>,
+}
+
+impl Endpoint {
+    pub(crate) async fn serve(reply: impl Into<String>) -> Self {
+        Self::serve_each(vec![reply.into()]).await
+    }
+
+    pub(crate) async fn serve_each(replies: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = mpsc::channel(replies.len().max(1));
+        tokio::spawn(async move {
+            for reply in replies {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let request = read_head(&mut stream).await;
+                // A client that has heard enough may be gone.
+                let _gone = stream.write_all(reply.as_bytes()).await;
+                let _dropped = sender.send(request).await;
+            }
+        });
+        Self { port, requests: Mutex::new(requests) }
+    }
+
+    /// Accepts nothing; the kernel does, and then nothing comes.
+    pub(crate) async fn silent() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = mpsc::channel(1);
+        tokio::spawn(async move {
+            sender.closed().await;
+            drop(listener);
+        });
+        Self { port, requests: Mutex::new(requests) }
+    }
+
+    /// Refuses connections.
+    pub(crate) async fn closed() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        Self { port, requests: Mutex::new(mpsc::channel(1).1) }
+    }
+
+    pub(crate) fn url(&self) -> EndpointUrl {
+        EndpointUrl { tls: false, host: "127.0.0.1".to_owned(), port: self.port }
+    }
+
+    /// The head of the next request, as it came.
+    pub(crate) async fn request(&self) -> String {
+        self.requests.lock().await.recv().await.unwrap()
+    }
+}
+
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
 }
 
 /// A folder for one test, removed at its end.

@@ -163,6 +163,18 @@ impl Relay {
         self.streams[self.batches.get(id.0)?.as_ref()?.stream].as_ref()
     }
 
+    /// Where the delivery stream of a batch stands in the table, for [`Relay::failures`].
+    #[must_use]
+    pub fn stream_index(&self, id: &BatchId) -> Option<usize> {
+        Some(self.batches.get(id.0)?.as_ref()?.stream)
+    }
+
+    /// Requests in a row that brought nothing, of the delivery stream at `index`; zero when it has left the table.
+    #[must_use]
+    pub fn failures(&self, index: usize) -> u32 {
+        self.streams.get(index).and_then(Option::as_ref).map_or(0, DeliveryStream::failures)
+    }
+
     /// Whether a status waits.
     #[must_use]
     pub const fn has_status(&self) -> bool {

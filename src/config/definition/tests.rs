@@ -154,6 +154,7 @@ fn a_key_given_twice_is_a_fault_wherever_it_is_read() {
     let entry = r#"{"Id": "x", "Id": "y", "ConnectorArn":
         "arn:aws:greengrass:::/connectors/KinesisFirehose/versions/5", "Parameters": {}}"#;
     assert_eq!(faults(&format!(r#"{{"Connectors": [{entry}]}}"#)), ["f: Connectors[0].Id: is given more than once"]);
+    assert_eq!(faults(entry), ["f: Id: is given more than once"]);
 }
 
 #[test]

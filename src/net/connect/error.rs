@@ -183,11 +183,15 @@ impl fmt::Display for TlsFailure {
             Self::BadCertificate => "shows a certificate that cannot be used",
             Self::NotTls => "does not speak TLS: check the port and the scheme",
             Self::Closed => "closed the connection during the TLS handshake: check that the port is for TLS",
-            Self::ClientCertificateMissing => "asks for a client certificate: name one",
+            Self::ClientCertificateMissing => {
+                "asks for a client certificate: for a broker, name one in FIREHOSE_CONNECTOR_MQTT_CERT"
+            }
             Self::ClientCertificateRefused => {
                 "does not accept our client certificate: check that it is registered and active"
             }
-            Self::NoCommonAlpn => "does not know the ALPN protocol name: check it",
+            Self::NoCommonAlpn => {
+                "does not know our ALPN protocol names: for a broker, check FIREHOSE_CONNECTOR_MQTT_ALPN"
+            }
             Self::NoAgreement => "has no TLS version or cipher in common with us, or misses a client certificate",
             Self::InvalidName => "is neither a DNS name nor an address",
             Self::Other => "broke off the TLS handshake",

@@ -1,1 +1,67 @@
-//! x
+//! Which source is asked, and what is said when there is none.
+
+use super::*;
+use crate::{
+    config::{ContainerSettings, EnvironmentKeys, Secret},
+    net::test_support::{Endpoint, Folder, http_reply},
+};
+
+const KEYS: &str = "[default]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = s\n";
+const REPLY: &str = r#"{"AccessKeyId":"ASIACONTAINER","SecretAccessKey":"s"}"#;
+
+async fn fetch(settings: &CredentialSettings) -> Result<Fetched, CredentialsError> {
+    Provider::new(settings.clone(), Tls::for_service(None).unwrap()).fetch().await
+}
+
+#[tokio::test]
+async fn the_environment_goes_before_the_profile_and_that_before_the_container() {
+    let folder = Folder::new();
+    let endpoint = Endpoint::serve(http_reply("200 OK", REPLY)).await;
+    let mut settings = CredentialSettings {
+        environment: Some(EnvironmentKeys {
+            access_key_id: "AKIAENV".to_owned(),
+            secret_access_key: Secret::new("s".to_owned()),
+            session_token: None,
+        }),
+        profile: "default".to_owned(),
+        credentials_file: Some(folder.write("credentials", KEYS)),
+        config_file: None,
+        container: Some(ContainerSettings { endpoint: endpoint.url(), path: "/".to_owned(), authorization: None }),
+    };
+    let found = fetch(&settings).await.unwrap();
+    assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("AKIAENV", "environment"));
+    settings.environment = None;
+    let found = fetch(&settings).await.unwrap();
+    assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("AKIAPROFILE", "shared profile"));
+    folder.write("credentials", "");
+    let found = fetch(&settings).await.unwrap();
+    assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("ASIACONTAINER", "container endpoint"));
+}
+
+#[tokio::test]
+async fn a_broken_source_is_not_passed_over() {
+    let folder = Folder::new();
+    let endpoint = Endpoint::serve(http_reply("200 OK", REPLY)).await;
+    let settings = CredentialSettings {
+        profile: "default".to_owned(),
+        credentials_file: Some(folder.write("credentials", "[default]\nrole_arn = x\n")),
+        container: Some(ContainerSettings { endpoint: endpoint.url(), path: "/".to_owned(), authorization: None }),
+        ..CredentialSettings::default()
+    };
+    assert!(matches!(fetch(&settings).await, Err(CredentialsError::Profile(_))));
+}
+
+#[tokio::test]
+async fn no_source_at_all_lists_what_was_looked_at() {
+    let settings = CredentialSettings {
+        profile: "default".to_owned(),
+        credentials_file: Some("/nowhere/credentials".into()),
+        ..CredentialSettings::default()
+    };
+    assert_eq!(
+        fetch(&settings).await.unwrap_err().to_string(),
+        "no AWS credentials, provide one of: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; keys of profile \"default\" \
+         in /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE or HOME; \
+         AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI"
+    );
+}

@@ -1,1 +1,135 @@
-//! x
+//! Endpoints on loopback that behave and misbehave.
+
+use std::error::Error as _;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    config::Secret,
+    net::{
+        connect::ConnectFailure,
+        test_support::{Endpoint, Folder, http_reply},
+    },
+};
+
+const BODY: &str = r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2018-01-18T09:18:06Z"}"#;
+
+fn settings(endpoint: &Endpoint, authorization: Option<ContainerAuthorization>) -> ContainerSettings {
+    ContainerSettings { endpoint: endpoint.url(), path: "/2016-11-01/credentials?a=b".to_owned(), authorization }
+}
+
+async fn ask(endpoint: &Endpoint) -> Result<Credentials, ContainerError> {
+    credentials(&settings(endpoint, None), &Tls::for_service(None).unwrap()).await
+}
+
+#[tokio::test]
+async fn credentials_with_their_end_are_taken() {
+    let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
+    let credentials = ask(&endpoint).await.unwrap();
+    assert_eq!(credentials.access_key_id, "ASIA");
+    assert!(credentials.expires_at.is_some());
+    let request = endpoint.request().await;
+    assert!(request.starts_with("GET /2016-11-01/credentials?a=b HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\nconnection: close\r\n"), "{request}");
+    assert!(request.contains(&format!("\r\nhost: 127.0.0.1:{}\r\n", endpoint.url().port)), "{request}");
+    assert!(!request.contains("authorization"), "{request}");
+}
+
+#[tokio::test]
+async fn the_token_file_is_read_anew_each_time() {
+    let folder = Folder::new();
+    let tls = Tls::for_service(None).unwrap();
+    for token in ["first", "second"] {
+        let file = ContainerAuthorization::TokenFile(folder.write("token", format!("{token}\n")));
+        let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
+        credentials(&settings(&endpoint, Some(file)), &tls).await.unwrap();
+        let request = endpoint.request().await;
+        assert!(request.contains(&format!("\r\nauthorization: {token}\r\n")), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_goes_into_the_header_and_not_into_errors() {
+    let tls = Tls::for_service(None).unwrap();
+    let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
+    let token = |text: &str| Some(ContainerAuthorization::Token(Secret::new(text.to_owned())));
+    credentials(&settings(&endpoint, token("Basic abc")), &tls).await.unwrap();
+    assert!(endpoint.request().await.contains("\r\nauthorization: Basic abc\r\n"));
+
+    let error = credentials(&settings(&endpoint, token("a\nb")), &tls).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN must hold printable ASCII characters only, and no line end"
+    );
+
+    let missing = Some(ContainerAuthorization::TokenFile("/nowhere/token".into()));
+    let error = credentials(&settings(&endpoint, missing), &tls).await.unwrap_err();
+    assert_eq!(error.to_string(), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: /nowhere/token cannot be read");
+}
+
+#[tokio::test]
+async fn a_refusal_is_passed_on_with_its_text() {
+    let endpoint = Endpoint::serve(http_reply("403 Forbidden", "not\ntoday")).await;
+    let error = ask(&endpoint).await.unwrap_err();
+    let text = format!(
+        "credentials endpoint 127.0.0.1:{} answers 403 (check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file): not today",
+        endpoint.url().port
+    );
+    assert_eq!(error.to_string(), text);
+
+    let endpoint = Endpoint::serve(http_reply("500 Internal Server Error", &"x".repeat(9_000))).await;
+    let error = ask(&endpoint).await.unwrap_err();
+    assert!(error.to_string().len() < 300, "{error}");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_not_kept() {
+    let reply = http_reply("200 OK", &format!("{BODY}{}", " ".repeat(limits::MAX_REPLY)));
+    let error = ask(&Endpoint::serve(reply).await).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Fetch(FetchError::TooLarge { .. })), "{error:?}");
+
+    let endless = "HTTP/1.1 200 OK\r\nx: ".to_owned() + &"y".repeat(100_000);
+    let error = ask(&Endpoint::serve(endless).await).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Fetch(FetchError::Http { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_reply_that_is_cut_off_is_an_error() {
+    let reply = http_reply("200 OK", BODY);
+    let error = ask(&Endpoint::serve(&reply[..reply.len() - 5]).await).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Fetch(FetchError::Http { .. })), "{error:?}");
+    let error = ask(&Endpoint::serve("SSH-2.0-OpenSSH_9.2\r\n").await).await.unwrap_err();
+    assert!(error.to_string().ends_with("does not answer in HTTP"), "{error}");
+}
+
+#[tokio::test]
+async fn a_reply_without_length_ends_with_the_connection() {
+    let reply = format!("HTTP/1.1 200 OK\r\n\r\n{BODY}");
+    ask(&Endpoint::serve(reply).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn something_else_than_credentials_is_named() {
+    for body in ["<html>sign in here</html>", "{}", ""] {
+        let error = ask(&Endpoint::serve(http_reply("200 OK", body)).await).await.unwrap_err();
+        assert!(error.to_string().ends_with("answers with something else than credentials"), "{error}");
+        assert!(error.source().is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_endpoint_is_left_after_the_time_limit() {
+    let before = Instant::now();
+    let error = ask(&Endpoint::silent().await).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Fetch(FetchError::TimedOut { .. })), "{error:?}");
+    assert_eq!(before.elapsed().as_secs(), limits::FETCH_TIMEOUT.as_secs());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_named() {
+    let error = ask(&Endpoint::closed().await).await.unwrap_err();
+    let ContainerError::Fetch(FetchError::Connect(connect)) = &error else { panic!("{error:?}") };
+    assert_eq!(connect.kind(), ConnectFailure::Refused);
+    assert!(error.to_string().starts_with("credentials endpoint 127.0.0.1:"), "{error}");
+}

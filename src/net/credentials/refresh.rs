@@ -5,14 +5,13 @@
 use core::{error::Error, fmt::Write as _};
 use std::time::SystemTime;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 
 use super::{CredentialsError, Fetched, Provider, Schedule};
-use crate::{firehose::credentials::Credentials, limits::credentials as limits};
+use crate::{firehose::credentials::Credentials, limits::credentials as limits, net::chance};
 
 /// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended
 /// and cannot be renewed.
@@ -63,12 +62,6 @@ fn replace(sender: &watch::Sender<Option<Credentials>>, credentials: Option<Cred
         *current = credentials;
         is_new
     });
-}
-
-/// Without a source of chance there is none: the fleet is spread less well, and nothing else suffers.
-fn chance() -> u64 {
-    let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).map_or(0, |()| u64::from_ne_bytes(bytes))
 }
 
 /// What the log has said last.

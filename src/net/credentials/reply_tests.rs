@@ -1,1 +1,61 @@
-//! x
+//! Replies as endpoints send them, and as they should not.
+
+use super::*;
+
+const FIELDS: Fields = Fields {
+    access_key_id: "AccessKeyId",
+    secret_access_key: "SecretAccessKey",
+    session_token: "Token",
+    expiration: "Expiration",
+};
+
+fn error(body: &str) -> String {
+    parse(body.as_bytes(), &FIELDS).unwrap_err().to_string()
+}
+
+#[test]
+fn a_reply_as_of_ecs_is_understood() {
+    let body =
+        br#"{"RoleArn":"arn:aws:iam::123456789012:role/a","AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"a/b+c=",
+        "Token":"FwoGZXIvYXdz\/\u003d","Expiration":"2018-01-18T09:18:06Z"}"#;
+    let credentials = parse(body, &FIELDS).unwrap();
+    assert_eq!(credentials.access_key_id, "ASIAEXAMPLE");
+    assert_eq!(credentials.secret_access_key, "a/b+c=");
+    assert_eq!(credentials.session_token.as_deref(), Some("FwoGZXIvYXdz/="));
+    assert_eq!(credentials.expires_at, Some(UNIX_EPOCH + Duration::from_secs(1_516_267_086)));
+}
+
+#[test]
+fn expirations_with_fractions_and_zones_are_understood() {
+    for text in ["2018-01-18T09:18:06.123Z", "2018-01-18T10:18:06+01:00"] {
+        assert_eq!(date(text), Some(UNIX_EPOCH + Duration::from_secs(1_516_267_086)), "{text}");
+    }
+    assert_eq!(date("1960-01-01T00:00:00Z"), None);
+}
+
+#[test]
+fn token_and_expiration_may_be_missing() {
+    let body = br#"{"AccessKeyId":"AKIA","SecretAccessKey":"s","Token":"","Expiration":null}"#;
+    let credentials = parse(body, &FIELDS).unwrap();
+    assert_eq!((credentials.session_token, credentials.expires_at), (None, None));
+}
+
+#[test]
+fn what_is_wrong_is_named_without_showing_it() {
+    assert_eq!(error("<html>portal</html>"), "no JSON object");
+    assert_eq!(error("[]"), "no JSON object");
+    assert_eq!(error(r#"{"Code":"Failed"}"#), "no AccessKeyId");
+    assert_eq!(error(r#"{"AccessKeyId":"A","SecretAccessKey":""}"#), "no SecretAccessKey");
+    assert_eq!(
+        error(r#"{"AccessKeyId":"A","SecretAccessKey":17}"#),
+        "SecretAccessKey is not a string of printable ASCII characters"
+    );
+    assert_eq!(
+        error(r#"{"AccessKeyId":"A","SecretAccessKey":"s","Token":"two\nlines"}"#),
+        "Token is not a string of printable ASCII characters"
+    );
+    assert_eq!(
+        error(r#"{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"soon"}"#),
+        "Expiration \"soon\" is not a date and time like 2018-01-18T09:18:06Z"
+    );
+}

@@ -1,0 +1,212 @@
+//! The process at work: one loop that owns the relay and waits for everything else.
+//!
+//! Tasks for the broker, for each connection to the service and for the credentials speak with the loop
+//! through bounded channels. Each turn of the loop takes one thing that happened, then sends what is due.
+
+mod report;
+mod start;
+mod uplink;
+
+pub use report::chain;
+pub use start::{RunError, check, run};
+
+use bytes::Bytes;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::Publish;
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout_at};
+
+use crate::firehose::credentials::Credentials;
+use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
+use crate::net::clock::Clock;
+use crate::net::http::Event;
+use crate::net::mqtt::{Broker, Inbound};
+use crate::relay::{Accepted, Relay};
+use crate::time::Instant;
+use report::Report;
+use uplink::Uplink;
+
+/// See the module.
+struct Daemon {
+    clock: Clock,
+    relay: Relay,
+    broker: Broker,
+    broker_task: JoinHandle<()>,
+    uplink: Uplink,
+    events: mpsc::Receiver<Event>,
+    credentials: watch::Receiver<Option<Credentials>>,
+    /// Asks for new credentials.
+    renew: mpsc::Sender<()>,
+    report: Report,
+    /// Largest status message for this broker, while there is a session.
+    status_bytes: Option<usize>,
+    /// Set by the first signal: when what is left is given up.
+    drain_by: Option<Instant>,
+}
+
+/// What happened.
+enum Turn {
+    Signal,
+    Event(Option<Event>),
+    Inbound(Option<Inbound>),
+    /// The broker's task takes a status.
+    Status,
+    Credentials,
+    /// A deadline came.
+    Time,
+}
+
+impl Daemon {
+    /// Runs until a signal comes and what is held is sent or given up.
+    async fn run(mut self, mut terminate: Signal, mut interrupt: Signal) {
+        while !self.is_drained() {
+            match self.wait(&mut terminate, &mut interrupt).await {
+                Turn::Signal => self.drain(),
+                Turn::Event(Some(Event::WantsChunk { number })) => self.uplink.send_chunk(&self.relay, number),
+                Turn::Event(Some(Event::Done { number, result })) => {
+                    let done = self.uplink.finish(&mut self.relay, &self.clock, number, result);
+                    if done.is_some_and(|done| self.report.settled(self.clock.now(), &done)) {
+                        // Full: a renewal is asked for already.
+                        let _: Result<(), _> = self.renew.try_send(());
+                    }
+                }
+                Turn::Inbound(Some(inbound)) => self.take(inbound).await,
+                Turn::Status => self.send_status(),
+                Turn::Credentials | Turn::Time => {}
+                // The tasks end only after this loop.
+                Turn::Event(None) | Turn::Inbound(None) => break,
+            }
+            self.report.lost_statuses(self.relay.lost_statuses());
+            self.send_due();
+        }
+        self.finish().await;
+    }
+
+    async fn wait(&mut self, terminate: &mut Signal, interrupt: &mut Signal) -> Turn {
+        let deadline = [self.send_deadline(), self.drain_by].into_iter().flatten().min();
+        let has_status = self.status_bytes.is_some() && self.relay.has_status();
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => Turn::Signal,
+            _ = interrupt.recv() => Turn::Signal,
+            event = self.events.recv() => Turn::Event(event),
+            Ok(()) = self.credentials.changed() => Turn::Credentials,
+            inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
+            Ok(_) = self.broker.statuses.reserve(), if has_status => Turn::Status,
+            () = sleep_until(self.clock.at(deadline.unwrap_or_default())), if deadline.is_some() => Turn::Time,
+        }
+    }
+
+    /// When a batch is due. Without credentials nothing can be sent, so there is nothing to wake up for.
+    fn send_deadline(&self) -> Option<Instant> {
+        self.credentials.borrow().as_ref().and(self.relay.poll_timeout())
+    }
+
+    fn send_due(&mut self) {
+        let credentials = self.credentials.borrow();
+        let Some(credentials) = credentials.as_ref() else { return };
+        let now = self.clock.now();
+        while let Some(batch) = self.relay.poll_send(now) {
+            if let Err(error) = self.uplink.send(&mut self.relay, &self.clock, batch, credentials) {
+                self.report.not_signed(now, &error);
+            }
+        }
+    }
+
+    async fn take(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Publishes(publishes) => {
+                let taken = self.accept(publishes);
+                // The task waits for it, unless it has ended; then nobody wants it.
+                let _: Result<(), _> = self.broker.taken.send(taken).await;
+            }
+            Inbound::Up { status_bytes, resumed } => {
+                self.report.broker_up(resumed);
+                self.status_bytes = Some(status_bytes);
+                self.relay.statuses_leave(true);
+            }
+            Inbound::Down(error) => {
+                self.report.broker_down(self.clock.now(), &error);
+                self.status_bytes = None;
+                self.relay.statuses_leave(false);
+            }
+            Inbound::StatusRefused(reason) => self.report.status_refused(self.clock.now(), reason),
+        }
+    }
+
+    /// Takes publishes into the relay and answers those that are to be acknowledged. While draining, those that the broker
+    /// will deliver again to the next process are left to it.
+    fn accept(&mut self, mut publishes: Vec<Publish>) -> Vec<Publish> {
+        let now = self.clock.now();
+        if self.drain_by.is_some() {
+            publishes.retain(|publish| publish.qos == QoS::AtMostOnce);
+        }
+        for publish in &publishes {
+            if self.relay.accept(now, &publish.topic, &publish.payload) == Accepted::NotOurs {
+                self.report.not_ours(now, &publish.topic);
+            }
+        }
+        publishes
+    }
+
+    fn send_status(&mut self) {
+        let mut message = Vec::new();
+        let limit = self.status_bytes.unwrap_or(STATUS_BYTES);
+        if self.relay.next_status(limit, &mut message) > 0 {
+            // Room was reserved; the task may have ended since, and the process with it.
+            let _: Result<(), _> = self.broker.statuses.try_send(Bytes::from(message));
+        }
+    }
+
+    /// The first signal ends waiting for intervals, the second ends waiting at all.
+    fn drain(&mut self) {
+        let now = self.clock.now();
+        let wait = if self.drain_by.is_none() { DRAIN } else { core::time::Duration::ZERO };
+        self.report.draining(self.relay.held(), wait);
+        self.drain_by = Some(now + wait);
+        self.relay.drain();
+    }
+
+    fn is_drained(&self) -> bool {
+        self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
+    }
+
+    /// Answers what is left with a fail status, and gives the broker some time to take the last statuses.
+    async fn finish(mut self) {
+        let left = self.relay.stop();
+        let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
+        let Broker { inbound: mut unread, taken, statuses } = self.broker;
+        if let Some(limit) = self.status_bytes {
+            let mut message = Vec::new();
+            while self.relay.next_status(limit, &mut message) > 0 {
+                let message = Bytes::from(core::mem::take(&mut message));
+                tokio::select! {
+                    sent = statuses.send(message) => if sent.is_err() { break },
+                    () = sleep_until(end) => break,
+                    // What still comes in is left to the next process: not taken, not acknowledged.
+                    () = turn_away(&mut unread, &taken) => break,
+                }
+            }
+            drop(statuses);
+            tokio::select! {
+                _ = timeout_at(end, self.broker_task) => {}
+                () = turn_away(&mut unread, &taken) => {}
+            }
+        }
+        self.report.stopped(left, self.relay.counters(), self.relay.has_status());
+    }
+}
+
+/// Takes nothing that comes in any more. Ends when the broker's task does.
+async fn turn_away(inbound: &mut mpsc::Receiver<Inbound>, taken: &mpsc::Sender<Vec<Publish>>) {
+    while let Some(message) = inbound.recv().await {
+        if matches!(message, Inbound::Publishes(_)) && taken.send(Vec::new()).await.is_err() {
+            return;
+        }
+        if matches!(message, Inbound::Down(_)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! From a configuration to a running loop: memory first, then tasks.
+
+use core::{error, fmt};
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::Daemon;
+use super::report::Report;
+use super::uplink::Uplink;
+use crate::config::Config;
+use crate::limits::memory as limits;
+use crate::memory::{self, Plan, TooSmall};
+use crate::net::clock::Clock;
+use crate::net::credentials::{Provider, keep_fresh};
+use crate::net::http;
+use crate::net::mqtt::{self, broker};
+use crate::net::tls::{Tls, TlsError};
+use crate::relay::arn::{ArnError, DeliveryStreamArn};
+use crate::relay::{Relay, Settings};
+
+/// Why the process cannot start.
+#[derive(Debug)]
+pub enum RunError {
+    /// `MemorySize` is too small.
+    Memory(TooSmall),
+    /// A certificate or key file is not what it should be.
+    Tls(TlsError),
+    /// The default delivery stream's ARN is none; the configuration has checked it.
+    Arn(ArnError),
+    /// The memory cannot be had.
+    NoMemory,
+    /// The kernel refuses what every process may do.
+    System(io::Error),
+}
+
+impl RunError {
+    /// Whether other settings would help.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::Memory(_) | Self::Tls(_) | Self::Arn(_) | Self::NoMemory)
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Arn(error) => error.fmt(f),
+            Self::NoMemory => f.write_str("the system does not have the memory that MemorySize asks for"),
+            Self::System(_) => f.write_str("the system refuses to start the runtime"),
+        }
+    }
+}
+
+impl error::Error for RunError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Tls(error) => error.source(),
+            Self::System(error) => Some(error),
+            Self::Memory(_) | Self::Arn(_) | Self::NoMemory => None,
+        }
+    }
+}
+
+/// What can be found out without starting: the memory plan, and whether certificates and keys are usable.
+///
+/// # Errors
+/// What [`run`] would fail with.
+pub fn check(config: &Config) -> Result<Plan, RunError> {
+    let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
+    let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory)?;
+    Tls::for_service(config.aws.ca_bundle.as_deref()).map_err(RunError::Tls)?;
+    config.mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls)?;
+    Ok(plan)
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Only before the first connection; later nothing ends the process but a signal.
+pub fn run(config: Config) -> Result<(), RunError> {
+    let plan = check(&config)?;
+    memory::enforce(&plan).map_err(RunError::System)?;
+    log::debug!("memory\n{plan}");
+    let runtime = runtime().map_err(RunError::System)?;
+    runtime.block_on(async {
+        let terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
+        let daemon = assemble(config, &plan)?;
+        daemon.run(terminate, interrupt).await;
+        Ok(())
+    })
+}
+
+/// One thread runs everything; others come and go to resolve names.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(limits::THREADS)
+        .thread_stack_size(limits::THREAD_STACK)
+        .thread_keep_alive(core::time::Duration::from_secs(1))
+        .build()
+}
+
+fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
+    let Config { connector, mqtt, aws, .. } = config;
+    let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
+    let mut relay = Relay::new(&Settings {
+        version: connector.version,
+        default_delivery_stream: arn,
+        queue_size: connector.queue_size,
+        publish_interval: connector.publish_interval,
+        arena_bytes: plan.arena,
+        connections: plan.connections,
+        seed: crate::net::chance(),
+    });
+    if connector.touch_memory {
+        relay.touch().map_err(|_| RunError::NoMemory)?;
+    }
+    let clock = Clock::default();
+    let service_tls = Tls::for_service(aws.ca_bundle.as_deref()).map_err(RunError::Tls)?;
+    let broker_tls = mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls)?;
+    log::info!(
+        "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}",
+        env!("CARGO_PKG_VERSION"),
+        connector.version,
+        mqtt.host,
+        mqtt.port,
+        arn.text
+    );
+
+    let (broker, broker_task) = broker(mqtt::Settings {
+        host: mqtt.host,
+        port: mqtt.port,
+        tls: broker_tls,
+        client_id: mqtt.client_id,
+        username: mqtt.username,
+        password: mqtt.password,
+        packet_bytes: plan.packet,
+        read_bytes: plan.read,
+    });
+    let broker_task = tokio::spawn(broker_task);
+
+    // A connection has at most one chunk asked for and one answer given that are not taken yet.
+    let (event, events) = mpsc::channel(2 * plan.connections);
+    let connections = (0..plan.connections).map(|_| {
+        let (request, requests) = mpsc::channel(1);
+        tokio::spawn(http::serve(requests, event.clone(), service_tls.clone()));
+        request
+    });
+    let uplink = Uplink::new(aws.clone(), connections);
+
+    let (found, credentials) = watch::channel(None);
+    let (renew, renewals) = mpsc::channel(1);
+    let wall = clock.clone();
+    tokio::spawn(keep_fresh(Provider::new(aws.credentials, service_tls.clone()), move || wall.wall(), found, renewals));
+
+    Ok(Daemon {
+        clock,
+        relay,
+        broker,
+        broker_task,
+        uplink,
+        events,
+        credentials,
+        renew,
+        report: Report::default(),
+        status_bytes: None,
+        drain_by: None,
+    })
+}

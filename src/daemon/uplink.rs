@@ -1,0 +1,267 @@
+//! Batches on their way: signs them, feeds their bodies to the connections, and turns answers into outcomes.
+
+use core::fmt;
+
+use bytes::{Bytes, BytesMut};
+use ring::digest::{Context, SHA256};
+use tokio::sync::mpsc;
+
+use super::report::chain;
+use crate::config::Aws;
+use crate::firehose::credentials::Credentials;
+use crate::firehose::endpoint;
+use crate::firehose::error_code::Class;
+use crate::firehose::reply::{self, Answer, Unreadable};
+use crate::firehose::request::{CHUNK_BYTES_MIN, Call, Encoder, body_len};
+use crate::firehose::sign::{SignError, Unsigned, headers};
+use crate::limits::{CHUNK_BYTES, NAME_BYTES};
+use crate::net::clock::Clock;
+use crate::net::http::{Reply, Request, SendError, Target};
+use crate::relay::arn::DeliveryStreamArn;
+use crate::relay::outcome::Outcome;
+use crate::relay::{BatchId, Relay, Settled};
+use crate::time::Instant;
+
+/// See the module.
+pub(super) struct Uplink {
+    aws: Aws,
+    connections: Vec<Connection>,
+    last_number: u64,
+    scratch: BytesMut,
+}
+
+/// One connection's task, and the batch that is on it.
+struct Connection {
+    requests: mpsc::Sender<Request>,
+    target: Option<Target>,
+    busy: Option<(BatchId, Busy)>,
+}
+
+struct Busy {
+    number: u64,
+    call: Call,
+    records: usize,
+    name: heapless::String<NAME_BYTES>,
+    encoder: Encoder,
+    chunks: mpsc::Sender<Bytes>,
+    sent: Instant,
+}
+
+/// A request that is over, for the report.
+pub(super) struct Done {
+    pub(super) name: heapless::String<NAME_BYTES>,
+    pub(super) settled: Settled,
+    /// What went wrong with the request as a whole.
+    pub(super) problem: Option<Problem>,
+    /// The delivery stream's failures in a row, before and after.
+    pub(super) failures: (u32, u32),
+    /// Seconds by which signatures are corrected, if that is new.
+    pub(super) clock_corrected: Option<i64>,
+    /// The service does not accept the credentials.
+    pub(super) renew_credentials: bool,
+}
+
+/// What went wrong, for the log.
+pub(super) enum Problem {
+    Send(SendError),
+    Unreadable(Unreadable),
+    Refused { code: String, message: String },
+}
+
+impl Uplink {
+    pub(super) fn new(aws: Aws, requests: impl Iterator<Item = mpsc::Sender<Request>>) -> Self {
+        let connections = requests.map(|requests| Connection { requests, target: None, busy: None }).collect();
+        Self { aws, connections, last_number: 0, scratch: BytesMut::new() }
+    }
+
+    /// Sends `batch`, or puts it back into its queue when it cannot be signed.
+    pub(super) fn send(
+        &mut self,
+        relay: &mut Relay,
+        clock: &Clock,
+        batch: BatchId,
+        credentials: &Credentials,
+    ) -> Result<(), SignError> {
+        let prepared = self.prepare(relay, clock, &batch, credentials);
+        let back = match prepared {
+            Ok(Some((request, busy))) => match self.idle_connection(&request.target) {
+                // An idle connection waits for a request, so there is room.
+                Some(connection) => {
+                    connection.target = Some(request.target.clone());
+                    let sent = connection.requests.try_send(request).is_ok();
+                    if sent {
+                        connection.busy = Some((batch, busy));
+                        return Ok(());
+                    }
+                    Ok(())
+                }
+                None => Ok(()),
+            },
+            // A batch of this relay has a delivery stream with a valid ARN.
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        relay.handle_outcome(clock.now(), batch, Outcome::Retry);
+        back
+    }
+
+    fn prepare(
+        &mut self,
+        relay: &Relay,
+        clock: &Clock,
+        id: &BatchId,
+        credentials: &Credentials,
+    ) -> Result<Option<(Request, Busy)>, SignError> {
+        let Some((batch, arena)) = relay.batch(id) else { return Ok(None) };
+        let Some(arn) = relay.stream(id).and_then(|stream| DeliveryStreamArn::parse(stream.arn()).ok()) else {
+            return Ok(None);
+        };
+        let call = Call::of(batch);
+        let mut hash = Context::new(&SHA256);
+        let mut encoder = Encoder::new(batch);
+        self.scratch.resize(CHUNK_BYTES, 0);
+        loop {
+            let length = encoder.encode(arn.name, arena, &mut self.scratch);
+            if length == 0 {
+                break;
+            }
+            hash.update(&self.scratch[..length]);
+        }
+        let mut body_sha256 = [0; 32];
+        body_sha256.copy_from_slice(hash.finish().as_ref());
+        let target = self.target(&arn);
+        let host = target.authority();
+        let unsigned = Unsigned { call, host: &host, region: arn.region, body_sha256 };
+        let headers = headers(&unsigned, credentials, clock.wall())?;
+        self.last_number += 1;
+        let number = self.last_number;
+        let (chunks, body) = mpsc::channel(1);
+        let request = Request { number, target, headers, length: body_len(arn.name, batch), chunks: body };
+        let name = arn.name.try_into().unwrap_or_default();
+        let records = batch.records.len();
+        Ok(Some((
+            request,
+            Busy { number, call, records, name, encoder: Encoder::new(batch), chunks, sent: clock.now() },
+        )))
+    }
+
+    /// One that is kept open to the same place, if there is one.
+    fn idle_connection(&mut self, target: &Target) -> Option<&mut Connection> {
+        let mut idle: Vec<_> = self.connections.iter_mut().filter(|connection| connection.busy.is_none()).collect();
+        let place = idle.iter().position(|connection| connection.target.as_ref() == Some(target)).unwrap_or(0);
+        (place < idle.len()).then(|| idle.swap_remove(place))
+    }
+
+    fn target(&self, arn: &DeliveryStreamArn<'_>) -> Target {
+        match &self.aws.endpoint_url {
+            Some(url) => Target { host: url.host.clone(), port: url.port, tls: url.tls },
+            None => {
+                let variant = endpoint::Variant { fips: self.aws.use_fips, dual_stack: self.aws.use_dual_stack };
+                let host = endpoint::host(arn.partition, arn.region, variant);
+                Target { host: host.as_str().to_owned(), port: HTTPS, tls: true }
+            }
+        }
+    }
+
+    /// Gives the request `number` the next chunk of its body.
+    pub(super) fn send_chunk(&mut self, relay: &Relay, number: u64) {
+        let Some((batch, busy)) =
+            self.connections.iter_mut().filter_map(|c| c.busy.as_mut()).find(|(_, busy)| busy.number == number)
+        else {
+            return; // asked for by a request that is over
+        };
+        let Some((_, arena)) = relay.batch(batch) else { return };
+        // The connection has let go of the chunk before, so this takes the same memory again.
+        self.scratch.resize(CHUNK_BYTES.max(CHUNK_BYTES_MIN), 0);
+        let length = busy.encoder.encode(&busy.name, arena, &mut self.scratch);
+        let chunk = self.scratch.split_to(length).freeze();
+        // It asked for one, so there is room; or it is over.
+        let _: Result<(), _> = busy.chunks.try_send(chunk);
+    }
+
+    /// Settles the request `number`.
+    pub(super) fn finish(
+        &mut self,
+        relay: &mut Relay,
+        clock: &Clock,
+        number: u64,
+        result: Result<Reply, SendError>,
+    ) -> Option<Done> {
+        let is_this =
+            |connection: &&mut Connection| connection.busy.as_ref().is_some_and(|(_, busy)| busy.number == number);
+        let (batch, busy) = self.connections.iter_mut().find(is_this)?.busy.take()?;
+        let stream = relay.stream_index(&batch).unwrap_or_default();
+        let before = relay.failures(stream);
+        let now = clock.now();
+        let mut done = Done {
+            name: busy.name,
+            settled: Settled::default(),
+            problem: None,
+            failures: (before, 0),
+            clock_corrected: None,
+            renew_credentials: false,
+        };
+        match result {
+            Err(error) => {
+                let outcome =
+                    if matches!(error, SendError::ReplyTooLong) { Outcome::RetrySmaller } else { Outcome::Retry };
+                done.settled = relay.handle_outcome(now, batch, outcome);
+                done.problem = Some(Problem::Send(error));
+            }
+            Ok(reply) => {
+                let answer =
+                    reply::Reply { status: reply.status, error_type: reply.error_type.as_deref(), body: &reply.body };
+                let answer = reply::read(busy.call, busy.records, &answer);
+                // The time of a captive portal is not to be trusted.
+                if !matches!(answer, Answer::Unreadable(_))
+                    && reply.date.as_deref().is_some_and(|date| clock.learn(date, busy.sent))
+                {
+                    done.clock_corrected = Some(clock.correction());
+                }
+                match answer {
+                    Answer::Records(records) => {
+                        done.settled = relay.handle_outcome(now, batch, Outcome::Records(&records.outcomes()));
+                    }
+                    Answer::Refused { class, code, message } => {
+                        let outcome = match class {
+                            Class::Permanent => Outcome::Rejected { code: &code, message: &message },
+                            Class::Retry | Class::Credentials | Class::Clock => Outcome::Retry,
+                        };
+                        done.settled = relay.handle_outcome(now, batch, outcome);
+                        // A wrong clock looks like a wrong key, so the key is in doubt only when the clock was right.
+                        done.renew_credentials =
+                            class == Class::Credentials || class == Class::Clock && done.clock_corrected.is_none();
+                        done.problem =
+                            Some(Problem::Refused { code: code.into_owned(), message: message.into_owned() });
+                    }
+                    Answer::Unreadable(unreadable) => {
+                        done.settled = relay.handle_outcome(now, batch, Outcome::Retry);
+                        done.problem = Some(Problem::Unreadable(unreadable));
+                    }
+                }
+            }
+        }
+        done.failures.1 = relay.failures(stream);
+        Some(done)
+    }
+}
+
+const HTTPS: u16 = 443;
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send(error) => write!(f, "{}", chain(error)),
+            Self::Unreadable(Unreadable::Foreign { status }) => {
+                write!(
+                    f,
+                    "the answer (HTTP {status}) is not the service's; perhaps a proxy or a captive portal gave it"
+                )
+            }
+            Self::Unreadable(Unreadable::Count { sent, answered }) => {
+                write!(f, "the service answered for {answered} records, {sent} were sent")
+            }
+            Self::Refused { code, message } => write!(f, "{code}: {message}"),
+        }
+    }
+}

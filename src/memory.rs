@@ -1,0 +1,181 @@
+//! How `MemorySize` is kept: what each part of the process may take, and what is left for records.
+//!
+//! `MemorySize` is the ceiling of resident memory, program text included. The parts below are the most that
+//! each can take, from [`crate::limits`]; the arena gets the rest. The kernel holds us to it: the limit of
+//! data memory (`RLIMIT_DATA`) is set to everything but the program's own files, so a mistake in this
+//! arithmetic ends the process instead of the device.
+
+use core::fmt;
+use std::fs;
+
+use crate::limits::{
+    ARENA_BYTES, CHUNK_BYTES, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN, PUBLISHES_BYTES,
+    REPLY_BYTES, STATUS_BYTES, STATUS_IN_FLIGHT_BYTES, memory as limits,
+};
+
+const KIB: usize = 1024;
+
+/// The most that each part may take, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// `MemorySize`.
+    pub total: usize,
+    /// The program and its libraries: text and constants.
+    pub program: usize,
+    /// Stacks and heap of everything that is not named below.
+    pub runtime: usize,
+    /// Connections to the service: TLS, HTTP, a chunk of the request, the answer.
+    pub service: usize,
+    /// The connection to the broker: TLS, packets being read, statuses being sent.
+    pub broker: usize,
+    /// Records and statuses that wait.
+    pub arena: usize,
+    /// Connections to the service, count.
+    pub connections: usize,
+    /// Largest packet that the broker may send, bytes.
+    pub packet: usize,
+    /// Bytes read from the broker at a time.
+    pub read: usize,
+}
+
+/// `MemorySize` is too small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooSmall {
+    /// `MemorySize`, KB.
+    pub given: usize,
+    /// The least that works for this program on this machine, KB.
+    pub least: usize,
+}
+
+impl fmt::Display for TooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { given, least } = self;
+        write!(f, "MemorySize is {given} (KB), the least that works here is {least}")
+    }
+}
+
+impl core::error::Error for TooSmall {}
+
+impl Plan {
+    /// Divides `total` bytes, of which the program itself takes up to `program`. The more there is, the more connections and
+    /// the larger packets; most of it goes to the arena.
+    ///
+    /// # Errors
+    /// Less than one connection, the smallest packets and [`ARENA_BYTES`] of arena need.
+    pub fn new(total: usize, program: usize) -> Result<Self, TooSmall> {
+        let least = least(program);
+        let Some(extra) = total.checked_sub(least) else {
+            return Err(TooSmall { given: total / KIB, least: least.div_ceil(KIB) });
+        };
+        let connections = (1 + extra / limits::PER_CONNECTION).min(CONNECTIONS);
+        let packet = (PACKET_BYTES_MIN + extra / limits::PACKET_SHARE).min(PACKET_BYTES_MAX);
+        let read = packet.min(PUBLISHES_BYTES);
+        let service = connections * CONNECTION;
+        let broker = broker(packet, read);
+        let arena = total - program - RUNTIME - service - broker;
+        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read })
+    }
+
+    /// The most data memory: all but the program's files.
+    #[must_use]
+    pub const fn data(&self) -> usize {
+        self.total - self.program
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            ("program text and constants", self.program),
+            ("stacks and heap", self.runtime),
+            ("connections to the service", self.service),
+            ("connection to the broker", self.broker),
+            ("records and statuses", self.arena),
+            ("MemorySize", self.total),
+        ];
+        for (name, bytes) in parts {
+            writeln!(f, "{name:<28}{:>10} KB", bytes / KIB)?;
+        }
+        writeln!(f, "{:<28}{:>10} bytes", "largest MQTT packet", self.packet)?;
+        write!(f, "{:<28}{:>10}", "requests at a time", self.connections)
+    }
+}
+
+const RUNTIME: usize = limits::HEAP + limits::THREADS * limits::THREAD + limits::STACK;
+/// An answer grows by doubling, so it takes twice its bound while it is copied, and is parsed in place.
+const CONNECTION: usize = limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * CHUNK_BYTES + 2 * REPLY_BYTES + limits::ENTRIES;
+
+/// A group of publishes holds the buffers they were read into while the next one is read: two buffers, each of up to
+/// twice a packet while it grows.
+const fn broker(packet: usize, read: usize) -> usize {
+    limits::TLS + 4 * packet + 2 * read + STATUS_IN_FLIGHT_BYTES + 2 * STATUS_BYTES
+}
+
+/// The least total for which [`Plan::new`] succeeds.
+const fn least(program: usize) -> usize {
+    program + RUNTIME + CONNECTION + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN) + ARENA_BYTES
+}
+
+/// Bytes of all files mapped into the process: the most that program text and constants can take.
+///
+/// Zero when `/proc` is not there; then the plan is too generous by the size of the program.
+#[must_use]
+pub fn program_bytes() -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    maps.lines().filter_map(mapped_file_bytes).sum()
+}
+
+/// A line reads `start-end permissions offset device inode path`; memory without a file has inode 0.
+fn mapped_file_bytes(line: &str) -> Option<usize> {
+    let mut fields = line.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let inode = fields.nth(3)?;
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    (inode != "0").then_some(address(end)? - address(start)?)
+}
+
+/// Has the kernel refuse data memory beyond the plan.
+///
+/// # Errors
+/// The kernel refuses to set the limit.
+pub fn enforce(plan: &Plan) -> std::io::Result<()> {
+    let bytes = plan.data() as u64;
+    rlimit::setrlimit(rlimit::Resource::DATA, bytes, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: usize = 3 * 1024 * KIB;
+
+    #[test]
+    fn the_parts_add_up_to_the_whole() {
+        for kib in [8192, 65535, 262_144, 4_000_000] {
+            let plan = Plan::new(kib * KIB, PROGRAM).unwrap();
+            assert_eq!(plan.program + plan.runtime + plan.service + plan.broker + plan.arena, kib * KIB);
+        }
+    }
+
+    #[test]
+    fn too_small_a_size_is_answered_with_the_least_that_works() {
+        let TooSmall { least, .. } = Plan::new(1000 * KIB, PROGRAM).unwrap_err();
+        assert!(Plan::new(least * KIB, PROGRAM).is_ok());
+        assert_eq!(Plan::new((least - 1) * KIB, PROGRAM), Err(TooSmall { given: least - 1, least }));
+    }
+
+    #[test]
+    fn more_memory_never_means_a_smaller_arena_or_packet() {
+        let least = least(PROGRAM);
+        let plans: Vec<_> = (0..2000).map(|step| Plan::new(least + step * 64 * KIB, PROGRAM).unwrap()).collect();
+        assert!(plans.is_sorted_by_key(|plan| plan.packet));
+        assert!(plans.iter().all(|plan| plan.arena >= ARENA_BYTES));
+    }
+
+    #[test]
+    fn the_program_is_found_in_the_map_of_the_process() {
+        assert!(program_bytes() > 100 * KIB);
+        assert_eq!(mapped_file_bytes("7f00-7f80 r-xp 0 00:00 0 [vdso]"), None);
+        assert_eq!(mapped_file_bytes("1000-3000 r-xp 00001000 fe:00 1234 /usr/bin/x"), Some(0x2000));
+    }
+}

@@ -1,0 +1,263 @@
+//! Requests to the service: one task for each connection, one request at a time on it, kept alive between requests.
+//!
+//! A body comes chunk by chunk: the task says [`Event::WantsChunk`], and whoever owns the records sends
+//! one. Time-outs judge progress, not duration: a request lives as long as bytes move.
+
+mod body;
+mod watched;
+
+use core::{error, fmt};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body::Body as _;
+use hyper::Method;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{AGE, DATE, HeaderMap};
+use hyper_util::rt::TokioIo;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::firehose::sign::Header;
+use crate::limits::{HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
+use crate::net::connect::{ConnectError, connect};
+use crate::net::tls::Tls;
+use body::ChunkBody;
+use watched::{Progress, Watched};
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Over TLS.
+    pub tls: bool,
+}
+
+impl Target {
+    /// The `Host` header: with the port only where it is not the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// A request; its body follows through `chunks`.
+#[derive(Debug)]
+pub struct Request {
+    /// Names the request in [`Event`]s.
+    pub number: u64,
+    /// Where it goes.
+    pub target: Target,
+    /// All headers but `Content-Length`.
+    pub headers: Vec<Header>,
+    /// Bytes of the body.
+    pub length: usize,
+    /// Each chunk answers one [`Event::WantsChunk`]. Of capacity one.
+    pub chunks: mpsc::Receiver<Bytes>,
+}
+
+/// What a connection says.
+#[derive(Debug)]
+pub enum Event {
+    /// The request can take another chunk of its body.
+    WantsChunk {
+        /// [`Request::number`]
+        number: u64,
+    },
+    /// The request is over.
+    Done {
+        /// [`Request::number`]
+        number: u64,
+        /// What came back.
+        result: Result<Reply, SendError>,
+    },
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Header `x-amzn-ErrorType`.
+    pub error_type: Option<String>,
+    /// Header `Date`, unless a cache on the way says that the answer is old.
+    pub date: Option<String>,
+    /// At most [`REPLY_BYTES`].
+    pub body: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Debug)]
+pub enum SendError {
+    /// There is no connection.
+    Connect(ConnectError),
+    /// No byte moved for [`STALL`].
+    Stalled,
+    /// The connection broke. The service may have taken the records.
+    Broken(hyper::Error),
+    /// The answer is longer than [`REPLY_BYTES`].
+    ReplyTooLong,
+    /// A fresh connection was closed before the request could be sent.
+    Closed,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::Stalled => write!(f, "the connection to the service moved no byte for {} s", STALL.as_secs()),
+            Self::Broken(_) => f.write_str("the connection to the service broke"),
+            Self::ReplyTooLong => write!(f, "the service's answer is longer than {REPLY_BYTES} bytes"),
+            Self::Closed => f.write_str("the service closed the connection at once"),
+        }
+    }
+}
+
+impl error::Error for SendError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => error.source(),
+            Self::Broken(error) => Some(error),
+            Self::Stalled | Self::ReplyTooLong | Self::Closed => None,
+        }
+    }
+}
+
+/// Sends each of `requests` and says how it ended through `events`, which must have room for two events of each connection.
+/// Ends when `requests` is closed.
+pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>, tls: Tls) {
+    let mut open: Option<Open> = None;
+    loop {
+        let request = match timeout(KEEP_ALIVE, requests.recv()).await {
+            Ok(Some(request)) => request,
+            Ok(None) => return,
+            Err(_) => {
+                open = None;
+                continue;
+            }
+        };
+        let number = request.number;
+        let result = exchange(&mut open, request, &events, &tls).await;
+        if result.is_err() {
+            open = None;
+        }
+        if events.send(Event::Done { number, result }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A connection and the task that drives it.
+struct Open {
+    target: Target,
+    sender: SendRequest<ChunkBody>,
+    progress: Arc<Progress>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+async fn exchange(
+    open: &mut Option<Open>,
+    request: Request,
+    events: &mpsc::Sender<Event>,
+    tls: &Tls,
+) -> Result<Reply, SendError> {
+    let Request { number, target, headers, length, chunks } = request;
+    let mut message = hyper::Request::new(ChunkBody::new(number, length, chunks, events.clone()));
+    *message.method_mut() = Method::POST;
+    for header in headers {
+        // A value that has been signed is a valid one.
+        if let Ok(value) = header.value.try_into() {
+            message.headers_mut().insert(header.name, value);
+        }
+    }
+    // A kept connection may have been closed by the other side; then nothing was sent, and a new one is tried.
+    if let Some(kept) = open.take().filter(|kept| kept.target == target && !kept.sender.is_closed()) {
+        match send(open.insert(kept), message).await {
+            Err(Failed::NotSent(unsent)) => message = *unsent,
+            Err(Failed::Sent(error)) => return Err(error),
+            Ok(reply) => return Ok(reply),
+        }
+    }
+    let fresh = Open::new(target, tls).await?;
+    match send(open.insert(fresh), message).await {
+        Ok(reply) => Ok(reply),
+        Err(Failed::NotSent(_)) => Err(SendError::Closed),
+        Err(Failed::Sent(error)) => Err(error),
+    }
+}
+
+enum Failed {
+    NotSent(Box<hyper::Request<ChunkBody>>),
+    Sent(SendError),
+}
+
+impl From<SendError> for Failed {
+    fn from(error: SendError) -> Self {
+        Self::Sent(error)
+    }
+}
+
+async fn send(open: &mut Open, message: hyper::Request<ChunkBody>) -> Result<Reply, Failed> {
+    open.progress.moved();
+    let progress = Arc::clone(&open.progress);
+    tokio::select! {
+        reply = reply(&mut open.sender, message) => reply,
+        () = progress.stalled(STALL) => Err(SendError::Stalled.into()),
+    }
+}
+
+async fn reply(sender: &mut SendRequest<ChunkBody>, message: hyper::Request<ChunkBody>) -> Result<Reply, Failed> {
+    let response = sender.try_send_request(message).await.map_err(|mut error| match error.take_message() {
+        Some(message) => Failed::NotSent(Box::new(message)),
+        None => Failed::Sent(SendError::Broken(error.into_error())),
+    })?;
+    let (head, mut incoming) = response.into_parts();
+    let mut body = Vec::new();
+    loop {
+        let frame = core::future::poll_fn(|cx| core::pin::Pin::new(&mut incoming).poll_frame(cx)).await;
+        let Some(frame) = frame.transpose().map_err(SendError::Broken)? else { break };
+        let Ok(data) = frame.into_data() else { continue };
+        if body.len() + data.len() > REPLY_BYTES {
+            return Err(SendError::ReplyTooLong.into());
+        }
+        body.extend_from_slice(&data);
+    }
+    let text = |headers: &HeaderMap, name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+    let date = if head.headers.contains_key(AGE) { None } else { text(&head.headers, DATE.as_str()) };
+    Ok(Reply { status: head.status.as_u16(), error_type: text(&head.headers, "x-amzn-errortype"), date, body })
+}
+
+impl Open {
+    async fn new(target: Target, tls: &Tls) -> Result<Self, SendError> {
+        let tls = target.tls.then_some(tls);
+        let stream =
+            connect(&target.host, target.port, tls, Some(SERVICE_SEND_BUFFER)).await.map_err(SendError::Connect)?;
+        let progress = Arc::new(Progress::default());
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HTTP_BUFFER_BYTES);
+        let (sender, connection) = builder.handshake(io).await.map_err(SendError::Broken)?;
+        let driver = tokio::spawn(async move {
+            // What goes wrong here comes out of the request, too.
+            let _: Result<(), hyper::Error> = connection.await;
+        });
+        Ok(Self { target, sender, progress, driver })
+    }
+}
+
+#[cfg(test)]
+mod tests;

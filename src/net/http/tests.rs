@@ -1,0 +1,1 @@
+//! The connection task against a server on loopback.

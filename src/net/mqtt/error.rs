@@ -1,0 +1,121 @@
+//! Why there is no session with the broker.
+
+use core::{error, fmt};
+use std::io;
+
+use rumqttc::v5::mqttbytes;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
+
+use crate::limits::MQTT_KEEP_ALIVE;
+use crate::net::connect::ConnectError;
+
+/// See the module.
+#[derive(Debug)]
+pub enum MqttError {
+    /// There is no connection.
+    Connect(ConnectError),
+    /// The broker speaks another version.
+    NotMqtt5,
+    /// The broker closed the connection instead of answering the login.
+    NoAnswer,
+    /// The broker refused the login.
+    Refused(ConnectReturnCode),
+    /// The broker refused the subscription to a topic filter.
+    SubscriptionRefused {
+        /// Which.
+        filter: &'static str,
+        /// Why.
+        reason: SubscribeReasonCode,
+    },
+    /// The broker ended the session and said why.
+    Disconnected(DisconnectReasonCode),
+    /// The connection closed.
+    Closed,
+    /// The broker did not answer in time.
+    Silent,
+    /// The broker sent what is not MQTT, or more than it was told to.
+    Protocol(mqttbytes::Error),
+    /// The broker sent a packet that has no place here.
+    Unexpected,
+}
+
+impl MqttError {
+    /// Whether only a person can mend it, so that trying often is no use.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::NotMqtt5 | Self::NoAnswer | Self::SubscriptionRefused { .. } => true,
+            Self::Refused(code) => !matches!(
+                code,
+                ConnectReturnCode::ServerUnavailable
+                    | ConnectReturnCode::ServerBusy
+                    | ConnectReturnCode::ServiceUnavailable
+                    | ConnectReturnCode::ConnectionRateExceeded
+            ),
+            Self::Disconnected(code) => {
+                matches!(code, DisconnectReasonCode::SessionTakenOver | DisconnectReasonCode::NotAuthorized)
+            }
+            Self::Connect(_) | Self::Closed | Self::Silent | Self::Protocol(_) | Self::Unexpected => false,
+        }
+    }
+}
+
+impl fmt::Display for MqttError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::NotMqtt5 => f.write_str("the broker speaks MQTT 3.1.1, but not the MQTT 5 that the connector needs"),
+            Self::NoAnswer => f.write_str(
+                "the broker closed the connection in answer to the login; perhaps it does not speak MQTT 5, \
+                 or wants TLS or a client certificate",
+            ),
+            Self::Refused(
+                ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion,
+            ) => f.write_str("the broker does not speak the MQTT 5 that the connector needs"),
+            Self::Refused(code @ (ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized)) => {
+                write!(
+                    f,
+                    "the broker refuses the login ({code:?}), see FIREHOSE_CONNECTOR_MQTT_USERNAME and \
+                 FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE"
+                )
+            }
+            Self::Refused(code) => write!(f, "the broker refuses the connection ({code:?})"),
+            Self::SubscriptionRefused { filter, reason } => {
+                write!(f, "the broker refuses the subscription to {filter} ({reason:?})")
+            }
+            Self::Disconnected(DisconnectReasonCode::SessionTakenOver) => {
+                f.write_str("another client uses the same client id, see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID")
+            }
+            Self::Disconnected(code) => write!(f, "the broker ended the session ({code:?})"),
+            Self::Closed => f.write_str("the broker closed the connection"),
+            Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
+            Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
+            Self::Unexpected => f.write_str("the broker sent a packet out of place"),
+        }
+    }
+}
+
+impl error::Error for MqttError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => error.source(),
+            Self::Protocol(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<mqttbytes::Error> for MqttError {
+    fn from(error: mqttbytes::Error) -> Self {
+        match error {
+            mqttbytes::Error::Io(_) => Self::Closed,
+            error => Self::Protocol(error),
+        }
+    }
+}
+
+impl From<io::Error> for MqttError {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}

@@ -1,0 +1,82 @@
+//! Statuses sent to the broker and not yet acknowledged.
+//!
+//! They are kept across connections: a broker that lost the session knows nothing of them.
+
+use bytes::Bytes;
+
+use crate::limits::{STATUS_BYTES, STATUS_IN_FLIGHT, STATUS_IN_FLIGHT_BYTES};
+
+/// In the order in which they were sent first.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    messages: heapless::Vec<(u16, Bytes), STATUS_IN_FLIGHT>,
+    bytes: usize,
+    last_id: u16,
+}
+
+impl InFlight {
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether another message may be sent, to a broker that takes `receive_maximum` at a time.
+    pub(super) fn has_room(&self, receive_maximum: u16) -> bool {
+        self.messages.len() < STATUS_IN_FLIGHT.min(receive_maximum.into())
+            && self.bytes + STATUS_BYTES <= STATUS_IN_FLIGHT_BYTES
+    }
+
+    /// Keeps `message` and gives it a packet id; `None` without room.
+    pub(super) fn insert(&mut self, message: Bytes) -> Option<u16> {
+        // Ids run in a circle much longer than the table, so the next one is never in use.
+        self.last_id = if self.last_id >= LAST_ID { 1 } else { self.last_id + 1 };
+        let bytes = message.len();
+        self.messages.push((self.last_id, message)).ok()?;
+        self.bytes += bytes;
+        Some(self.last_id)
+    }
+
+    /// Forgets the message `id`. Answers whether there was one.
+    pub(super) fn settle(&mut self, id: u16) -> bool {
+        let Some(place) = self.messages.iter().position(|(this, _)| *this == id) else { return false };
+        let (_, message) = self.messages.remove(place);
+        self.bytes -= message.len();
+        true
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Bytes)> {
+        self.messages.iter().cloned()
+    }
+}
+
+/// The ids above are for subscriptions.
+const LAST_ID: u16 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stays_until_it_is_acknowledged() {
+        let mut in_flight = InFlight::default();
+        let ids: Vec<_> = (0..3).map(|_| in_flight.insert(Bytes::from_static(b"x")).unwrap()).collect();
+        assert!(in_flight.settle(ids[1]));
+        assert!(!in_flight.settle(ids[1]), "only once");
+        assert_eq!(in_flight.iter().map(|(id, _)| id).collect::<Vec<_>>(), [ids[0], ids[2]]);
+        assert!(in_flight.settle(ids[0]) && in_flight.settle(ids[2]) && in_flight.is_empty());
+    }
+
+    #[test]
+    fn count_and_bytes_are_bounded() {
+        let mut in_flight = InFlight::default();
+        while in_flight.has_room(u16::MAX) {
+            in_flight.insert(Bytes::from_static(b"small")).unwrap();
+        }
+        assert_eq!(in_flight.messages.len(), STATUS_IN_FLIGHT);
+        let mut in_flight = InFlight::default();
+        while in_flight.has_room(u16::MAX) {
+            in_flight.insert(Bytes::from(vec![0; STATUS_BYTES])).unwrap();
+        }
+        assert_eq!(in_flight.bytes, STATUS_IN_FLIGHT_BYTES);
+        assert!(!InFlight::default().has_room(0), "the broker's receive maximum counts, too");
+    }
+}

@@ -1,0 +1,133 @@
+//! The broker: a task of its own that connects, reconnects, and carries publishes in and statuses out.
+//!
+//! # Why not rumqttc's event loop
+//!
+//! Packets are rumqttc's. Its event loop is not used, because it writes to the socket once for each manual
+//! acknowledgement (the largest part of the cost of a record), forgets unacknowledged publishes when the broker
+//! lost the session (statuses would vanish), takes no connection made elsewhere (TLS errors in words, addresses in turn, proxies),
+//! and keeps up to ten packets of any size. What is left to do here is small: see [`session`].
+
+mod codec;
+mod error;
+mod in_flight;
+mod session;
+
+pub use error::MqttError;
+
+use bytes::Bytes;
+use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::config::Secret;
+use crate::limits::{MQTT_BACKOFF, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
+use crate::net::chance;
+use crate::net::tls::Tls;
+use crate::relay::backoff::{Jitter, delay};
+use in_flight::InFlight;
+use session::{End, Session};
+
+/// Where the broker is and how to speak with it.
+#[derive(Debug)]
+pub struct Settings {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// `None`: plain TCP.
+    pub tls: Option<Tls>,
+    /// Client identifier: names the session.
+    pub client_id: String,
+    /// Login.
+    pub username: Option<String>,
+    /// Login.
+    pub password: Option<Secret>,
+    /// Largest packet that the broker may send, bytes.
+    pub packet_bytes: usize,
+    /// Bytes read at a time.
+    pub read_bytes: usize,
+}
+
+/// What the broker's side says to the relay's.
+#[derive(Debug)]
+pub enum Inbound {
+    /// The session stands; statuses may be sent.
+    Up {
+        /// Largest status message that the broker takes, bytes.
+        status_bytes: usize,
+        /// The broker kept the session from before.
+        resumed: bool,
+    },
+    /// There is no session.
+    Down(MqttError),
+    /// Publishes to be taken. The vector goes back through [`Broker::taken`] when each is held or answered.
+    Publishes(Vec<Publish>),
+    /// The broker did not take a status.
+    StatusRefused(PubAckReason),
+}
+
+/// The relay's ends of the channels.
+#[derive(Debug)]
+pub struct Broker {
+    /// What comes from the broker.
+    pub inbound: mpsc::Receiver<Inbound>,
+    /// Gives publishes back, to be acknowledged.
+    pub taken: mpsc::Sender<Vec<Publish>>,
+    /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
+    pub statuses: mpsc::Sender<Bytes>,
+}
+
+/// The broker's ends.
+struct Ends {
+    inbound: mpsc::Sender<Inbound>,
+    taken: mpsc::Receiver<Vec<Publish>>,
+    statuses: mpsc::Receiver<Bytes>,
+    /// Whether [`Inbound::Up`] was said last.
+    up: bool,
+}
+
+impl Ends {
+    async fn status_refused(&self, reason: PubAckReason) {
+        // Without a relay nobody is left to hear it.
+        let _: Result<(), _> = self.inbound.send(Inbound::StatusRefused(reason)).await;
+    }
+}
+
+/// The channels and the task that serves them. The task ends when [`Broker`] is dropped or its `statuses` are.
+pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
+    let (inbound_in, inbound_out) = mpsc::channel(1);
+    let (taken_in, taken_out) = mpsc::channel(1);
+    let (statuses_in, statuses_out) = mpsc::channel(1);
+    let ends = Ends { inbound: inbound_in, taken: taken_out, statuses: statuses_out, up: false };
+    (Broker { inbound: inbound_out, taken: taken_in, statuses: statuses_in }, serve(settings, ends))
+}
+
+async fn serve(settings: Settings, mut ends: Ends) {
+    let mut jitter = Jitter::new(chance());
+    let mut in_flight = InFlight::default();
+    let mut failures = 0;
+    loop {
+        let start = Instant::now();
+        let ended = match Session::open(&settings).await {
+            Ok(mut session) => session.run(&mut ends, &mut in_flight).await,
+            Err(error) => Err(error),
+        };
+        let error = match ended {
+            Ok(End::Stopped | End::Abandoned) => return,
+            Err(error) => error,
+        };
+        if ends.up && start.elapsed() >= MQTT_STABLE {
+            failures = 0;
+        }
+        failures += 1;
+        let (base, cap) = if error.is_refusal() { MQTT_REFUSED_BACKOFF } else { MQTT_BACKOFF };
+        ends.up = false;
+        if ends.inbound.send(Inbound::Down(error)).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(delay(failures, base, cap, &mut jitter)) => {}
+            () = ends.inbound.closed() => return,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! One connection to the broker, from CONNECT to its end.
+//!
+//! Publishes are read in groups: all that the connection has at hand, up to a bound. A group is handed to the relay and comes
+//! back when each of its records is in the arena or has its fail status; then all are
+//! acknowledged with one write. Nothing is read in between, so what is held here is one group and the bytes
+//! of one read.
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter, Login, Packet,
+    PingReq, PubAck, PubAckReason, Publish, RetainForwardRule, SubAck, Subscribe, SubscribeReasonCode,
+};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::codec::Framed;
+
+use super::codec::Packets;
+use super::in_flight::InFlight;
+use super::{Ends, Inbound, MqttError, Settings};
+use crate::limits::{
+    MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BYTES, RECEIVE_MAXIMUM, SESSION_EXPIRY,
+    STATUS_BYTES,
+};
+use crate::net::connect::{Stream, connect};
+use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+
+/// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
+const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
+const _: () = assert!(FILTERS[1].len() == BINARY_TOPIC.len() + "/#".len());
+
+/// Packet id of the subscription; those of statuses are lower.
+const SUBSCRIPTION_ID: u16 = u16::MAX;
+
+/// See the module.
+pub(super) struct Session {
+    framed: Framed<Stream, Packets>,
+    /// What the broker said of itself.
+    qos: QoS,
+    receive_maximum: u16,
+    status_bytes: usize,
+    keep_alive: core::time::Duration,
+    /// The broker kept our session from before.
+    pub(super) resumed: bool,
+    group: Vec<Publish>,
+    last_write: Instant,
+    ping_unanswered: bool,
+}
+
+/// Why a session ended.
+pub(super) enum End {
+    /// We were told to stop, and all statuses were acknowledged.
+    Stopped,
+    /// The process has no use for MQTT any more.
+    Abandoned,
+}
+
+impl Session {
+    /// Connects and logs in.
+    pub(super) async fn open(settings: &Settings) -> Result<Self, MqttError> {
+        let stream =
+            connect(&settings.host, settings.port, settings.tls.as_ref(), None).await.map_err(MqttError::Connect)?;
+        let framed = Framed::with_capacity(stream, Packets::new(settings.packet_bytes), settings.read_bytes);
+        timeout(MQTT_CONNECT, Self::log_in(framed, settings)).await.map_err(|_| MqttError::Silent)?
+    }
+
+    async fn log_in(mut framed: Framed<Stream, Packets>, settings: &Settings) -> Result<Self, MqttError> {
+        let mut properties = ConnectProperties::new();
+        properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
+        properties.receive_maximum = Some(RECEIVE_MAXIMUM);
+        properties.session_expiry_interval = Some(seconds(SESSION_EXPIRY));
+        let connect = Connect {
+            keep_alive: u16::try_from(MQTT_KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX),
+            client_id: settings.client_id.clone(),
+            clean_start: false,
+            properties: Some(properties),
+        };
+        let password = settings.password.as_ref().map(|password| password.expose().to_owned()).unwrap_or_default();
+        let login = settings.username.clone().map(|username| Login::new(username, password));
+        framed.send(Packet::Connect(connect, None, login)).await?;
+        let answer = match framed.next().await {
+            Some(Ok(Packet::ConnAck(answer))) => answer,
+            Some(Ok(_)) => return Err(MqttError::Unexpected),
+            Some(Err(MqttError::Closed)) | None => return Err(MqttError::NoAnswer),
+            Some(Err(error)) => return Err(error),
+        };
+        if answer.code != ConnectReturnCode::Success {
+            return Err(MqttError::Refused(answer.code));
+        }
+        let mut session = Self::new(framed, answer);
+        session.subscribe().await?;
+        Ok(session)
+    }
+
+    fn new(mut framed: Framed<Stream, Packets>, answer: ConnAck) -> Self {
+        let properties = answer.properties.as_ref();
+        let most = properties.and_then(|all| all.max_packet_size);
+        framed.codec_mut().limit_outgoing(most);
+        Self {
+            framed,
+            qos: if properties.and_then(|all| all.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce },
+            receive_maximum: properties.and_then(|all| all.receive_max).unwrap_or(u16::MAX),
+            status_bytes: most
+                .map_or(STATUS_BYTES, |most| STATUS_BYTES.min((most as usize).saturating_sub(STATUS_HEADER))),
+            keep_alive: properties
+                .and_then(|all| all.server_keep_alive)
+                .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.max(1).into())),
+            resumed: answer.session_present,
+            group: Vec::with_capacity(PUBLISHES),
+            last_write: Instant::now(),
+            ping_unanswered: false,
+        }
+    }
+
+    /// Also when the session was resumed: the subscription may be from an older connector. Retained publishes
+    /// come with a new session only, so that none is relayed at each reconnect.
+    async fn subscribe(&mut self) -> Result<(), MqttError> {
+        let filters = FILTERS.map(|path| {
+            let mut filter = Filter::new(path, QoS::AtLeastOnce);
+            filter.retain_forward_rule = RetainForwardRule::OnNewSubscribe;
+            filter
+        });
+        let mut subscribe = Subscribe::new_many(filters, None);
+        subscribe.pkid = SUBSCRIPTION_ID;
+        self.framed.send(Packet::Subscribe(subscribe)).await
+    }
+
+    /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
+    /// subscription.
+    pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
+        for (id, message) in in_flight.iter() {
+            self.feed(self.status(id, message, self.resumed)).await?;
+        }
+        self.flush().await?;
+        let granted_by = Instant::now() + MQTT_CONNECT;
+        let mut granted = false;
+        let mut stopping = false;
+        loop {
+            if stopping && in_flight.is_empty() {
+                let bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
+                self.feed(Packet::Disconnect(bye)).await?;
+                self.flush().await?;
+                return Ok(End::Stopped);
+            }
+            let ping_at = self.last_write + self.keep_alive.mul_f32(PING_AFTER);
+            let room = granted && !stopping && in_flight.has_room(self.receive_maximum);
+            tokio::select! {
+                packet = self.framed.next() => {
+                    let packet = packet.ok_or(MqttError::Closed)??;
+                    granted |= self.take_group(packet, ends, in_flight).await?;
+                    if !self.group.is_empty() && !self.relay_group(ends).await? {
+                        return Ok(End::Abandoned);
+                    }
+                    if granted && !ends.up {
+                        ends.up = true;
+                        let up = Inbound::Up { status_bytes: self.status_bytes, resumed: self.resumed };
+                        if ends.inbound.send(up).await.is_err() {
+                            return Ok(End::Abandoned);
+                        }
+                    }
+                }
+                message = ends.statuses.recv(), if room => match message {
+                    Some(message) => self.send_status(message, in_flight).await?,
+                    None => stopping = true,
+                },
+                () = sleep_until(ping_at) => {
+                    if self.ping_unanswered {
+                        return Err(MqttError::Silent);
+                    }
+                    self.ping_unanswered = true;
+                    self.feed(Packet::PingReq(PingReq)).await?;
+                    self.flush().await?;
+                }
+                () = sleep_until(granted_by), if !granted => return Err(MqttError::Silent),
+            }
+        }
+    }
+
+    /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Answers whether the
+    /// subscription was granted among them.
+    async fn take_group(&mut self, packet: Packet, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
+        let mut granted = false;
+        let mut next = Some(packet);
+        let mut bytes = 0;
+        while let Some(packet) = next {
+            self.ping_unanswered = false;
+            match packet {
+                Packet::Publish(publish) => {
+                    bytes += publish.payload.len();
+                    self.group.push(publish);
+                }
+                Packet::PubAck(ack) => {
+                    in_flight.settle(ack.pkid);
+                    if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+                        ends.status_refused(ack.reason).await;
+                    }
+                }
+                Packet::SubAck(answer) => {
+                    check_granted(&answer)?;
+                    granted = true;
+                }
+                Packet::PingResp(_) => {}
+                Packet::Disconnect(bye) => return Err(MqttError::Disconnected(bye.reason_code)),
+                _ => return Err(MqttError::Unexpected),
+            }
+            if self.group.len() == PUBLISHES || bytes >= PUBLISHES_BYTES {
+                break;
+            }
+            next = match self.framed.next().now_or_never() {
+                Some(packet) => Some(packet.ok_or(MqttError::Closed)??),
+                None => None,
+            };
+        }
+        Ok(granted)
+    }
+
+    /// Hands the group to the relay, waits until it is taken, and acknowledges it. Answers false when there
+    /// is no relay any more.
+    async fn relay_group(&mut self, ends: &mut Ends) -> Result<bool, MqttError> {
+        let group = core::mem::take(&mut self.group);
+        if ends.inbound.send(Inbound::Publishes(group)).await.is_err() {
+            return Ok(false);
+        }
+        let Some(mut group) = ends.taken.recv().await else { return Ok(false) };
+        for publish in group.drain(..).filter(|publish| publish.qos == QoS::AtLeastOnce) {
+            self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
+        }
+        self.group = group;
+        self.flush().await?;
+        Ok(true)
+    }
+
+    async fn send_status(&mut self, message: Bytes, in_flight: &mut InFlight) -> Result<(), MqttError> {
+        let id = match self.qos {
+            QoS::AtMostOnce => 0,
+            _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
+        };
+        self.feed(self.status(id, message, false)).await?;
+        self.flush().await
+    }
+
+    fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
+        let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
+        publish.pkid = id;
+        publish.dup = repeated;
+        Packet::Publish(publish)
+    }
+
+    async fn feed(&mut self, packet: Packet) -> Result<(), MqttError> {
+        timeout(MQTT_WRITE, self.framed.feed(packet)).await.map_err(|_| MqttError::Silent)?
+    }
+
+    async fn flush(&mut self) -> Result<(), MqttError> {
+        self.last_write = Instant::now();
+        timeout(MQTT_WRITE, self.framed.flush()).await.map_err(|_| MqttError::Silent)?
+    }
+}
+
+/// Part of the keep-alive time without a write of ours after which a ping is sent.
+const PING_AFTER: f32 = 0.75;
+
+/// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
+const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
+
+fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
+    for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
+        if !matches!(reason, SubscribeReasonCode::Success(_)) {
+            return Err(MqttError::SubscriptionRefused { filter, reason: *reason });
+        }
+    }
+    Ok(())
+}
+
+fn seconds(duration: core::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,10 @@
+//! What the relay does, as scripts on a virtual time line.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario that goes wrong ends the test")]
+
+mod batching;
+mod bounds;
+mod input;
+mod outcomes;
+mod statuses;
+#[path = "../support/mod.rs"]
+mod support;

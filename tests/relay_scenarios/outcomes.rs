@@ -1,0 +1,235 @@
+//! What the service's answer does to the records of a batch.
+
+use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR};
+use firehose_connector::relay::Settled;
+use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+
+use crate::support::scenario::{DEFAULT, Scenario, Setup, delivered, rejected};
+
+fn batch_of_three() -> Scenario {
+    let mut s = Scenario::new(Setup::default());
+    for (id, data) in [("1", "a"), ("2", "b"), ("3", "c")] {
+        s.publish_json(id, data);
+    }
+    s.at(10_000);
+    s
+}
+
+#[test]
+fn a_partial_failure_resends_only_the_failed_records_at_the_end_of_the_queue() {
+    let mut s = batch_of_three();
+    let batch = s.expect_batch(DEFAULT, &["a", "b", "c"]);
+    s.publish_json("4", "d");
+    let settled = s.answer(batch, &[RecordOutcome::Retry, delivered("xyz"), RecordOutcome::Retry]);
+    assert_eq!(settled, Settled { succeeded: 1, failed: 0, retried: 2 });
+    s.expect_status(r#"{"response": [{"firehose_record_id": "xyz", "id": "2", "status": "success"}]}"#);
+    let batch = s.at(20_000).expect_batch(DEFAULT, &["d", "a", "c"]);
+    s.answer(batch, &[delivered("p"), delivered("q"), delivered("r")]);
+    s.expect_status(
+        r#"{"response": [{"firehose_record_id": "p", "id": "4", "status": "success"},
+                         {"firehose_record_id": "q", "id": "1", "status": "success"},
+                         {"firehose_record_id": "r", "id": "3", "status": "success"}]}"#,
+    );
+    assert_eq!(s.relay().counters().retried, 2);
+    assert_eq!(s.relay().counters().succeeded, 4);
+}
+
+#[test]
+fn a_record_rejected_for_good_fails_alone_with_the_services_code_and_words() {
+    let mut s = batch_of_three();
+    let batch = s.expect_sent(DEFAULT);
+    let settled = s.answer(batch, &[delivered("x"), rejected("SomeException", "no, \"never\""), delivered("z")]);
+    assert_eq!(settled, Settled { succeeded: 2, failed: 1, retried: 0 });
+    s.expect_status(
+        r#"{"response": [{"firehose_record_id": "x", "id": "1", "status": "success"},
+                         {"ErrorCode": "SomeException", "ErrorMessage": "no, \"never\"", "id": "2", "status": "fail"},
+                         {"firehose_record_id": "z", "id": "3", "status": "success"}]}"#,
+    );
+    assert_eq!(s.deadline(), None);
+}
+
+#[test]
+fn a_call_rejected_for_good_fails_each_of_its_records_at_once() {
+    let mut s = batch_of_three();
+    let batch = s.expect_sent(DEFAULT);
+    s.reject(batch, "ResourceNotFoundException", "Firehose test1 not found under account 123456789012.");
+    let entry = |id| {
+        format!(
+            r#"{{"ErrorCode": "ResourceNotFoundException",
+                "ErrorMessage": "Firehose test1 not found under account 123456789012.", "id": "{id}", "status": "fail"}}"#
+        )
+    };
+    s.expect_status(&format!(r#"{{"response": [{}, {}, {}]}}"#, entry(1), entry(2), entry(3)));
+    assert_eq!(s.relay().counters().failed, 3);
+    s.publish_json("4", "d");
+    s.at(20_000).expect_batch(DEFAULT, &["d"]);
+}
+
+#[test]
+fn an_answer_for_another_number_of_records_counts_for_none_of_them() {
+    for answer in [&[][..], &[delivered("x"); 2][..], &[delivered("x"); 4][..]] {
+        let mut s = batch_of_three();
+        let batch = s.expect_sent(DEFAULT);
+        assert_eq!(s.answer(batch, answer), Settled { retried: 3, ..Settled::default() });
+        s.expect_no_status();
+        s.wait();
+        s.expect_batch(DEFAULT, &["a", "b", "c"]);
+    }
+}
+
+#[test]
+fn a_failed_call_is_tried_again_for_as_long_as_it_takes_with_growing_random_delays() {
+    let mut longest = [0; 14];
+    for seed in 0..200 {
+        let mut s = Scenario::new(Setup { seed, interval: 1, ..Setup::default() });
+        s.publish_json("", "a");
+        s.at(1_000);
+        for (failures, longest) in longest.iter_mut().enumerate() {
+            let batch = s.expect_batch(DEFAULT, &["a"]);
+            s.after(20).fail(batch);
+            let delay = s.wait();
+            let most = (BACKOFF_BASE * (1 << failures.min(20))).min(BACKOFF_CAP).as_millis();
+            assert!((BACKOFF_FLOOR.as_millis()..=most).contains(&u128::from(delay)), "{delay} after {failures}");
+            *longest = delay.max(*longest);
+        }
+        for _ in 0..50 {
+            let batch = s.expect_sent(DEFAULT);
+            s.fail(batch);
+            s.wait();
+        }
+        assert!(s.now() > 3_600_000, "hours have passed: {}", s.now());
+        let batch = s.expect_sent(DEFAULT);
+        s.deliver(batch);
+        s.take_statuses();
+    }
+    // Of 200 random delays up to a bound the longest is close to it.
+    let bounds = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000, 300_000];
+    for (longest, bound) in longest.into_iter().zip(bounds) {
+        assert!((bound * 9 / 10..=bound).contains(&longest), "{longest} of {bound}");
+    }
+}
+
+#[test]
+fn a_full_batch_does_not_cut_a_backoff_short() {
+    let mut s = Scenario::new(Setup { queue_size: 5000, ..Setup::default() });
+    for _ in 0..1_500 {
+        s.publish_binary("", b"x");
+    }
+    let batch = s.expect_sent(DEFAULT);
+    s.fail(batch);
+    assert!(s.wait() >= 50);
+    s.expect_sent(DEFAULT);
+}
+
+#[test]
+fn after_a_success_the_delays_begin_anew() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    s.publish_json("", "a");
+    s.at(1_000);
+    for _ in 0..12 {
+        let batch = s.expect_sent(DEFAULT);
+        s.fail(batch);
+        s.wait();
+    }
+    let batch = s.expect_sent(DEFAULT);
+    s.deliver(batch);
+    s.take_statuses();
+    s.publish_json("", "b");
+    assert_eq!(s.wait(), 1_000);
+    let batch = s.expect_sent(DEFAULT);
+    s.fail(batch);
+    assert!(s.wait() <= 500);
+    s.expect_sent(DEFAULT);
+}
+
+#[test]
+fn requests_that_were_in_flight_together_fail_as_one() {
+    let mut longest = 0;
+    for seed in 0..100 {
+        let mut s = Scenario::new(Setup { interval: 0, seed, ..Setup::default() });
+        ["a", "b", "c", "d"].map(|data| s.publish_json("", data));
+        let batches = ["a", "b", "c", "d"].map(|data| s.expect_batch(DEFAULT, &[data]));
+        for batch in batches {
+            s.fail(batch);
+        }
+        longest = s.wait().max(longest);
+        for data in ["a", "b", "c", "d"] {
+            s.expect_batch(DEFAULT, &[data]);
+        }
+    }
+    assert!((450..=500).contains(&longest), "{longest}: four failures would wait up to 4,000");
+}
+
+#[test]
+fn one_streams_failures_do_not_hold_up_another() {
+    let mut s = Scenario::new(Setup { interval: 0, connections: 2, ..Setup::default() });
+    s.publish_to("down", "", "x");
+    for number in 0..100 {
+        while let Some(sent) = s.take_sent() {
+            s.fail(sent);
+        }
+        s.publish_json("", &number.to_string());
+        let batch = s.expect_batch(DEFAULT, &[&number.to_string()]);
+        s.deliver(batch);
+        s.take_statuses();
+        s.wait();
+    }
+    assert!(s.now() > 3_600_000);
+    s.expect_batch("down", &["x"]);
+}
+
+#[test]
+fn an_answer_too_long_to_read_halves_the_batch_until_it_is_short_enough() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    for _ in 0..100 {
+        s.publish_binary("", b"x");
+    }
+    s.at(1_000);
+    for records in [100, 50, 25, 12, 6, 3, 1, 1] {
+        let batch = s.expect_sent(DEFAULT);
+        assert_eq!(batch.data.len(), records);
+        s.outcome(batch, Outcome::RetrySmaller);
+        s.expect_no_status();
+        s.wait();
+    }
+    for records in [1, 2, 4, 8, 16, 32, 37] {
+        let batch = s.expect_sent(DEFAULT);
+        assert_eq!(batch.data.len(), records, "doubles again while answers can be read");
+        s.deliver(batch);
+    }
+    s.take_statuses();
+    assert_eq!(s.relay().held(), 0);
+}
+
+#[test]
+fn stopping_ends_every_record_and_says_which_may_have_been_delivered() {
+    let mut s = batch_of_three();
+    s.expect_sent(DEFAULT);
+    s.publish_to("b", "4", "d");
+    assert_eq!(s.stop(), 4);
+    let entry = |id, words| {
+        format!(
+            r#"{{"ErrorCode": "Stopped", "ErrorMessage": "the connector stopped {words}", "id": "{id}", "status": "fail"}}"#
+        )
+    };
+    let in_flight = "while the record was being sent, it may have been delivered";
+    s.expect_status(&format!(
+        r#"{{"response": [{}, {}, {}, {}]}}"#,
+        entry(1, in_flight),
+        entry(2, in_flight),
+        entry(3, in_flight),
+        entry(4, "before the record was sent"),
+    ));
+    assert_eq!((s.relay().held(), s.deadline(), s.stop()), (0, None, 0));
+}
+
+#[test]
+fn an_answer_that_comes_after_the_stop_changes_nothing() {
+    let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
+    s.publish_json("", "a");
+    let batch = s.expect_sent(DEFAULT);
+    s.stop();
+    s.take_statuses();
+    let settled = s.late(batch, Outcome::Records(&[delivered("r")]));
+    assert_eq!(settled, Settled::default());
+}

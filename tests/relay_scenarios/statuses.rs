@@ -1,0 +1,228 @@
+//! The statuses: their text, their size, and where they wait.
+
+use firehose_connector::limits::{STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN};
+use firehose_connector::relay::Accepted;
+
+use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup, delivered, rejected};
+
+#[test]
+fn a_batch_is_answered_with_one_array_as_the_document_shows_it() {
+    let mut s = Scenario::new(Setup::default());
+    for id in ["request123", "request456", "request890"] {
+        s.publish_json(id, "x");
+    }
+    let batch = s.at(10_000).expect_sent(DEFAULT);
+    s.answer(batch, &[rejected("error", "test error"), delivered("xyz2"), delivered("xyz3")]);
+    s.expect_status(
+        r#"{ "response": [ { "ErrorCode": "error", "ErrorMessage": "test error", "id": "request123", "status": "fail" }, { "firehose_record_id": "xyz2", "id": "request456", "status": "success" }, { "firehose_record_id": "xyz3", "id": "request890", "status": "success" } ] }"#,
+    );
+}
+
+#[test]
+fn version_1_answers_each_record_with_one_object_as_the_document_shows_it() {
+    let mut s = Scenario::new(Setup { version: 1, interval: 0, ..Setup::default() });
+    s.publish_json("request123", "x");
+    let batch = s.expect_sent(DEFAULT);
+    s.answer(batch, &[delivered("1lxfuuuFomkpJYzt/34ZU/r8JYPf8Wyf7AXqlXm")]);
+    s.expect_status(
+        r#"{ "response": { "firehose_record_id": "1lxfuuuFomkpJYzt/34ZU/r8JYPf8Wyf7AXqlXm", "status": "success" }, "id": "request123" }"#,
+    );
+    s.publish_json("request123", "x");
+    let batch = s.expect_sent(DEFAULT);
+    s.reject(batch, "ResourceNotFoundException", "Firehose test1 not found under account 123456789012.");
+    s.expect_status(
+        r#"{ "response" : { "error": "ResourceNotFoundException", "error_message": "An error occurred (ResourceNotFoundException) when calling the PutRecord operation: Firehose test1 not found under account 123456789012.", "status": "fail" }, "id": "request123" }"#,
+    );
+}
+
+#[test]
+fn version_1_answers_what_it_refuses_itself_in_the_same_shape() {
+    let mut s = Scenario::new(Setup { version: 1, interval: 0, ..Setup::default() });
+    s.publish("kinesisfirehose/message", b"{}");
+    s.expect_status(
+        r#"{"response": {"error": "InvalidMessage", "error_message": "the property request is missing", "status": "fail"}, "id": ""}"#,
+    );
+}
+
+#[test]
+fn version_1_never_puts_two_records_in_a_message() {
+    let mut s = Scenario::new(Setup { version: 1, interval: 0, ..Setup::default() });
+    s.broker(Broker::Away);
+    ["1", "2", "3"].map(|id| s.publish_json(id, "x"));
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    s.broker(Broker::Takes);
+    for id in 1..=3 {
+        s.expect_status(&format!(
+            r#"{{"response": {{"firehose_record_id": "r0", "status": "success"}}, "id": "{id}"}}"#
+        ));
+    }
+}
+
+#[test]
+fn the_statuses_of_a_batch_are_split_at_128_kib_in_its_order() {
+    let mut s = Scenario::new(Setup::default());
+    let ids: Vec<_> = (0..500).map(|number| format!("{number:03}{}", "i".repeat(600))).collect();
+    for id in &ids {
+        s.publish_json(id, "x");
+    }
+    let batch = s.expect_sent(DEFAULT);
+    s.deliver(batch);
+    let messages = s.take_statuses();
+    assert_eq!(messages.len(), 3);
+    assert!(messages[..2].iter().all(|message| message.len() > STATUS_BYTES - 1000), "as full as they may be");
+    let mut seen = Vec::new();
+    for message in messages {
+        let message: serde_json::Value = serde_json::from_str(&message).unwrap();
+        seen.extend(
+            message["response"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned()),
+        );
+    }
+    assert_eq!(seen, ids);
+}
+
+#[test]
+fn a_message_may_be_exactly_as_long_as_the_limit() {
+    let entry = r#"{"firehose_record_id":"r0","id":"","status":"success"}"#;
+    let both = r#"{"response":[,]}"#.len() + 2 * entry.len();
+    for (limit, messages) in [(both, 1), (both - 1, 2)] {
+        let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+        s.publish_json("", "a");
+        s.publish_json("", "b");
+        let batch = s.status_limit(limit).at(1_000).expect_sent(DEFAULT);
+        s.deliver(batch);
+        assert_eq!(s.take_statuses().len(), messages);
+    }
+}
+
+#[test]
+fn a_status_longer_than_the_brokers_own_limit_is_counted_and_the_rest_go_on() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    s.broker(Broker::Away).status_limit(200);
+    s.publish_json("1", "a");
+    s.publish_json(&"i".repeat(200), "b");
+    s.publish_json("3", "c");
+    let batch = s.at(1_000).expect_sent(DEFAULT);
+    s.deliver(batch);
+    s.broker(Broker::Takes);
+    s.expect_status(r#"{"response": [{"firehose_record_id": "r0", "id": "1", "status": "success"}]}"#);
+    s.expect_status(r#"{"response": [{"firehose_record_id": "r2", "id": "3", "status": "success"}]}"#);
+    assert_eq!(s.relay().lost_statuses(), 1);
+}
+
+#[test]
+fn statuses_wait_for_the_broker_in_their_order() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    s.broker(Broker::Away);
+    s.publish_json("1", "a");
+    s.publish("kinesisfirehose/message", br#"{"id": "2"}"#);
+    let batch = s.at(1_000).expect_sent(DEFAULT);
+    s.deliver(batch);
+    s.at(3_600_000).expect_no_status();
+    s.broker(Broker::Takes);
+    s.expect_status(
+        r#"{"response": [{"ErrorCode": "InvalidMessage", "ErrorMessage": "the property request is missing", "id": "2", "status": "fail"},
+                         {"firehose_record_id": "r0", "id": "1", "status": "success"}]}"#,
+    );
+}
+
+#[test]
+fn statuses_that_find_no_room_while_the_broker_is_away_are_counted() {
+    for (arena, bound) in [(MIB, STATUS_QUEUE_BYTES_MIN), (16 * MIB, 2 * MIB), (64 * MIB, STATUS_QUEUE_BYTES)] {
+        let mut s = Scenario::new(Setup { arena, ..Setup::default() });
+        s.broker(Broker::Away);
+        let entry = r#"{"ErrorCode":"InvalidMessage","ErrorMessage":"the property request is missing","id":"","status":"fail"}"#;
+        let most = bound / 256 * 252 / (entry.len() + 1);
+        let free = s.relay().arena().free();
+        for _ in 0..most + 1_000 {
+            assert_eq!(s.publish("kinesisfirehose/message", b"{}"), Accepted::Failed);
+        }
+        assert_eq!(s.relay().lost_statuses(), 1_000);
+        assert!(free - s.relay().arena().free() <= bound / 256);
+        s.broker(Broker::Takes);
+        assert_eq!(s.take_statuses().iter().map(|message| message.matches("fail").count()).sum::<usize>(), most);
+        assert_eq!(s.relay().arena().free(), free);
+    }
+}
+
+#[test]
+fn records_never_take_the_memory_that_statuses_need() {
+    let mut s = Scenario::new(Setup { arena: MIB, interval: 900, ..Setup::default() });
+    while s.publish_binary("1", &[0; 10_000]) == Accepted::Held {}
+    while s.publish_binary("1", b"") == Accepted::Held {
+        while s.take_sent().is_some() {}
+    }
+    s.broker(Broker::Away);
+    s.take_statuses();
+    for _ in 0..1_000 {
+        s.publish("kinesisfirehose/message", b"{}");
+    }
+    assert_eq!(s.relay().lost_statuses(), 0);
+    s.broker(Broker::Takes).take_statuses();
+}
+
+#[test]
+fn a_batch_waits_for_status_room_while_the_broker_is_busy_and_not_while_it_is_away() {
+    let setup = Setup { arena: MIB, interval: 1, ..Setup::default() };
+    for broker in [Broker::Busy, Broker::Away] {
+        let mut s = Scenario::new(setup);
+        s.broker(broker);
+        // Less room than the statuses of a full batch need.
+        for _ in 0..STATUS_QUEUE_BYTES_MIN / 2 / 100 {
+            s.publish("kinesisfirehose/message", b"{}");
+        }
+        s.publish_json("1", "a");
+        s.at(1_000);
+        if broker == Broker::Busy {
+            s.after(9_000).expect_no_batch();
+            s.broker(Broker::Takes).take_statuses();
+        }
+        s.expect_batch(DEFAULT, &["a"]);
+        s.broker(Broker::Takes).take_statuses();
+    }
+}
+
+#[test]
+fn no_status_is_lost_while_the_broker_takes_them_however_slowly() {
+    for id in ["i".repeat(20), "i".repeat(2_000), "i".repeat(60_000)] {
+        let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, ..Setup::default() });
+        let record_id = "r".repeat(224);
+        let mut held = 0;
+        let mut in_flight = Vec::new();
+        for round in 0..4_000 {
+            let name = format!("s{}", round % 4);
+            held += usize::from(s.publish_to(&name, &id, "x") == Accepted::Held);
+            in_flight.extend(core::iter::from_fn(|| s.take_sent()));
+            if round % 400 == 399 {
+                s.broker(Broker::Busy);
+                s.after(1_000);
+                in_flight.extend(core::iter::from_fn(|| s.take_sent()));
+                for sent in in_flight.drain(..) {
+                    let records = vec![delivered(&record_id); sent.data.len()];
+                    s.answer(sent, &records);
+                }
+                in_flight.extend(core::iter::from_fn(|| s.take_sent()));
+                s.broker(Broker::Takes).take_statuses();
+                in_flight.extend(core::iter::from_fn(|| s.take_sent()));
+            }
+        }
+        assert!(held > 20);
+        assert_eq!(s.relay().lost_statuses(), 0, "ids of {} bytes", id.len());
+    }
+}
+
+#[test]
+fn stopping_with_a_full_queue_answers_every_record() {
+    let mut s = Scenario::new(Setup { arena: 2 * MIB, queue_size: 5000, interval: 900, ..Setup::default() });
+    s.broker(Broker::Busy);
+    let mut held = 0;
+    while s.publish_binary("an id of some length", b"x") == Accepted::Held {
+        held += 1;
+    }
+    while s.take_sent().is_some() {}
+    assert!(held * STATUS_ENTRY_BYTES > STATUS_QUEUE_BYTES_MIN, "more than statuses have room for at other times");
+    assert_eq!(s.stop(), held);
+    assert_eq!(s.relay().lost_statuses(), 0);
+    s.broker(Broker::Takes).take_statuses();
+}

@@ -1,0 +1,401 @@
+//! A script on a virtual time line: publishes and answers go in, batches and statuses are expected.
+//!
+//! The scenario plays the daemon: it moves from deadline to deadline, asks for batches after every step and
+//! takes statuses while the broker does. A batch or a status that the script does not expect is a
+//! failure, and after every step these hold:
+//!
+//! - received = succeeded + failed + held, and as many entries were published as records ended
+//!   (less those counted as lost and those still waiting);
+//! - when nothing is due the next deadline lies in the future;
+//! - no batch is over 500 records or 4 MiB of encoded body, none is empty, none is sent by
+//!   `PutRecord` with more than one record;
+//! - no status message is over its limit, and each is one JSON text.
+
+use std::collections::VecDeque;
+
+use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES, STATUS_BYTES};
+use firehose_connector::relay::arena::Arena;
+use firehose_connector::relay::arn::DeliveryStreamArn;
+use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
+use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::record::{Cursor, Record};
+use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled};
+use firehose_connector::time::{Duration, Instant};
+use serde_json::json;
+
+/// What all ARNs of a scenario begin with; the rest is the stream's name.
+pub const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/";
+/// Name of the default delivery stream.
+pub const DEFAULT: &str = "default";
+/// A mebibyte.
+pub const MIB: usize = 1024 * 1024;
+
+/// What a scenario begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// Version of the connector.
+    pub version: u8,
+    /// `PublishInterval`, seconds.
+    pub interval: u64,
+    /// `DeliveryStreamQueueSize`, records.
+    pub queue_size: usize,
+    /// Bytes of the arena.
+    pub arena: usize,
+    /// Requests in flight over all streams.
+    pub connections: usize,
+    /// For jitter.
+    pub seed: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { version: 5, interval: 10, queue_size: 5000, arena: 32 * MIB, connections: 4, seed: 7 }
+    }
+}
+
+/// How the broker treats statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broker {
+    /// Takes each at once.
+    Takes,
+    /// Is connected, but has taken as many as it may without acknowledging.
+    Busy,
+    /// Is not connected.
+    Away,
+}
+
+/// A request as the service would see it.
+#[derive(Debug)]
+pub struct Sent {
+    id: BatchId,
+    /// Milliseconds on the time line.
+    pub at: u64,
+    /// Name of the delivery stream.
+    pub stream: String,
+    /// By `PutRecord`.
+    pub single: bool,
+    /// The data of its records.
+    pub data: Vec<Vec<u8>>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Scenario {
+    relay: Relay,
+    now: Instant,
+    broker: Broker,
+    limit: usize,
+    sent: VecDeque<Sent>,
+    messages: VecDeque<String>,
+    received: u64,
+    answered: u64,
+}
+
+impl Scenario {
+    /// A relay at time 0, with a broker that takes statuses.
+    pub fn new(setup: Setup) -> Self {
+        let arn = format!("{ARN}{DEFAULT}");
+        let mut relay = Relay::new(&Settings {
+            version: setup.version,
+            default_delivery_stream: DeliveryStreamArn::parse(&arn).unwrap(),
+            queue_size: setup.queue_size,
+            publish_interval: Duration::from_secs(setup.interval),
+            arena_bytes: setup.arena,
+            connections: setup.connections,
+            seed: setup.seed,
+        });
+        relay.statuses_leave(true);
+        let (sent, messages) = Default::default();
+        let now = Instant::default();
+        Self { relay, now, broker: Broker::Takes, limit: STATUS_BYTES, sent, messages, received: 0, answered: 0 }
+    }
+
+    /// Moves on to `millis` and does on the way what becomes due.
+    pub fn at(&mut self, millis: u64) -> &mut Self {
+        let target = Instant::from_millis(millis);
+        assert!(target >= self.now, "the script runs backwards; say so with clock_jumps_to");
+        while let Some(deadline) = self.relay.poll_timeout().filter(|deadline| *deadline <= target) {
+            self.expect_no_batch();
+            self.now = deadline;
+            self.step();
+        }
+        if self.now < target {
+            self.expect_no_batch();
+            self.now = target;
+            self.step();
+        }
+        self
+    }
+
+    /// Moves on by `millis`.
+    pub fn after(&mut self, millis: u64) -> &mut Self {
+        self.at(self.now() + millis)
+    }
+
+    /// Sets a time that may lie in the past.
+    pub fn clock_jumps_to(&mut self, millis: u64) -> &mut Self {
+        self.now = Instant::from_millis(millis);
+        self.step();
+        self
+    }
+
+    /// Milliseconds on the time line.
+    pub fn now(&self) -> u64 {
+        self.now.as_millis()
+    }
+
+    /// The relay, to ask.
+    pub fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// A publish as it comes from the broker.
+    pub fn publish(&mut self, topic: &str, payload: &[u8]) -> Accepted {
+        self.publish_raw(topic.as_bytes(), payload)
+    }
+
+    /// A publish whose topic need not be UTF-8.
+    pub fn publish_raw(&mut self, topic: &[u8], payload: &[u8]) -> Accepted {
+        let accepted = self.relay.accept(self.now, topic, payload);
+        self.received += u64::from(accepted != Accepted::NotOurs);
+        self.step();
+        accepted
+    }
+
+    /// A JSON message for the default delivery stream.
+    pub fn publish_json(&mut self, id: &str, data: &str) -> Accepted {
+        self.publish(JSON_TOPIC, json!({"request": {"data": data}, "id": id}).to_string().as_bytes())
+    }
+
+    /// A JSON message for the delivery stream called `name`.
+    pub fn publish_to(&mut self, name: &str, id: &str, data: &str) -> Accepted {
+        let request = json!({"data": data, "delivery_stream_arn": format!("{ARN}{name}")});
+        self.publish(JSON_TOPIC, json!({"request": request, "id": id}).to_string().as_bytes())
+    }
+
+    /// A binary message.
+    pub fn publish_binary(&mut self, id: &str, data: &[u8]) -> Accepted {
+        self.publish(&format!("{BINARY_TOPIC}/{id}"), data)
+    }
+
+    /// The request that went to `stream` at this time, with exactly these records.
+    pub fn expect_batch(&mut self, stream: &str, data: &[&str]) -> Sent {
+        let sent = self.expect_sent(stream);
+        let found: Vec<_> = sent.data.iter().map(|data| String::from_utf8_lossy(data)).collect();
+        assert_eq!(found, data, "records of the batch to {stream} at {} ms", self.now());
+        sent
+    }
+
+    /// The request that went to `stream` at this time.
+    pub fn expect_sent(&mut self, stream: &str) -> Sent {
+        let sent = self.sent.pop_front();
+        let sent = sent.unwrap_or_else(|| panic!("nothing was sent at {} ms, next: {:?}", self.now(), self.deadline()));
+        assert_eq!((sent.stream.as_str(), sent.at), (stream, self.now()), "stream and time of the request");
+        sent
+    }
+
+    /// The next request sent, whatever it is.
+    pub fn take_sent(&mut self) -> Option<Sent> {
+        self.sent.pop_front()
+    }
+
+    /// Nothing was sent that the script has not taken.
+    pub fn expect_no_batch(&self) {
+        let first = self.sent.front().map(|sent| (sent.at, &sent.stream, sent.data.len()));
+        assert_eq!(first, None, "a request nobody expected: (milliseconds, stream, records)");
+    }
+
+    /// Moves on to the next deadline and answers how many milliseconds that took.
+    pub fn wait(&mut self) -> u64 {
+        let deadline = self.deadline().expect("something is to happen by itself");
+        let before = self.now();
+        self.at(deadline);
+        deadline - before
+    }
+
+    /// The next deadline, in milliseconds on the time line.
+    pub fn deadline(&self) -> Option<u64> {
+        self.relay.poll_timeout().map(Instant::as_millis)
+    }
+
+    /// The service answers record by record.
+    pub fn answer(&mut self, sent: Sent, records: &[RecordOutcome<'_>]) -> Settled {
+        self.outcome(sent, Outcome::Records(records))
+    }
+
+    /// The service takes all records; the record id of the first is `r0`.
+    pub fn deliver(&mut self, sent: Sent) -> Settled {
+        let ids: Vec<_> = (0..sent.data.len()).map(|place| format!("r{place}")).collect();
+        let records: Vec<_> = ids.iter().map(|id| delivered(id)).collect();
+        self.answer(sent, &records)
+    }
+
+    /// The service refuses the call for good.
+    pub fn reject(&mut self, sent: Sent, code: &str, message: &str) -> Settled {
+        self.outcome(sent, Outcome::Rejected { code, message })
+    }
+
+    /// The call came to nothing.
+    pub fn fail(&mut self, sent: Sent) -> Settled {
+        self.outcome(sent, Outcome::Retry)
+    }
+
+    /// Any outcome.
+    pub fn outcome(&mut self, sent: Sent, outcome: Outcome<'_>) -> Settled {
+        let settled = self.relay.handle_outcome(self.now, sent.id, outcome);
+        assert_eq!(settled.succeeded + settled.failed + settled.retried, sent.data.len());
+        self.step();
+        settled
+    }
+
+    /// An outcome for a request that the relay has forgotten.
+    pub fn late(&mut self, sent: Sent, outcome: Outcome<'_>) -> Settled {
+        let settled = self.relay.handle_outcome(self.now, sent.id, outcome);
+        self.step();
+        settled
+    }
+
+    /// Maps all memory.
+    pub fn touch(&mut self) {
+        self.relay.touch().expect("this machine has the memory");
+    }
+
+    /// The broker changes how it treats statuses.
+    pub fn broker(&mut self, broker: Broker) -> &mut Self {
+        self.broker = broker;
+        self.relay.statuses_leave(broker != Broker::Away);
+        self.step();
+        self
+    }
+
+    /// The broker's limit for a status message, bytes.
+    pub fn status_limit(&mut self, limit: usize) -> &mut Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The connector was told to end.
+    pub fn drain(&mut self) -> &mut Self {
+        self.relay.drain();
+        self.step();
+        self
+    }
+
+    /// The time for that is over. Answers how many records were left; requests in flight are forgotten.
+    pub fn stop(&mut self) -> usize {
+        self.sent.clear();
+        let left = self.relay.stop();
+        self.step();
+        left
+    }
+
+    /// The next status message, to the byte; white space between its tokens is for the reader.
+    pub fn expect_status(&mut self, message: &str) -> &mut Self {
+        assert_eq!(self.messages.pop_front().as_deref(), Some(compact(message).as_str()), "status message");
+        self
+    }
+
+    /// No status message was published that the script has not taken.
+    pub fn expect_no_status(&self) {
+        assert_eq!(self.messages.front(), None, "a status nobody expected");
+    }
+
+    /// All status messages so far.
+    pub fn take_statuses(&mut self) -> Vec<String> {
+        self.messages.drain(..).collect()
+    }
+
+    fn step(&mut self) {
+        self.take_messages();
+        while let Some(id) = self.relay.poll_send(self.now) {
+            self.send(id);
+        }
+        assert!(self.relay.poll_timeout().is_none_or(|at| at > self.now), "nothing is due, but the deadline is past");
+        let counters = self.relay.counters();
+        assert_eq!(counters.received, self.received);
+        assert_eq!(counters.received, counters.succeeded + counters.failed + self.relay.held() as u64);
+        let ended = counters.succeeded + counters.failed;
+        let gone = self.answered + self.relay.lost_statuses();
+        if self.relay.has_status() {
+            assert!(gone < ended, "a status waits for a record that has one already");
+        } else {
+            assert_eq!(gone, ended, "one status for each record that ended");
+        }
+    }
+
+    fn take_messages(&mut self) {
+        let mut message = Vec::new();
+        while self.broker == Broker::Takes && self.relay.has_status() {
+            let entries = self.relay.next_status(self.limit, &mut message);
+            assert_eq!(entries == 0, message.is_empty());
+            if entries > 0 {
+                assert!(message.len() <= self.limit, "{} bytes of status message", message.len());
+                let text = String::from_utf8(message.clone()).unwrap();
+                serde_json::from_str::<serde::de::IgnoredAny>(&text).expect("a status message is JSON");
+                self.messages.push_back(text);
+                self.answered += entries as u64;
+            }
+        }
+    }
+
+    fn send(&mut self, id: BatchId) {
+        let (batch, arena) = self.relay.batch(&id).unwrap();
+        assert!((1..=BATCH_RECORDS).contains(&batch.records.len()));
+        assert!(batch.records.encoded() <= BATCH_BODY_BYTES - ENVELOPE_BYTES);
+        assert!(!batch.single || batch.records.len() == 1);
+        let data = batch.records.iter(arena).map(|record| data_of(record, arena)).collect();
+        let single = batch.single;
+        let stream = self.relay.stream(&id).unwrap().arn().strip_prefix(ARN).unwrap().to_owned();
+        self.sent.push_back(Sent { id, at: self.now(), stream, single, data });
+    }
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.expect_no_batch();
+            self.expect_no_status();
+        }
+    }
+}
+
+/// The data of a record.
+pub fn data_of(record: Record, arena: &Arena) -> Vec<u8> {
+    read(Cursor::data(record, arena), arena)
+}
+
+/// All that a cursor has before it.
+pub fn read(mut cursor: Cursor, arena: &Arena) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !cursor.piece(arena).is_empty() {
+        let piece = cursor.piece(arena);
+        bytes.extend_from_slice(piece);
+        cursor.advance(arena, piece.len());
+    }
+    bytes
+}
+
+/// The service took the record.
+pub fn delivered(record_id: &str) -> RecordOutcome<'_> {
+    RecordOutcome::Delivered { record_id }
+}
+
+/// The service refused the record for good.
+pub fn rejected<'a>(code: &'a str, message: &'a str) -> RecordOutcome<'a> {
+    RecordOutcome::Rejected { code, message }
+}
+
+/// A JSON text without the white space between its tokens.
+pub fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    json.chars()
+        .filter(|character| {
+            let kept = in_string || !character.is_whitespace();
+            if *character == '"' && !escaped {
+                in_string = !in_string;
+            }
+            escaped = *character == '\\' && !escaped;
+            kept
+        })
+        .collect()
+}
