@@ -15,9 +15,9 @@ VERSION_1_ACTIONS = ["firehose:PutRecord"]
 ACTIONS = ["firehose:PutRecord", "firehose:PutRecordBatch"]
 
 
-def user(moto, stream, actions):
-    """Keys of a user who may do these things to this stream only, as environment variables."""
-    keys = moto.user([{"Sid": "Stmt1528133056761", "Action": actions, "Effect": "Allow", "Resource": [arn(stream)]}])
+def user(moto, actions):
+    """Keys of a user who may do these things, as environment variables. moto judges actions, not resources."""
+    keys = moto.user([{"Sid": "Stmt1528133056761", "Action": actions, "Effect": "Allow", "Resource": "*"}])
     return {name.upper(): value for name, value in keys.items()}
 
 
@@ -28,7 +28,7 @@ def lines(moto, stream):
 def test_version_1_needs_put_record_only(moto, connect, client):
     stream = moto.stream()
     document = definition(1, DefaultDeliveryStreamArn=arn(stream))
-    connect(document, moto.url, **user(moto, stream, VERSION_1_ACTIONS))
+    connect(document, moto.url, **user(moto, VERSION_1_ACTIONS))
     for number in range(5):
         client.send(f"reading {number}\n", f"id {number}")
     messages = client.wait_messages(5)
@@ -40,7 +40,7 @@ def test_version_1_needs_put_record_only(moto, connect, client):
 def test_later_versions_send_batches(version, moto, connect, client):
     stream = moto.stream()
     document = definition(version, DefaultDeliveryStreamArn=arn(stream))
-    connect(document, moto.url, **user(moto, stream, ACTIONS))
+    connect(document, moto.url, **user(moto, ACTIONS))
     for number in range(700):
         client.send(f"reading {number:03} \u00fc\U0001f321\n", f"id {number}")
     entries = client.wait_entries(700)
@@ -52,7 +52,7 @@ def test_later_versions_send_batches(version, moto, connect, client):
 def test_interval_0_needs_put_record_only(moto, connect, client):
     stream = moto.stream()
     document = definition(5, DefaultDeliveryStreamArn=arn(stream), PublishInterval="0")
-    connect(document, moto.url, **user(moto, stream, VERSION_1_ACTIONS))
+    connect(document, moto.url, **user(moto, VERSION_1_ACTIONS))
     client.send("one\n", "a")
     client.send_binary(b"two\n", "b")
     entries = client.wait_entries(2)
@@ -62,7 +62,7 @@ def test_interval_0_needs_put_record_only(moto, connect, client):
 
 def test_binary_data_arrives_as_it_is(moto, connect, client):
     stream = moto.stream()
-    connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **user(moto, stream, ACTIONS))
+    connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **user(moto, ACTIONS))
     data = bytes(range(256)) * 1000
     client.send_binary(data, "picture")
     client.wait_entries(1)
@@ -71,7 +71,7 @@ def test_binary_data_arrives_as_it_is(moto, connect, client):
 
 def test_an_override_goes_to_its_own_stream(moto, connect, client):
     default, other = moto.stream(), moto.stream()
-    keys = user(moto, "*", ACTIONS)
+    keys = user(moto, ACTIONS)
     connect(definition(DefaultDeliveryStreamArn=arn(default)), moto.url, **keys)
     client.send("for the default\n", "a")
     client.send("for the other\n", "b", arn(other))
@@ -82,7 +82,7 @@ def test_an_override_goes_to_its_own_stream(moto, connect, client):
 
 def test_a_missing_stream_fails_with_the_service_s_own_code(moto, connect, client):
     stream = moto.stream()
-    connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **user(moto, "*", ACTIONS))
+    connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **user(moto, ACTIONS))
     client.send("x", "a", arn("no-such-stream"))
     (entry,) = client.wait_entries(1)
     assert entry["ErrorCode"] == "ResourceNotFoundException"
@@ -92,7 +92,7 @@ def test_a_missing_stream_fails_with_the_service_s_own_code(moto, connect, clien
 def test_a_wrong_key_delivers_nothing_and_loses_nothing(moto, connect, client):
     """moto's refusals are not the service's JSON, so they are never permanent: the record waits for better keys."""
     stream = moto.stream()
-    keys = user(moto, stream, ACTIONS)
+    keys = user(moto, ACTIONS)
     wrong = keys | {"AWS_SECRET_ACCESS_KEY": "wrong"}
     folder_keys = "[default]\naws_access_key_id = {AWS_ACCESS_KEY_ID}\naws_secret_access_key = {AWS_SECRET_ACCESS_KEY}\n"
     nothing = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
@@ -113,7 +113,7 @@ def test_a_wrong_key_delivers_nothing_and_loses_nothing(moto, connect, client):
 
 def test_keys_come_from_a_profile(moto, connect, client):
     stream = moto.stream()
-    keys = user(moto, stream, ACTIONS)
+    keys = user(moto, ACTIONS)
     with CredentialFile() as file:
         file.write(
             "[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n\n[device]\n"
@@ -129,7 +129,7 @@ def test_keys_come_from_a_profile(moto, connect, client):
 
 def test_keys_come_from_a_container_endpoint(moto, connect, client):
     stream = moto.stream()
-    keys = user(moto, stream, ACTIONS)
+    keys = user(moto, ACTIONS)
     with ContainerEndpoint(keys, token="Basic c2VjcmV0") as endpoint:
         names = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
         names |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": endpoint.url}

@@ -64,8 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             Long("size") => arguments.size = parser.value()?.parse()?,
             Long("rate") => arguments.rate = parser.value()?.parse()?,
             Long("quiet-after") => arguments.quiet_after = Duration::from_secs(parser.value()?.parse()?),
-            Long("qos") if parser.value()?.parse::<u8>()? == 0 => arguments.qos = QoS::AtMostOnce,
-            Long("qos") => {}
+            Long("qos") => {
+                arguments.qos = rumqttc::v5::mqttbytes::qos(parser.value()?.parse()?).ok_or("QoS is 0 or 1")?
+            }
             Long("help") | Short('h') => return Ok(io::stdout().write_all(HELP.as_bytes())?),
             other => return Err(other.unexpected().into()),
         }
