@@ -31,7 +31,7 @@ use uplink::Uplink;
 /// See the module.
 struct Daemon {
     clock: Clock,
-    relay: Relay,
+    relay: Box<Relay>,
     broker: Broker,
     broker_task: JoinHandle<()>,
     uplink: Uplink,
@@ -101,7 +101,7 @@ impl Daemon {
 
     /// When a batch is due. Without credentials nothing can be sent, so there is nothing to wake up for.
     fn send_deadline(&self) -> Option<Instant> {
-        self.credentials.borrow().as_ref().and(self.relay.poll_timeout())
+        self.credentials.borrow().as_ref().and_then(|_| self.relay.poll_timeout())
     }
 
     fn send_due(&mut self) {

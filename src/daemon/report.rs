@@ -161,7 +161,7 @@ pub fn chain(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(error) = source {
         // Writing to a String cannot fail.
-        let _ = write!(text, ": {error}");
+        let _: core::fmt::Result = write!(text, ": {error}");
         source = error.source();
     }
     text

@@ -109,7 +109,7 @@ fn runtime() -> io::Result<Runtime> {
 fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
     let Config { connector, mqtt, aws, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
-    let mut relay = Relay::new(&Settings {
+    let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
         default_delivery_stream: arn,
         queue_size: connector.queue_size,
@@ -117,7 +117,7 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
         arena_bytes: plan.arena,
         connections: plan.connections,
         seed: crate::net::chance(),
-    });
+    }));
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }

@@ -142,7 +142,7 @@ struct ErrorDocument<'a> {
 
 fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
     let document: ErrorDocument<'a> = serde_json::from_slice(reply.body).ok()?;
-    let kind = reply.error_type.map(Cow::Borrowed).or(document.kind.or(document.code).map(|text| text.0))?;
+    let kind = reply.error_type.map(Cow::Borrowed).or_else(|| document.kind.or(document.code).map(|text| text.0))?;
     let code = map(kind, |kind| {
         let kind = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
         kind.split_once(':').map_or(kind, |(name, _)| name)

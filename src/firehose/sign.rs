@@ -94,7 +94,7 @@ fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
+        let _: fmt::Result = write!(text, "{byte:02x}");
         text
     })
 }

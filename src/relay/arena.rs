@@ -23,6 +23,7 @@ const _: () = assert!(PAYLOAD.is_multiple_of(3));
 
 /// The lowest segment keeps its mapping when it becomes empty, if it touched no more than this: a
 /// trickle of records must not map and unmap for each.
+#[expect(clippy::cast_possible_truncation, reason = "256")]
 const KEEP_BLOCKS: u32 = (64 * 1024 / BLOCK_BYTES) as u32;
 
 /// A block of an [`Arena`], or none.
