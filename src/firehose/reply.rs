@@ -136,8 +136,11 @@ struct ErrorDocument<'a> {
     kind: Option<Text<'a>>,
     #[serde(borrow)]
     code: Option<Text<'a>>,
-    #[serde(alias = "Message", borrow)]
+    #[serde(borrow)]
     message: Option<Text<'a>>,
+    /// Some services spell it so, some both ways.
+    #[serde(rename = "Message", borrow)]
+    capital_message: Option<Text<'a>>,
 }
 
 fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
@@ -147,7 +150,7 @@ fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
         let kind = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
         kind.split_once(':').map_or(kind, |(name, _)| name)
     });
-    let message = map(document.message.map(|text| text.0).unwrap_or_default(), cut);
+    let message = map(document.message.or(document.capital_message).map(|text| text.0).unwrap_or_default(), cut);
     Some(Answer::Refused { class: class_of(&code, reply.status), code, message })
 }
 

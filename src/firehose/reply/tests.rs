@@ -59,6 +59,7 @@ fn the_error_code_is_found_wherever_the_service_puts_it() {
         (None, document("ResourceNotFoundException")),
         (None, document("com.amazonaws.firehose.v20150804#ResourceNotFoundException")),
         (Some("ResourceNotFoundException:http://internal.amazon.com/"), document("x")),
+        (None, document("ResourceNotFoundException").replace('}', r#","Message":"twice"}"#)),
         (None, r#"{"code":"ResourceNotFoundException","Message":"Firehose test1 not found"}"#.to_owned()),
     ] {
         let reply = Reply { status: 400, error_type, body: body.as_bytes() };
