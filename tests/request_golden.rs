@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use data_encoding::BASE64;
 use firehose_connector::firehose::credentials::Credentials;
-use firehose_connector::firehose::endpoint::host;
+use firehose_connector::firehose::endpoint::{Variant, host};
 use firehose_connector::firehose::request::{CHUNK_BYTES_MIN, Call, Encoder, body_len};
 use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::limits::BATCH_BODY_BYTES;
@@ -137,7 +137,8 @@ fn every_header_is_the_one_that_botocore_sends() {
         let authority = text(case, "url").split('/').nth(2).unwrap();
         if case["endpoint"].is_null() {
             let partition = case["partition"].as_str().unwrap_or("aws");
-            assert_eq!(host(partition, text(case, "region")), authority, "{name}");
+            let variant = Variant { fips: case["fips"] == true, dual_stack: case["dual_stack"] == true };
+            assert_eq!(host(partition, text(case, "region"), variant), authority, "{name}");
         }
         let credentials = Credentials {
             access_key_id: text(&golden, "access_key_id").to_owned(),
