@@ -137,7 +137,8 @@ fn every_header_is_the_one_that_botocore_sends() {
         let authority = text(case, "url").split('/').nth(2).unwrap();
         if case["endpoint"].is_null() {
             let partition = case["partition"].as_str().unwrap_or("aws");
-            assert_eq!(host(partition, text(case, "region"), Variant::default()), authority, "{name}");
+            let variant = Variant { fips: case["fips"] == true, dual_stack: case["dual_stack"] == true };
+            assert_eq!(host(partition, text(case, "region"), variant), authority, "{name}");
         }
         let credentials = Credentials {
             access_key_id: text(&golden, "access_key_id").to_owned(),

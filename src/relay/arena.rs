@@ -23,8 +23,7 @@ const _: () = assert!(PAYLOAD.is_multiple_of(3));
 
 /// The lowest segment keeps its mapping when it becomes empty, if it touched no more than this: a
 /// trickle of records must not map and unmap for each.
-#[expect(clippy::cast_possible_truncation, reason = "256")]
-const KEEP_BLOCKS: u32 = (64 * 1024 / BLOCK_BYTES) as u32;
+const KEEP_BLOCKS: usize = 64 * 1024 / BLOCK_BYTES;
 
 /// A block of an [`Arena`], or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +159,7 @@ impl Arena {
             self.open |= 1 << index;
             self.free += 1;
             if segment.used == 0 {
-                segment.empty(self.pinned || index == 0 && segment.fresh <= KEEP_BLOCKS);
+                segment.empty(self.pinned || index == 0 && segment.fresh as usize <= KEEP_BLOCKS);
             }
             block = next;
         }

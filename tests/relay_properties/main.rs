@@ -1,5 +1,5 @@
 //! The relay and its parts against plain models, with random operations.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a model that disagrees ends the test")]
+#![expect(clippy::unwrap_used, reason = "a model that disagrees ends the test")]
 
 mod arena;
 mod queue;

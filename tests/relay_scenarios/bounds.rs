@@ -37,7 +37,9 @@ fn a_full_queue_refuses_new_records_of_its_stream_and_keeps_what_it_has() {
 #[test]
 fn records_that_are_tried_again_keep_their_place_in_the_queues_count() {
     let mut s = Scenario::new(Setup { queue_size: 3, interval: 1, ..Setup::default() });
-    ["a", "b", "c"].map(|data| s.publish_json("", data));
+    for data in ["a", "b", "c"] {
+        s.publish_json("", data);
+    }
     let batch = s.at(1_000).expect_sent(DEFAULT);
     s.fail(batch);
     assert_eq!(s.publish_json("", "d"), Accepted::Failed);
@@ -59,9 +61,10 @@ fn full_memory_refuses_records_while_held_ones_go_on() {
     s.take_statuses();
     s.drain();
     let (a, b) = (s.expect_sent("a"), s.expect_sent("b"));
-    assert_eq!(s.publish_binary("", &[1; 100_000]), Accepted::Failed, "records in flight are still held");
+    let hundred_kilobytes = vec![1; 100_000];
+    assert_eq!(s.publish_binary("", &hundred_kilobytes), Accepted::Failed, "records in flight are still held");
     s.deliver(a);
-    assert_eq!(s.publish_binary("", &[1; 100_000]), Accepted::Held);
+    assert_eq!(s.publish_binary("", &hundred_kilobytes), Accepted::Held);
     let c = s.expect_sent(DEFAULT);
     s.deliver(b);
     s.deliver(c);

@@ -1,5 +1,5 @@
 //! What the relay does, as scripts on a virtual time line.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a scenario that goes wrong ends the test")]
+#![expect(clippy::unwrap_used, reason = "a scenario that goes wrong ends the test")]
 
 mod batching;
 mod bounds;

@@ -147,7 +147,9 @@ fn requests_that_were_in_flight_together_fail_as_one() {
     let mut longest = 0;
     for seed in 0..100 {
         let mut s = Scenario::new(Setup { interval: 0, seed, ..Setup::default() });
-        ["a", "b", "c", "d"].map(|data| s.publish_json("", data));
+        for data in ["a", "b", "c", "d"] {
+            s.publish_json("", data);
+        }
         let batches = ["a", "b", "c", "d"].map(|data| s.expect_batch(DEFAULT, &[data]));
         for batch in batches {
             s.fail(batch);

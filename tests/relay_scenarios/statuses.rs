@@ -48,7 +48,9 @@ fn version_1_answers_what_it_refuses_itself_in_the_same_shape() {
 fn version_1_never_puts_two_records_in_a_message() {
     let mut s = Scenario::new(Setup { version: 1, interval: 0, ..Setup::default() });
     s.broker(Broker::Away);
-    ["1", "2", "3"].map(|id| s.publish_json(id, "x"));
+    for id in ["1", "2", "3"] {
+        s.publish_json(id, "x");
+    }
     while let Some(sent) = s.take_sent() {
         s.deliver(sent);
     }

@@ -189,7 +189,8 @@ impl Scenario {
     /// The request that went to `stream` at this time.
     pub fn expect_sent(&mut self, stream: &str) -> Sent {
         let sent = self.sent.pop_front();
-        let sent = sent.unwrap_or_else(|| panic!("nothing was sent at {} ms, next: {:?}", self.now(), self.deadline()));
+        assert!(sent.is_some(), "nothing was sent at {} ms, next: {:?}", self.now(), self.deadline());
+        let sent = sent.unwrap();
         assert_eq!((sent.stream.as_str(), sent.at), (stream, self.now()), "stream and time of the request");
         sent
     }
