@@ -153,7 +153,7 @@ fn watch(
         match event {
             Event::Log(line) => {
                 say("log", &line);
-                if !published && line.contains("subscribed") {
+                if !published && line.contains("broker connected") {
                     published = true;
                     blank();
                     for sample in &samples {

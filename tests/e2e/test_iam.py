@@ -89,26 +89,31 @@ def test_a_missing_stream_fails_with_the_service_s_own_code(moto, connect, clien
     assert "no-such-stream" in entry["ErrorMessage"]
 
 
-def test_a_wrong_key_delivers_nothing_and_loses_nothing(moto, connect, client):
-    """moto's refusals are not the service's JSON, so they are never permanent: the record waits for better keys."""
+def test_a_wrong_key_delivers_nothing_and_fails_nothing(moto, connect, client):
+    """The record waits for better keys."""
     stream = moto.stream()
-    keys = user(moto, ACTIONS)
-    wrong = keys | {"AWS_SECRET_ACCESS_KEY": "wrong"}
-    folder_keys = "[default]\naws_access_key_id = {AWS_ACCESS_KEY_ID}\naws_secret_access_key = {AWS_SECRET_ACCESS_KEY}\n"
-    nothing = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
-    profile = {"AWS_SHARED_CREDENTIALS_FILE": None}
+    keys = user(moto, ACTIONS) | {"AWS_SECRET_ACCESS_KEY": "wrong"}
+    connector = connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **keys)
+    client.send("x\n", "a")
+    connector.wait_log("403|signature|denied|credential")
+    assert client.messages() == []
+    assert moto.arrived(stream) == b""
+
+
+@pytest.mark.parametrize("code", ["UnrecognizedClientException", "ExpiredTokenException"])
+def test_refused_keys_are_read_anew_from_the_profile(code, connect, client, standin):
+    """As when a fleet's keys are rotated by writing the file."""
+    standin.set_faults(keys={"old": {"code": code, "message": "The security token included in the request is invalid."}})
     with CredentialFile() as file:
-        file.write(folder_keys.format(**wrong))
-        profile["AWS_SHARED_CREDENTIALS_FILE"] = file.path
-        connector = connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **nothing, **profile)
-        client.send("x\n", "a")
-        connector.wait_log("403|signature|denied|credential")
+        file.write("[default]\naws_access_key_id = old\naws_secret_access_key = x\n")
+        names = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SHARED_CREDENTIALS_FILE": file.path}
+        connect(**names)
+        client.send("x", "a")
+        until(lambda: standin.state()["requests"] >= 1, "a request")
         assert client.messages() == []
-        assert moto.arrived(stream) == b""
-        file.write(folder_keys.format(**keys))
+        file.write("[default]\naws_access_key_id = new\naws_secret_access_key = y\n")
         (entry,) = client.wait_entries(1, within=120)
-    assert entry["status"] == "success"
-    assert lines(moto, stream) == ["x"]
+    assert (entry["id"], entry["status"]) == ("a", "success")
 
 
 def test_keys_come_from_a_profile(moto, connect, client):

@@ -11,7 +11,7 @@ BAD = [
     ("not JSON at all", b"temperature=21", "", ""),
     ("empty", b"", "", ""),
     ("not an object", b'["a"]', "", ""),
-    ("cut short", b'{"id": "a", "request": {"data": "x"', "", ""),
+    ("cut short", b'{"id": "a", "request": {"data": "x"', None, ""),
     ("no request", b'{"id": "a"}', "a", "request"),
     ("request is a string", b'{"id": "a", "request": "x"}', "a", "request"),
     ("no data", b'{"id": "a", "request": {}}', "a", "data"),

@@ -15,6 +15,8 @@ const NAME_MAX: usize = 64;
 
 /// A request that the service would understand.
 pub(super) struct Call {
+    /// Who signed.
+    pub(super) access_key_id: String,
     pub(super) stream: String,
     /// `PutRecord` has one entry.
     pub(super) records: Vec<Vec<u8>>,
@@ -63,7 +65,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refusal> {
     if header(CONTENT_TYPE.as_str()) != "application/x-amz-json-1.1" {
         return refuse("UnknownOperationException", "content-type is not application/x-amz-json-1.1");
     }
-    check_signature(header("authorization"), header("x-amz-date"))?;
+    let access_key_id = signer(header("authorization"), header("x-amz-date"))?;
     if body.len() > BODY_MAX {
         return refuse("InvalidArgumentException", "Records size exceeds 4 MB limit");
     }
@@ -86,11 +88,11 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refusal> {
         return refuse("InvalidArgumentException", format!("{} records: 1 to 500 are allowed", records.len()));
     }
     let records = records.iter().map(decode).collect::<Result<_, _>>()?;
-    Ok(Call { stream: stream.into_owned(), records, batch })
+    Ok(Call { access_key_id, stream: stream.into_owned(), records, batch })
 }
 
 /// The parts of a signature must be there and fit each other; whether it is right is for others to judge.
-fn check_signature(authorization: &str, date: &str) -> Result<(), Refusal> {
+fn signer(authorization: &str, date: &str) -> Result<String, Refusal> {
     let Some(rest) = authorization.strip_prefix("AWS4-HMAC-SHA256 ") else {
         return refuse("MissingAuthenticationTokenException", "Missing Authentication Token");
     };
@@ -99,7 +101,7 @@ fn check_signature(authorization: &str, date: &str) -> Result<(), Refusal> {
     if date.len() != "20200101T000000Z".len() || !scope_is_right || !signed_is_right {
         return refuse("IncompleteSignatureException", format!("x-amz-date {date:?}, authorization {rest:?}"));
     }
-    Ok(())
+    Ok(rest.trim_start_matches("Credential=").split('/').next().unwrap_or_default().to_owned())
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {

@@ -17,7 +17,9 @@ pub(crate) struct Faults {
     /// How those requests fail.
     pub(crate) request_fault: RequestFault,
     /// Streams that answer every request with an error.
-    pub(crate) streams: BTreeMap<String, StreamFault>,
+    pub(crate) streams: BTreeMap<String, CallError>,
+    /// Access key ids whose requests are answered with an error.
+    pub(crate) keys: BTreeMap<String, CallError>,
     /// Milliseconds before each answer.
     pub(crate) latency_ms: u64,
     /// Connections are refused, and open ones cut.
@@ -70,10 +72,10 @@ impl RequestFault {
     }
 }
 
-/// The service's own error for a stream.
+/// The service's own error for a whole request.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StreamFault {
+pub(crate) struct CallError {
     /// HTTP status, usually 400.
     #[serde(default = "bad_request")]
     pub(crate) status: u16,

@@ -116,25 +116,20 @@ fn refused(refusal: &Refusal, shared: &Shared) -> Reply {
 async fn put(call: Call, shared: &Shared) -> Result<Reply, Cut> {
     let faults = shared.faults.borrow().clone();
     let records = call.records.len() as u64;
+    let error = faults.keys.get(&call.access_key_id).or_else(|| faults.streams.get(&call.stream));
     let fault = {
         let figures = &mut shared.account.borrow_mut().figures;
         figures.received += records;
         figures.single_requests += u64::from(!call.batch);
         figures.largest_batch = figures.largest_batch.max(call.records.len());
-        let whole = faults.streams.get(&call.stream);
         let nth = figures.requests.checked_rem(faults.every_request) == Some(0);
-        if whole.is_some() || nth {
-            figures.faulted_requests += 1;
-        }
-        match whole {
-            Some(_) => None,
-            None => nth.then(|| faults.request_fault.pick(figures.faulted_requests)),
-        }
+        figures.faulted_requests += u64::from(nth || error.is_some());
+        nth.then(|| faults.request_fault.pick(figures.faulted_requests))
     };
     if faults.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(faults.latency_ms)).await;
     }
-    if let Some(error) = faults.streams.get(&call.stream) {
+    if let Some(error) = error {
         shared.account.borrow_mut().figures.dropped += records;
         return Ok(error_reply(error.status, &error.code, &error.message));
     }
