@@ -77,8 +77,11 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// Bytes of one status message: the payload limit of AWS IoT Core. More entries go in a second message.
 pub const STATUS_BYTES: usize = 128 * 1024;
-/// Bytes of status messages sent and not yet acknowledged by the broker.
-pub const STATUS_IN_FLIGHT_BYTES: usize = 2 * STATUS_BYTES;
+/// The same where memory is scarce: the longest status that there can be.
+pub const STATUS_BYTES_MIN: usize = 72 * 1024;
+/// Status messages of full size sent and not yet acknowledged by the broker; of smaller ones, as many as have
+/// their bytes together.
+pub const STATUS_IN_FLIGHT_FULL: usize = 2;
 /// Status messages sent and not yet acknowledged by the broker.
 pub const STATUS_IN_FLIGHT: usize = 32;
 /// Share of the arena that statuses may take and records may not: one part in this many.
@@ -133,7 +136,8 @@ pub const DRAIN: Duration = Duration::from_secs(8);
 /// stated time of 10 seconds.
 pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
 
-const _: () = assert!(STATUS_BYTES >= ID_JSON_BYTES + ERROR_MESSAGE_BYTES * 6 + 1024, "every status fits a message");
+const _: () =
+    assert!(STATUS_BYTES_MIN >= ID_JSON_BYTES + ERROR_MESSAGE_BYTES * 6 + 1024, "every status fits a message");
 const _: () = assert!(ARN_BYTES >= "arn:::::deliverystream/".len() + 16 + "firehose".len() + 32 + 12 + NAME_BYTES);
 
 /// Bounds of connections, TLS and the files they need.
@@ -218,5 +222,7 @@ pub mod memory {
     /// Memory that calls for one more connection to the service, bytes.
     pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
     /// Share of the memory that a packet may have: one part in this many.
-    pub const PACKET_SHARE: usize = 24;
+    pub const PACKET_SHARE: usize = 16;
+    /// Share of the memory that a status message may have: one part in this many.
+    pub const STATUS_SHARE: usize = 64;
 }

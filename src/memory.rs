@@ -10,7 +10,7 @@ use std::fs;
 
 use crate::limits::{
     ARENA_BYTES, CHUNK_BYTES, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN, PUBLISHES_BYTES,
-    REPLY_BYTES, STATUS_BYTES, STATUS_IN_FLIGHT_BYTES, memory as limits,
+    REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN, memory as limits,
 };
 
 const KIB: usize = 1024;
@@ -36,6 +36,8 @@ pub struct Plan {
     pub packet: usize,
     /// Bytes read from the broker at a time.
     pub read: usize,
+    /// Largest status message, bytes.
+    pub status: usize,
 }
 
 /// `MemorySize` is too small.
@@ -71,9 +73,10 @@ impl Plan {
         let packet = (PACKET_BYTES_MIN + extra / limits::PACKET_SHARE).min(PACKET_BYTES_MAX);
         let read = packet.min(PUBLISHES_BYTES);
         let service = connections * CONNECTION;
-        let broker = broker(packet, read);
+        let status = (STATUS_BYTES_MIN + extra / limits::STATUS_SHARE).min(STATUS_BYTES);
+        let broker = broker(packet, read, status);
         let arena = total - program - RUNTIME - service - broker;
-        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read })
+        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read, status })
     }
 
     /// The most data memory: all but the program's files.
@@ -97,23 +100,25 @@ impl fmt::Display for Plan {
             writeln!(f, "{name:<28}{:>10} KB", bytes / KIB)?;
         }
         writeln!(f, "{:<28}{:>10} bytes", "largest MQTT packet", self.packet)?;
+        writeln!(f, "{:<28}{:>10} bytes", "largest status message", self.status)?;
         write!(f, "{:<28}{:>10}", "requests at a time", self.connections)
     }
 }
 
 const RUNTIME: usize = limits::HEAP + limits::THREADS * limits::THREAD + limits::STACK;
-/// An answer grows by doubling, so it takes twice its bound while it is copied, and is parsed in place.
-const CONNECTION: usize = limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * CHUNK_BYTES + 2 * REPLY_BYTES + limits::ENTRIES;
+/// An answer is parsed in place.
+const CONNECTION: usize = limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * CHUNK_BYTES + REPLY_BYTES + limits::ENTRIES;
 
-/// A group of publishes holds the buffers they were read into while the next one is read: two buffers, each of up to
-/// twice a packet while it grows.
-const fn broker(packet: usize, read: usize) -> usize {
-    limits::TLS + 4 * packet + 2 * read + STATUS_IN_FLIGHT_BYTES + 2 * STATUS_BYTES
+/// Publishes hold the buffer they were read into while a large one is read into another, which may move as it
+/// grows. Status messages: two with the broker, one made and one on its way to be sent, which is copied into a buffer
+/// that grows by doubling.
+const fn broker(packet: usize, read: usize, status: usize) -> usize {
+    limits::TLS + 2 * packet + 4 * read + 6 * status
 }
 
 /// The least total for which [`Plan::new`] succeeds.
 const fn least(program: usize) -> usize {
-    program + RUNTIME + CONNECTION + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN) + ARENA_BYTES
+    program + RUNTIME + CONNECTION + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN, STATUS_BYTES_MIN) + ARENA_BYTES
 }
 
 /// Bytes of all files mapped into the process: the most that program text and constants can take.

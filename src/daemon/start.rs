@@ -142,6 +142,7 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
         password: mqtt.password,
         packet_bytes: plan.packet,
         read_bytes: plan.read,
+        status_bytes: plan.status,
     });
     let broker_task = tokio::spawn(broker_task);
 

@@ -226,7 +226,9 @@ async fn reply(sender: &mut SendRequest<ChunkBody>, message: hyper::Request<Chun
         None => Failed::Sent(SendError::Broken(error.into_error())),
     })?;
     let (head, mut incoming) = response.into_parts();
-    let mut body = Vec::new();
+    // Taken at once, because a vector that grows takes twice its size for a moment.
+    let expected = incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    let mut body = Vec::with_capacity(expected.map_or(REPLY_BYTES, |length| length.min(REPLY_BYTES)));
     loop {
         let frame = core::future::poll_fn(|cx| core::pin::Pin::new(&mut incoming).poll_frame(cx)).await;
         let Some(frame) = frame.transpose().map_err(SendError::Broken)? else { break };

@@ -116,6 +116,8 @@ impl StatusQueue {
     /// than `limit`. An entry that alone is longer is lost. Answers how many entries the message has.
     pub fn next_message(&mut self, arena: &mut Arena, limit: usize, message: &mut Vec<u8>) -> usize {
         message.clear();
+        // At once, because a vector that grows takes twice its size for a moment.
+        message.reserve_exact(limit.min(self.blocks * BLOCK_BYTES + ENVELOPE));
         let (open, close, most): (&[u8], &[u8], _) =
             if self.version == 1 { (b"", b"", 1) } else { (b"{\"response\":[", b"]}", usize::MAX) };
         let mut entries = 0;
@@ -153,6 +155,9 @@ impl StatusQueue {
         (self.read, self.blocks) = (0, 0);
     }
 }
+
+/// Bytes of a message that are not entries.
+const ENVELOPE: usize = 32;
 
 /// Appends the line that begins at `read` in the first block, and answers where the next one begins.
 fn copy_line(arena: &Arena, chain: Chain, read: usize, line: &mut Vec<u8>) -> (Block, usize) {

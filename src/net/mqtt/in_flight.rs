@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use crate::limits::{STATUS_BYTES, STATUS_IN_FLIGHT, STATUS_IN_FLIGHT_BYTES};
+use crate::limits::{STATUS_IN_FLIGHT, STATUS_IN_FLIGHT_FULL};
 
 /// In the order in which they were sent first.
 #[derive(Debug, Default)]
@@ -20,9 +20,10 @@ impl InFlight {
     }
 
     /// Whether another message may be sent, to a broker that takes `receive_maximum` at a time.
-    pub(super) fn has_room(&self, receive_maximum: u16) -> bool {
+    /// `largest` is the size of a full message, bytes.
+    pub(super) fn has_room(&self, receive_maximum: u16, largest: usize) -> bool {
         self.messages.len() < STATUS_IN_FLIGHT.min(receive_maximum.into())
-            && self.bytes + STATUS_BYTES <= STATUS_IN_FLIGHT_BYTES
+            && self.bytes + largest <= STATUS_IN_FLIGHT_FULL * largest
     }
 
     /// Keeps `message` and gives it a packet id; `None` without room.
@@ -55,6 +56,8 @@ const LAST_ID: u16 = 60_000;
 mod tests {
     use super::*;
 
+    const FULL: usize = 1000;
+
     #[test]
     fn a_message_stays_until_it_is_acknowledged() {
         let mut in_flight = InFlight::default();
@@ -68,15 +71,15 @@ mod tests {
     #[test]
     fn count_and_bytes_are_bounded() {
         let mut in_flight = InFlight::default();
-        while in_flight.has_room(u16::MAX) {
+        while in_flight.has_room(u16::MAX, FULL) {
             in_flight.insert(Bytes::from_static(b"small")).unwrap();
         }
         assert_eq!(in_flight.messages.len(), STATUS_IN_FLIGHT);
         let mut in_flight = InFlight::default();
-        while in_flight.has_room(u16::MAX) {
-            in_flight.insert(Bytes::from(vec![0; STATUS_BYTES])).unwrap();
+        while in_flight.has_room(u16::MAX, FULL) {
+            in_flight.insert(Bytes::from(vec![0; FULL])).unwrap();
         }
-        assert_eq!(in_flight.bytes, STATUS_IN_FLIGHT_BYTES);
-        assert!(!InFlight::default().has_room(0), "the broker's receive maximum counts, too");
+        assert_eq!(in_flight.bytes, STATUS_IN_FLIGHT_FULL * FULL);
+        assert!(!InFlight::default().has_room(0, FULL), "the broker's receive maximum counts, too");
     }
 }

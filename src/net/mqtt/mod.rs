@@ -46,6 +46,8 @@ pub struct Settings {
     pub packet_bytes: usize,
     /// Bytes read at a time.
     pub read_bytes: usize,
+    /// Largest status message, bytes.
+    pub status_bytes: usize,
 }
 
 /// What the broker's side says to the relay's.

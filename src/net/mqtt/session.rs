@@ -5,7 +5,7 @@
 //! acknowledged with one write. Nothing is read in between, so what is held here is one group and the bytes
 //! of one read.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
@@ -20,7 +20,6 @@ use super::in_flight::InFlight;
 use super::{Ends, Inbound, MqttError, Settings};
 use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BYTES, RECEIVE_MAXIMUM, SESSION_EXPIRY,
-    STATUS_BYTES,
 };
 use crate::net::connect::{Stream, connect};
 use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC, STATUS_TOPIC};
@@ -45,6 +44,7 @@ pub(super) struct Session {
     group: Vec<Publish>,
     last_write: Instant,
     ping_unanswered: bool,
+    read_bytes: usize,
 }
 
 /// Why a session ended.
@@ -87,12 +87,12 @@ impl Session {
         if answer.code != ConnectReturnCode::Success {
             return Err(MqttError::Refused(answer.code));
         }
-        let mut session = Self::new(framed, answer);
+        let mut session = Self::new(framed, &answer, settings);
         session.subscribe().await?;
         Ok(session)
     }
 
-    fn new(mut framed: Framed<Stream, Packets>, answer: ConnAck) -> Self {
+    fn new(mut framed: Framed<Stream, Packets>, answer: &ConnAck, settings: &Settings) -> Self {
         let properties = answer.properties.as_ref();
         let most = properties.and_then(|all| all.max_packet_size);
         framed.codec_mut().limit_outgoing(most);
@@ -100,8 +100,9 @@ impl Session {
             framed,
             qos: if properties.and_then(|all| all.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce },
             receive_maximum: properties.and_then(|all| all.receive_max).unwrap_or(u16::MAX),
-            status_bytes: most
-                .map_or(STATUS_BYTES, |most| STATUS_BYTES.min((most as usize).saturating_sub(STATUS_HEADER))),
+            status_bytes: most.map_or(settings.status_bytes, |most| {
+                settings.status_bytes.min((most as usize).saturating_sub(STATUS_HEADER))
+            }),
             keep_alive: properties
                 .and_then(|all| all.server_keep_alive)
                 .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.max(1).into())),
@@ -109,6 +110,7 @@ impl Session {
             group: Vec::with_capacity(PUBLISHES),
             last_write: Instant::now(),
             ping_unanswered: false,
+            read_bytes: settings.read_bytes,
         }
     }
 
@@ -143,7 +145,7 @@ impl Session {
                 return Ok(End::Stopped);
             }
             let ping_at = self.last_write + self.keep_alive.mul_f32(PING_AFTER);
-            let room = granted && !stopping && in_flight.has_room(self.receive_maximum);
+            let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
             tokio::select! {
                 packet = self.framed.next() => {
                     let packet = packet.ok_or(MqttError::Closed)??;
@@ -226,6 +228,11 @@ impl Session {
             self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
         }
         self.group = group;
+        // The buffer grew with a large packet and would stay so.
+        let buffer = self.framed.read_buffer_mut();
+        if buffer.is_empty() && buffer.capacity() > self.read_bytes {
+            *buffer = BytesMut::with_capacity(self.read_bytes);
+        }
         self.flush().await?;
         Ok(true)
     }
