@@ -1,4 +1,41 @@
-//! firehose-connector
+//! firehose-connector: takes MQTT publishes, holds them inside a memory budget, sends them to Amazon Data
+//! Firehose in signed batches, and answers on MQTT with one status for each record.
+//!
+//! # The tour
+//!
+//! ```text
+//!      MQTT broker                                          Amazon Data Firehose
+//!          | publishes                                           ^  | answer
+//!          v                                                     |  v
+//!   net::mqtt  one session at a time                 net::http  one request for each connection
+//!          |                       ^                       ^        |
+//!          | groups of publishes   | status messages       | chunks |
+//!          v                       |                       |        v
+//!   daemon     one loop, one owner: takes what happened, then sends what is due
+//!          |                       ^                       ^        |
+//!          | accept                | next_status           |        | handle_outcome
+//!          v                       |                       |        v
+//!   relay      arena, queues, batches, statuses      firehose   bodies, signatures, answers
+//! ```
+//!
+//! To follow one record: [`net::mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
+//! [`Relay::accept`](relay::Relay::accept) for each. The record is copied once, into the [`relay::arena`], or answered with a
+//! `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it; `daemon::uplink` runs
+//! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
+//! ([`net::http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
+//! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
+//!
+//! # The rules
+//!
+//! - Modules use what stands to their right: `main`, [`daemon`], [`net`], [`firehose`], [`relay`], then [`time`] and
+//!   [`limits`]. `scripts/layers` checks it.
+//! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a deadline.
+//! - Every bound is in [`limits`], and [`memory`] shows how they add up to `MemorySize`.
+//! - One loop owns the relay. Tasks speak through bounded channels.
+//! - What the process was told is in [`config`]; how it is told, in [`cli`].
+
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod config;
 pub mod daemon;
