@@ -50,9 +50,6 @@ impl Relay {
     fn hold_binary(&mut self, now: Instant, id: &str, payload: &[u8]) -> Result<(), Refusal<'static>> {
         self.hold(now, DEFAULT, |record| {
             record.data(payload)?;
-            if id.is_empty() {
-                return Ok(());
-            }
             write_json(record, id).map_err(|_| Refusal::MemoryFull)
         })
     }

@@ -255,7 +255,7 @@ impl Model {
             for (status, id) in parts {
                 let number = id.as_str().unwrap().parse().unwrap();
                 let success = status["status"] == "success";
-                if let Some(code) = status.get("ErrorCode").or(status.get("error")) {
+                if let Some(code) = status.get("ErrorCode").or_else(|| status.get("error")) {
                     *self.codes.entry(code.as_str().unwrap().to_owned()).or_default() += 1;
                 }
                 assert_eq!(self.statuses.insert(number, success), None, "record {number} has two statuses");

@@ -168,6 +168,7 @@ fn a_busy_stream_lets_the_others_have_their_turn() {
     let mut turns = vec![s.expect_sent(DEFAULT)];
     s.at(10_000);
     for turn in ["b", "c", DEFAULT, DEFAULT] {
+        s.expect_no_batch();
         s.deliver(turns.pop().unwrap());
         turns.push(s.expect_sent(turn));
     }

@@ -4,7 +4,8 @@ use firehose_connector::limits::RECORD_BYTES;
 use firehose_connector::relay::Accepted;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 
-use crate::support::scenario::{ARN, DEFAULT, MIB, Scenario, Setup, compact, delivered};
+use crate::support::compact;
+use crate::support::scenario::{ARN, DEFAULT, MIB, Scenario, Setup, delivered};
 
 /// A scenario in which each record is sent at once.
 fn direct() -> Scenario {

@@ -215,6 +215,31 @@ fn no_status_is_lost_while_the_broker_takes_them_however_slowly() {
 }
 
 #[test]
+fn the_statuses_of_batches_in_flight_have_their_room_even_when_records_take_all_other_memory() {
+    let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 900, ..Setup::default() });
+    s.broker(Broker::Busy);
+    let streams = ["a", "b", "c", "d"];
+    let fill = |s: &mut Scenario| {
+        while s.publish_to("other", "id", &"x".repeat(5_000)) == Accepted::Held {}
+        while s.publish_to("other", "id", "") == Accepted::Held {}
+    };
+    for round in 0..2_000 {
+        s.publish_to(streams[round % 4], "id", "x");
+    }
+    fill(&mut s);
+    let lost = s.relay().lost_statuses();
+    let record_id = "r".repeat(224);
+    while let Some(sent) = s.take_sent() {
+        let records = vec![delivered(&record_id); sent.data.len()];
+        s.answer(sent, &records);
+        fill(&mut s);
+    }
+    assert_eq!(s.relay().lost_statuses(), lost);
+    s.broker(Broker::Takes).take_statuses();
+    while s.take_sent().is_some() {}
+}
+
+#[test]
 fn a_service_with_many_words_for_each_of_many_records_loses_no_status() {
     let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, queue_size: 2000, ..Setup::default() });
     let streams = ["a", "b", "c", "d"];

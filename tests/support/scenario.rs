@@ -23,6 +23,8 @@ use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled};
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
+use super::compact;
+
 /// What all ARNs of a scenario begin with; the rest is the stream's name.
 pub const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/";
 /// Name of the default delivery stream.
@@ -384,19 +386,4 @@ pub fn delivered(record_id: &str) -> RecordOutcome<'_> {
 /// The service refused the record for good.
 pub fn rejected<'a>(code: &'a str, message: &'a str) -> RecordOutcome<'a> {
     RecordOutcome::Rejected { code, message }
-}
-
-/// A JSON text without the white space between its tokens.
-pub fn compact(json: &str) -> String {
-    let (mut in_string, mut escaped) = (false, false);
-    json.chars()
-        .filter(|character| {
-            let kept = in_string || !character.is_whitespace();
-            if *character == '"' && !escaped {
-                in_string = !in_string;
-            }
-            escaped = *character == '\\' && !escaped;
-            kept
-        })
-        .collect()
 }
