@@ -93,8 +93,9 @@ impl Daemon {
             _ = interrupt.recv() => Turn::Signal,
             event = self.events.recv() => Turn::Event(event),
             Ok(()) = self.credentials.changed() => Turn::Credentials,
-            inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
+            // Before what comes in: a flood of bad messages must not keep the answers back.
             Ok(_) = self.broker.statuses.reserve(), if has_status => Turn::Status,
+            inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
             () = sleep_until(self.clock.at(deadline.unwrap_or_default())), if deadline.is_some() => Turn::Time,
         }
     }

@@ -83,6 +83,13 @@ impl Records<'_> {
 }
 
 impl Entry<'_> {
+    /// It says something, and no more than a status has room for.
+    fn is_readable(&self) -> bool {
+        let length = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |text| text.len());
+        let longest = length(&self.record_id).max(length(&self.error_code));
+        (self.record_id.is_some() || self.error_code.is_some()) && longest <= ERROR_MESSAGE_BYTES
+    }
+
     // A failed entry may carry a record id all the same, so the error code decides.
     fn outcome(&self) -> RecordOutcome<'_> {
         match (&self.error_code, &self.record_id) {
@@ -112,7 +119,7 @@ pub fn read<'a>(call: Call, sent: usize, reply: &Reply<'a>) -> Answer<'a> {
         Call::PutRecordBatch => serde_json::from_slice::<Batch<'_>>(reply.body).map(|batch| batch.request_responses.0),
     };
     match entries {
-        Ok(entries) if entries.iter().any(|entry| entry.error_code.is_none() && entry.record_id.is_none()) => {
+        Ok(entries) if !entries.iter().all(Entry::is_readable) => {
             Answer::Unreadable(Unreadable::Foreign { status: OK })
         }
         Ok(entries) if entries.len() == sent => Answer::Records(Records(entries)),
@@ -148,7 +155,7 @@ fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
     let kind = reply.error_type.map(Cow::Borrowed).or_else(|| document.kind.or(document.code).map(|text| text.0))?;
     let code = map(kind, |kind| {
         let kind = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
-        kind.split_once(':').map_or(kind, |(name, _)| name)
+        cut(kind.split_once(':').map_or(kind, |(name, _)| name))
     });
     let message = map(document.message.or(document.capital_message).map(|text| text.0).unwrap_or_default(), cut);
     Some(Answer::Refused { class: class_of(&code, reply.status), code, message })

@@ -3,8 +3,7 @@
 //! A body is never held whole. Its length is known beforehand, and it is produced twice: once into
 //! SHA-256 for the signature, once for the socket. Records may be accepted in between.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::{AsOut as _, STANDARD};
 
 use crate::relay::Batch;
 use crate::relay::arena::Arena;
@@ -162,8 +161,8 @@ impl Out<'_> {
             }
             // Only the last piece of a record, taken whole, has a length not divisible by 3, so padding
             // stands at the end alone; and `room` was counted, so the slice is never too small.
-            let written = STANDARD.encode_slice(&piece[..length], &mut self.chunk[self.used..]).unwrap_or_default();
-            self.used += written;
+            let written = STANDARD.encode(&piece[..length], self.chunk[self.used..].as_out());
+            self.used += written.len();
             cursor.advance(arena, length);
         }
     }

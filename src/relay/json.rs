@@ -6,9 +6,8 @@ use crate::limits::NESTING;
 /// Whether `text` nests arrays and objects no deeper than [`NESTING`] levels.
 #[must_use]
 pub fn nests_within_bound(text: &[u8]) -> bool {
-    let opens = |byte: &&u8| matches!(byte, b'[' | b'{');
-    // Counting is one pass of vector instructions and settles it for every ordinary message.
-    text.iter().filter(opens).count() <= NESTING || depth(text) <= NESTING
+    // An ordinary message has so few brackets that finding them is all.
+    memchr::memchr2_iter(b'[', b'{', text).nth(NESTING).is_none() || depth(text) <= NESTING
 }
 
 fn depth(text: &[u8]) -> usize {
@@ -44,7 +43,7 @@ pub struct LoneSurrogate;
 pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     while !rest.is_empty() {
-        let plain = rest.bytes().position(|byte| byte == b'\\').unwrap_or(rest.len());
+        let plain = memchr::memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
         let (before, escape) = rest.split_at(plain);
         if !before.is_empty() {
             piece(before.as_bytes())?;

@@ -49,7 +49,7 @@ impl Relay {
         if let Some(stream) = &mut self.streams[batch.stream] {
             stream.requests -= 1;
             stream.in_flight -= count;
-            if settled.succeeded + settled.failed > 0 {
+            if settled.succeeded + settled.failed > settled.retried {
                 stream.progressed();
             }
             if settled.retried > 0 {

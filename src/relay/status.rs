@@ -164,7 +164,7 @@ fn copy_line(arena: &Arena, chain: Chain, read: usize, line: &mut Vec<u8>) -> (B
     let (mut block, mut place) = (chain.first, read);
     loop {
         let bytes = &chain.bytes(arena, block)[place..];
-        if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        if let Some(end) = memchr::memchr(b'\n', bytes) {
             line.extend_from_slice(&bytes[..end]);
             return (block, place + end + 1);
         }

@@ -84,10 +84,9 @@ impl DeliveryStream {
         batch
     }
 
-    /// A request settled at least one record.
+    /// A request settled most of its records.
     pub fn progressed(&mut self) {
         self.failures = 0;
-        self.retry_at = Instant::default();
         self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
     }
 

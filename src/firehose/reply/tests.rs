@@ -41,6 +41,7 @@ fn what_is_not_the_services_json_is_never_permanent() {
         (200, "<html>Please log in</html>"),
         (200, "{}"),
         (200, r#"{"RequestResponses":[{}]}"#),
+        (200, &format!(r#"{{"RequestResponses":[{{"RecordId":"{}"}}]}}"#, "x".repeat(1025))),
         (302, ""),
         (403, "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"),
         (404, "{\"message\":\"no such page\"}"),
