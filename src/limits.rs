@@ -50,8 +50,10 @@ pub const CONNECTIONS: usize = 4;
 pub const SINGLE_IN_FLIGHT: usize = 4;
 /// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and what stands around it.
 pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
-/// Bytes of a request body encoded at a time.
-pub const CHUNK_BYTES: usize = 16 * 1024;
+/// Bytes of a request body encoded at a time, at most and where memory is scarce. Each chunk is a write to the socket.
+pub const CHUNK_BYTES: usize = 64 * 1024;
+/// See [`CHUNK_BYTES`].
+pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
 /// taken as unreadable: its batch is sent again with half as many records.
 pub const REPLY_BYTES: usize = 256 * 1024;
@@ -223,6 +225,8 @@ pub mod memory {
     pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
     /// Share of the memory that a packet may have: one part in this many.
     pub const PACKET_SHARE: usize = 16;
+    /// Share of the memory that a chunk of a request body may have: one part in this many.
+    pub const CHUNK_SHARE: usize = 256;
     /// Share of the memory that a status message may have: one part in this many.
     pub const STATUS_SHARE: usize = 64;
 }

@@ -9,8 +9,8 @@ use core::fmt;
 use std::fs;
 
 use crate::limits::{
-    ARENA_BYTES, CHUNK_BYTES, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN, PUBLISHES_BYTES,
-    REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN, memory as limits,
+    ARENA_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN,
+    PUBLISHES_BYTES, REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN, memory as limits,
 };
 
 const KIB: usize = 1024;
@@ -38,6 +38,8 @@ pub struct Plan {
     pub read: usize,
     /// Largest status message, bytes.
     pub status: usize,
+    /// Bytes of a request body encoded at a time.
+    pub chunk: usize,
 }
 
 /// `MemorySize` is too small.
@@ -72,11 +74,12 @@ impl Plan {
         let connections = (1 + extra / limits::PER_CONNECTION).min(CONNECTIONS);
         let packet = (PACKET_BYTES_MIN + extra / limits::PACKET_SHARE).min(PACKET_BYTES_MAX);
         let read = packet.min(PUBLISHES_BYTES);
-        let service = connections * CONNECTION;
+        let chunk = (CHUNK_BYTES_MIN + extra / limits::CHUNK_SHARE).min(CHUNK_BYTES);
+        let service = connections * connection(chunk);
         let status = (STATUS_BYTES_MIN + extra / limits::STATUS_SHARE).min(STATUS_BYTES);
         let broker = broker(packet, read, status);
         let arena = total - program - RUNTIME - service - broker;
-        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read, status })
+        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read, status, chunk })
     }
 
     /// The most data memory: all but the program's files.
@@ -106,8 +109,10 @@ impl fmt::Display for Plan {
 }
 
 const RUNTIME: usize = limits::HEAP + limits::THREADS * limits::THREAD + limits::STACK;
-/// An answer is parsed in place.
-const CONNECTION: usize = limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * CHUNK_BYTES + REPLY_BYTES + limits::ENTRIES;
+/// Chunks: one being written, one asked for. An answer is parsed in place.
+const fn connection(chunk: usize) -> usize {
+    limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::ENTRIES
+}
 
 /// Publishes hold the buffer they were read into while a large one is read into another, which may move as it
 /// grows. Status messages: two with the broker, one made and one on its way to be sent, which is copied into a buffer
@@ -118,7 +123,11 @@ const fn broker(packet: usize, read: usize, status: usize) -> usize {
 
 /// The least total for which [`Plan::new`] succeeds.
 const fn least(program: usize) -> usize {
-    program + RUNTIME + CONNECTION + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN, STATUS_BYTES_MIN) + ARENA_BYTES
+    program
+        + RUNTIME
+        + connection(CHUNK_BYTES_MIN)
+        + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN, STATUS_BYTES_MIN)
+        + ARENA_BYTES
 }
 
 /// Bytes of all files mapped into the process: the most that program text and constants can take.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use data_encoding::BASE64;
 use firehose_connector::firehose::credentials::Credentials;
 use firehose_connector::firehose::endpoint::{Variant, host};
-use firehose_connector::firehose::request::{CHUNK_BYTES_MIN, Call, Encoder, body_len};
+use firehose_connector::firehose::request::{TEXT_BYTES, Call, Encoder, body_len};
 use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::limits::BATCH_BODY_BYTES;
 use firehose_connector::relay::arn::DeliveryStreamArn;
@@ -103,7 +103,7 @@ proptest! {
         name in "[a-zA-Z0-9_.-]{1,64}",
         single: bool,
         records in proptest::collection::vec(record(), 1..40),
-        chunks in proptest::collection::vec(CHUNK_BYTES_MIN..2_000, 1..5),
+        chunks in proptest::collection::vec(TEXT_BYTES..2_000, 1..5),
     ) {
         check(&name, single, &records, &chunks);
     }

@@ -153,7 +153,7 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
         tokio::spawn(http::serve(requests, event.clone(), service_tls.clone()));
         request
     });
-    let uplink = Uplink::new(aws.clone(), connections);
+    let uplink = Uplink::new(aws.clone(), plan.chunk, connections);
 
     let (found, credentials) = watch::channel(None);
     let (renew, renewals) = mpsc::channel(1);

@@ -12,9 +12,9 @@ use crate::firehose::credentials::Credentials;
 use crate::firehose::endpoint;
 use crate::firehose::error_code::Class;
 use crate::firehose::reply::{self, Answer, Unreadable};
-use crate::firehose::request::{CHUNK_BYTES_MIN, Call, Encoder, body_len};
+use crate::firehose::request::{Call, Encoder, body_len};
 use crate::firehose::sign::{SignError, Unsigned, headers};
-use crate::limits::{CHUNK_BYTES, NAME_BYTES};
+use crate::limits::NAME_BYTES;
 use crate::net::clock::Clock;
 use crate::net::http::{Reply, Request, SendError, Target};
 use crate::relay::arn::DeliveryStreamArn;
@@ -28,6 +28,7 @@ pub(super) struct Uplink {
     connections: Vec<Connection>,
     last_number: u64,
     scratch: BytesMut,
+    chunk: usize,
 }
 
 /// One connection's task, and the batch that is on it.
@@ -69,9 +70,10 @@ pub(super) enum Problem {
 }
 
 impl Uplink {
-    pub(super) fn new(aws: Aws, requests: impl Iterator<Item = mpsc::Sender<Request>>) -> Self {
+    /// Encodes bodies `chunk` bytes at a time.
+    pub(super) fn new(aws: Aws, chunk: usize, requests: impl Iterator<Item = mpsc::Sender<Request>>) -> Self {
         let connections = requests.map(|requests| Connection { requests, target: None, busy: None }).collect();
-        Self { aws, connections, last_number: 0, scratch: BytesMut::new() }
+        Self { aws, connections, last_number: 0, scratch: BytesMut::new(), chunk }
     }
 
     /// Sends `batch`, or puts it back into its queue when it cannot be signed.
@@ -119,7 +121,7 @@ impl Uplink {
         let call = Call::of(batch);
         let mut hash = Context::new(&SHA256);
         let mut encoder = Encoder::new(batch);
-        self.scratch.resize(CHUNK_BYTES, 0);
+        self.scratch.resize(self.chunk, 0);
         loop {
             let length = encoder.encode(arn.name, arena, &mut self.scratch);
             if length == 0 {
@@ -172,7 +174,7 @@ impl Uplink {
         };
         let Some((_, arena)) = relay.batch(batch) else { return };
         // The connection has let go of the chunk before, so this takes the same memory again.
-        self.scratch.resize(CHUNK_BYTES.max(CHUNK_BYTES_MIN), 0);
+        self.scratch.resize(self.chunk, 0);
         let length = busy.encoder.encode(&busy.name, arena, &mut self.scratch);
         let chunk = self.scratch.split_to(length).freeze();
         // It asked for one, so there is room; or it is over.

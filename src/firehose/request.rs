@@ -24,8 +24,8 @@ const _: () = assert!(
     crate::limits::ENVELOPE_BYTES >= OPEN.len() + crate::limits::NAME_BYTES + RECORDS.len() + CLOSE_RECORDS.len()
 );
 
-/// Smallest chunk: the envelope, or the text around a record, is never split.
-pub const CHUNK_BYTES_MIN: usize = 256;
+/// Room that the envelope needs: it is never split, so no chunk may be smaller.
+pub const TEXT_BYTES: usize = 256;
 
 /// Which of the two calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,16 +89,16 @@ impl Encoder {
         Self { call: Call::of(batch), records: batch.records, state: State::Start }
     }
 
-    /// Writes the next chunk to the front of `chunk`, which has at least [`CHUNK_BYTES_MIN`] bytes. Answers how
+    /// Writes the next chunk to the front of `chunk`, which has at least [`TEXT_BYTES`] bytes. Answers how
     /// many bytes that are; zero: the body is complete.
     ///
     /// `name` and `arena` are the same for all chunks of a body.
     pub fn encode(&mut self, name: &str, arena: &Arena, chunk: &mut [u8]) -> usize {
-        debug_assert!(chunk.len() >= CHUNK_BYTES_MIN, "a chunk holds the envelope");
+        debug_assert!(chunk.len() >= TEXT_BYTES, "a chunk holds the envelope");
         let mut out = Out { chunk, used: 0 };
         loop {
             self.state = match self.state {
-                State::Start if out.room() >= CHUNK_BYTES_MIN => {
+                State::Start if out.room() >= TEXT_BYTES => {
                     out.text(OPEN);
                     out.text(name);
                     out.text(if self.call == Call::PutRecord { RECORD } else { RECORDS });
