@@ -54,6 +54,15 @@ def test_the_broker_is_killed_and_what_the_connector_holds_is_not_lost(broker, c
     assert connector.alive()
 
 
+def test_what_is_published_while_the_connector_is_away_is_kept_by_the_broker(connect, connectors, client, broker, standin):
+    assert connect().stop() == 0
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(50))
+    connectors(broker.port, standin.url)
+    entries = client.wait_entries(50)
+    assert ids(entries) == {f"id {number}" for number in range(50)}
+    assert standin.wait_accepted(50)["repeated"] == 0
+
+
 def test_statuses_wait_while_the_broker_is_away(broker, connect, client, standin):
     standin.set_faults(down=True)
     connect()

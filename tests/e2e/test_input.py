@@ -5,7 +5,8 @@ import json
 import pytest
 
 from parts.client import BINARY, MESSAGE
-from parts.connector import definition
+from parts.connector import CLIENT_ID, definition
+from parts.waiting import until
 
 BAD = [
     ("not JSON at all", b"temperature=21", "", ""),
@@ -105,10 +106,15 @@ def test_empty_data_is_delivered_as_an_empty_record(connect, client, standin):
     assert standin.records() == [b"", b""]
 
 
-def test_a_retained_publish_is_one_record(connect, client, standin):
+def test_a_retained_publish_is_one_record_however_often_the_broker_restarts(broker, connect, client, standin):
     connect()
     client.publish(BINARY + "retained", b"kept by the broker", retain=True)
     client.wait_entries(1)
+    broker.stop()
+    client.subscribed.clear()
+    broker.start()
+    client.wait_subscribed()
+    until(lambda: broker.connections(CLIENT_ID) == 2, "the connector to come back", within=60)
     client.publish(BINARY + "after", b"after")
     client.wait_entries(2)
     assert standin.records() == [b"kept by the broker", b"after"]
