@@ -61,6 +61,8 @@ pub const REPLY_BYTES: usize = 256 * 1024;
 pub const ERROR_MESSAGE_BYTES: usize = 1024;
 /// First delay after a failed request; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
+/// Longest delay after a request of which less than half was put off.
+pub const BACKOFF_PUT_OFF: Duration = Duration::from_millis(100);
 /// Longest delay between two attempts of a delivery stream.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
 /// Shortest delay, so that jitter never makes a busy loop.

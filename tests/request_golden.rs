@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use data_encoding::BASE64;
 use firehose_connector::firehose::credentials::Credentials;
 use firehose_connector::firehose::endpoint::{Variant, host};
-use firehose_connector::firehose::request::{TEXT_BYTES, Call, Encoder, body_len};
+use firehose_connector::firehose::request::{Call, Encoder, TEXT_BYTES, body_len};
 use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::limits::BATCH_BODY_BYTES;
 use firehose_connector::relay::arn::DeliveryStreamArn;

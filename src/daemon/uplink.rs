@@ -238,6 +238,8 @@ impl Uplink {
                     }
                     Answer::Unreadable(unreadable) => {
                         done.settled = relay.handle_outcome(now, batch, Outcome::Retry);
+                        // It may have been a proxy, and it may have been about the key; asking anew does no harm.
+                        done.renew_credentials = matches!(unreadable, Unreadable::Foreign { status: 401 | 403 });
                         done.problem = Some(Problem::Unreadable(unreadable));
                     }
                 }

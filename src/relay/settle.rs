@@ -49,10 +49,12 @@ impl Relay {
         if let Some(stream) = &mut self.streams[batch.stream] {
             stream.requests -= 1;
             stream.in_flight -= count;
-            if settled.succeeded + settled.failed > settled.retried {
+            if settled.retried < count.div_ceil(2) {
                 stream.progressed();
-            }
-            if settled.retried > 0 {
+                if settled.retried > 0 {
+                    stream.put_off(now, &mut self.jitter);
+                }
+            } else {
                 stream.failed(now, &mut self.jitter);
             }
             if matches!(outcome, Outcome::RetrySmaller) {

@@ -4,7 +4,9 @@ use super::arena::Arena;
 use super::arn::DeliveryStreamArn;
 use super::backoff::{self, Jitter};
 use super::queue::RecordQueue;
-use crate::limits::{ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES};
+use crate::limits::{
+    ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_PUT_OFF, BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES,
+};
 use crate::time::{Duration, Instant};
 
 /// Bytes of a batch that are left for records.
@@ -90,7 +92,12 @@ impl DeliveryStream {
         self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
     }
 
-    /// A request brought nothing, or not all: wait. Requests that were in flight together fail as one.
+    /// A few records of a request were put off: a short pause, for the rest goes through.
+    pub fn put_off(&mut self, now: Instant, jitter: &mut Jitter) {
+        self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
+    }
+
+    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one.
     pub fn failed(&mut self, now: Instant, jitter: &mut Jitter) {
         if now < self.retry_at {
             return;

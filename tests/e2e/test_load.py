@@ -22,7 +22,7 @@ def test_nothing_is_lost_repeated_or_left_without_a_status(faults, broker, stand
     standin.set_faults(**faults)
     connector = connect(definition(DeliveryStreamQueueSize=str(COUNT)))
     # 100 MB do not fit in MemorySize, so while the connector backs off the input must not run away from it.
-    rate = ["--rate", "1000"] if faults else []
+    rate = ["--rate", "5000"] if faults else []
     start = time.monotonic()
     command = [TARGET / "release/examples/load", "--port", str(broker.port), "--count", str(COUNT), *rate]
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=900).stdout)
