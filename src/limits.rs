@@ -207,7 +207,8 @@ pub mod credentials {
     pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
 }
 
-/// What parts of the process take that no bound above says. Measured, with some room: see `scripts/memory`.
+/// What parts of the process take that no bound above says. Measured, with some room, by
+/// `tests/e2e/test_memory.py`.
 pub mod memory {
     /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
     pub const HEAP: usize = 640 * 1024;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, Config};
 use firehose_connector::daemon;
+use firehose_connector::net::chain;
 
 fn main() -> ExitCode {
     ExitCode::from(match cli::parse(std::env::args_os().skip(1)) {
@@ -56,7 +57,7 @@ fn load(definition: Option<&Path>) -> Result<Config, u8> {
 }
 
 fn fail(error: &daemon::RunError) -> u8 {
-    complain(&format!("{}\n", daemon::chain(error)));
+    complain(&format!("{}\n", chain(error)));
     if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
 }
 

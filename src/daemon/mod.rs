@@ -7,7 +7,6 @@ mod report;
 mod start;
 mod uplink;
 
-pub use report::chain;
 pub use start::{RunError, check, run};
 
 use bytes::Bytes;

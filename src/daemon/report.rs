@@ -2,15 +2,13 @@
 //!
 //! Whatever a peer can cause again and again passes a [`Limit`], and what was held back is counted.
 
-use core::error::Error;
-use core::fmt::Write as _;
-
 use log::{debug, error, info, warn};
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
 
 use super::uplink::{Done, Problem};
 use crate::firehose::sign::SignError;
 use crate::limits::{LOG_BURST, LOG_INTERVAL};
+use crate::net::chain;
 use crate::net::mqtt::MqttError;
 use crate::relay::Counters;
 use crate::time::{Duration, Instant};
@@ -152,19 +150,6 @@ impl Limit {
         let held_back = core::mem::take(&mut self.held_back);
         Some(if held_back == 0 { String::new() } else { format!(" ({held_back} lines like this were left out)") })
     }
-}
-
-/// An error and its causes in one line.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        // Writing to a String cannot fail.
-        let _: core::fmt::Result = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -87,13 +87,16 @@ pub fn run(config: Config) -> Result<(), RunError> {
     memory::enforce(&plan).map_err(RunError::System)?;
     log::debug!("memory\n{plan}");
     let runtime = runtime().map_err(RunError::System)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
         let daemon = assemble(config, &plan)?;
         daemon.run(terminate, interrupt).await;
         Ok(())
-    })
+    });
+    // A name server that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// One thread runs everything; others come and go to resolve names.

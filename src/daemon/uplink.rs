@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use ring::digest::{Context, SHA256};
 use tokio::sync::mpsc;
 
-use super::report::chain;
 use crate::config::Aws;
 use crate::firehose::credentials::Credentials;
 use crate::firehose::endpoint;
@@ -15,6 +14,7 @@ use crate::firehose::reply::{self, Answer, Unreadable};
 use crate::firehose::request::{Call, Encoder, body_len};
 use crate::firehose::sign::{SignError, Unsigned, headers};
 use crate::limits::NAME_BYTES;
+use crate::net::chain;
 use crate::net::clock::Clock;
 use crate::net::http::{Reply, Request, SendError, Target};
 use crate::relay::arn::DeliveryStreamArn;
@@ -84,27 +84,23 @@ impl Uplink {
         batch: BatchId,
         credentials: &Credentials,
     ) -> Result<(), SignError> {
-        let prepared = self.prepare(relay, clock, &batch, credentials);
-        let back = match prepared {
-            Ok(Some((request, busy))) => match self.idle_connection(&request.target) {
-                // An idle connection waits for a request, so there is room.
-                Some(connection) => {
-                    connection.target = Some(request.target.clone());
-                    let sent = connection.requests.try_send(request).is_ok();
-                    if sent {
-                        connection.busy = Some((batch, busy));
-                        return Ok(());
-                    }
-                    Ok(())
-                }
-                None => Ok(()),
-            },
-            // A batch of this relay has a delivery stream with a valid ARN.
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
+        let (prepared, result) = match self.prepare(relay, clock, &batch, credentials) {
+            Ok(prepared) => (prepared, Ok(())),
+            Err(error) => (None, Err(error)),
         };
+        if let Some((request, busy)) = prepared
+            && let Some(connection) = self.idle_connection(&request.target)
+        {
+            connection.target = Some(request.target.clone());
+            if connection.requests.try_send(request).is_ok() {
+                connection.busy = Some((batch, busy));
+                return Ok(());
+            }
+        }
+        // Not signed. Anything else cannot be: the relay has as many batches in flight as there are connections, and
+        // an idle one waits for a request.
         relay.handle_outcome(clock.now(), batch, Outcome::Retry);
-        back
+        result
     }
 
     fn prepare(

@@ -136,7 +136,11 @@ impl error::Error for SendError {
 pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>, tls: Tls) {
     let mut open: Option<Open> = None;
     loop {
-        let request = match timeout(KEEP_ALIVE, requests.recv()).await {
+        let next = match &open {
+            Some(_) => timeout(KEEP_ALIVE, requests.recv()).await,
+            None => Ok(requests.recv().await),
+        };
+        let request = match next {
             Ok(Some(request)) => request,
             Ok(None) => return,
             Err(_) => {

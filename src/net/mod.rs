@@ -1,4 +1,5 @@
-//! Everything that waits.
+//! Everything that waits: the broker, the service, credentials, and the clocks.
+
 pub mod bounded_file;
 pub mod clock;
 pub mod connect;
@@ -10,6 +11,9 @@ pub mod mqtt;
 mod test_support;
 pub mod tls;
 
+use core::error::Error;
+use core::fmt::{self, Write as _};
+
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// A random number, for jitter. Without a source of chance there is none: a fleet then moves in step, and nothing
@@ -18,4 +22,17 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 pub fn chance() -> u64 {
     let mut bytes = [0; 8];
     SystemRandom::new().fill(&mut bytes).map_or(0, |()| u64::from_ne_bytes(bytes))
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a String cannot fail.
+        let _: fmt::Result = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
 }

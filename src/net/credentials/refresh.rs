@@ -2,7 +2,6 @@
 //!
 //! One renewal at a time. The old credentials stay in use until their end. The log has changes only.
 
-use core::{error::Error, fmt::Write as _};
 use std::time::SystemTime;
 
 use tokio::{
@@ -11,7 +10,11 @@ use tokio::{
 };
 
 use super::{CredentialsError, Fetched, Provider, Schedule};
-use crate::{firehose::credentials::Credentials, limits::credentials as limits, net::chance};
+use crate::{
+    firehose::credentials::Credentials,
+    limits::credentials as limits,
+    net::{chain, chance},
+};
 
 /// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended
 /// and cannot be renewed.
@@ -91,20 +94,6 @@ impl Report {
             }
         }
     }
-}
-
-/// The error and its causes on one line.
-fn chain(error: &CredentialsError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string does not fail.
-        if write!(text, ": {error}").is_err() {
-            break;
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -16,8 +16,9 @@ pub enum MqttError {
     Connect(ConnectError),
     /// The broker speaks another version.
     NotMqtt5,
-    /// The broker closed the connection instead of answering the login.
-    NoAnswer,
+    /// The broker closed the connection instead of answering the login. With TLS 1.3 the cause may be what it
+    /// thinks of our certificate.
+    NoAnswer(Option<io::Error>),
     /// The broker refused the login.
     Refused(ConnectReturnCode),
     /// The broker refused the subscription to a topic filter.
@@ -30,7 +31,7 @@ pub enum MqttError {
     /// The broker ended the session and said why.
     Disconnected(DisconnectReasonCode),
     /// The connection closed.
-    Closed,
+    Closed(Option<io::Error>),
     /// The broker did not answer in time.
     Silent,
     /// The broker sent what is not MQTT, or more than it was told to.
@@ -44,7 +45,7 @@ impl MqttError {
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         match self {
-            Self::NotMqtt5 | Self::NoAnswer | Self::SubscriptionRefused { .. } => true,
+            Self::NotMqtt5 | Self::NoAnswer(_) | Self::SubscriptionRefused { .. } => true,
             Self::Refused(code) => !matches!(
                 code,
                 ConnectReturnCode::ServerUnavailable
@@ -55,7 +56,7 @@ impl MqttError {
             Self::Disconnected(code) => {
                 matches!(code, DisconnectReasonCode::SessionTakenOver | DisconnectReasonCode::NotAuthorized)
             }
-            Self::Connect(_) | Self::Closed | Self::Silent | Self::Protocol(_) | Self::Unexpected => false,
+            Self::Connect(_) | Self::Closed(_) | Self::Silent | Self::Protocol(_) | Self::Unexpected => false,
         }
     }
 }
@@ -65,7 +66,7 @@ impl fmt::Display for MqttError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::NotMqtt5 => f.write_str("the broker speaks MQTT 3.1.1, but not the MQTT 5 that the connector needs"),
-            Self::NoAnswer => f.write_str(
+            Self::NoAnswer(_) => f.write_str(
                 "the broker closed the connection in answer to the login; perhaps it does not speak MQTT 5, \
                  or wants TLS or a client certificate",
             ),
@@ -87,7 +88,7 @@ impl fmt::Display for MqttError {
                 f.write_str("another client uses the same client id, see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID")
             }
             Self::Disconnected(code) => write!(f, "the broker ended the session ({code:?})"),
-            Self::Closed => f.write_str("the broker closed the connection"),
+            Self::Closed(_) => f.write_str("the broker closed the connection"),
             Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
@@ -100,6 +101,7 @@ impl error::Error for MqttError {
         match self {
             Self::Connect(error) => error.source(),
             Self::Protocol(error) => Some(error),
+            Self::NoAnswer(Some(cause)) | Self::Closed(Some(cause)) => Some(cause),
             _ => None,
         }
     }
@@ -108,14 +110,14 @@ impl error::Error for MqttError {
 impl From<mqttbytes::Error> for MqttError {
     fn from(error: mqttbytes::Error) -> Self {
         match error {
-            mqttbytes::Error::Io(_) => Self::Closed,
+            mqttbytes::Error::Io(cause) => Self::Closed(Some(cause)),
             error => Self::Protocol(error),
         }
     }
 }
 
 impl From<io::Error> for MqttError {
-    fn from(_: io::Error) -> Self {
-        Self::Closed
+    fn from(cause: io::Error) -> Self {
+        Self::Closed(Some(cause))
     }
 }

@@ -81,7 +81,8 @@ impl Session {
         let answer = match framed.next().await {
             Some(Ok(Packet::ConnAck(answer))) => answer,
             Some(Ok(_)) => return Err(MqttError::Unexpected),
-            Some(Err(MqttError::Closed)) | None => return Err(MqttError::NoAnswer),
+            Some(Err(MqttError::Closed(cause))) => return Err(MqttError::NoAnswer(cause)),
+            None => return Err(MqttError::NoAnswer(None)),
             Some(Err(error)) => return Err(error),
         };
         if answer.code != ConnectReturnCode::Success {
@@ -104,8 +105,8 @@ impl Session {
                 settings.status_bytes.min((most as usize).saturating_sub(STATUS_HEADER))
             }),
             keep_alive: properties
-                .and_then(|all| all.server_keep_alive)
-                .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.max(1).into())),
+                .and_then(|all| all.server_keep_alive.filter(|seconds| *seconds > 0))
+                .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.into())),
             resumed: answer.session_present,
             group: Vec::with_capacity(PUBLISHES),
             last_write: Instant::now(),
@@ -148,7 +149,7 @@ impl Session {
             let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
             tokio::select! {
                 packet = self.framed.next() => {
-                    let packet = packet.ok_or(MqttError::Closed)??;
+                    let packet = packet.ok_or(MqttError::Closed(None))??;
                     granted |= self.take_group(packet, ends, in_flight).await?;
                     if !self.group.is_empty() && !self.relay_group(ends).await? {
                         return Ok(End::Abandoned);
@@ -209,7 +210,7 @@ impl Session {
                 break;
             }
             next = match self.framed.next().now_or_never() {
-                Some(packet) => Some(packet.ok_or(MqttError::Closed)??),
+                Some(packet) => Some(packet.ok_or(MqttError::Closed(None))??),
                 None => None,
             };
         }
