@@ -130,7 +130,7 @@ fn unexpected(error: lexopt::Error) -> UsageError {
 }
 
 /// Name and version.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+pub const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// The help text; at most 100 columns.
 pub const HELP: &str = include_str!("cli/help.txt");

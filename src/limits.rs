@@ -135,9 +135,9 @@ pub const LOG_BURST: u32 = 10;
 pub const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// After SIGTERM: how long held records may still be sent.
-pub const DRAIN: Duration = Duration::from_secs(8);
-/// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] this is the
-/// stated time of 10 seconds.
+pub const DRAIN: Duration = Duration::from_millis(7500);
+/// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] and half a second for the rest
+/// this is the stated time of 10 seconds.
 pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
 
 const _: () =

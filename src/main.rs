@@ -34,7 +34,7 @@ fn run(definition: Option<&Path>) -> u8 {
     env_logger::Builder::new().parse_filters(&config.log).format(line).init();
     match daemon::run(config) {
         Ok(()) => exit::OK,
-        Err(error) => fail(&error),
+        Err(errors) => fail(&errors),
     }
 }
 
@@ -45,7 +45,7 @@ fn check(definition: Option<&Path>) -> u8 {
     };
     match daemon::check(&config) {
         Ok(plan) => print(&format!("the configuration is good\n\n{}\n\n{plan}\n", config.summary())),
-        Err(error) => fail(&error),
+        Err(errors) => fail(&errors),
     }
 }
 
@@ -56,9 +56,11 @@ fn load(definition: Option<&Path>) -> Result<Config, u8> {
     })
 }
 
-fn fail(error: &daemon::RunError) -> u8 {
-    complain(&format!("{}\n", chain(error)));
-    if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
+fn fail(errors: &[daemon::RunError]) -> u8 {
+    for error in errors {
+        complain(&format!("{}\n", chain(error)));
+    }
+    if errors.iter().all(daemon::RunError::is_configuration) { exit::CONFIG } else { exit::INTERNAL }
 }
 
 /// Level and message. The time is the log's business: journald and syslog add it.

@@ -69,15 +69,21 @@ fn a_definition_that_cannot_be_read_or_is_not_given_is_a_fault_of_the_configurat
 }
 
 #[test]
-fn a_missing_certificate_file_is_found_by_check() {
+fn missing_certificate_files_and_too_little_memory_are_found_together() {
     let environment = [
         ("DEFAULT_DELIVERY_STREAM_ARN", ARN),
         ("FIREHOSE_CONNECTOR_MQTT_URL", "mqtts://broker.example"),
         ("FIREHOSE_CONNECTOR_MQTT_CA", "/no/such/ca.pem"),
+        ("AWS_CA_BUNDLE", "/no/such/bundle.pem"),
+        ("FIREHOSE_CONNECTOR_MEMORY_SIZE", "1"),
     ];
     let output = connector(&["check"], &environment);
     assert_eq!(output.status.code(), Some(78));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("FIREHOSE_CONNECTOR_MQTT_CA: /no/such/ca.pem"));
+    let text = String::from_utf8(output.stderr).unwrap();
+    for part in ["FIREHOSE_CONNECTOR_MQTT_CA: /no/such/ca.pem", "AWS_CA_BUNDLE: /no/such/bundle.pem", "MemorySize is 1"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! - `settings`, `mqtt`, `aws`: the environment.
 //! - `problem`: what is wrong, all of it at once.
 //!
-//! Certificates, profile files and token files are only named here. Whoever uses them reads them,
-//! because they may not be there yet when the process starts.
+//! Files are only named here, but for the definition and the password. Certificates are read when the process
+//! starts, profile and token files each time that credentials are renewed.
 
 mod aws;
 mod definition;

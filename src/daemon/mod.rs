@@ -63,7 +63,9 @@ impl Daemon {
         while !self.is_drained() {
             match self.wait(&mut terminate, &mut interrupt).await {
                 Turn::Signal => self.drain(),
-                Turn::Event(Some(Event::WantsChunk { number })) => self.uplink.send_chunk(&self.relay, number),
+                Turn::Event(Some(Event::WantsChunk { number })) => {
+                    self.uplink.send_chunk(&self.relay, self.clock.now(), number)
+                }
                 Turn::Event(Some(Event::Done { number, result })) => {
                     let done = self.uplink.finish(&mut self.relay, &self.clock, number, result);
                     if done.is_some_and(|done| self.report.settled(self.clock.now(), &done)) {
@@ -123,7 +125,7 @@ impl Daemon {
                 let _: Result<(), _> = self.broker.taken.send(taken).await;
             }
             Inbound::Up { status_bytes, resumed } => {
-                self.report.broker_up(resumed);
+                self.report.broker_up(self.clock.now(), resumed);
                 self.status_bytes = Some(status_bytes);
                 self.relay.statuses_leave(true);
             }
@@ -178,24 +180,30 @@ impl Daemon {
         let left = self.relay.stop();
         let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
         let Broker { inbound: mut unread, taken, statuses } = self.broker;
+        let mut all_told = !self.relay.has_status();
         if let Some(limit) = self.status_bytes {
+            all_told = true;
             let mut message = Vec::new();
             while self.relay.next_status(limit, &mut message) > 0 {
                 let message = Bytes::from(core::mem::take(&mut message));
                 tokio::select! {
-                    sent = statuses.send(message) => if sent.is_err() { break },
-                    () = sleep_until(end) => break,
+                    sent = statuses.send(message) => all_told &= sent.is_ok(),
+                    () = sleep_until(end) => all_told = false,
                     // What still comes in is left to the next process: not taken, not acknowledged.
-                    () = turn_away(&mut unread, &taken) => break,
+                    () = turn_away(&mut unread, &taken) => all_told = false,
+                }
+                if !all_told {
+                    break;
                 }
             }
             drop(statuses);
+            // The task ends when the broker has acknowledged all of them.
             tokio::select! {
-                _ = timeout_at(end, self.broker_task) => {}
-                () = turn_away(&mut unread, &taken) => {}
+                ended = timeout_at(end, self.broker_task) => all_told &= ended.is_ok(),
+                () = turn_away(&mut unread, &taken) => all_told = false,
             }
         }
-        self.report.stopped(left, self.relay.counters(), self.relay.has_status());
+        self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses(), all_told);
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Report {
     broker: Option<String>,
     broker_limit: Limit,
     service_limit: Limit,
+    clock_limit: Limit,
     status_limit: Limit,
     statuses_lost: bool,
     topic_said: bool,
@@ -26,9 +27,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn broker_up(&mut self, resumed: bool) {
+    pub(super) fn broker_up(&mut self, now: Instant, resumed: bool) {
         self.broker = None;
-        info!("broker connected, session {}", if resumed { "resumed" } else { "new" });
+        let session = if resumed { "resumed" } else { "new" };
+        self.broker_limit.info(now, &format!("broker connected, session {session}"));
     }
 
     pub(super) fn broker_down(&mut self, now: Instant, error: &MqttError) {
@@ -43,7 +45,11 @@ impl Report {
     pub(super) fn settled(&mut self, now: Instant, done: &Done) -> bool {
         let name = &done.name;
         if let Some(seconds) = done.clock_corrected {
-            warn!("the system's clock differs from the service's, signatures are corrected by {seconds} s");
+            let line = match seconds {
+                0 => "the system's clock is right again".to_owned(),
+                _ => format!("the system's clock is wrong, signatures are corrected by {seconds} s"),
+            };
+            self.clock_limit.warn(now, &line);
         }
         match (&done.problem, done.failures) {
             (Some(Problem::Refused { code, message }), _) if done.settled.failed > 0 => {
@@ -81,7 +87,9 @@ impl Report {
     pub(super) fn lost_statuses(&mut self, lost: u64) {
         if lost > 0 && !self.statuses_lost {
             self.statuses_lost = true;
-            error!("statuses are lost, there is no room for more: the broker takes none");
+            error!(
+                "statuses are lost: the broker takes none, or not as many or as long ones, and there is no room for more"
+            );
         }
     }
 
@@ -95,18 +103,21 @@ impl Report {
 
     #[expect(clippy::unused_self, reason = "one object says it all")]
     pub(super) fn draining(&self, held: usize, wait: Duration) {
-        info!("stopping, {held} records to send within {} s", wait.as_secs());
+        info!("stopping, {held} records to send within {:.1} s", wait.as_secs_f32());
     }
 
     #[expect(clippy::unused_self, reason = "one object says it all")]
-    pub(super) fn stopped(&self, left: usize, counters: Counters, statuses_left: bool) {
+    pub(super) fn stopped(&self, left: usize, counters: Counters, lost_statuses: u64, all_told: bool) {
         let Counters { received, succeeded, failed, .. } = counters;
         info!("stopped: {received} received, {succeeded} succeeded, {failed} failed");
         if left > 0 {
             error!("{left} records were not sent");
         }
-        if statuses_left {
-            error!("statuses were not published, the broker takes none");
+        if lost_statuses > 0 {
+            error!("{lost_statuses} statuses were lost for want of room");
+        }
+        if !all_told {
+            error!("some statuses were not published, the broker did not take them");
         }
     }
 }

@@ -69,28 +69,35 @@ impl error::Error for RunError {
 /// What can be found out without starting: the memory plan, and whether certificates and keys are usable.
 ///
 /// # Errors
-/// What [`run`] would fail with.
-pub fn check(config: &Config) -> Result<Plan, RunError> {
+/// All that [`run`] would fail with.
+pub fn check(config: &Config) -> Result<Plan, Vec<RunError>> {
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
-    let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory)?;
-    Tls::for_service(config.aws.ca_bundle.as_deref()).map_err(RunError::Tls)?;
-    config.mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls)?;
-    Ok(plan)
+    let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory);
+    let service = Tls::for_service(config.aws.ca_bundle.as_deref()).map_err(RunError::Tls);
+    let broker = config.mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls);
+    match (plan, service, broker) {
+        (Ok(plan), Ok(_), Ok(_)) => Ok(plan),
+        (plan, service, broker) => Err([plan.err(), service.err(), broker.err()].into_iter().flatten().collect()),
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
-pub fn run(config: Config) -> Result<(), RunError> {
+pub fn run(config: Config) -> Result<(), Vec<RunError>> {
     let plan = check(&config)?;
-    memory::enforce(&plan).map_err(RunError::System)?;
+    start(config, &plan).map_err(|error| vec![error])
+}
+
+fn start(config: Config, plan: &Plan) -> Result<(), RunError> {
+    memory::enforce(plan).map_err(RunError::System)?;
     log::debug!("memory\n{plan}");
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
-        let daemon = assemble(config, &plan)?;
+        let daemon = assemble(config, plan)?;
         daemon.run(terminate, interrupt).await;
         Ok(())
     });

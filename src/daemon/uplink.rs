@@ -162,7 +162,7 @@ impl Uplink {
     }
 
     /// Gives the request `number` the next chunk of its body.
-    pub(super) fn send_chunk(&mut self, relay: &Relay, number: u64) {
+    pub(super) fn send_chunk(&mut self, relay: &Relay, now: Instant, number: u64) {
         let Some((batch, busy)) =
             self.connections.iter_mut().filter_map(|c| c.busy.as_mut()).find(|(_, busy)| busy.number == number)
         else {
@@ -173,6 +173,8 @@ impl Uplink {
         self.scratch.resize(self.chunk, 0);
         let length = busy.encoder.encode(&busy.name, arena, &mut self.scratch);
         let chunk = self.scratch.split_to(length).freeze();
+        // An answer is written after the last chunk, however long the body took.
+        busy.sent = now;
         // It asked for one, so there is room; or it is over.
         let _: Result<(), _> = busy.chunks.try_send(chunk);
     }
@@ -188,6 +190,8 @@ impl Uplink {
         let is_this =
             |connection: &&mut Connection| connection.busy.as_ref().is_some_and(|(_, busy)| busy.number == number);
         let (batch, busy) = self.connections.iter_mut().find(is_this)?.busy.take()?;
+        // An idle connector holds no buffers.
+        self.scratch = BytesMut::new();
         let stream = relay.stream_index(&batch).unwrap_or_default();
         let before = relay.failures(stream);
         let now = clock.now();

@@ -135,14 +135,12 @@ struct Batch<'a> {
     request_responses: Entries<Entry<'a>>,
 }
 
-/// The error document of the AWS JSON protocol. The code stands in the header, in `__type`, or in both,
-/// and may have a namespace before `#` and an address after `:`.
+/// The error document of the AWS JSON protocol. The code stands in the header, in `__type`, or in both (a `code` alone
+/// is what proxies and portals write), and may have a namespace before `#` and an address after `:`.
 #[derive(Deserialize)]
 struct ErrorDocument<'a> {
     #[serde(rename = "__type", borrow)]
     kind: Option<Text<'a>>,
-    #[serde(borrow)]
-    code: Option<Text<'a>>,
     #[serde(borrow)]
     message: Option<Text<'a>>,
     /// Some services spell it so, some both ways.
@@ -152,7 +150,7 @@ struct ErrorDocument<'a> {
 
 fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
     let document: ErrorDocument<'a> = serde_json::from_slice(reply.body).ok()?;
-    let kind = reply.error_type.map(Cow::Borrowed).or_else(|| document.kind.or(document.code).map(|text| text.0))?;
+    let kind = reply.error_type.map(Cow::Borrowed).or_else(|| document.kind.map(|text| text.0))?;
     let code = map(kind, |kind| {
         let kind = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
         cut(kind.split_once(':').map_or(kind, |(name, _)| name))

@@ -56,9 +56,15 @@ impl Clock {
         let half_way = system_time() - self.now().since(sent) / 2;
         let ahead = signed_millis(SystemTime::from(date), half_way);
         let tolerance = i64::try_from(CLOCK_TOLERANCE.as_millis()).unwrap_or(i64::MAX);
-        let ahead = if ahead.abs() < tolerance { 0 } else { ahead };
-        let before = self.ahead.swap(ahead, Ordering::Relaxed);
-        before.abs_diff(ahead) >= tolerance.unsigned_abs()
+        let before = self.ahead.load(Ordering::Relaxed);
+        // A correction in use ends later than a new one begins, so that a clock at the edge does not flip.
+        let least = if before == 0 { tolerance } else { tolerance / 2 };
+        let ahead = if ahead.abs() < least { 0 } else { ahead };
+        let changed = (before == 0) != (ahead == 0) || before.abs_diff(ahead) >= tolerance.unsigned_abs();
+        if changed {
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
+        changed
     }
 
     /// Seconds that the service is ahead of the system's clock, zero within the tolerance.

@@ -25,6 +25,9 @@ const _: () = assert!(PAYLOAD.is_multiple_of(3));
 /// trickle of records must not map and unmap for each.
 const KEEP_BLOCKS: usize = 64 * 1024 / BLOCK_BYTES;
 
+/// Blocks are numbered with 32 bits, one of which means none.
+const MOST_BYTES: usize = (1_usize << 31).saturating_mul(BLOCK_BYTES);
+
 /// A block of an [`Arena`], or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block(u32);
@@ -78,10 +81,10 @@ impl Arena {
     /// An arena of at most `bytes`, rounded down to whole blocks. Nothing is mapped yet.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
+        let bytes = bytes.min(MOST_BYTES);
         let segment_bytes = bytes.div_ceil(SEGMENTS).next_power_of_two().max(SEGMENT_BYTES);
         let shift = (segment_bytes / BLOCK_BYTES).trailing_zeros();
-        // Indices are 32 bits and NONE is one of them: an arena ends at 1 TiB.
-        let mut left = u32::try_from(bytes / BLOCK_BYTES).unwrap_or(u32::MAX - 1);
+        let mut left = u32::try_from(bytes / BLOCK_BYTES).unwrap_or(u32::MAX);
         let mut arena = Self { segments: heapless::Vec::new(), open: 0, shift, free: left as usize, pinned: false };
         while left > 0 {
             let blocks = left.min(1 << shift);

@@ -50,7 +50,7 @@ impl Relay {
             stream.requests -= 1;
             stream.in_flight -= count;
             if settled.retried < count.div_ceil(2) {
-                stream.progressed();
+                stream.progressed(now);
                 if settled.retried > 0 {
                     stream.put_off(now, &mut self.jitter);
                 }

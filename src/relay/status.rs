@@ -122,15 +122,15 @@ impl StatusQueue {
             if self.version == 1 { (b"", b"", 1) } else { (b"{\"response\":[", b"]}", usize::MAX) };
         let mut entries = 0;
         while let (Some(mut chain), true) = (self.chain, self.waiting > 0 && entries < most) {
-            let whole = message.len();
-            message.extend_from_slice(if entries == 0 { open } else { b"," });
-            let (block, read) = copy_line(arena, chain, self.read, message);
-            let fits = message.len() + close.len() <= limit;
-            if !fits {
-                message.truncate(whole);
-                if entries > 0 {
-                    break;
-                }
+            let between = if entries == 0 { open } else { b"," };
+            let (block, read, length) = end_of_line(arena, chain, self.read);
+            let fits = message.len() + between.len() + length + close.len() <= limit;
+            if fits {
+                message.extend_from_slice(between);
+                copy_line(arena, chain, self.read, length, message);
+            } else if entries > 0 {
+                break;
+            } else {
                 self.lost += 1;
             }
             entries += usize::from(fits);
@@ -159,16 +159,27 @@ impl StatusQueue {
 /// Bytes of a message that are not entries.
 const ENVELOPE: usize = 32;
 
-/// Appends the line that begins at `read` in the first block, and answers where the next one begins.
-fn copy_line(arena: &Arena, chain: Chain, read: usize, line: &mut Vec<u8>) -> (Block, usize) {
-    let (mut block, mut place) = (chain.first, read);
+/// Where the line that begins at `read` in the first block ends, and how long it is.
+fn end_of_line(arena: &Arena, chain: Chain, read: usize) -> (Block, usize, usize) {
+    let (mut block, mut place, mut length) = (chain.first, read, 0);
     loop {
         let bytes = &chain.bytes(arena, block)[place..];
         if let Some(end) = memchr::memchr(b'\n', bytes) {
-            line.extend_from_slice(&bytes[..end]);
-            return (block, place + end + 1);
+            return (block, place + end + 1, length + end);
         }
+        length += bytes.len();
+        (block, place) = (arena.next(block), 0);
+    }
+}
+
+/// Appends the `left` bytes that begin at `read` in the first block.
+fn copy_line(arena: &Arena, chain: Chain, read: usize, mut left: usize, line: &mut Vec<u8>) {
+    let (mut block, mut place) = (chain.first, read);
+    while left > 0 {
+        let bytes = &chain.bytes(arena, block)[place..];
+        let bytes = &bytes[..bytes.len().min(left)];
         line.extend_from_slice(bytes);
+        left -= bytes.len();
         (block, place) = (arena.next(block), 0);
     }
 }

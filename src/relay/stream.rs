@@ -87,8 +87,10 @@ impl DeliveryStream {
     }
 
     /// A request settled most of its records.
-    pub fn progressed(&mut self) {
+    pub fn progressed(&mut self, now: Instant) {
         self.failures = 0;
+        // A request that failed beside this one must not stop the stream for long.
+        self.retry_at = self.retry_at.min(now + BACKOFF_BASE);
         self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
     }
 
@@ -109,11 +111,5 @@ impl DeliveryStream {
     /// The reply for `records` was too long to be read: the next batch has half as many.
     pub fn shrink(&mut self, records: usize) {
         self.batch_records = (records / 2).max(1);
-    }
-
-    /// When the stream may send again after a failure.
-    #[must_use]
-    pub const fn retry_at(&self) -> Instant {
-        self.retry_at
     }
 }

@@ -1,7 +1,8 @@
-//! MQTT 5 packets on a byte stream: rumqttc's codec, with two gaps closed before a packet reaches it.
+//! MQTT 5 packets on a byte stream: rumqttc's codec, with three gaps closed before a packet reaches it.
 //!
 //! - A broker that speaks only MQTT 3.1.1 answers with a CONNACK that has no properties, which the codec
 //!   takes for an unfinished packet.
+//! - A short DISCONNECT, which MQTT 5 allows, is taken for an unfinished or a wrong one.
 //! - The properties of a PUBLISH are turned into a pair of strings each, fifteen times the bytes that
 //!   a hostile publisher had to send. The connector uses none of them, so they are cut out unread.
 
@@ -15,6 +16,7 @@ use crate::limits::CONTROL_PACKET_BYTES;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const DISCONNECT: u8 = 14;
 /// Remaining length of a CONNACK in MQTT 3.1.1: flags and return code.
 const CONNACK_LENGTH_3: usize = 2;
 
@@ -44,6 +46,7 @@ impl Decoder for Packets {
             let whole = bytes.len() >= header + length;
             match first >> 4 {
                 CONNACK if length == CONNACK_LENGTH_3 => return Err(MqttError::NotMqtt5),
+                DISCONNECT if length < 2 && whole => return short_disconnect(bytes, header, length).map(Some),
                 PUBLISH if whole => strip_properties(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?,
                 PUBLISH => {}
                 _ if length > CONTROL_PACKET_BYTES => return Err(mqttbytes::Error::PayloadTooLong.into()),
@@ -61,6 +64,19 @@ impl Encoder<Packet> for Packets {
         Ok(self.0.encode(packet, bytes)?)
     }
 }
+
+/// A DISCONNECT that leaves out its properties, or its reason, too: rumqttc takes the one for unfinished and the
+/// other for wrong.
+fn short_disconnect(bytes: &mut BytesMut, header: usize, length: usize) -> Result<Packet, MqttError> {
+    let reason = if length == 0 { NORMAL } else { bytes.get(header).copied().unwrap_or(NORMAL) };
+    bytes.advance(header + length);
+    // The same with empty properties is what rumqttc reads.
+    let mut whole = BytesMut::from(&[DISCONNECT << 4, 2, reason, 0][..]);
+    Ok(Packet::read(&mut whole, None)?)
+}
+
+/// Reason code of an ordinary end.
+const NORMAL: u8 = 0;
 
 /// First byte, remaining length, and bytes of the fixed header; `None` while it is not all there, or too
 /// long, which rumqttc reports.
@@ -173,6 +189,18 @@ mod tests {
             }
             while matches!(Packets::new(1000).decode(&mut bytes), Ok(Some(_))) {}
         }
+    }
+
+    #[test]
+    fn a_short_disconnect_says_its_reason() {
+        use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
+        let reason = |bytes: &[u8]| match Packets::new(1000).decode(&mut BytesMut::from(bytes)) {
+            Ok(Some(Packet::Disconnect(bye))) => bye.reason_code,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason(&[0xE0, 0]), DisconnectReasonCode::NormalDisconnection);
+        assert_eq!(reason(&[0xE0, 1, 0x8E]), DisconnectReasonCode::SessionTakenOver);
+        assert_eq!(reason(&[0xE0, 2, 0x8E, 0]), DisconnectReasonCode::SessionTakenOver);
     }
 
     #[test]

@@ -44,6 +44,19 @@ impl InFlight {
         true
     }
 
+    /// Forgets all messages longer than `bytes`. Answers how many.
+    pub(super) fn retain_up_to(&mut self, bytes: usize) -> usize {
+        let before = self.messages.len();
+        self.messages.retain(|(_, message)| message.len() <= bytes);
+        self.bytes = self.messages.iter().map(|(_, message)| message.len()).sum();
+        before - self.messages.len()
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.retain_up_to(0);
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Bytes)> {
         self.messages.iter().cloned()
     }

@@ -108,6 +108,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
     let mut jitter = Jitter::new(chance());
     let mut in_flight = InFlight::default();
     let mut failures = 0;
+    let mut refusals = 0;
     loop {
         let start = Instant::now();
         let ended = match Session::open(&settings).await {
@@ -122,13 +123,21 @@ async fn serve(settings: Settings, mut ends: Ends) {
             failures = 0;
         }
         failures += 1;
-        let (base, cap) = if error.is_refusal() { MQTT_REFUSED_BACKOFF } else { MQTT_BACKOFF };
+        refusals = if error.is_refusal() { refusals + 1 } else { 0 };
+        // A broker that is just starting, or a proxy before it, may refuse once.
+        let wait = match refusals {
+            0 | 1 => delay(failures, MQTT_BACKOFF.0, MQTT_BACKOFF.1, &mut jitter),
+            _ => {
+                let (base, cap) = MQTT_REFUSED_BACKOFF;
+                base + delay(refusals - 1, base, cap, &mut jitter)
+            }
+        };
         ends.up = false;
         if ends.inbound.send(Inbound::Down(error)).await.is_err() {
             return;
         }
         tokio::select! {
-            () = sleep(delay(failures, base, cap, &mut jitter)) => {}
+            () = sleep(wait) => {}
             () = ends.inbound.closed() => return,
         }
     }

@@ -12,7 +12,7 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter, Login, Packet,
     PingReq, PubAck, PubAckReason, Publish, RetainForwardRule, SubAck, Subscribe, SubscribeReasonCode,
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::codec::Framed;
 
 use super::codec::Packets;
@@ -42,6 +42,8 @@ pub(super) struct Session {
     /// The broker kept our session from before.
     pub(super) resumed: bool,
     group: Vec<Publish>,
+    /// The group ended because the connection had no more at hand.
+    read_all: bool,
     last_write: Instant,
     ping_unanswered: bool,
     read_bytes: usize,
@@ -109,6 +111,7 @@ impl Session {
                 .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.into())),
             resumed: answer.session_present,
             group: Vec::with_capacity(PUBLISHES),
+            read_all: true,
             last_write: Instant::now(),
             ping_unanswered: false,
             read_bytes: settings.read_bytes,
@@ -131,10 +134,17 @@ impl Session {
     /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
+        let dropped = in_flight.retain_up_to(self.status_bytes);
         for (id, message) in in_flight.iter() {
             self.feed(self.status(id, message, self.resumed)).await?;
         }
+        if self.qos == QoS::AtMostOnce {
+            in_flight.clear();
+        }
         self.flush().await?;
+        if dropped > 0 {
+            ends.status_refused(PubAckReason::QuotaExceeded).await;
+        }
         let granted_by = Instant::now() + MQTT_CONNECT;
         let mut granted = false;
         let mut stopping = false;
@@ -150,8 +160,11 @@ impl Session {
             tokio::select! {
                 packet = self.framed.next() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
-                    granted |= self.take_group(packet, ends, in_flight).await?;
-                    if !self.group.is_empty() && !self.relay_group(ends).await? {
+                    let taken = self.take_group(packet, ends, in_flight).await;
+                    // Also when the connection ended behind them: what was received is relayed.
+                    let relayed = if self.group.is_empty() { Ok(true) } else { self.relay_group(ends).await };
+                    granted |= taken?;
+                    if !relayed? {
                         return Ok(End::Abandoned);
                     }
                     if granted && !ends.up {
@@ -163,7 +176,7 @@ impl Session {
                     }
                 }
                 message = ends.statuses.recv(), if room => match message {
-                    Some(message) => self.send_status(message, in_flight).await?,
+                    Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
                 () = sleep_until(ping_at) => {
@@ -189,7 +202,7 @@ impl Session {
             self.ping_unanswered = false;
             match packet {
                 Packet::Publish(publish) => {
-                    bytes += publish.payload.len();
+                    bytes += publish.topic.len() + publish.payload.len();
                     self.group.push(publish);
                 }
                 Packet::PubAck(ack) => {
@@ -206,7 +219,8 @@ impl Session {
                 Packet::Disconnect(bye) => return Err(MqttError::Disconnected(bye.reason_code)),
                 _ => return Err(MqttError::Unexpected),
             }
-            if self.group.len() == PUBLISHES || bytes >= PUBLISHES_BYTES {
+            self.read_all = self.group.len() < PUBLISHES && bytes < PUBLISHES_BYTES;
+            if !self.read_all {
                 break;
             }
             next = match self.framed.next().now_or_never() {
@@ -225,6 +239,7 @@ impl Session {
             return Ok(false);
         }
         let Some(mut group) = ends.taken.recv().await else { return Ok(false) };
+        let gather = self.read_all && group.len() >= BUSY_GROUP;
         for publish in group.drain(..).filter(|publish| publish.qos == QoS::AtLeastOnce) {
             self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
         }
@@ -235,16 +250,29 @@ impl Session {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
         self.flush().await?;
+        if gather {
+            // A broker in full flow wakes us for each few publishes. Letting some come together costs a millisecond and
+            // saves a quarter of the time spent on a record.
+            sleep(GATHER).await;
+        }
         Ok(true)
     }
 
-    async fn send_status(&mut self, message: Bytes, in_flight: &mut InFlight) -> Result<(), MqttError> {
+    async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+        // Made for the broker as it was before.
+        if message.len() > self.status_bytes {
+            ends.status_refused(PubAckReason::QuotaExceeded).await;
+            return Ok(());
+        }
         let id = match self.qos {
             QoS::AtMostOnce => 0,
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
         self.feed(self.status(id, message, false)).await?;
-        self.flush().await
+        self.flush().await?;
+        // It grew with the message and would stay so.
+        *self.framed.write_buffer_mut() = BytesMut::new();
+        Ok(())
     }
 
     fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
@@ -263,6 +291,12 @@ impl Session {
         timeout(MQTT_WRITE, self.framed.flush()).await.map_err(|_| MqttError::Silent)?
     }
 }
+
+/// Publishes in a group from which on the broker counts as in full flow.
+const BUSY_GROUP: usize = 4;
+
+/// How long publishes may come together then.
+const GATHER: core::time::Duration = core::time::Duration::from_millis(1);
 
 /// Part of the keep-alive time without a write of ours after which a ping is sent.
 const PING_AFTER: f32 = 0.75;
