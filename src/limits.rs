@@ -51,7 +51,7 @@ pub const SINGLE_IN_FLIGHT: usize = 4;
 /// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and what stands around it.
 pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
 /// Bytes of a request body encoded at a time, at most and where memory is scarce. Each chunk is a write to the socket.
-pub const CHUNK_BYTES: usize = 64 * 1024;
+pub const CHUNK_BYTES: usize = 32 * 1024;
 /// See [`CHUNK_BYTES`].
 pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
@@ -103,7 +103,7 @@ pub const STATUS_ENTRY_BYTES: usize = 320;
 /// Publishes handed to the relay at a time, acknowledged together.
 pub const PUBLISHES: usize = 64;
 /// Bytes of publishes after which no more are added to those handed to the relay.
-pub const PUBLISHES_BYTES: usize = 64 * 1024;
+pub const PUBLISHES_BYTES: usize = 32 * 1024;
 /// QoS 1 publishes that the broker may have sent without our acknowledgement (`Receive Maximum`).
 pub const RECEIVE_MAXIMUM: u16 = 500;
 /// Smallest packet limit announced to the broker, bytes.
