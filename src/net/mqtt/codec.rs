@@ -1,12 +1,13 @@
-//! MQTT 5 packets on a byte stream: rumqttc's codec, with two gaps closed before a packet reaches it.
+//! MQTT 5 packets on a byte stream: rumqttc's codec, with three gaps closed before a packet reaches it.
 //!
 //! - A broker that speaks only MQTT 3.1.1 answers with a CONNACK that has no properties, which the codec
 //!   takes for an unfinished packet.
 //! - The properties of a PUBLISH are turned into a pair of strings each, fifteen times the bytes that
 //!   a hostile publisher had to send. The connector uses none of them, so they are cut out unread.
+//! - A DISCONNECT without properties, as Mosquitto sends it, is taken for an unfinished packet and lost.
 
 use bytes::{Buf, BytesMut};
-use rumqttc::v5::mqttbytes::v5::{Codec, Packet};
+use rumqttc::v5::mqttbytes::v5::{Codec, Disconnect, DisconnectReasonCode, Packet};
 use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -15,6 +16,7 @@ use crate::limits::CONTROL_PACKET_BYTES;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const DISCONNECT: u8 = 14;
 /// Remaining length of a CONNACK in MQTT 3.1.1: flags and return code.
 const CONNACK_LENGTH_3: usize = 2;
 
@@ -46,6 +48,15 @@ impl Decoder for Packets {
                 CONNACK if length == CONNACK_LENGTH_3 => return Err(MqttError::NotMqtt5),
                 PUBLISH if whole => strip_properties(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?,
                 PUBLISH => {}
+                DISCONNECT if whole && length <= 1 => {
+                    let reason = if length == 0 {
+                        DisconnectReasonCode::NormalDisconnection
+                    } else {
+                        DisconnectReasonCode::try_from(bytes[header])?
+                    };
+                    bytes.advance(header + length);
+                    return Ok(Some(Packet::Disconnect(Disconnect::new(reason))));
+                }
                 _ if length > CONTROL_PACKET_BYTES => return Err(mqttbytes::Error::PayloadTooLong.into()),
                 _ => {}
             }
