@@ -130,14 +130,12 @@ impl Session {
     /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
-        for (id, message) in in_flight.iter() {
-            self.feed(self.status(id, message, self.resumed)).await?;
-        }
-        self.flush().await?;
+        in_flight.start_again();
         let granted_by = Instant::now() + MQTT_CONNECT;
         let mut granted = false;
         let mut stopping = false;
         loop {
+            self.repeat_statuses(ends, in_flight).await?;
             if stopping && in_flight.is_empty() {
                 let bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
                 self.feed(Packet::Disconnect(bye)).await?;
@@ -162,7 +160,7 @@ impl Session {
                     }
                 }
                 message = ends.statuses.recv(), if room => match message {
-                    Some(message) => self.send_status(message, in_flight).await?,
+                    Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
                 () = sleep_until(ping_at) => {
@@ -237,7 +235,30 @@ impl Session {
         Ok(true)
     }
 
-    async fn send_status(&mut self, message: Bytes, in_flight: &mut InFlight) -> Result<(), MqttError> {
+    /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
+    async fn repeat_statuses(&mut self, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+        let mut fed = false;
+        while let Some((id, message)) = in_flight.send_again(self.receive_maximum) {
+            let fits = message.len() <= self.status_bytes;
+            if !fits || self.qos == QoS::AtMostOnce {
+                in_flight.settle(id);
+            }
+            if fits {
+                self.feed(self.status(id, message, self.resumed)).await?;
+                fed = true;
+            } else {
+                ends.status_refused(TOO_LONG).await;
+            }
+        }
+        if fed { self.flush().await } else { Ok(()) }
+    }
+
+    async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+        // It may have been made for another connection.
+        if message.len() > self.status_bytes {
+            ends.status_refused(TOO_LONG).await;
+            return Ok(());
+        }
         let id = match self.qos {
             QoS::AtMostOnce => 0,
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
@@ -248,8 +269,10 @@ impl Session {
 
     fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
         let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
-        publish.pkid = id;
-        publish.dup = repeated;
+        if self.qos != QoS::AtMostOnce {
+            publish.pkid = id;
+            publish.dup = repeated;
+        }
         Packet::Publish(publish)
     }
 
@@ -265,6 +288,9 @@ impl Session {
 
 /// Part of the keep-alive time without a write of ours after which a ping is sent.
 const PING_AFTER: f32 = 0.75;
+
+/// What a status is refused for that is longer than the packets of this broker, which takes less than one before.
+const TOO_LONG: PubAckReason = PubAckReason::QuotaExceeded;
 
 /// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
