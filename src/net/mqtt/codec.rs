@@ -7,7 +7,7 @@
 //!   a hostile publisher had to send. The connector uses none of them, so they are cut out unread.
 
 use bytes::{Buf, BytesMut};
-use rumqttc::v5::mqttbytes::v5::{Codec, Packet};
+use rumqttc::v5::mqttbytes::v5::{Codec, Disconnect, DisconnectReasonCode, Packet};
 use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -46,9 +46,17 @@ impl Decoder for Packets {
             let whole = bytes.len() >= header + length;
             match first >> 4 {
                 CONNACK if length == CONNACK_LENGTH_3 => return Err(MqttError::NotMqtt5),
-                DISCONNECT if length < 2 && whole => return short_disconnect(bytes, header, length).map(Some),
                 PUBLISH if whole => strip_properties(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?,
                 PUBLISH => {}
+                DISCONNECT if whole && length <= 1 => {
+                    let reason = if length == 0 {
+                        DisconnectReasonCode::NormalDisconnection
+                    } else {
+                        DisconnectReasonCode::try_from(bytes[header])?
+                    };
+                    bytes.advance(header + length);
+                    return Ok(Some(Packet::Disconnect(Disconnect::new(reason))));
+                }
                 _ if length > CONTROL_PACKET_BYTES => return Err(mqttbytes::Error::PayloadTooLong.into()),
                 _ => {}
             }
@@ -64,19 +72,6 @@ impl Encoder<Packet> for Packets {
         Ok(self.0.encode(packet, bytes)?)
     }
 }
-
-/// A DISCONNECT that leaves out its properties, or its reason, too: rumqttc takes the one for unfinished and the
-/// other for wrong.
-fn short_disconnect(bytes: &mut BytesMut, header: usize, length: usize) -> Result<Packet, MqttError> {
-    let reason = if length == 0 { NORMAL } else { bytes.get(header).copied().unwrap_or(NORMAL) };
-    bytes.advance(header + length);
-    // The same with empty properties is what rumqttc reads.
-    let mut whole = BytesMut::from(&[DISCONNECT << 4, 2, reason, 0][..]);
-    Ok(Packet::read(&mut whole, None)?)
-}
-
-/// Reason code of an ordinary end.
-const NORMAL: u8 = 0;
 
 /// First byte, remaining length, and bytes of the fixed header; `None` while it is not all there, or too
 /// long, which rumqttc reports.

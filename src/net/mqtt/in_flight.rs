@@ -12,6 +12,8 @@ pub(super) struct InFlight {
     messages: heapless::Vec<(u16, Bytes), STATUS_IN_FLIGHT>,
     bytes: usize,
     last_id: u16,
+    /// How many of them, from the first, went out on the connection of now.
+    sent: usize,
 }
 
 impl InFlight {
@@ -19,20 +21,34 @@ impl InFlight {
         self.messages.is_empty()
     }
 
-    /// Whether another message may be sent, to a broker that takes `receive_maximum` at a time.
+    /// There is a new connection, on which nothing went out yet.
+    pub(super) fn start_again(&mut self) {
+        self.sent = 0;
+    }
+
+    /// The next message from an earlier connection, once the broker takes it besides those sent on this one.
+    pub(super) fn send_again(&mut self, receive_maximum: u16) -> Option<(u16, Bytes)> {
+        let again = self.messages.get(self.sent).filter(|_| self.sent < receive_maximum.into()).cloned()?;
+        self.sent += 1;
+        Some(again)
+    }
+
+    /// Whether a new message may be sent, to a broker that takes `receive_maximum` at a time.
     /// `largest` is the size of a full message, bytes.
     pub(super) fn has_room(&self, receive_maximum: u16, largest: usize) -> bool {
-        self.messages.len() < STATUS_IN_FLIGHT.min(receive_maximum.into())
+        self.sent == self.messages.len()
+            && self.sent < STATUS_IN_FLIGHT.min(receive_maximum.into())
             && self.bytes + largest <= STATUS_IN_FLIGHT_FULL * largest
     }
 
-    /// Keeps `message` and gives it a packet id; `None` without room.
+    /// Keeps `message`, which goes out now, and gives it a packet id; `None` without room.
     pub(super) fn insert(&mut self, message: Bytes) -> Option<u16> {
         // Ids run in a circle much longer than the table, so the next one is never in use.
         self.last_id = if self.last_id >= LAST_ID { 1 } else { self.last_id + 1 };
         let bytes = message.len();
         self.messages.push((self.last_id, message)).ok()?;
         self.bytes += bytes;
+        self.sent += 1;
         Some(self.last_id)
     }
 
@@ -41,24 +57,8 @@ impl InFlight {
         let Some(place) = self.messages.iter().position(|(this, _)| *this == id) else { return false };
         let (_, message) = self.messages.remove(place);
         self.bytes -= message.len();
+        self.sent -= usize::from(place < self.sent);
         true
-    }
-
-    /// Forgets all messages longer than `bytes`. Answers how many.
-    pub(super) fn retain_up_to(&mut self, bytes: usize) -> usize {
-        let before = self.messages.len();
-        self.messages.retain(|(_, message)| message.len() <= bytes);
-        self.bytes = self.messages.iter().map(|(_, message)| message.len()).sum();
-        before - self.messages.len()
-    }
-
-    /// Forgets all.
-    pub(super) fn clear(&mut self) {
-        self.retain_up_to(0);
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u16, Bytes)> {
-        self.messages.iter().cloned()
     }
 }
 
@@ -77,7 +77,12 @@ mod tests {
         let ids: Vec<_> = (0..3).map(|_| in_flight.insert(Bytes::from_static(b"x")).unwrap()).collect();
         assert!(in_flight.settle(ids[1]));
         assert!(!in_flight.settle(ids[1]), "only once");
-        assert_eq!(in_flight.iter().map(|(id, _)| id).collect::<Vec<_>>(), [ids[0], ids[2]]);
+        in_flight.start_again();
+        assert!(!in_flight.has_room(u16::MAX, FULL), "what is to be repeated goes first");
+        assert_eq!(in_flight.send_again(1).unwrap().0, ids[0]);
+        assert_eq!(in_flight.send_again(1), None, "the broker takes one at a time");
+        assert_eq!(in_flight.send_again(2).unwrap().0, ids[2]);
+        assert_eq!(in_flight.send_again(3), None);
         assert!(in_flight.settle(ids[0]) && in_flight.settle(ids[2]) && in_flight.is_empty());
     }
 

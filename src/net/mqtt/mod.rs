@@ -11,6 +11,8 @@ mod codec;
 mod error;
 mod in_flight;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use error::MqttError;
 

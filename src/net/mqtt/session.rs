@@ -134,21 +134,12 @@ impl Session {
     /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
-        let dropped = in_flight.retain_up_to(self.status_bytes);
-        for (id, message) in in_flight.iter() {
-            self.feed(self.status(id, message, self.resumed)).await?;
-        }
-        if self.qos == QoS::AtMostOnce {
-            in_flight.clear();
-        }
-        self.flush().await?;
-        if dropped > 0 {
-            ends.status_refused(PubAckReason::QuotaExceeded).await;
-        }
+        in_flight.start_again();
         let granted_by = Instant::now() + MQTT_CONNECT;
         let mut granted = false;
         let mut stopping = false;
         loop {
+            self.repeat_statuses(ends, in_flight).await?;
             if stopping && in_flight.is_empty() {
                 let bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
                 self.feed(Packet::Disconnect(bye)).await?;
@@ -258,10 +249,28 @@ impl Session {
         Ok(true)
     }
 
+    /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
+    async fn repeat_statuses(&mut self, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+        let mut fed = false;
+        while let Some((id, message)) = in_flight.send_again(self.receive_maximum) {
+            let fits = message.len() <= self.status_bytes;
+            if !fits || self.qos == QoS::AtMostOnce {
+                in_flight.settle(id);
+            }
+            if fits {
+                self.feed(self.status(id, message, self.resumed)).await?;
+                fed = true;
+            } else {
+                ends.status_refused(TOO_LONG).await;
+            }
+        }
+        if fed { self.flush().await } else { Ok(()) }
+    }
+
     async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
-        // Made for the broker as it was before.
+        // It may have been made for another connection.
         if message.len() > self.status_bytes {
-            ends.status_refused(PubAckReason::QuotaExceeded).await;
+            ends.status_refused(TOO_LONG).await;
             return Ok(());
         }
         let id = match self.qos {
@@ -277,8 +286,10 @@ impl Session {
 
     fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
         let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
-        publish.pkid = id;
-        publish.dup = repeated;
+        if self.qos != QoS::AtMostOnce {
+            publish.pkid = id;
+            publish.dup = repeated;
+        }
         Packet::Publish(publish)
     }
 
@@ -300,6 +311,9 @@ const GATHER: core::time::Duration = core::time::Duration::from_millis(1);
 
 /// Part of the keep-alive time without a write of ours after which a ping is sent.
 const PING_AFTER: f32 = 0.75;
+
+/// What a status is refused for that is longer than the packets of this broker, which takes less than one before.
+const TOO_LONG: PubAckReason = PubAckReason::QuotaExceeded;
 
 /// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
