@@ -1,0 +1,204 @@
+//! A scripted broker on loopback that speaks with rumqttc's own codec, and the relay's end of the task.
+
+use core::mem::MaybeUninit;
+use core::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rumqttc::v5::mqttbytes::v5::{
+    Codec, ConnAck, ConnAckProperties, Connect, ConnectReturnCode, Login, Packet, PubAck, SubAck, Subscribe,
+    SubscribeReasonCode,
+};
+use rumqttc::v5::mqttbytes::{Error, QoS};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time;
+use tokio_util::codec::Framed;
+
+use super::super::*;
+use crate::relay::message::{JSON_TOPIC, STATUS_TOPIC};
+
+pub(super) const PACKET_BYTES: usize = 100_000;
+pub(super) const STATUS_BYTES: usize = 80_000;
+pub(super) const GRANTED: SubscribeReasonCode = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+
+pub(super) async fn later(duration: Duration) {
+    time::pause();
+    time::advance(duration).await;
+    time::resume();
+}
+
+/// The listening broker, and the relay's ends of a task that connects to it.
+pub(super) struct Test {
+    pub(super) listener: TcpListener,
+    pub(super) broker: Broker,
+    pub(super) task: JoinHandle<()>,
+}
+
+impl Test {
+    pub(super) async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (broker, task) = broker(Settings {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().unwrap().port(),
+            tls: None,
+            client_id: "gateway".to_owned(),
+            username: Some("user".to_owned()),
+            password: Some(Secret::new("secret".to_owned())),
+            packet_bytes: PACKET_BYTES,
+            read_bytes: 4096,
+            status_bytes: STATUS_BYTES,
+        });
+        Self { listener, broker, task: tokio::spawn(task) }
+    }
+
+    /// With a session that stands.
+    pub(super) async fn up(answer: ConnAckProperties) -> (Self, Peer) {
+        let mut this = Self::new().await;
+        let peer = this.accept(false, answer).await;
+        this.expect_up(false).await;
+        peer.expect_silence();
+        (this, peer)
+    }
+
+    pub(super) async fn connected(&self) -> (Peer, Connect, Option<Login>) {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        let mut peer = Peer(Framed::new(stream, Codec { max_incoming_size: None, max_outgoing_size: None }));
+        match peer.packet().await {
+            Packet::Connect(connect, None, login) => (peer, connect, login),
+            packet => panic!("{packet:?}"),
+        }
+    }
+
+    /// Accepts the login and the subscription.
+    pub(super) async fn accept(&self, session_present: bool, properties: ConnAckProperties) -> Peer {
+        let (mut peer, ..) = self.connected().await;
+        peer.answer(ConnectReturnCode::Success, session_present, properties).await;
+        let subscribe = peer.subscribe().await;
+        peer.say(Packet::SubAck(SubAck {
+            pkid: subscribe.pkid,
+            return_codes: vec![GRANTED; subscribe.filters.len()],
+            properties: None,
+        }))
+        .await;
+        peer
+    }
+
+    pub(super) async fn expect_up(&mut self, resumed_: bool) -> usize {
+        match self.broker.inbound.recv().await.unwrap() {
+            Inbound::Up { status_bytes, resumed } if resumed == resumed_ => status_bytes,
+            inbound => panic!("{inbound:?}"),
+        }
+    }
+
+    pub(super) async fn down(&mut self) -> MqttError {
+        match self.broker.inbound.recv().await.unwrap() {
+            Inbound::Down(error) => error,
+            inbound => panic!("{inbound:?}"),
+        }
+    }
+
+    pub(super) async fn publishes(&mut self) -> Vec<Publish> {
+        match self.broker.inbound.recv().await.unwrap() {
+            Inbound::Publishes(publishes) => publishes,
+            inbound => panic!("{inbound:?}"),
+        }
+    }
+
+    pub(super) async fn send(&self, status: impl Into<Bytes>) {
+        self.broker.statuses.send(status.into()).await.unwrap();
+    }
+}
+
+/// A connection as the broker sees it.
+pub(super) struct Peer(pub(super) Framed<TcpStream, Codec>);
+
+impl Peer {
+    pub(super) async fn packet(&mut self) -> Packet {
+        self.0.next().await.unwrap().unwrap()
+    }
+
+    pub(super) async fn say(&mut self, packet: Packet) {
+        self.0.send(packet).await.unwrap();
+    }
+
+    pub(super) async fn answer(
+        &mut self,
+        code: ConnectReturnCode,
+        session_present: bool,
+        properties: ConnAckProperties,
+    ) {
+        self.say(Packet::ConnAck(ConnAck { session_present, code, properties: Some(properties) })).await;
+    }
+
+    pub(super) async fn subscribe(&mut self) -> Subscribe {
+        match self.packet().await {
+            Packet::Subscribe(subscribe) => subscribe,
+            packet => panic!("{packet:?}"),
+        }
+    }
+
+    pub(super) async fn status(&mut self) -> Publish {
+        match self.packet().await {
+            Packet::Publish(publish) if publish.topic == STATUS_TOPIC => publish,
+            packet => panic!("{packet:?}"),
+        }
+    }
+
+    pub(super) async fn acknowledge(&mut self, publish: &Publish) {
+        self.say(Packet::PubAck(PubAck::new(publish.pkid, None))).await;
+    }
+
+    pub(super) async fn publish(&mut self, ids: core::ops::RangeInclusive<u16>) {
+        for id in ids {
+            let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+            let mut publish = Publish::new(JSON_TOPIC, qos, "{}", None);
+            publish.pkid = id;
+            self.0.feed(Packet::Publish(publish)).await.unwrap();
+        }
+        self.0.flush().await.unwrap();
+    }
+
+    /// Asks the kernel, which has at once what the task wrote.
+    pub(super) fn expect_silence(&self) {
+        let peeked = SockRef::from(self.0.get_ref()).peek(&mut [MaybeUninit::uninit()]);
+        assert_eq!(peeked.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+
+    pub(super) async fn read_once(&self, bytes: &mut [u8]) -> usize {
+        self.0.get_ref().readable().await.unwrap();
+        self.0.get_ref().try_read(bytes).unwrap()
+    }
+
+    /// The codec cannot read a DISCONNECT in its short form.
+    pub(super) async fn expect_goodbye(&mut self) {
+        assert!(matches!(self.0.next().await, Some(Err(Error::PayloadRequired))));
+    }
+
+    pub(super) async fn expect_end(&mut self) {
+        let end = self.0.next().await;
+        assert!(matches!(end, None | Some(Err(Error::Io(_)))), "{end:?}");
+    }
+}
+
+pub(super) fn nothing() -> ConnAckProperties {
+    ConnAckProperties {
+        session_expiry_interval: None,
+        receive_max: None,
+        max_qos: None,
+        retain_available: None,
+        max_packet_size: None,
+        assigned_client_identifier: None,
+        topic_alias_max: None,
+        reason_string: None,
+        user_properties: vec![],
+        wildcard_subscription_available: None,
+        subscription_identifiers_available: None,
+        shared_subscription_available: None,
+        server_keep_alive: None,
+        response_information: None,
+        server_reference: None,
+        authentication_method: None,
+        authentication_data: None,
+    }
+}
