@@ -81,7 +81,7 @@ fn escaped(escape: &str) -> Result<(char, usize), LoneSurrogate> {
     })
 }
 
-/// The UTF-16 unit of a `\uXXXX` at `at`.
+/// The UTF-16 unit of the `\u` escape at `at`.
 fn unit(text: &str, at: usize) -> Option<u32> {
     let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;
     u32::from_str_radix(hex, 16).ok()

@@ -131,10 +131,10 @@ fn profile_files_are_in_the_home_directory_unless_named() {
     assert_eq!((credentials.credentials_file, credentials.config_file), (None, None));
     assert_eq!(credentials.profile, "default");
 
-    let home = ("HOME", "/root");
+    let home = ("HOME", "/home/gateway");
     let credentials = aws(&[home, ("AWS_PROFILE", "gateway")]).unwrap().credentials;
-    assert_eq!(credentials.credentials_file.as_deref(), Some(Path::new("/root/.aws/credentials")));
-    assert_eq!(credentials.config_file.as_deref(), Some(Path::new("/root/.aws/config")));
+    assert_eq!(credentials.credentials_file.as_deref(), Some(Path::new("/home/gateway/.aws/credentials")));
+    assert_eq!(credentials.config_file.as_deref(), Some(Path::new("/home/gateway/.aws/config")));
     assert_eq!(credentials.profile, "gateway");
 
     let named = [home, ("AWS_SHARED_CREDENTIALS_FILE", "/a"), ("AWS_CONFIG_FILE", "/b")];
