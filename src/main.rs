@@ -10,6 +10,7 @@ use firehose_connector::daemon;
 use firehose_connector::net::chain;
 
 fn main() -> ExitCode {
+    return_freed_memory();
     ExitCode::from(match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => print(cli::HELP),
         Ok(Command::Version) => print(cli::VERSION),
@@ -25,6 +26,22 @@ fn main() -> ExitCode {
         }
     })
 }
+
+/// glibc keeps freed buffers for itself, the more the larger they were. Ours go back: a batch's buffers come and go
+/// once in a publish interval. musl, in the images, does so by itself.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "mallopt has no safe wrapper; no other thread is there yet")]
+fn return_freed_memory() {
+    const BYTES: libc::c_int = 32 * 1024;
+    // SAFETY: both take a number and change how the allocator works from here on, nothing else.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, BYTES);
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+const fn return_freed_memory() {}
 
 fn run(definition: Option<&Path>) -> u8 {
     let config = match load(definition) {
