@@ -242,8 +242,7 @@ impl Session {
         }
         self.flush().await?;
         if gather {
-            // A broker in full flow wakes us for each few publishes. Letting some come together costs a millisecond and
-            // saves a quarter of the time spent on a record.
+            // A broker in full flow wakes us for each few publishes. Letting some come together saves system calls.
             sleep(GATHER).await;
         }
         Ok(true)
