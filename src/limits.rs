@@ -104,6 +104,10 @@ pub const STATUS_ENTRY_BYTES: usize = 320;
 pub const PUBLISHES: usize = 64;
 /// Bytes of publishes after which no more are added to those handed to the relay.
 pub const PUBLISHES_BYTES: usize = 32 * 1024;
+/// Publishes in a group from which on the broker counts as in full flow.
+pub const PUBLISHES_BUSY: usize = 4;
+/// How long publishes may then come together before they are read.
+pub const PUBLISHES_GATHER: Duration = Duration::from_millis(1);
 /// QoS 1 publishes that the broker may have sent without our acknowledgement (`Receive Maximum`).
 pub const RECEIVE_MAXIMUM: u16 = 500;
 /// Smallest packet limit announced to the broker, bytes.

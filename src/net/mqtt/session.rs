@@ -19,7 +19,8 @@ use super::codec::Packets;
 use super::in_flight::InFlight;
 use super::{Ends, Inbound, MqttError, Settings};
 use crate::limits::{
-    MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BYTES, RECEIVE_MAXIMUM, SESSION_EXPIRY,
+    MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
+    RECEIVE_MAXIMUM, SESSION_EXPIRY,
 };
 use crate::net::connect::{Stream, connect};
 use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC, STATUS_TOPIC};
@@ -230,7 +231,7 @@ impl Session {
             return Ok(false);
         }
         let Some(mut group) = ends.taken.recv().await else { return Ok(false) };
-        let gather = self.read_all && group.len() >= BUSY_GROUP;
+        let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
         for publish in group.drain(..).filter(|publish| publish.qos == QoS::AtLeastOnce) {
             self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
         }
@@ -243,7 +244,7 @@ impl Session {
         self.flush().await?;
         if gather {
             // A broker in full flow wakes us for each few publishes. Letting some come together saves system calls.
-            sleep(GATHER).await;
+            sleep(PUBLISHES_GATHER).await;
         }
         Ok(true)
     }
@@ -301,12 +302,6 @@ impl Session {
         timeout(MQTT_WRITE, self.framed.flush()).await.map_err(|_| MqttError::Silent)?
     }
 }
-
-/// Publishes in a group from which on the broker counts as in full flow.
-const BUSY_GROUP: usize = 4;
-
-/// How long publishes may come together then.
-const GATHER: core::time::Duration = core::time::Duration::from_millis(1);
 
 /// Part of the keep-alive time without a write of ours after which a ping is sent.
 const PING_AFTER: f32 = 0.75;
