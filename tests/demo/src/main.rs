@@ -6,7 +6,7 @@
 mod broker;
 mod connector;
 mod samples;
-#[path = "../support/standin/mod.rs"]
+#[path = "../../support/standin/mod.rs"]
 mod standin;
 
 use std::{

@@ -1,0 +1,67 @@
+# What the other scripts install with; sourced by them, after they went to the project's root. Everything is idempotent,
+# lands in .cache or in Debian's places, and fails with a sentence.
+# shellcheck shell=bash
+
+# Debian keeps daemons where only root looks.
+PATH=$PATH:/usr/sbin:/sbin
+
+# shellcheck disable=SC2034 # for those who source this
+VENV=.cache/venv
+TOOLS=$PWD/.cache/tools
+
+# Ends the script: fail STATUS SENTENCE, with a status of sysexits.
+fail() {
+    echo "${0##*/}: $2" >&2
+    exit "$1"
+}
+
+need_cargo() {
+    command -v cargo >/dev/null || fail 69 "cargo is missing; install Rust from https://rustup.rs and try again"
+}
+
+# Runs a command as root, with sudo where that asks for no password.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# Installs Debian packages whose commands are missing: need_packages COMMAND:PACKAGE...
+need_packages() {
+    local pair missing=()
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
+        fail 69 "please install these packages: ${missing[*]}"
+    fi
+    echo "Installing ${missing[*]}"
+    # Another package manager at work is waited for. No daemon is to start because a test needs its program.
+    local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o DPkg::Lock::Timeout=300)
+    if ! as_root "${apt[@]}" update ||
+        ! as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null; then
+        fail 69 "these packages could not be installed: ${missing[*]}"
+    fi
+}
+
+# A folder with the Python packages of a list: need_venv FOLDER REQUIREMENTS
+need_venv() {
+    cmp -s "$2" "$1/requirements.txt" && return 0
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        need_packages no-such-command:python3-venv
+    fi
+    rm -rf "$1" &&
+        python3 -m venv "$1" &&
+        "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2" &&
+        cp "$2" "$1/requirements.txt"
+}
+
+# A tool that cargo compiles: need_tool CRATE VERSION [OPTION...]. Takes a minute or two, once.
+need_tool() {
+    local tool=$1@$2
+    grep -qs "^\"$1 $2 " "$TOOLS/.crates.toml" && return 0
+    mkdir -p "$TOOLS"
+    echo "Compiling $1 $2"
+    cargo install --quiet --locked --force --root "$TOOLS" "$tool" "${@:3}" >"$TOOLS/$1.log" 2>&1 && return 0
+    cat "$TOOLS/$1.log" >&2
+    return 1
+}
