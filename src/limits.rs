@@ -56,7 +56,7 @@ pub const CHUNK_BYTES: usize = 32 * 1024;
 pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
 /// taken as unreadable: its batch is sent again with half as many records.
-pub const REPLY_BYTES: usize = 256 * 1024;
+pub const REPLY_BYTES: usize = 160 * 1024;
 /// Bytes of a service's error message that are kept for the status.
 pub const ERROR_MESSAGE_BYTES: usize = 1024;
 /// First delay after a failed request; each further failure doubles it.
@@ -65,16 +65,28 @@ pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
 pub const BACKOFF_PUT_OFF: Duration = Duration::from_millis(100);
 /// Longest delay between two attempts of a delivery stream.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
+/// Longest delay between two attempts while the device has no network. An attempt costs nobody else anything, but signs a
+/// batch.
+pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
 /// Shortest delay, so that jitter never makes a busy loop.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
+/// Times that the host name of a delivery stream's endpoint must have turned out not to exist, with an answer of the service
+/// from another endpoint before each, until its records fail with `EndpointNotFound`. So many, because a name server at the
+/// other end of a link that comes and goes may deny a name that exists.
+pub const ENDPOINT_MISSING_TIMES: u32 = 12;
+/// And for how long. Never for the default delivery stream, nor with an endpoint of the configuration.
+pub const ENDPOINT_MISSING: Duration = Duration::from_secs(30 * 60);
 /// A request that moved no byte for this long has failed.
 pub const STALL: Duration = Duration::from_secs(60);
+/// Service: how long a signature is good for. A request that takes longer comes to nothing, so the next has half as many
+/// records; they become more again while requests take less than a third of this.
+pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);
 /// A connection to the service unused for this long is closed; the service closes its side later.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
 pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
-/// A clock that differs less from the service's is right: a signature is good for 5 minutes either way.
+/// A clock that differs less from the service's is right: a signature is good for [`SIGNATURE_LIFE`] either way.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 // ---- status ----
@@ -128,7 +140,9 @@ pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-/// The same when the broker answered and refused: only a person can mend that.
+/// Longest while the device has no network: then an attempt costs next to nothing, and the network is noticed at once.
+pub const MQTT_OFFLINE: Duration = Duration::from_secs(1);
+/// The same as [`MQTT_BACKOFF`] when the broker answered and refused: only a person can mend that.
 pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 
 // ---- life ----
@@ -137,6 +151,12 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 pub const LOG_BURST: u32 = 10;
 /// After a burst, one line of its kind in this time.
 pub const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Part of the watchdog's time (`WATCHDOG_USEC`) after which the loop gives a sign of life: one in this many, as
+/// `sd_watchdog_enabled(3)` advises.
+pub const WATCHDOG_SHARE: u32 = 2;
+/// Shortest time between two of these signs, so that a watchdog's time of nothing makes no busy loop.
+pub const WATCHDOG_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
 /// After SIGTERM: how long held records may still be sent.
 pub const DRAIN: Duration = Duration::from_millis(7500);
@@ -188,7 +208,7 @@ pub mod credentials {
     /// A whole exchange with a credentials endpoint, seconds. Greengrass asks the cloud before it answers.
     pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
     /// Bytes of a shared credentials or configuration file.
-    pub const MAX_PROFILE_FILE: u64 = 256 * 1024;
+    pub const MAX_PROFILE_FILE: u64 = 128 * 1024;
     /// Bytes of an authorization token file.
     pub const MAX_TOKEN_FILE: u64 = 16 * 1024;
     /// Characters of a refusal's text that are shown.
@@ -214,20 +234,34 @@ pub mod credentials {
 /// What parts of the process take that no bound above says. Measured, with some room, by
 /// `tests/e2e/test_memory.py`.
 pub mod memory {
+    use super::credentials;
+
+    /// musl keeps freed memory less freely than glibc, and its resolver needs less stack.
+    const MUSL: bool = cfg!(target_env = "musl");
+
     /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
-    pub const HEAP: usize = 640 * 1024;
+    pub const HEAP: usize = if MUSL { 448 } else { 640 } * 1024;
+    /// Getting credentials, bytes: a shared file as a whole, which is more than a connection of its own with what it
+    /// holds and an answer that grows by doubling.
+    pub const CREDENTIALS: usize = 176 * 1024;
+    const _: () = assert!(CREDENTIALS as u64 > credentials::MAX_PROFILE_FILE);
+    const _: () = assert!(CREDENTIALS >= TLS + 2 * credentials::HTTP_BUFFER + 2 * credentials::MAX_REPLY);
     /// Stack of the main thread, bytes.
     pub const STACK: usize = 160 * 1024;
     /// Threads that resolve names, count: one for the broker's name, one for the service's.
     pub const THREADS: usize = 2;
-    /// Stack of such a thread, bytes; glibc's resolver takes the most.
-    pub const THREAD_STACK: usize = 192 * 1024;
-    /// Stack of such a thread and its share of the allocator, bytes.
-    pub const THREAD: usize = THREAD_STACK + 136 * 1024;
+    /// Stack of such a thread, bytes; the resolver takes the most of it, 16 KiB with musl.
+    pub const THREAD_STACK: usize = if MUSL { 64 } else { 192 } * 1024;
+    /// Stack of such a thread and its share of the allocator, which glibc has for each thread, bytes.
+    pub const THREAD: usize = THREAD_STACK + if MUSL { 0 } else { 136 * 1024 };
     /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
     pub const TLS: usize = 112 * 1024;
     /// The parsed entries of an answer, bytes.
     pub const ENTRIES: usize = 64 * 1024;
+    /// What the kernel may hold for the process beyond its resident memory, bytes: unsent data of each connection to the
+    /// service (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
+    /// page tables, the program's file cache. An init that limits the memory of the service has to add it to `MemorySize`.
+    pub const KERNEL: usize = 16 * 1024 * 1024;
     /// Memory that calls for one more connection to the service, bytes.
     pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
     /// Share of the memory that a packet may have: one part in this many.

@@ -7,6 +7,7 @@
 
 use core::fmt;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::limits::{
     ARENA_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN,
@@ -82,6 +83,12 @@ impl Plan {
         Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read, status, chunk })
     }
 
+    /// What the process and the kernel on its behalf may take: for a limit that counts both, such as `MemoryMax`.
+    #[must_use]
+    pub const fn with_kernel(&self) -> usize {
+        self.total.saturating_add(limits::KERNEL)
+    }
+
     /// The most data memory: all but the program's files.
     #[must_use]
     pub const fn data(&self) -> usize {
@@ -108,7 +115,7 @@ impl fmt::Display for Plan {
     }
 }
 
-const RUNTIME: usize = limits::HEAP + limits::THREADS * limits::THREAD + limits::STACK;
+const RUNTIME: usize = limits::HEAP + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
 /// Chunks: one being written, one asked for. An answer is parsed in place.
 const fn connection(chunk: usize) -> usize {
     limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::ENTRIES
@@ -157,6 +164,21 @@ pub fn enforce(plan: &Plan) -> std::io::Result<()> {
     rlimit::setrlimit(rlimit::Resource::DATA, bytes, bytes)
 }
 
+/// Bytes that the service manager lets the process have (`memory.max` of its cgroup, version 2), if it sets a limit.
+#[must_use]
+pub fn service_bytes() -> Option<usize> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limit = fs::read_to_string(limit_file(&groups)?).ok()?;
+    // "max" is no limit.
+    limit.trim().parse().ok()
+}
+
+/// The line of version 2 reads `0::/path`.
+fn limit_file(groups: &str) -> Option<PathBuf> {
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(Path::new("/sys/fs/cgroup").join(group).join("memory.max"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +213,13 @@ mod tests {
         assert!(program_bytes() > 100 * KIB);
         assert_eq!(mapped_file_bytes("7f00-7f80 r-xp 0 00:00 0 [vdso]"), None);
         assert_eq!(mapped_file_bytes("1000-3000 r-xp 00001000 fe:00 1234 /usr/bin/x"), Some(0x2000));
+    }
+
+    #[test]
+    fn the_limit_of_the_service_is_found_by_its_control_group() {
+        let file = PathBuf::from("/sys/fs/cgroup/system.slice/firehose-connector.service/memory.max");
+        assert_eq!(limit_file("4:memory:/x\n0::/system.slice/firehose-connector.service\n"), Some(file));
+        assert_eq!(limit_file("0::/\n"), Some(PathBuf::from("/sys/fs/cgroup/memory.max")));
+        assert_eq!(limit_file("4:memory:/x\n"), None);
     }
 }

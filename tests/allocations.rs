@@ -6,8 +6,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use firehose_connector::config::CredentialSettings;
 use firehose_connector::firehose::request::{Encoder, body_len};
-use firehose_connector::limits::CHUNK_BYTES;
+use firehose_connector::limits::{CHUNK_BYTES, credentials::MAX_PROFILE_FILE, memory::CREDENTIALS};
+use firehose_connector::net::{credentials::Provider, names::Names, tls::Tls};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
@@ -18,24 +20,26 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-fn count() {
+fn count(bytes: usize) {
     // A thread that is ending has no counter left, and nothing to count.
     let _: Result<(), _> = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+    let _: Result<(), _> = BYTES.try_with(|count| count.set(count.get() + bytes));
 }
 
 #[expect(unsafe_code, reason = "an allocator cannot be written without; each call is handed on to System unchanged")]
 // SAFETY: System keeps the contract, and counting neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(block, layout, size) }
     }
@@ -158,6 +162,51 @@ fn a_refused_message_allocates_at_most_once() {
         }
     });
     assert!(refusing <= 100, "{refusing}: one for each message that is not JSON, for the error");
+}
+
+#[test]
+fn no_message_however_odd_is_copied_to_the_heap() {
+    let long = r"\u00e9 and \n".repeat(100_000);
+    let messages = [
+        format!("\"{long}\""),
+        format!("[\"{long}\"]"),
+        format!("{{\"{long}\": \"{long}\"}}"),
+        format!("{{\"request\": \"{long}\"}}"),
+        format!("{{\"request\": {{\"{long}\": \"{long}\"}}}}"),
+        format!("{{\"request\": {{\"data\": [\"{long}\"]}}, \"id\": {{\"{long}\": 1}}}}"),
+        format!("{{\"request\": {{\"data\": \"\", \"delivery_stream_arn\": \"{long}\"}}, \"id\": \"{long}\"}}"),
+        format!("\"{long}"),
+    ];
+    let mut relay = relay();
+    for message in messages {
+        let before = BYTES.get();
+        assert_eq!(relay.accept(Instant::default(), JSON_TOPIC.as_bytes(), message.as_bytes()), Accepted::Failed);
+        let bytes = BYTES.get() - before;
+        assert!(bytes < 1024, "{bytes} for {}...", &message[..40]);
+    }
+}
+
+#[test]
+fn reading_credentials_stays_within_the_memory_plan() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (credentials_file, config_file) = (folder.join("credentials"), folder.join("config"));
+    let keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    let size = usize::try_from(MAX_PROFILE_FILE).unwrap();
+    std::fs::write(&credentials_file, keys.to_owned() + &"#".repeat(size - keys.len())).unwrap();
+    std::fs::write(&config_file, keys).unwrap();
+    let settings = CredentialSettings {
+        profile: "default".to_owned(),
+        credentials_file: Some(credentials_file),
+        config_file: Some(config_file),
+        ..CredentialSettings::default()
+    };
+    let provider = Provider::new(settings, Names::default(), Tls::for_service(None).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let before = BYTES.get();
+    let fetched = runtime.block_on(provider.fetch()).unwrap();
+    let bytes = BYTES.get() - before;
+    assert_eq!(fetched.credentials.access_key_id, "AKIA");
+    assert!((size..=CREDENTIALS).contains(&bytes), "{bytes} bytes in all, {CREDENTIALS} planned");
 }
 
 #[test]

@@ -50,6 +50,24 @@ fn every_fault_of_a_definition_is_named_at_once_and_ends_with_78() {
 }
 
 #[test]
+fn a_definition_that_is_no_file_is_named_and_not_waited_for() {
+    let fifo = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("definition.fifo");
+    if !fifo.exists() {
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    }
+    for path in [fifo.to_str().unwrap(), env!("CARGO_TARGET_TMPDIR")] {
+        for command in ["check", "run"] {
+            let output = connector(&[command, "--definition", path], &[]);
+            assert_eq!(output.status.code(), Some(78));
+            assert_eq!(
+                String::from_utf8(output.stderr).unwrap().trim(),
+                format!("{path}: cannot be read: not a regular file")
+            );
+        }
+    }
+}
+
+#[test]
 fn too_small_a_memory_size_is_answered_with_the_least_that_works() {
     let environment = |size| [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("FIREHOSE_CONNECTOR_MEMORY_SIZE", size)];
     let output = connector(&["check"], &environment("100"));

@@ -12,7 +12,7 @@ use std::{
 use regex_lite::Regex;
 
 use super::{
-    file::read_text,
+    bounded_file,
     json::Json,
     nearest::nearest,
     parameters,
@@ -56,10 +56,10 @@ const CONNECTOR_ARN: &str = "^arn:aws[a-z-]*:greengrass:[a-z0-9-]*::/connectors/
 impl Definition {
     /// Reads a definition file; `None` when there are problems that leave no parameters to check.
     pub(super) fn read(file: &Path, problems: &mut Problems) -> Option<Self> {
-        match read_text(file, MAX_FILE_BYTES) {
+        match bounded_file::read_text(file, MAX_FILE_BYTES as u64) {
             Ok(text) => Self::parse(file, &text, problems),
             Err(error) => {
-                problems.push(Problem::file(file, error));
+                problems.push(Problem::file(file, format!("cannot be read: {error}")));
                 None
             }
         }

@@ -1,6 +1,7 @@
 //! Configuration: the connector definition and the environment, read once at start.
 //!
-//! - `types`: the result. Everything in it is checked; no other module looks at a variable.
+//! - `types`: the result. Everything in it is checked; no other module looks at a variable,
+//!   but for those by which a service manager is notified (`daemon`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `settings`, `mqtt`, `aws`: the environment.
 //! - `problem`: what is wrong, all of it at once.
@@ -9,9 +10,9 @@
 //! starts, profile and token files each time that credentials are renewed.
 
 mod aws;
+pub mod bounded_file;
 mod definition;
 mod environment;
-mod file;
 mod json;
 mod mqtt;
 mod nearest;

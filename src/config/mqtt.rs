@@ -1,8 +1,8 @@
 //! The broker and the login, from `FIREHOSE_CONNECTOR_MQTT_*`.
 
 use super::{
+    bounded_file,
     environment::Environment,
-    file::read_text,
     problem::{Problem, Problems},
     types::{ClientCertificate, Mqtt, MqttTls, Secret},
     url::{Url, may_hold_a_password},
@@ -96,7 +96,7 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
     if !environment.is_set(USERNAME) {
         problems.push(Problem::variable(PASSWORD_FILE, format!("needs {USERNAME} beside it")));
     }
-    let password = match read_text(file, MAX_FIELD_BYTES) {
+    let password = match bounded_file::read_text(file, MAX_FIELD_BYTES as u64) {
         Ok(mut text) => {
             if text.ends_with('\n') {
                 text.pop();
@@ -108,7 +108,7 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
         }
         Err(error) => {
             let shown = file.display().to_string();
-            problems.push(Problem::variable(PASSWORD_FILE, error).with_text(&shown));
+            problems.push(Problem::variable(PASSWORD_FILE, format!("cannot be read: {error}")).with_text(&shown));
             None
         }
     };

@@ -143,6 +143,16 @@ pub struct EndpointUrl {
     pub port: u16,
 }
 
+impl EndpointUrl {
+    /// Host and port as the `Host` header has them: brackets round an IPv6 address, no port that goes without saying.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let Self { tls, host, port } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        if *port == if *tls { 443 } else { 80 } { host } else { format!("{host}:{port}") }
+    }
+}
+
 /// The variables of the AWS SDKs that name credentials, not yet followed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CredentialSettings {

@@ -3,6 +3,7 @@
 //! Tasks for the broker, for each connection to the service and for the credentials speak with the loop
 //! through bounded channels. Each turn of the loop takes one thing that happened, then sends what is due.
 
+mod notify;
 mod report;
 mod start;
 mod uplink;
@@ -24,8 +25,9 @@ use crate::net::http::Event;
 use crate::net::mqtt::{Broker, Inbound};
 use crate::relay::{Accepted, Relay};
 use crate::time::Instant;
+use notify::Notify;
 use report::Report;
-use uplink::Uplink;
+use uplink::{Done, Uplink};
 
 /// See the module.
 struct Daemon {
@@ -39,6 +41,7 @@ struct Daemon {
     /// Asks for new credentials.
     renew: mpsc::Sender<()>,
     report: Report,
+    notify: Notify,
     /// Largest status message for this broker, while there is a session.
     status_bytes: Option<usize>,
     /// Set by the first signal: when what is left is given up.
@@ -60,6 +63,7 @@ enum Turn {
 impl Daemon {
     /// Runs until a signal comes and what is held is sent or given up.
     async fn run(mut self, mut terminate: Signal, mut interrupt: Signal) {
+        self.notify.turn(self.clock.now(), &self.relay);
         while !self.is_drained() {
             match self.wait(&mut terminate, &mut interrupt).await {
                 Turn::Signal => self.drain(),
@@ -67,10 +71,8 @@ impl Daemon {
                     self.uplink.send_chunk(&self.relay, self.clock.now(), number)
                 }
                 Turn::Event(Some(Event::Done { number, result })) => {
-                    let done = self.uplink.finish(&mut self.relay, &self.clock, number, result);
-                    if done.is_some_and(|done| self.report.settled(self.clock.now(), &done)) {
-                        // Full: a renewal is asked for already.
-                        let _: Result<(), _> = self.renew.try_send(());
+                    if let Some(done) = self.uplink.finish(&mut self.relay, &self.clock, number, result) {
+                        self.settled(&done);
                     }
                 }
                 Turn::Inbound(Some(inbound)) => self.take(inbound).await,
@@ -81,12 +83,13 @@ impl Daemon {
             }
             self.report.lost_statuses(self.relay.lost_statuses());
             self.send_due();
+            self.notify.turn(self.clock.now(), &self.relay);
         }
         self.finish().await;
     }
 
     async fn wait(&mut self, terminate: &mut Signal, interrupt: &mut Signal) -> Turn {
-        let deadline = [self.send_deadline(), self.drain_by].into_iter().flatten().min();
+        let deadline = [self.send_deadline(), self.drain_by, self.notify.deadline()].into_iter().flatten().min();
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
             biased;
@@ -117,6 +120,14 @@ impl Daemon {
         }
     }
 
+    fn settled(&mut self, done: &Done) {
+        self.notify.settled(done);
+        if self.report.settled(self.clock.now(), done) {
+            // Full: a renewal is asked for already.
+            let _: Result<(), _> = self.renew.try_send(());
+        }
+    }
+
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Publishes(publishes) => {
@@ -126,11 +137,13 @@ impl Daemon {
             }
             Inbound::Up { status_bytes, resumed } => {
                 self.report.broker_up(self.clock.now(), resumed);
+                self.notify.broker(true);
                 self.status_bytes = Some(status_bytes);
                 self.relay.statuses_leave(true);
             }
             Inbound::Down(error) => {
                 self.report.broker_down(self.clock.now(), &error);
+                self.notify.broker(false);
                 self.status_bytes = None;
                 self.relay.statuses_leave(false);
             }
@@ -167,6 +180,7 @@ impl Daemon {
         let now = self.clock.now();
         let wait = if self.drain_by.is_none() { DRAIN } else { core::time::Duration::ZERO };
         self.report.draining(self.relay.held(), wait);
+        self.notify.stopping();
         self.drain_by = Some(now + wait);
         self.relay.drain();
     }
@@ -199,6 +213,8 @@ impl Daemon {
             drop(statuses);
             // The task ends when the broker has acknowledged all of them.
             tokio::select! {
+                // Its channel ends with the task, which is no reason to doubt it.
+                biased;
                 ended = timeout_at(end, self.broker_task) => all_told &= ended.is_ok(),
                 () = turn_away(&mut unread, &taken) => all_told = false,
             }

@@ -5,7 +5,7 @@
 use log::{debug, error, info, warn};
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
 
-use super::uplink::{Done, Problem};
+use super::uplink::Done;
 use crate::firehose::sign::SignError;
 use crate::limits::{LOG_BURST, LOG_INTERVAL};
 use crate::net::chain;
@@ -52,8 +52,8 @@ impl Report {
             self.clock_limit.warn(now, &line);
         }
         match (&done.problem, done.failures) {
-            (Some(Problem::Refused { code, message }), _) if done.settled.failed > 0 => {
-                let text = format!("delivery stream {name} refuses records: {code}: {message}");
+            (Some(problem), _) if done.settled.failed > 0 => {
+                let text = format!("records for delivery stream {name} fail: {problem}");
                 if self.refused_said.as_ref() != Some(&text) {
                     self.service_limit.warn(now, &text);
                     self.refused_said = Some(text);

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::Daemon;
+use super::notify::Notify;
 use super::report::Report;
 use super::uplink::Uplink;
 use crate::config::Config;
@@ -17,6 +18,7 @@ use crate::net::clock::Clock;
 use crate::net::credentials::{Provider, keep_fresh};
 use crate::net::http;
 use crate::net::mqtt::{self, broker};
+use crate::net::names::Names;
 use crate::net::tls::{Tls, TlsError};
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
@@ -71,12 +73,23 @@ impl error::Error for RunError {
 /// # Errors
 /// All that [`run`] would fail with.
 pub fn check(config: &Config) -> Result<Plan, Vec<RunError>> {
+    prepare(config).map(|ready| ready.plan)
+}
+
+/// What a start needs beside the configuration itself.
+struct Ready {
+    plan: Plan,
+    service_tls: Tls,
+    broker_tls: Option<Tls>,
+}
+
+fn prepare(config: &Config) -> Result<Ready, Vec<RunError>> {
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
     let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory);
     let service = Tls::for_service(config.aws.ca_bundle.as_deref()).map_err(RunError::Tls);
     let broker = config.mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls);
     match (plan, service, broker) {
-        (Ok(plan), Ok(_), Ok(_)) => Ok(plan),
+        (Ok(plan), Ok(service_tls), Ok(broker_tls)) => Ok(Ready { plan, service_tls, broker_tls }),
         (plan, service, broker) => Err([plan.err(), service.err(), broker.err()].into_iter().flatten().collect()),
     }
 }
@@ -86,24 +99,39 @@ pub fn check(config: &Config) -> Result<Plan, Vec<RunError>> {
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
 pub fn run(config: Config) -> Result<(), Vec<RunError>> {
-    let plan = check(&config)?;
-    start(config, &plan).map_err(|error| vec![error])
+    let ready = prepare(&config)?;
+    start(config, ready).map_err(|error| vec![error])
 }
 
-fn start(config: Config, plan: &Plan) -> Result<(), RunError> {
-    memory::enforce(plan).map_err(RunError::System)?;
-    log::debug!("memory\n{plan}");
+fn start(config: Config, ready: Ready) -> Result<(), RunError> {
+    memory::enforce(&ready.plan).map_err(RunError::System)?;
+    log::debug!("memory\n{}", ready.plan);
+    warn_of_service_limit(&ready.plan);
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
         let interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
-        let daemon = assemble(config, plan)?;
+        let daemon = assemble(config, ready)?;
         daemon.run(terminate, interrupt).await;
         Ok(())
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     ended
+}
+
+/// A limit of the service that is too low would strike only when the backlog has grown.
+fn warn_of_service_limit(plan: &Plan) {
+    const KIB: usize = 1024;
+    let needed = plan.with_kernel();
+    if let Some(given) = memory::service_bytes().filter(|given| *given < needed) {
+        log::warn!(
+            "the service is limited to {} KB (MemoryMax), with MemorySize it takes up to {} KB: raise the one or lower the \
+             other, or records are lost when there are many",
+            given / KIB,
+            needed.div_ceil(KIB)
+        );
+    }
 }
 
 /// One thread runs everything; others come and go to resolve names.
@@ -116,7 +144,8 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
+fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
+    let Ready { plan, service_tls, broker_tls } = ready;
     let Config { connector, mqtt, aws, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
@@ -132,8 +161,6 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
     let clock = Clock::default();
-    let service_tls = Tls::for_service(aws.ca_bundle.as_deref()).map_err(RunError::Tls)?;
-    let broker_tls = mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls)?;
     log::info!(
         "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}",
         env!("CARGO_PKG_VERSION"),
@@ -146,6 +173,7 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
     let (broker, broker_task) = broker(mqtt::Settings {
         host: mqtt.host,
         port: mqtt.port,
+        names: Names::default(),
         tls: broker_tls,
         client_id: mqtt.client_id,
         username: mqtt.username,
@@ -158,9 +186,10 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
+    let names = Names::default();
     let connections = (0..plan.connections).map(|_| {
         let (request, requests) = mpsc::channel(1);
-        tokio::spawn(http::serve(requests, event.clone(), service_tls.clone()));
+        tokio::spawn(http::serve(requests, event.clone(), names.clone(), service_tls.clone()));
         request
     });
     let uplink = Uplink::new(aws.clone(), plan.chunk, connections);
@@ -168,7 +197,8 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
     let (found, credentials) = watch::channel(None);
     let (renew, renewals) = mpsc::channel(1);
     let wall = clock.clone();
-    tokio::spawn(keep_fresh(Provider::new(aws.credentials, service_tls.clone()), move || wall.wall(), found, renewals));
+    let provider = Provider::new(aws.credentials, names, service_tls);
+    tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals));
 
     Ok(Daemon {
         clock,
@@ -180,6 +210,7 @@ fn assemble(config: Config, plan: &Plan) -> Result<Daemon, RunError> {
         credentials,
         renew,
         report: Report::default(),
+        notify: Notify::from_environment(),
         status_bytes: None,
         drain_by: None,
     })

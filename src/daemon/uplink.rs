@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use ring::digest::{Context, SHA256};
 use tokio::sync::mpsc;
 
-use crate::config::Aws;
+use crate::config::{Aws, EndpointUrl};
 use crate::firehose::credentials::Credentials;
 use crate::firehose::endpoint;
 use crate::firehose::error_code::Class;
@@ -16,7 +16,8 @@ use crate::firehose::sign::{SignError, Unsigned, headers};
 use crate::limits::NAME_BYTES;
 use crate::net::chain;
 use crate::net::clock::Clock;
-use crate::net::http::{Reply, Request, SendError, Target};
+use crate::net::connect::ConnectFailure;
+use crate::net::http::{Reply, Request, SendError};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::Outcome;
 use crate::relay::{BatchId, Relay, Settled};
@@ -34,7 +35,7 @@ pub(super) struct Uplink {
 /// One connection's task, and the batch that is on it.
 struct Connection {
     requests: mpsc::Sender<Request>,
-    target: Option<Target>,
+    target: Option<EndpointUrl>,
     busy: Option<(BatchId, Busy)>,
 }
 
@@ -144,19 +145,19 @@ impl Uplink {
     }
 
     /// One that is kept open to the same place, if there is one.
-    fn idle_connection(&mut self, target: &Target) -> Option<&mut Connection> {
+    fn idle_connection(&mut self, target: &EndpointUrl) -> Option<&mut Connection> {
         let mut idle: Vec<_> = self.connections.iter_mut().filter(|connection| connection.busy.is_none()).collect();
         let place = idle.iter().position(|connection| connection.target.as_ref() == Some(target)).unwrap_or(0);
         (place < idle.len()).then(|| idle.swap_remove(place))
     }
 
-    fn target(&self, arn: &DeliveryStreamArn<'_>) -> Target {
+    fn target(&self, arn: &DeliveryStreamArn<'_>) -> EndpointUrl {
         match &self.aws.endpoint_url {
-            Some(url) => Target { host: url.host.clone(), port: url.port, tls: url.tls },
+            Some(url) => url.clone(),
             None => {
                 let variant = endpoint::Variant { fips: self.aws.use_fips, dual_stack: self.aws.use_dual_stack };
                 let host = endpoint::host(arn.partition, arn.region, variant);
-                Target { host: host.as_str().to_owned(), port: HTTPS, tls: true }
+                EndpointUrl { host: host.as_str().to_owned(), port: HTTPS, tls: true }
             }
         }
     }
@@ -205,8 +206,17 @@ impl Uplink {
         };
         match result {
             Err(error) => {
-                let outcome =
-                    if matches!(error, SendError::ReplyTooLong) { Outcome::RetrySmaller } else { Outcome::Retry };
+                let outcome = match &error {
+                    SendError::ReplyTooLong => Outcome::RetrySmaller,
+                    // The name of an endpoint in the configuration is no delivery stream's fault.
+                    SendError::Connect(error)
+                        if error.kind() == ConnectFailure::NoSuchName && self.aws.endpoint_url.is_none() =>
+                    {
+                        Outcome::NoSuchEndpoint
+                    }
+                    SendError::Connect(error) if error.kind().is_offline() => Outcome::Offline,
+                    _ => Outcome::Retry,
+                };
                 done.settled = relay.handle_outcome(now, batch, outcome);
                 done.problem = Some(Problem::Send(error));
             }

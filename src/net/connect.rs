@@ -16,20 +16,24 @@ use std::{io, net::SocketAddr};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    net::{TcpSocket, TcpStream, lookup_host},
+    net::{TcpSocket, TcpStream},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{limits::net as limits, net::tls::Tls};
+use crate::{
+    limits::net as limits,
+    net::{names::Names, tls::Tls},
+};
 
-/// Connects to `host` (name or address, without brackets), over TLS if `tls` is given.
+/// Connects to `host` (name or address, without brackets), looked up by `names`, over TLS if `tls` is given.
 ///
 /// `send_buffer` bounds what the kernel holds unsent, in bytes; `None` leaves it to the kernel.
 ///
 /// # Errors
 /// The failure of the last step, and of TCP the most telling one of all addresses.
 pub async fn connect(
+    names: &Names,
     host: &str,
     port: u16,
     tls: Option<&Tls>,
@@ -43,22 +47,14 @@ pub async fn connect(
         ca_variable: tls.map_or("", Tls::ca_variable),
         cause,
     };
-    let addresses = resolve(host, port).await.map_err(error)?;
+    let addresses = alternate_families(names.resolve(host, port).await.map_err(error)?.into_iter());
     let stream = connect_any(&addresses, send_buffer).await.map_err(error)?;
     let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
     let address = stream.peer_addr().ok();
     handshake(host, stream, tls).await.map_err(|(failure, cause)| error((failure, address, cause)))
 }
 
-type Failed = (ConnectFailure, Option<SocketAddr>, Option<io::Error>);
-
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failed> {
-    match timeout(limits::RESOLVE_TIMEOUT, lookup_host((host, port))).await {
-        Err(_) => Err((ConnectFailure::TimedOut(Step::Resolve), None, None)),
-        Ok(Err(cause)) => Err((ConnectFailure::NameNotResolved, None, Some(cause))),
-        Ok(Ok(addresses)) => Ok(alternate_families(addresses)),
-    }
-}
+pub(super) type Failed = (ConnectFailure, Option<SocketAddr>, Option<io::Error>);
 
 /// The resolver's order, but no family twice in a row while the other has some left: with a broken IPv6 route the
 /// second attempt already succeeds.
@@ -107,7 +103,7 @@ const fn tells(failure: ConnectFailure) -> u8 {
         ConnectFailure::Refused => 3,
         ConnectFailure::TimedOut(_) => 2,
         ConnectFailure::Unreachable => 1,
-        ConnectFailure::NameNotResolved | ConnectFailure::Tls(_) => 0,
+        ConnectFailure::NoSuchName | ConnectFailure::NameNotResolved | ConnectFailure::Tls(_) => 0,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     limits::credentials as limits,
     net::{
         connect::{ConnectError, connect},
+        names::Names,
         tls::Tls,
     },
 };
@@ -37,14 +38,19 @@ pub struct Reply {
 ///
 /// # Errors
 /// No connection, no HTTP, a reply that is too large, or too slow; see [`FetchError`].
-pub async fn fetch(endpoint: &EndpointUrl, tls: &Tls, request: Request<String>) -> Result<Reply, FetchError> {
-    let exchange = exchange(endpoint, tls, request);
+pub async fn fetch(
+    names: &Names,
+    endpoint: &EndpointUrl,
+    tls: &Tls,
+    request: Request<String>,
+) -> Result<Reply, FetchError> {
+    let exchange = exchange(names, endpoint, tls, request);
     let failure = match timeout(limits::FETCH_TIMEOUT, exchange).await {
         Ok(Ok(reply)) => return Ok(reply),
         Ok(Err(failure)) => failure,
         Err(_) => Failure::TimedOut,
     };
-    let authority = authority(endpoint);
+    let authority = endpoint.authority();
     Err(match failure {
         Failure::Connect(cause) => FetchError::Connect(cause),
         Failure::Http(cause) => FetchError::Http { authority, cause },
@@ -60,15 +66,20 @@ enum Failure {
     TooLarge,
 }
 
-async fn exchange(endpoint: &EndpointUrl, tls: &Tls, mut request: Request<String>) -> Result<Reply, Failure> {
+async fn exchange(
+    names: &Names,
+    endpoint: &EndpointUrl,
+    tls: &Tls,
+    mut request: Request<String>,
+) -> Result<Reply, Failure> {
     let headers = request.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     // A name that does not fit into a header has no address either: connecting fails below.
-    if let Ok(host) = HeaderValue::from_str(&authority(endpoint)) {
+    if let Ok(host) = HeaderValue::from_str(&endpoint.authority()) {
         headers.insert(header::HOST, host);
     }
     let tls = endpoint.tls.then_some(tls);
-    let stream = connect(&endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
+    let stream = connect(names, &endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
     let mut client = http1::Builder::new();
     client.max_buf_size(limits::HTTP_BUFFER);
     let (sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
@@ -97,14 +108,6 @@ async fn read_bounded(mut body: Incoming) -> Result<Vec<u8>, Failure> {
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
-}
-
-/// Host and port as the `Host` header has them: brackets round an IPv6 address, no port that goes without saying.
-#[must_use]
-pub fn authority(endpoint: &EndpointUrl) -> String {
-    let EndpointUrl { tls, host, port } = endpoint;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    if *port == if *tls { 443 } else { 80 } { host } else { format!("{host}:{port}") }
 }
 
 /// Why there is no reply.
@@ -173,18 +176,9 @@ mod tests {
         let port = serve_tls(&Ca::new().issue("localhost", (2000, 2100)), None).await;
         let tls = Tls::for_service(None).unwrap();
         let request = Request::get("/").body(String::new()).unwrap();
-        let error = fetch(&endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
+        let error = fetch(&Names::default(), &endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
         let FetchError::Connect(connect) = &error else { panic!("{error:?}") };
         assert_eq!(connect.kind(), ConnectFailure::Tls(TlsFailure::UnknownIssuer));
         assert!(error.to_string().ends_with("name the PEM file of its CA in AWS_CA_BUNDLE"), "{error}");
-    }
-
-    #[test]
-    fn the_host_header_leaves_out_what_goes_without_saying() {
-        assert_eq!(authority(&endpoint(false, "a.example", 80)), "a.example");
-        assert_eq!(authority(&endpoint(true, "a.example", 443)), "a.example");
-        assert_eq!(authority(&endpoint(true, "a.example", 80)), "a.example:80");
-        assert_eq!(authority(&endpoint(false, "fd00:ec2::23", 80)), "[fd00:ec2::23]");
-        assert_eq!(authority(&endpoint(false, "::1", 8080)), "[::1]:8080");
     }
 }

@@ -19,35 +19,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::config::EndpointUrl;
 use crate::firehose::sign::Header;
 use crate::limits::{HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
 use crate::net::connect::{ConnectError, connect};
+use crate::net::names::Names;
 use crate::net::tls::Tls;
 use body::ChunkBody;
 use watched::{Progress, Watched};
-
-/// Where a request goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Name or address, without brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Over TLS.
-    pub tls: bool,
-}
-
-impl Target {
-    /// The `Host` header: with the port only where it is not the scheme's own.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        match (self.tls, self.port) {
-            (true, 443) | (false, 80) => host,
-            (_, port) => format!("{host}:{port}"),
-        }
-    }
-}
 
 /// A request; its body follows through `chunks`.
 #[derive(Debug)]
@@ -55,7 +34,7 @@ pub struct Request {
     /// Names the request in [`Event`]s.
     pub number: u64,
     /// Where it goes.
-    pub target: Target,
+    pub target: EndpointUrl,
     /// All headers but `Content-Length`.
     pub headers: Vec<Header>,
     /// Bytes of the body.
@@ -133,7 +112,7 @@ impl error::Error for SendError {
 
 /// Sends each of `requests` and says how it ended through `events`, which must have room for two events of each connection.
 /// Ends when `requests` is closed.
-pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>, tls: Tls) {
+pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>, names: Names, tls: Tls) {
     let mut open: Option<Open> = None;
     loop {
         let next = match &open {
@@ -149,7 +128,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<E
             }
         };
         let number = request.number;
-        let result = exchange(&mut open, request, &events, &tls).await;
+        let result = exchange(&mut open, request, &events, &names, &tls).await;
         if result.is_err() {
             open = None;
         }
@@ -161,7 +140,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<E
 
 /// A connection and the task that drives it.
 struct Open {
-    target: Target,
+    target: EndpointUrl,
     sender: SendRequest<ChunkBody>,
     progress: Arc<Progress>,
     driver: JoinHandle<()>,
@@ -177,6 +156,7 @@ async fn exchange(
     open: &mut Option<Open>,
     request: Request,
     events: &mpsc::Sender<Event>,
+    names: &Names,
     tls: &Tls,
 ) -> Result<Reply, SendError> {
     let Request { number, target, headers, length, chunks } = request;
@@ -196,7 +176,7 @@ async fn exchange(
             Ok(reply) => return Ok(reply),
         }
     }
-    let fresh = Open::new(target, tls).await?;
+    let fresh = Open::new(target, names, tls).await?;
     match send(open.insert(fresh), message).await {
         Ok(reply) => Ok(reply),
         Err(Failed::NotSent(_)) => Err(SendError::Closed),
@@ -248,10 +228,11 @@ async fn reply(sender: &mut SendRequest<ChunkBody>, message: hyper::Request<Chun
 }
 
 impl Open {
-    async fn new(target: Target, tls: &Tls) -> Result<Self, SendError> {
+    async fn new(target: EndpointUrl, names: &Names, tls: &Tls) -> Result<Self, SendError> {
         let tls = target.tls.then_some(tls);
-        let stream =
-            connect(&target.host, target.port, tls, Some(SERVICE_SEND_BUFFER)).await.map_err(SendError::Connect)?;
+        let stream = connect(names, &target.host, target.port, tls, Some(SERVICE_SEND_BUFFER))
+            .await
+            .map_err(SendError::Connect)?;
         let progress = Arc::new(Progress::default());
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
         let mut builder = http1::Builder::new();

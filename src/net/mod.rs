@@ -1,12 +1,12 @@
 //! Everything that waits: the broker, the service, credentials, and the clocks.
 
-pub mod bounded_file;
 pub mod clock;
 pub mod connect;
 pub mod credentials;
 pub mod fetch;
 pub mod http;
 pub mod mqtt;
+pub mod names;
 #[cfg(test)]
 mod test_support;
 pub mod tls;

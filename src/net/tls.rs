@@ -30,7 +30,10 @@ use rustls::{
     },
 };
 
-use crate::{config::MqttTls, limits::net as limits, net::bounded_file};
+use crate::{
+    config::{MqttTls, bounded_file},
+    limits::net as limits,
+};
 
 const ROOTS: [&[u8]; 5] = [
     include_bytes!("roots/amazon_root_ca_1.der"),

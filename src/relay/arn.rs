@@ -17,8 +17,6 @@ pub struct DeliveryStreamArn<'a> {
     pub partition: &'a str,
     /// Region of the endpoint and of the signature, such as `eu-west-1`.
     pub region: &'a str,
-    /// The twelve digits of the account.
-    pub account: &'a str,
     /// Delivery stream name: 1 to 64 of `[a-zA-Z0-9_.-]`.
     pub name: &'a str,
 }
@@ -73,7 +71,7 @@ impl<'a> DeliveryStreamArn<'a> {
         check(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()), ArnError::Account)?;
         let name = resource.strip_prefix("deliverystream/").ok_or(ArnError::Name)?;
         check(is_name(name), ArnError::Name)?;
-        Ok(Self { text, partition, region, account, name })
+        Ok(Self { text, partition, region, name })
     }
 }
 

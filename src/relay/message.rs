@@ -3,10 +3,10 @@
 use core::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::nests_within_bound;
+use super::json::{LoneSurrogate, nests_within_bound, unescape};
 use crate::limits::{ID_JSON_BYTES, NESTING};
 
 /// Topic of JSON messages.
@@ -100,13 +100,21 @@ impl fmt::Display for Invalid {
 
 /// Reads a JSON message. The id comes back on its own, because it is wanted in the status whether or
 /// not the rest is right: as JSON text, empty when there is none.
+///
+/// Nothing is copied. serde_json copies each string with escapes that it is asked for, so it is asked for none: member
+/// names are compared as they stand, and what is to be an object is looked at first.
 pub fn parse(payload: &[u8]) -> (&str, Result<Request<'_>, Invalid>) {
     if !nests_within_bound(payload) {
         return ("", Err(Invalid::TooDeep));
     }
-    let mut message = Message::default();
+    let mut message = Message::new(payload);
     let mut json = serde_json::Deserializer::from_slice(payload);
-    let read = Fill(&mut message).deserialize(&mut json).and_then(|()| json.end());
+    let top = kind(payload);
+    let read = match top {
+        OBJECT => Fill(&mut message).deserialize(&mut json),
+        _ => IgnoredAny::deserialize(&mut json).map(|IgnoredAny| ()),
+    };
+    let read = read.and_then(|()| json.end());
     let id = match message.id.map(|id| string("id", id)).transpose() {
         Ok(id) => id.unwrap_or_default(),
         Err(error) => return ("", read.map_err(Invalid::Syntax).and(Err(error))),
@@ -114,14 +122,16 @@ pub fn parse(payload: &[u8]) -> (&str, Result<Request<'_>, Invalid>) {
     if id.len() > ID_JSON_BYTES {
         return ("", Err(Invalid::IdTooLong(id.len())));
     }
-    (id, read.map_err(Invalid::Syntax).and_then(|()| message.request()))
+    let request = || if top == OBJECT { message.request() } else { Err(Invalid::NotAnObject(top)) };
+    (id, read.map_err(Invalid::Syntax).and_then(|()| request()))
 }
 
 /// The members of the top object that matter, as far as they were read.
-#[derive(Default)]
 struct Message<'a> {
+    payload: &'a [u8],
     id: Option<&'a str>,
     request: Option<Inner<'a>>,
+    /// What `request` is, if not an object.
     other: Option<&'static str>,
 }
 
@@ -130,18 +140,18 @@ struct Message<'a> {
 struct Inner<'a> {
     data: Option<&'a str>,
     delivery_stream_arn: Option<&'a str>,
-    other: Option<&'static str>,
 }
 
 impl<'a> Message<'a> {
+    const fn new(payload: &'a [u8]) -> Self {
+        Self { payload, id: None, request: None, other: None }
+    }
+
     fn request(self) -> Result<Request<'a>, Invalid> {
         if let Some(found) = self.other {
-            return Err(Invalid::NotAnObject(found));
-        }
-        let inner = self.request.ok_or(Invalid::Missing("request"))?;
-        if let Some(found) = inner.other {
             return Err(Invalid::Type { property: "request", expected: "an object", found });
         }
+        let inner = self.request.ok_or(Invalid::Missing("request"))?;
         let arn = inner.delivery_stream_arn.map(|arn| string("request.delivery_stream_arn", arn));
         Ok(Request {
             data: string("request.data", inner.data.ok_or(Invalid::Missing("request.data"))?)?,
@@ -152,51 +162,63 @@ impl<'a> Message<'a> {
 
 /// `value` if it is the text of a string.
 fn string<'a>(property: &'static str, value: &'a str) -> Result<&'a str, Invalid> {
-    let found = match value.as_bytes().first() {
-        Some(b'"') => return Ok(value),
-        Some(b'{') => "an object",
+    match kind(value.as_bytes()) {
+        STRING => Ok(value),
+        found => Err(Invalid::Type { property, expected: "a string", found }),
+    }
+}
+
+const OBJECT: &str = "an object";
+const STRING: &str = "a string";
+
+/// What the value at the start of `text` is, white space and a colon before it aside.
+fn kind(text: &[u8]) -> &'static str {
+    match text.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b':')) {
+        Some(b'"') => STRING,
+        Some(b'{') => OBJECT,
         Some(b'[') => "an array",
         Some(b't' | b'f') => "a boolean",
         Some(b'n') => "null",
         _ => "a number",
-    };
-    Err(Invalid::Type { property, expected: "a string", found })
+    }
 }
 
-/// Takes what is wanted from an object, or notes that it is none. A member that stands twice counts
-/// as its last, as in Python's json.
+/// Takes what is wanted from an object. A member that stands twice counts as its last, as in Python's json.
 trait Members<'a> {
-    fn member<A: MapAccess<'a>>(&mut self, key: Key, map: &mut A) -> Result<(), A::Error>;
-    fn other(&mut self, found: &'static str);
+    /// `name` is JSON text, with its quotes.
+    fn member<A: MapAccess<'a>>(&mut self, name: &'a str, map: &mut A) -> Result<(), A::Error>;
 }
 
 impl<'a> Members<'a> for Message<'a> {
-    fn member<A: MapAccess<'a>>(&mut self, key: Key, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            Key::Id => self.id = optional(map.next_value()?),
-            Key::Request => map.next_value_seed(Fill(self.request.insert(Inner::default())))?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+    fn member<A: MapAccess<'a>>(&mut self, name: &'a str, map: &mut A) -> Result<(), A::Error> {
+        if is(name, "id") {
+            self.id = optional(map.next_value()?);
+        } else if is(name, "request") {
+            let value = name.as_ptr().addr() + name.len() - self.payload.as_ptr().addr();
+            let found = kind(&self.payload[value..]);
+            if found == OBJECT {
+                self.other = None;
+                return map.next_value_seed(Fill(self.request.insert(Inner::default())));
+            }
+            self.other = Some(found);
+            map.next_value::<IgnoredAny>()?;
+        } else {
+            map.next_value::<IgnoredAny>()?;
         }
         Ok(())
-    }
-
-    fn other(&mut self, found: &'static str) {
-        self.other = Some(found);
     }
 }
 
 impl<'a> Members<'a> for Inner<'a> {
-    fn member<A: MapAccess<'a>>(&mut self, key: Key, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            Key::Data => self.data = Some(map.next_value::<&RawValue>()?.get()),
-            Key::DeliveryStreamArn => self.delivery_stream_arn = optional(map.next_value()?),
-            _ => drop(map.next_value::<IgnoredAny>()?),
+    fn member<A: MapAccess<'a>>(&mut self, name: &'a str, map: &mut A) -> Result<(), A::Error> {
+        if is(name, "data") {
+            self.data = Some(map.next_value::<&RawValue>()?.get());
+        } else if is(name, "delivery_stream_arn") {
+            self.delivery_stream_arn = optional(map.next_value()?);
+        } else {
+            map.next_value::<IgnoredAny>()?;
         }
         Ok(())
-    }
-
-    fn other(&mut self, found: &'static str) {
-        self.other = Some(found);
     }
 }
 
@@ -205,35 +227,21 @@ fn optional(value: &RawValue) -> Option<&str> {
     Some(value.get()).filter(|text| *text != "null")
 }
 
-enum Key {
-    Id,
-    Request,
-    Data,
-    DeliveryStreamArn,
-    Unknown,
+/// Whether the JSON string `text` says `name`.
+fn is(text: &str, name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    let compared = unescape::<Differs>(text, |piece| {
+        rest = rest.strip_prefix(piece).ok_or(Differs)?;
+        Ok(())
+    });
+    compared.is_ok_and(|()| rest.is_empty())
 }
 
-impl<'a> Deserialize<'a> for Key {
-    fn deserialize<D: Deserializer<'a>>(json: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
+struct Differs;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a member name")
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<Key, E> {
-                Ok(match name {
-                    "id" => Key::Id,
-                    "request" => Key::Request,
-                    "data" => Key::Data,
-                    "delivery_stream_arn" => Key::DeliveryStreamArn,
-                    _ => Key::Unknown,
-                })
-            }
-        }
-        json.deserialize_str(KeyVisitor)
+impl From<LoneSurrogate> for Differs {
+    fn from(_: LoneSurrogate) -> Self {
+        Self
     }
 }
 
@@ -243,7 +251,7 @@ impl<'a, M: Members<'a>> DeserializeSeed<'a> for Fill<'_, M> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
+        json.deserialize_map(self)
     }
 }
 
@@ -255,45 +263,9 @@ impl<'a, M: Members<'a>> Visitor<'a> for Fill<'_, M> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key()? {
-            self.0.member(key, &mut map)?;
+        while let Some(name) = map.next_key::<&RawValue>()? {
+            self.0.member(name.get(), &mut map)?;
         }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut sequence: A) -> Result<(), A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        self.0.other("an array");
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        self.0.other("a string");
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.0.other("a boolean");
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.0.other("null");
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        self.0.other("a number");
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        self.0.other("a number");
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        self.0.other("a number");
         Ok(())
     }
 }

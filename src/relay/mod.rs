@@ -34,7 +34,7 @@ use status::StatusQueue;
 use stream::DeliveryStream;
 
 use crate::limits::{CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// What a relay is made for.
 #[derive(Debug, Clone)]
@@ -78,6 +78,7 @@ pub struct Batch {
     /// Sent by `PutRecord` instead of `PutRecordBatch`.
     pub single: bool,
     stream: usize,
+    cut_at: Instant,
 }
 
 /// Records since the start.
@@ -119,6 +120,8 @@ pub struct Relay {
     connections: usize,
     /// Without batching, or version 1.
     single: bool,
+    /// When the service answered last, at whatever endpoint.
+    answered: Instant,
     /// The stream after the one that sent last.
     turn: usize,
     statuses_leave: bool,
@@ -144,6 +147,7 @@ impl Relay {
             publish_interval: if single { Duration::ZERO } else { settings.publish_interval },
             connections: settings.connections.clamp(1, CONNECTIONS),
             single,
+            answered: Instant::default(),
             turn: DEFAULT,
             statuses_leave: false,
             draining: false,

@@ -14,6 +14,10 @@ pub enum Outcome<'a> {
     },
     /// Nothing is known to have been taken: send again later.
     Retry,
+    /// As `Retry`: the device has no network, which says nothing about the service.
+    Offline,
+    /// As `Retry`: the host name of the delivery stream's endpoint does not exist. When that stays so, the records fail.
+    NoSuchEndpoint,
     /// As `Retry`, and send fewer records at a time: the answer was too long.
     RetrySmaller,
 }

@@ -31,6 +31,13 @@ pub enum Refusal<'a> {
     MemoryFull,
     /// Records are held for too many delivery streams already.
     Streams,
+    /// The service has no endpoint where the delivery stream's ARN says.
+    Endpoint {
+        /// Region of the ARN.
+        region: &'a str,
+        /// Partition of the ARN.
+        partition: &'a str,
+    },
     /// The connector stopped before the record could be sent.
     Stopped,
     /// The connector stopped while the record was being sent.
@@ -48,6 +55,7 @@ impl Refusal<'_> {
             Self::QueueFull { .. } => "QueueFull",
             Self::MemoryFull => "MemoryFull",
             Self::Streams => "TooManyDeliveryStreams",
+            Self::Endpoint { .. } => "EndpointNotFound",
             Self::Stopped | Self::StoppedInFlight => "Stopped",
         }
     }
@@ -72,6 +80,11 @@ impl fmt::Display for Refusal<'_> {
             Self::Streams => {
                 write!(f, "records for {STREAMS} delivery streams are held already, send to fewer at a time")
             }
+            Self::Endpoint { region, partition } => write!(
+                f,
+                "the service has no endpoint in region {region} of partition {partition}, its host name does not exist: \
+                 check delivery_stream_arn"
+            ),
             Self::Stopped => f.write_str("the connector stopped before the record was sent"),
             Self::StoppedInFlight => {
                 f.write_str("the connector stopped while the record was being sent, it may have been delivered")

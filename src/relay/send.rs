@@ -20,7 +20,7 @@ impl Relay {
         self.turn = (index + 1) % STREAMS;
         let room = self.status_room();
         let records = self.streams[index].as_mut()?.cut(&mut self.arena, self.single, room);
-        self.batches[slot] = Some(Batch { records, single: self.single, stream: index });
+        self.batches[slot] = Some(Batch { records, single: self.single, stream: index, cut_at: now });
         Some(BatchId(slot))
     }
 

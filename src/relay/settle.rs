@@ -1,9 +1,11 @@
 //! The end of a record: a status, and its memory given back.
 
+use super::arn::DeliveryStreamArn;
 use super::outcome::{Outcome, RecordOutcome};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
-use super::{BatchId, Relay, Settled};
+use super::{BatchId, DEFAULT, Relay, Settled};
+use crate::limits::{ARN_BYTES, SIGNATURE_LIFE};
 use crate::time::Instant;
 
 impl Relay {
@@ -13,18 +15,26 @@ impl Relay {
         let mut settled = Settled::default();
         let Some(mut batch) = self.batches.get_mut(id.0).and_then(Option::take) else { return settled };
         let count = batch.records.len();
+        let arn = self.note_endpoint(now, batch.stream, outcome);
+        let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
+        let refusal = arn.map(|arn| Refusal::Endpoint { region: arn.region, partition: arn.partition });
         for place in 0..count {
             let Some(record) = batch.records.pop(&self.arena) else { break };
             let this = match outcome {
                 // An answer for another number of records says nothing about any of them.
                 Outcome::Records(records) if records.len() == count => records[place],
                 Outcome::Rejected { code, message } => RecordOutcome::Rejected { code, message },
-                Outcome::Records(_) | Outcome::Retry | Outcome::RetrySmaller => RecordOutcome::Retry,
+                Outcome::Records(_)
+                | Outcome::Retry
+                | Outcome::Offline
+                | Outcome::RetrySmaller
+                | Outcome::NoSuchEndpoint => RecordOutcome::Retry,
             };
-            let status = match this {
-                RecordOutcome::Delivered { record_id } => Status::Success { record_id },
-                RecordOutcome::Rejected { code, message } => Status::Rejected { code, message },
-                RecordOutcome::Retry => {
+            let status = match (this, &refusal) {
+                (RecordOutcome::Delivered { record_id }, _) => Status::Success { record_id },
+                (RecordOutcome::Rejected { code, message }, _) => Status::Rejected { code, message },
+                (RecordOutcome::Retry, Some(refusal)) => Status::Refused(refusal),
+                (RecordOutcome::Retry, None) => {
                     settled.retried += 1;
                     if let Some(stream) = &mut self.streams[batch.stream] {
                         stream.waiting.push(&mut self.arena, record);
@@ -46,24 +56,48 @@ impl Relay {
         self.counters.succeeded += settled.succeeded as u64;
         self.counters.failed += settled.failed as u64;
         self.counters.retried += settled.retried as u64;
+        let took = now.since(batch.cut_at);
         if let Some(stream) = &mut self.streams[batch.stream] {
             stream.requests -= 1;
             stream.in_flight -= count;
             if settled.retried < count.div_ceil(2) {
-                stream.progressed(now);
+                stream.progressed(now, took);
                 if settled.retried > 0 {
                     stream.put_off(now, &mut self.jitter);
                 }
+            } else if matches!(outcome, Outcome::Offline) {
+                stream.offline(now, &mut self.jitter);
             } else {
                 stream.failed(now, &mut self.jitter);
             }
-            if matches!(outcome, Outcome::RetrySmaller) {
+            if matches!(outcome, Outcome::RetrySmaller) || settled.retried == count && took >= SIGNATURE_LIFE {
                 stream.shrink(count);
             }
         }
         self.retire(batch.stream);
         self.check_conservation();
         settled
+    }
+
+    /// Remembers what `outcome` says about endpoints. Answers the ARN of the delivery stream at `index` if its endpoint is
+    /// now taken not to exist: one that a message named may be wrong, and must not hold memory for ever.
+    fn note_endpoint(
+        &mut self,
+        now: Instant,
+        index: usize,
+        outcome: Outcome<'_>,
+    ) -> Option<heapless::String<ARN_BYTES>> {
+        let stream = self.streams[index].as_mut()?;
+        let arn = heapless::String::<ARN_BYTES>::try_from(stream.arn()).ok()?;
+        match outcome {
+            Outcome::Records(_) | Outcome::Rejected { .. } => {
+                self.answered = now;
+                self.streams.iter_mut().flatten().for_each(|stream| stream.endpoint_answered(&arn));
+                None
+            }
+            Outcome::NoSuchEndpoint => (index != DEFAULT && stream.endpoint_missing(now, self.answered)).then_some(arn),
+            Outcome::Retry | Outcome::Offline | Outcome::RetrySmaller => None,
+        }
     }
 
     /// Ends all that is held with a `fail` status: nothing will be sent any more. Answers how many records

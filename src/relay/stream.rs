@@ -5,7 +5,8 @@ use super::arn::DeliveryStreamArn;
 use super::backoff::{self, Jitter};
 use super::queue::RecordQueue;
 use crate::limits::{
-    ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_PUT_OFF, BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES,
+    ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES, BATCH_RECORDS,
+    ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES, SIGNATURE_LIFE,
 };
 use crate::time::{Duration, Instant};
 
@@ -26,8 +27,18 @@ pub struct DeliveryStream {
     failures: u32,
     /// No request before this.
     retry_at: Instant,
-    /// Records in a batch; fewer than the service takes after a reply that could not be read.
+    /// Records in a batch; fewer than the service takes after a request that was too slow or a reply that was too long.
     batch_records: usize,
+    /// The host name of the endpoint does not exist, it seems.
+    missing: Option<Missing>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Missing {
+    since: Instant,
+    /// When it was counted last.
+    counted: Instant,
+    times: u32,
 }
 
 impl DeliveryStream {
@@ -45,6 +56,7 @@ impl DeliveryStream {
             failures: 0,
             retry_at: Instant::default(),
             batch_records: BATCH_RECORDS,
+            missing: None,
         }
     }
 
@@ -86,12 +98,14 @@ impl DeliveryStream {
         batch
     }
 
-    /// A request settled most of its records.
-    pub fn progressed(&mut self, now: Instant) {
+    /// A request settled most of its records, and `took` so long.
+    pub fn progressed(&mut self, now: Instant, took: Duration) {
         self.failures = 0;
         // A request that failed beside this one must not stop the stream for long.
         self.retry_at = self.retry_at.min(now + BACKOFF_BASE);
-        self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
+        if took < SIGNATURE_LIFE / 3 {
+            self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
+        }
     }
 
     /// A few records of a request were put off: a short pause, for the rest goes through.
@@ -108,7 +122,33 @@ impl DeliveryStream {
         self.retry_at = now + backoff::delay(self.failures, BACKOFF_BASE, BACKOFF_CAP, jitter);
     }
 
-    /// The reply for `records` was too long to be read: the next batch has half as many.
+    /// The device had no network: the delay does not grow with that.
+    pub fn offline(&mut self, now: Instant, jitter: &mut Jitter) {
+        self.failures = self.failures.max(1);
+        self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_OFFLINE, BACKOFF_OFFLINE, jitter));
+    }
+
+    /// The endpoint's name did not exist; the service `answered` at another endpoint last. Says whether that has been so
+    /// often and long enough to believe it.
+    pub fn endpoint_missing(&mut self, now: Instant, answered: Instant) -> bool {
+        let missing = self.missing.get_or_insert(Missing { since: now, counted: now, times: 0 });
+        // Without an answer in between nothing shows that the name server can be asked at all.
+        if answered > missing.counted {
+            missing.counted = now;
+            missing.times += 1;
+        }
+        missing.times >= ENDPOINT_MISSING_TIMES && now.since(missing.since) >= ENDPOINT_MISSING
+    }
+
+    /// The service answered at the endpoint of the delivery stream `arn`. If that is this one's, it exists.
+    pub fn endpoint_answered(&mut self, arn: &str) {
+        // arn:partition:firehose:region
+        if self.missing.is_some() && self.arn.split(':').take(4).eq(arn.split(':').take(4)) {
+            self.missing = None;
+        }
+    }
+
+    /// A request of `records` was too slow, or its reply too long to be read: the next batch has half as many.
     pub fn shrink(&mut self, records: usize) {
         self.batch_records = (records / 2).max(1);
     }

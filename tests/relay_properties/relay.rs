@@ -49,7 +49,9 @@ enum Answer {
     Delivered,
     Rejected,
     Retry,
+    Offline,
     RetrySmaller,
+    NoSuchEndpoint,
     WrongLength(usize),
 }
 
@@ -60,7 +62,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(Answer::Delivered),
         1 => Just(Answer::Rejected),
         2 => Just(Answer::Retry),
+        1 => Just(Answer::Offline),
         1 => Just(Answer::RetrySmaller),
+        1 => Just(Answer::NoSuchEndpoint),
         1 => (0..600_usize).prop_map(Answer::WrongLength),
     ];
     prop_oneof![
@@ -215,7 +219,11 @@ impl Model {
             },
             Answer::Delivered => RecordOutcome::Delivered { record_id: "some-record-id" },
             Answer::Rejected => RecordOutcome::Rejected { code: "Code", message: "words" },
-            Answer::Retry | Answer::RetrySmaller | Answer::WrongLength(_) => RecordOutcome::Retry,
+            Answer::Retry
+            | Answer::Offline
+            | Answer::RetrySmaller
+            | Answer::NoSuchEndpoint
+            | Answer::WrongLength(_) => RecordOutcome::Retry,
         };
         for number in &numbers {
             match each(*number) {
@@ -230,7 +238,10 @@ impl Model {
             Answer::Each(_) | Answer::Delivered => Outcome::Records(&records),
             Answer::Rejected => Outcome::Rejected { code: "Code", message: "words" },
             Answer::Retry => Outcome::Retry,
+            Answer::Offline => Outcome::Offline,
             Answer::RetrySmaller => Outcome::RetrySmaller,
+            // All streams have one endpoint, so any answer shows that it exists; see the scenarios for others.
+            Answer::NoSuchEndpoint => Outcome::NoSuchEndpoint,
             Answer::WrongLength(length) if *length >= numbers.len() => Outcome::Records(&wrong),
             Answer::WrongLength(length) => Outcome::Records(&wrong[..*length]),
         };
@@ -344,6 +355,6 @@ fn every_record_has_one_end_whatever_happens() {
     }
     let reached = reached.into_inner();
     for code in ["QueueFull", "MemoryFull", "RecordTooLarge", "InvalidMessage", "InvalidDeliveryStreamArn", "Code"] {
-        assert!(reached.get(code).is_some_and(|count| *count >= 100), "{code} is to be reached: {reached:?}");
+        assert!(reached.get(code).is_some_and(|count| *count >= 50), "{code} is to be reached: {reached:?}");
     }
 }

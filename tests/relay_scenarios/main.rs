@@ -3,6 +3,7 @@
 
 mod batching;
 mod bounds;
+mod endpoints;
 mod input;
 mod outcomes;
 mod statuses;

@@ -1,6 +1,6 @@
 //! What the service's answer does to the records of a batch.
 
-use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR};
+use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR, BACKOFF_OFFLINE};
 use firehose_connector::relay::Settled;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 
@@ -110,6 +110,22 @@ fn a_failed_call_is_tried_again_for_as_long_as_it_takes_with_growing_random_dela
 }
 
 #[test]
+fn without_a_network_the_delays_stay_short_and_count_for_nothing_afterwards() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    s.publish_json("", "a");
+    s.at(1_000);
+    for _ in 0..100 {
+        let batch = s.expect_sent(DEFAULT);
+        s.outcome(batch, Outcome::Offline);
+        assert!(u128::from(s.wait()) <= BACKOFF_OFFLINE.as_millis());
+    }
+    let batch = s.expect_sent(DEFAULT);
+    s.fail(batch);
+    assert!(u128::from(s.wait()) <= 2 * BACKOFF_BASE.as_millis());
+    s.expect_sent(DEFAULT);
+}
+
+#[test]
 fn a_full_batch_does_not_cut_a_backoff_short() {
     let mut s = Scenario::new(Setup { queue_size: 5000, ..Setup::default() });
     for _ in 0..1_500 {
@@ -201,6 +217,35 @@ fn an_answer_too_long_to_read_halves_the_batch_until_it_is_short_enough() {
     }
     s.take_statuses();
     assert_eq!(s.relay().held(), 0);
+}
+
+#[test]
+fn a_link_too_slow_for_a_full_batch_gets_smaller_ones_before_their_signatures_end() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    for _ in 0..2_000 {
+        s.publish_binary("", &[b'x'; 6_000]);
+    }
+    // A full batch takes eight minutes.
+    let millis_for_a_record = 8 * 60_000 / 500;
+    let (mut requests, mut wasted) = (0, 0);
+    while s.relay().held() > 0 {
+        let Some(sent) = s.take_sent() else {
+            s.wait();
+            continue;
+        };
+        let took = sent.data.len() as u64 * millis_for_a_record;
+        s.after(took);
+        requests += 1;
+        if took < 300_000 {
+            s.deliver(sent);
+        } else {
+            wasted += 1;
+            s.fail(sent);
+        }
+        assert!(requests < 100, "{wasted} requests were too slow, {} records are held", s.relay().held());
+    }
+    assert_eq!(wasted, 1, "one too slow request is enough to know the link");
+    s.take_statuses();
 }
 
 #[test]

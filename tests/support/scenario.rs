@@ -72,7 +72,7 @@ pub struct Sent {
     id: BatchId,
     /// Milliseconds on the time line.
     pub at: u64,
-    /// Name of the delivery stream.
+    /// Name of the delivery stream; its ARN if that does not begin with [`ARN`].
     pub stream: String,
     /// By `PutRecord`.
     pub single: bool,
@@ -169,9 +169,10 @@ impl Scenario {
         self.publish(JSON_TOPIC, json!({"request": {"data": data}, "id": id}).to_string().as_bytes())
     }
 
-    /// A JSON message for the delivery stream called `name`.
+    /// A JSON message for the delivery stream called `name`, or one anywhere else by its whole ARN.
     pub fn publish_to(&mut self, name: &str, id: &str, data: &str) -> Accepted {
-        let request = json!({"data": data, "delivery_stream_arn": format!("{ARN}{name}")});
+        let arn = if name.starts_with("arn:") { name.to_owned() } else { format!("{ARN}{name}") };
+        let request = json!({"data": data, "delivery_stream_arn": arn});
         self.publish(JSON_TOPIC, json!({"request": request, "id": id}).to_string().as_bytes())
     }
 
@@ -348,7 +349,8 @@ impl Scenario {
         assert!(!batch.single || batch.records.len() == 1);
         let data = batch.records.iter(arena).map(|record| data_of(record, arena)).collect();
         let single = batch.single;
-        let stream = self.relay.stream(&id).unwrap().arn().strip_prefix(ARN).unwrap().to_owned();
+        let arn = self.relay.stream(&id).unwrap().arn();
+        let stream = arn.strip_prefix(ARN).unwrap_or(arn).to_owned();
         self.sent.push_back(Sent { id, at: self.now(), stream, single, data });
     }
 }

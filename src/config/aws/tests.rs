@@ -193,3 +193,13 @@ fn a_token_file_wins_over_a_token() {
     assert_eq!(authorization(&[full, token]), Some(ContainerAuthorization::Token(Secret::new("hidden".to_owned()))));
     assert_eq!(authorization(&[full, token, file]), Some(ContainerAuthorization::TokenFile("/token".into())));
 }
+
+#[test]
+fn the_host_header_leaves_out_what_goes_without_saying() {
+    let authority = |tls, host, port| endpoint(tls, host, port).authority();
+    assert_eq!(authority(false, "a.example", 80), "a.example");
+    assert_eq!(authority(true, "a.example", 443), "a.example");
+    assert_eq!(authority(true, "a.example", 80), "a.example:80");
+    assert_eq!(authority(false, "fd00:ec2::23", 80), "[fd00:ec2::23]");
+    assert_eq!(authority(false, "::1", 8080), "[::1]:8080");
+}

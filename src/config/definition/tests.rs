@@ -180,8 +180,8 @@ fn a_file_is_read_up_to_its_limit_and_as_utf_8() {
     content.resize(MAX_FILE_BYTES, b' ');
     assert_eq!(read(&content), (true, vec![]));
     content.push(b' ');
-    assert_eq!(read(&content), (false, vec!["is larger than 262144 bytes".to_owned()]));
-    assert_eq!(read(b"{\"a\xff\": 1}"), (false, vec!["is not UTF-8 at byte 3".to_owned()]));
+    assert_eq!(read(&content), (false, vec!["cannot be read: 262145 bytes, at most 262144 are read".to_owned()]));
+    assert_eq!(read(b"{\"a\xff\": 1}"), (false, vec!["cannot be read: not UTF-8 at byte 3".to_owned()]));
 }
 
 #[test]

@@ -29,7 +29,9 @@ impl ConnectError {
 /// What happened to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectFailure {
-    /// The name has no address, or no name server answers.
+    /// The name server says that the name does not exist, or has no address.
+    NoSuchName,
+    /// No name server knows, or none answers.
     NameNotResolved,
     /// The host is there, the port is closed.
     Refused,
@@ -39,6 +41,14 @@ pub enum ConnectFailure {
     TimedOut(Step),
     /// TCP stands, TLS does not.
     Tls(TlsFailure),
+}
+
+impl ConnectFailure {
+    /// Whether nothing came back but from this device, or from its name server: as far as can be told it has no network.
+    #[must_use]
+    pub const fn is_offline(self) -> bool {
+        matches!(self, Self::Unreachable | Self::NameNotResolved | Self::TimedOut(Step::Resolve))
+    }
 }
 
 /// The steps of an attempt.
@@ -160,7 +170,8 @@ impl error::Error for ConnectError {
 impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NameNotResolved => f.write_str("has no address: check the name and the name server"),
+            Self::NoSuchName => f.write_str("has no address: check the name"),
+            Self::NameNotResolved => f.write_str("cannot be looked up: check the network and the name server"),
             Self::Refused => f.write_str("refuses connections: check the port and that the peer is running"),
             Self::Unreachable => f.write_str("cannot be reached: check the network"),
             Self::TimedOut(Step::Resolve) => f.write_str("got no answer from the name server in time"),

@@ -42,7 +42,7 @@ async fn echo(mut stream: Stream) -> io::Result<()> {
 }
 
 async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
-    let error = connect(HOST, port, Some(tls), None).await.unwrap_err();
+    let error = connect(&Names::default(), HOST, port, Some(tls), None).await.unwrap_err();
     assert!(error.source().is_some(), "{error}");
     let ConnectFailure::Tls(failure) = error.kind() else { panic!("{error}") };
     (failure, error.to_string())
@@ -52,7 +52,7 @@ async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
 async fn plain_connections_carry_bytes_and_hold_few_of_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let stream = connect("127.0.0.1", port, None, Some(limits::SERVICE_SEND_BUFFER)).await.unwrap();
+    let stream = connect(&Names::default(), "127.0.0.1", port, None, Some(limits::SERVICE_SEND_BUFFER)).await.unwrap();
     let Stream::Plain(plain) = &stream else { panic!("TLS without being asked") };
     assert!(plain.nodelay().unwrap());
     assert!(SockRef::from(plain).keepalive().unwrap());
@@ -70,14 +70,14 @@ async fn plain_connections_carry_bytes_and_hold_few_of_them() {
 async fn a_server_of_our_ca_is_trusted() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, THIS_CENTURY), None).await;
-    echo(connect(HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_can_be_named_by_its_address() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue("127.0.0.1", THIS_CENTURY), None).await;
-    echo(connect("127.0.0.1", port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Names::default(), "127.0.0.1", port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
@@ -141,15 +141,16 @@ async fn a_required_client_certificate_is_asked_for() {
 
     let port = serve_tls(&server, Some(&ca)).await;
     let device = with_certificate(&ca, &ca.issue("device", THIS_CENTURY));
-    echo(connect(HOST, port, Some(&device), None).await.unwrap()).await.unwrap();
+    echo(connect(&Names::default(), HOST, port, Some(&device), None).await.unwrap()).await.unwrap();
 
     let port = serve_tls(&server, Some(&ca)).await;
-    let error = echo(connect(HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap_err();
+    let error =
+        echo(connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateMissing));
 
     let port = serve_tls(&server, Some(&ca)).await;
     let stranger = with_certificate(&ca, &Ca::new().issue("device", THIS_CENTURY));
-    let error = echo(connect(HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
+    let error = echo(connect(&Names::default(), HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateRefused));
 }
 
@@ -158,7 +159,7 @@ async fn a_silent_server_runs_into_the_handshake_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let before = Instant::now();
-    let error = connect("127.0.0.1", port, Some(&trusting(&Ca::new())), None).await.unwrap_err();
+    let error = connect(&Names::default(), "127.0.0.1", port, Some(&trusting(&Ca::new())), None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::TimedOut(Step::TlsHandshake));
     assert!(before.elapsed() >= limits::TLS_HANDSHAKE_TIMEOUT);
 }
@@ -168,7 +169,7 @@ async fn a_closed_port_is_named_with_its_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = connect(HOST, port, None, None).await.unwrap_err();
+    let error = connect(&Names::default(), HOST, port, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::Refused);
     assert_eq!(
         error.to_string(),
@@ -178,8 +179,8 @@ async fn a_closed_port_is_named_with_its_address() {
 
 #[tokio::test]
 async fn a_name_without_address_says_so() {
-    let error = connect("empty..label", 1883, None, None).await.unwrap_err();
-    assert_eq!(error.kind(), ConnectFailure::NameNotResolved);
+    let error = connect(&Names::default(), "empty..label", 1883, None, None).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectFailure::NoSuchName);
     assert!(error.source().is_some());
 }
 

@@ -10,7 +10,7 @@ const KEYS: &str = "[default]\naws_access_key_id = AKIAPROFILE\naws_secret_acces
 const REPLY: &str = r#"{"AccessKeyId":"ASIACONTAINER","SecretAccessKey":"s"}"#;
 
 async fn fetch(settings: &CredentialSettings) -> Result<Fetched, CredentialsError> {
-    Provider::new(settings.clone(), Tls::for_service(None).unwrap()).fetch().await
+    Provider::new(settings.clone(), Names::default(), Tls::for_service(None).unwrap()).fetch().await
 }
 
 #[tokio::test]

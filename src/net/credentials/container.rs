@@ -7,12 +7,12 @@ use http::{HeaderValue, Request, StatusCode, header};
 
 use super::reply::{self, Fields, ReplyError};
 use crate::{
-    config::{ContainerAuthorization, ContainerSettings},
+    config::{ContainerAuthorization, ContainerSettings, bounded_file},
     firehose::credentials::Credentials,
     limits::credentials as limits,
     net::{
-        bounded_file,
-        fetch::{FetchError, authority, fetch},
+        fetch::{FetchError, fetch},
+        names::Names,
         tls::Tls,
     },
 };
@@ -26,14 +26,18 @@ const FIELDS: Fields = Fields {
     expiration: "Expiration",
 };
 
-pub(super) async fn credentials(settings: &ContainerSettings, tls: &Tls) -> Result<Credentials, ContainerError> {
+pub(super) async fn credentials(
+    settings: &ContainerSettings,
+    names: &Names,
+    tls: &Tls,
+) -> Result<Credentials, ContainerError> {
     let mut request = Request::get(&settings.path).header(header::ACCEPT, "application/json");
     if let Some(authorization) = &settings.authorization {
         request = request.header(header::AUTHORIZATION, header_value(authorization)?);
     }
     let request = request.body(String::new()).map_err(ContainerError::BadPath)?;
-    let reply = fetch(&settings.endpoint, tls, request).await.map_err(ContainerError::Fetch)?;
-    let authority = || authority(&settings.endpoint);
+    let reply = fetch(names, &settings.endpoint, tls, request).await.map_err(ContainerError::Fetch)?;
+    let authority = || settings.endpoint.authority();
     if reply.status != StatusCode::OK {
         let text = excerpt(&reply.body);
         return Err(ContainerError::Refused { authority: authority(), status: reply.status, text });

@@ -18,7 +18,11 @@ pub use schedule::Schedule;
 
 use core::{error, fmt};
 
-use crate::{config::CredentialSettings, firehose::credentials::Credentials, net::tls::Tls};
+use crate::{
+    config::CredentialSettings,
+    firehose::credentials::Credentials,
+    net::{names::Names, tls::Tls},
+};
 
 /// Credentials and where they were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,14 +37,15 @@ pub struct Fetched {
 #[derive(Debug)]
 pub struct Provider {
     settings: CredentialSettings,
+    names: Names,
     tls: Tls,
 }
 
 impl Provider {
     /// Asks the sources that `settings` name, over `tls` ([`Tls::for_service`]) where they are behind `https`.
     #[must_use]
-    pub const fn new(settings: CredentialSettings, tls: Tls) -> Self {
-        Self { settings, tls }
+    pub const fn new(settings: CredentialSettings, names: Names, tls: Tls) -> Self {
+        Self { settings, names, tls }
     }
 
     /// The credentials of the first source that is configured, read or requested anew.
@@ -56,7 +61,8 @@ impl Provider {
             return Ok(Fetched { credentials, source: "shared profile" });
         }
         if let Some(settings) = &self.settings.container {
-            let credentials = container::credentials(settings, &self.tls).await.map_err(CredentialsError::Container)?;
+            let credentials =
+                container::credentials(settings, &self.names, &self.tls).await.map_err(CredentialsError::Container)?;
             return Ok(Fetched { credentials, source: "container endpoint" });
         }
         Err(CredentialsError::NotConfigured(self.looked_at()))

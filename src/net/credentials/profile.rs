@@ -11,7 +11,9 @@ use std::{
 
 use super::is_printable;
 use crate::{
-    config::CredentialSettings, firehose::credentials::Credentials, limits::credentials as limits, net::bounded_file,
+    config::{CredentialSettings, bounded_file},
+    firehose::credentials::Credentials,
+    limits::credentials as limits,
 };
 
 const ACCESS_KEY_ID: &str = "aws_access_key_id";

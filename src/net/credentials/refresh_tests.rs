@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl},
     net::{
+        names::Names,
         test_support::{Endpoint, Folder, http_reply},
         tls::Tls,
     },
@@ -25,7 +26,7 @@ struct Fixture {
 
 impl Fixture {
     fn start(settings: CredentialSettings) -> Self {
-        let provider = Provider::new(settings, Tls::for_service(None).unwrap());
+        let provider = Provider::new(settings, Names::default(), Tls::for_service(None).unwrap());
         let (sender, current) = watch::channel(None);
         let (renew_now, requests) = mpsc::channel(1);
         let start = Instant::now();

@@ -30,7 +30,7 @@ impl Client {
     fn new() -> Self {
         let (requests, taken) = mpsc::channel(1);
         let (said, events) = mpsc::channel(2);
-        tokio::spawn(serve(taken, said, Tls::for_service(None).unwrap()));
+        tokio::spawn(serve(taken, said, Names::default(), Tls::for_service(None).unwrap()));
         Self { requests, events, number: 0 }
     }
 
@@ -74,8 +74,8 @@ impl Server {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    fn target(&self) -> Target {
-        Target { host: "127.0.0.1".to_owned(), port: self.0.local_addr().unwrap().port(), tls: false }
+    fn target(&self) -> EndpointUrl {
+        EndpointUrl { host: "127.0.0.1".to_owned(), port: self.0.local_addr().unwrap().port(), tls: false }
     }
 
     async fn accept(&self) -> Peer {

@@ -7,7 +7,7 @@ use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 
 use crate::limits::MQTT_KEEP_ALIVE;
-use crate::net::connect::ConnectError;
+use crate::net::connect::{ConnectError, TlsFailure};
 
 /// See the module.
 #[derive(Debug)]
@@ -41,6 +41,12 @@ pub enum MqttError {
 }
 
 impl MqttError {
+    /// Whether the device has no network.
+    #[must_use]
+    pub const fn is_offline(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind().is_offline())
+    }
+
     /// Whether only a person can mend it, so that trying often is no use.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
@@ -66,10 +72,13 @@ impl fmt::Display for MqttError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::NotMqtt5 => f.write_str("the broker speaks MQTT 3.1.1, but not the MQTT 5 that the connector needs"),
-            Self::NoAnswer(_) => f.write_str(
-                "the broker closed the connection in answer to the login; perhaps it does not speak MQTT 5, \
-                 or wants TLS or a client certificate",
-            ),
+            Self::NoAnswer(cause) => match cause.as_ref().and_then(TlsFailure::of) {
+                Some(failure) => write!(f, "the broker {failure}"),
+                None => f.write_str(
+                    "the broker closed the connection in answer to the login; perhaps it does not speak MQTT 5, \
+                     or wants TLS or a client certificate",
+                ),
+            },
             Self::Refused(
                 ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion,
             ) => f.write_str("the broker does not speak the MQTT 5 that the connector needs"),

@@ -22,8 +22,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::config::Secret;
-use crate::limits::{MQTT_BACKOFF, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
+use crate::limits::{MQTT_BACKOFF, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
 use crate::net::chance;
+use crate::net::names::Names;
 use crate::net::tls::Tls;
 use crate::relay::backoff::{Jitter, delay};
 use in_flight::InFlight;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The lookups of the broker's side.
+    pub names: Names,
     /// `None`: plain TCP.
     pub tls: Option<Tls>,
     /// Client identifier: names the session.
@@ -121,13 +124,15 @@ async fn serve(settings: Settings, mut ends: Ends) {
             Ok(End::Stopped | End::Abandoned) => return,
             Err(error) => error,
         };
-        if ends.up && start.elapsed() >= MQTT_STABLE {
+        let offline = error.is_offline();
+        if offline || ends.up && start.elapsed() >= MQTT_STABLE {
             failures = 0;
         }
         failures += 1;
         refusals = if error.is_refusal() { refusals + 1 } else { 0 };
         // A broker that is just starting, or a proxy before it, may refuse once.
         let wait = match refusals {
+            _ if offline => delay(1, MQTT_OFFLINE, MQTT_OFFLINE, &mut jitter),
             0 | 1 => delay(failures, MQTT_BACKOFF.0, MQTT_BACKOFF.1, &mut jitter),
             _ => {
                 let (base, cap) = MQTT_REFUSED_BACKOFF;

@@ -61,8 +61,9 @@ pub(super) enum End {
 impl Session {
     /// Connects and logs in.
     pub(super) async fn open(settings: &Settings) -> Result<Self, MqttError> {
-        let stream =
-            connect(&settings.host, settings.port, settings.tls.as_ref(), None).await.map_err(MqttError::Connect)?;
+        let stream = connect(&settings.names, &settings.host, settings.port, settings.tls.as_ref(), None)
+            .await
+            .map_err(MqttError::Connect)?;
         let framed = Framed::with_capacity(stream, Packets::new(settings.packet_bytes), settings.read_bytes);
         timeout(MQTT_CONNECT, Self::log_in(framed, settings)).await.map_err(|_| MqttError::Silent)?
     }

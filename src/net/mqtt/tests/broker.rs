@@ -28,6 +28,21 @@ pub(super) async fn later(duration: Duration) {
     time::resume();
 }
 
+pub(super) fn settings(host: &str, port: u16) -> Settings {
+    Settings {
+        host: host.to_owned(),
+        port,
+        names: Names::default(),
+        tls: None,
+        client_id: "gateway".to_owned(),
+        username: Some("user".to_owned()),
+        password: Some(Secret::new("secret".to_owned())),
+        packet_bytes: PACKET_BYTES,
+        read_bytes: 4096,
+        status_bytes: STATUS_BYTES,
+    }
+}
+
 /// The listening broker, and the relay's ends of a task that connects to it.
 pub(super) struct Test {
     pub(super) listener: TcpListener,
@@ -38,17 +53,7 @@ pub(super) struct Test {
 impl Test {
     pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (broker, task) = broker(Settings {
-            host: "127.0.0.1".to_owned(),
-            port: listener.local_addr().unwrap().port(),
-            tls: None,
-            client_id: "gateway".to_owned(),
-            username: Some("user".to_owned()),
-            password: Some(Secret::new("secret".to_owned())),
-            packet_bytes: PACKET_BYTES,
-            read_bytes: 4096,
-            status_bytes: STATUS_BYTES,
-        });
+        let (broker, task) = broker(settings("127.0.0.1", listener.local_addr().unwrap().port()));
         Self { listener, broker, task: tokio::spawn(task) }
     }
 

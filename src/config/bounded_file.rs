@@ -29,9 +29,15 @@ pub fn open(path: &Path, limit: u64) -> io::Result<Take<File>> {
 /// # Errors
 /// As [`open`], and one for bytes that are not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
-    let mut text = String::new();
-    open(path, limit)?.read_to_string(&mut text)?;
-    Ok(text)
+    let mut file = open(path, limit)?;
+    // At once, because a vector that grows takes twice its size for a moment.
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(file.get_ref().metadata()?.len().min(limit)).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let text = format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,229 @@
+//! What the service manager is told (sd_notify(3)): that the loop runs, how things stand, and that the loop runs still.
+//!
+//! Without `NOTIFY_SOCKET` nothing happens. The socket is our own because nobody may be waited for: while the service
+//! manager does not read, the loop goes on. What was dropped is in the next message, for each says everything.
+
+use core::fmt::{self, Write as _};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+
+use log::warn;
+use sd_notify::NotifyState;
+
+use super::uplink::{Done, Problem};
+use crate::limits::{WATCHDOG_INTERVAL_MIN, WATCHDOG_SHARE};
+use crate::relay::Relay;
+use crate::time::{Duration, Instant};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Notify {
+    socket: Option<UnixDatagram>,
+    /// The longest time between two messages, if there is a watchdog.
+    interval: Option<Duration>,
+    standing: Standing,
+    /// When and how things stood in the last message.
+    said: Option<(Instant, Standing)>,
+}
+
+/// How things stand.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    stopping: bool,
+    broker: bool,
+    service: Service,
+}
+
+/// How the last request to the service ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    #[default]
+    NotCalled,
+    Takes,
+    Refuses,
+    Waits,
+}
+
+impl Notify {
+    /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say.
+    pub(super) fn from_environment() -> Self {
+        let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
+        let connected = UnixDatagram::unbound().and_then(|socket| {
+            socket.connect(&path)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        });
+        match connected {
+            Ok(socket) => Self::new(socket, sd_notify::watchdog_enabled()),
+            Err(error) => {
+                warn!("the service manager cannot be told anything, NOTIFY_SOCKET is {}: {error}", path.display());
+                Self::default()
+            }
+        }
+    }
+
+    fn new(socket: UnixDatagram, watchdog: Option<Duration>) -> Self {
+        let interval = watchdog.map(|time| (time / WATCHDOG_SHARE).max(WATCHDOG_INTERVAL_MIN));
+        Self { socket: Some(socket), interval, ..Self::default() }
+    }
+
+    /// When the loop has to take a turn even if nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let (last, _) = self.said?;
+        Some(last + self.interval?)
+    }
+
+    /// A turn of the loop was taken: this, and nothing else, is the sign of life. The first is that of readiness.
+    pub(super) fn turn(&mut self, now: Instant, relay: &Relay) {
+        let Some(socket) = &self.socket else { return };
+        let is_new = self.said.is_none_or(|(_, standing)| standing != self.standing);
+        if is_new || self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.said = Some((now, self.standing));
+            // Not taken: see the module.
+            let _: io::Result<usize> = socket.send(self.standing.message(relay).as_bytes());
+        }
+    }
+
+    pub(super) const fn stopping(&mut self) {
+        self.standing.stopping = true;
+    }
+
+    pub(super) const fn broker(&mut self, connected: bool) {
+        self.standing.broker = connected;
+    }
+
+    pub(super) const fn settled(&mut self, done: &Done) {
+        self.standing.service = match done.problem {
+            None => Service::Takes,
+            Some(Problem::Refused { .. }) if done.settled.failed > 0 => Service::Refuses,
+            Some(_) => Service::Waits,
+        };
+    }
+}
+
+impl Standing {
+    fn message(self, relay: &Relay) -> String {
+        let phase = if self.stopping { NotifyState::Stopping } else { NotifyState::Ready };
+        let counters = relay.counters();
+        let status = format!(
+            "{self}; {} received, {} succeeded, {} failed, {} held",
+            counters.received,
+            counters.succeeded,
+            counters.failed,
+            relay.held()
+        );
+        let mut message = String::new();
+        for state in [phase, NotifyState::Watchdog, NotifyState::Status(&status)] {
+            // A string takes everything.
+            let _: fmt::Result = writeln!(message, "{state}");
+        }
+        message
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stopping {
+            f.write_str("stopping, ")?;
+        }
+        f.write_str(if self.broker { "broker connected, " } else { "broker not connected, " })?;
+        f.write_str(match self.service {
+            Service::NotCalled => "nothing sent yet",
+            Service::Takes => "service takes records",
+            Service::Refuses => "service refuses records",
+            Service::Waits => "service cannot be reached or puts off, trying on",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::Settings;
+    use crate::relay::arn::DeliveryStreamArn;
+
+    const WATCHDOG: Duration = Duration::from_secs(60);
+
+    fn relay() -> Relay {
+        let arn = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream-name";
+        Relay::new(&Settings {
+            version: 5,
+            default_delivery_stream: DeliveryStreamArn::parse(arn).unwrap(),
+            queue_size: 2000,
+            publish_interval: Duration::from_secs(10),
+            arena_bytes: crate::limits::ARENA_BYTES,
+            connections: 1,
+            seed: 1,
+        })
+    }
+
+    fn pair(watchdog: Option<Duration>) -> (Notify, UnixDatagram) {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        (Notify::new(ours, watchdog), theirs)
+    }
+
+    fn heard(socket: &UnixDatagram) -> Vec<String> {
+        let mut buffer = [0; 1024];
+        core::iter::from_fn(|| socket.recv(&mut buffer).ok().map(|n| String::from_utf8(buffer[..n].to_vec()).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn the_first_turn_is_readiness_and_a_change_is_told_once() {
+        let (relay, (mut notify, service_manager)) = (relay(), pair(None));
+        assert_eq!(heard(&service_manager), Vec::<String>::new());
+        let now = Instant::default();
+        notify.turn(now, &relay);
+        notify.turn(now, &relay);
+        let ready = "READY=1\nWATCHDOG=1\nSTATUS=broker not connected, nothing sent yet; \
+                     0 received, 0 succeeded, 0 failed, 0 held\n";
+        assert_eq!(heard(&service_manager), [ready]);
+        notify.broker(true);
+        notify.turn(now, &relay);
+        notify.turn(now, &relay);
+        assert!(matches!(&heard(&service_manager)[..], [one] if one.contains("STATUS=broker connected")));
+        notify.stopping();
+        notify.turn(now, &relay);
+        assert!(matches!(&heard(&service_manager)[..], [one] if one.starts_with("STOPPING=1\n")));
+        assert_eq!(notify.deadline(), None);
+    }
+
+    #[test]
+    fn a_sign_of_life_comes_from_a_turn_and_within_half_of_the_watchdogs_time() {
+        let (relay, (mut notify, service_manager)) = (relay(), pair(Some(WATCHDOG)));
+        let mut now = Instant::default();
+        notify.turn(now, &relay);
+        heard(&service_manager);
+        for _ in 0..1000 {
+            let deadline = notify.deadline().unwrap();
+            assert!(deadline.since(now) <= WATCHDOG / 2);
+            notify.turn(Instant::from_millis(deadline.as_millis() - 1), &relay);
+            assert_eq!(heard(&service_manager), Vec::<String>::new());
+            now = deadline;
+            notify.turn(now, &relay);
+            assert!(matches!(&heard(&service_manager)[..], [one] if one.contains("WATCHDOG=1\n")));
+        }
+    }
+
+    #[test]
+    fn a_service_manager_that_does_not_read_holds_up_nothing() {
+        let (relay, (mut notify, service_manager)) = (relay(), pair(Some(WATCHDOG)));
+        let mut now = Instant::default();
+        for _ in 0..10_000 {
+            notify.turn(now, &relay);
+            now = now + WATCHDOG;
+        }
+        assert!(heard(&service_manager).len() < 10_000);
+        notify.turn(now, &relay);
+        assert_eq!(heard(&service_manager).len(), 1);
+    }
+
+    #[test]
+    fn a_tiny_watchdog_time_makes_no_busy_loop() {
+        let (relay, (mut notify, _service_manager)) = (relay(), pair(Some(Duration::from_micros(1))));
+        notify.turn(Instant::default(), &relay);
+        assert_eq!(notify.deadline(), Some(Instant::default() + WATCHDOG_INTERVAL_MIN));
+    }
+}
