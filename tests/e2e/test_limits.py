@@ -28,7 +28,7 @@ def test_a_full_queue_rejects_what_is_new_and_keeps_what_it_has(connect, client,
     assert sorted(standin.records()) == sorted(f"record {number}".encode() for number in range(2000))
 
 
-@pytest.mark.parametrize(("memory_size", "size", "count"), [(8192, 20_000, 150), (65535, 500_000, 150)])
+@pytest.mark.parametrize(("memory_size", "size", "count"), [(8192, 20_000, 250), (65535, 500_000, 150)])
 def test_a_full_arena_rejects_what_is_new_and_keeps_what_it_has(memory_size, size, count, connect, client, standin):
     standin.set_faults(down=True)
     connector = connect(definition(MemorySize=str(memory_size)))

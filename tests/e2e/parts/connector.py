@@ -66,9 +66,11 @@ class Connector:
         self.environment = {name: value for name, value in self.environment.items() if value is not None}
         self.process = None
 
-    def start(self):
-        command = [*RUNNER, BINARY, "run", "--definition", self.definition]
-        with self.log_file.open("ab") as log:
+    def start(self, log=None, under=()):
+        """Logs to the file, or where it is told to; `under` is a command that runs it."""
+        command = [*under, *RUNNER, BINARY, "run", "--definition", self.definition]
+        with self.log_file.open("ab") as file:
+            log = log or file
             self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
         return self
 

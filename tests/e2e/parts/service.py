@@ -66,14 +66,21 @@ class Standin:
 
 
 class Moto:
-    """moto's server with IAM switched on: after the set-up calls, every request must be signed and allowed."""
+    """moto's server with IAM switched on: after the set-up calls, every request must be signed and allowed.
 
-    def __init__(self, folder):
+    Over TLS, with a certificate of `ca`, if one is given.
+    """
+
+    def __init__(self, folder, ca=None):
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
+        self.trusted = ca and ca.file
         environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "3"}
         with (folder / "moto.log").open("wb") as log:
             command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(self.port)]
+            if ca:
+                leaf = ca.issue("service")
+                command += ["--ssl-cert", leaf.certificate, "--ssl-key", leaf.key]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         until(lambda: listens(self.port), "moto to listen")
         # The three calls that need no permission make the user who may do the rest.
@@ -84,7 +91,7 @@ class Moto:
         end(self.process)
 
     def client(self, service):
-        return boto3.client(service, endpoint_url=self.url, region_name=REGION, **self.keys)
+        return boto3.client(service, endpoint_url=self.url, verify=self.trusted, region_name=REGION, **self.keys)
 
     def user(self, statements):
         """Makes a user with these policy statements and returns the keys."""

@@ -1,0 +1,146 @@
+"""TLS on both sides, with certificates of a CA of the test's own."""
+
+import socket
+import ssl
+import threading
+
+import pytest
+
+from parts.broker import Mosquitto
+from parts.certificates import Authority
+from parts.connector import CLIENT_ID, definition
+from parts.service import Moto, arn
+from parts.waiting import end, free_port, until
+
+LISTENER = """
+listener {port} 127.0.0.1
+cafile {ca}
+certfile {certificate}
+keyfile {key}
+require_certificate true
+"""
+
+
+@pytest.fixture
+def ca(tmp_path):
+    """The CA that has signed the certificates of the broker and of the service."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def stranger(tmp_path):
+    """A CA that nobody knows."""
+    return Authority(tmp_path, "Unknown CA")
+
+
+@pytest.fixture
+def broker(tmp_path, ca):
+    """A mosquitto whose second listener, on `tls_port`, takes clients with a certificate only."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    port = free_port()
+    leaf = ca.issue("broker")
+    broker = Mosquitto(folder, more=LISTENER.format(port=port, ca=ca.file, certificate=leaf.certificate, key=leaf.key))
+    broker.tls_port = port
+    broker.start()
+    yield broker
+    end(broker.process)
+
+
+@pytest.fixture
+def https(tmp_path, ca):
+    """A moto of its own behind TLS."""
+    moto = Moto(tmp_path, ca)
+    yield moto
+    moto.close()
+
+
+def mutual(broker, trusted, device):
+    """The connector's side of mutual TLS, as environment variables."""
+    return {
+        "FIREHOSE_CONNECTOR_MQTT_URL": f"mqtts://localhost:{broker.tls_port}",
+        "FIREHOSE_CONNECTOR_MQTT_CA": trusted.file,
+        "FIREHOSE_CONNECTOR_MQTT_CERT": device and device.certificate,
+        "FIREHOSE_CONNECTOR_MQTT_KEY": device and device.key,
+    }
+
+
+def attempts(broker):
+    """How often somebody came to the broker's TLS listener; mosquitto has other words for one who is gone at once."""
+    arrived, gone = f"on port {broker.tls_port}", "Client connection from"
+    return sum(("New connection from" in line and arrived in line) or gone in line for line in broker.log())
+
+
+def complaints(connector, text):
+    return sum(text in line for line in connector.log())
+
+
+def test_a_record_gets_its_status_with_tls_on_both_sides(https, connect, client, broker, ca):
+    stream = https.stream()
+    keys = {name.upper(): value for name, value in https.keys.items()}
+    environment = mutual(broker, ca, ca.issue("device")) | {"AWS_CA_BUNDLE": ca.file} | keys
+    connector = connect(definition(DefaultDeliveryStreamArn=arn(stream)), https.url, **environment)
+    client.send("over TLS", "id 0")
+    (entry,) = client.wait_entries(1)
+    assert (entry["id"], entry["status"]) == ("id 0", "success")
+    assert https.arrived(stream) == b"over TLS"
+    assert not [line for line in connector.log() if line.startswith(("warn", "error"))]
+
+
+def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connectors, standin, client, ca, stranger):
+    connector = connectors(broker.port, standin.url, None, **mutual(broker, stranger, ca.issue("device")))
+    connector.wait_log("no trusted CA has signed.*FIREHOSE_CONNECTOR_MQTT_CA")
+    until(lambda: attempts(broker) >= 3, "further attempts")
+    assert complaints(connector, "no trusted CA") == 1
+    assert broker.connections(CLIENT_ID) == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [(False, "FIREHOSE_CONNECTOR_MQTT_CERT"), (True, "the broker does not accept our client certificate")],
+)
+def test_a_device_without_the_right_certificate_is_told_so(own, words, broker, connectors, standin, ca, stranger):
+    device = stranger.issue("device") if own else None
+    connector = connectors(broker.port, standin.url, None, **mutual(broker, ca, device))
+    connector.wait_log(words)
+    assert broker.connections(CLIENT_ID) == 0
+
+
+def test_a_service_of_an_unknown_ca_is_named_once_and_gets_nothing(connect, client, broker, stranger):
+    service = TlsListener(stranger.issue("service"))
+    connector = connect(service_url=f"https://127.0.0.1:{service.port}")
+    client.send_all([client.send("secret", "id 0")])
+    connector.wait_log("no trusted CA has signed.*AWS_CA_BUNDLE")
+    until(lambda: service.refusals >= 3, "further attempts")
+    assert complaints(connector, "no trusted CA") == 1
+    assert client.messages() == []
+    service.close()
+    assert service.received == b""
+
+
+class TlsListener:
+    """Completes a handshake with whoever wants to, and keeps what comes over it."""
+
+    def __init__(self, leaf):
+        self.refusals = 0
+        self.received = b""
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(leaf.certificate, leaf.key)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self):
+        self.socket.close()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            try:
+                with self.context.wrap_socket(client, server_side=True) as tls:
+                    self.received += tls.recv(65536)
+            except OSError:
+                self.refusals += 1

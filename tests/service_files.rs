@@ -1,0 +1,85 @@
+//! What init is given in targets/service agrees with what the program does.
+
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+use std::collections::BTreeSet;
+
+use firehose_connector::config::{VARIABLES, load};
+use firehose_connector::limits::{DRAIN, DRAIN_STATUSES, memory::KERNEL};
+
+const UNIT: &str = include_str!("../targets/service/firehose-connector.service");
+const SCRIPT: &str = include_str!("../targets/service/firehose-connector.init");
+const ENVIRONMENT: &str = include_str!("../targets/service/environment");
+
+/// The number after `name=`, its suffix cut off.
+fn number(text: &str, name: &str, suffix: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap();
+    value.strip_suffix(suffix).unwrap().parse().unwrap()
+}
+
+/// The settings that the file has or shows.
+fn shown() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ENVIRONMENT.lines().filter_map(|line| {
+        let (name, value) = line.strip_prefix('#').unwrap_or(line).split_once('=')?;
+        name.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+            .then_some((name, value))
+    })
+}
+
+#[test]
+fn memory_max_is_the_default_memory_size_and_what_the_kernel_adds() {
+    let arn = ("DEFAULT_DELIVERY_STREAM_ARN".into(), "arn:aws:firehose:eu-west-1:123456789012:deliverystream/s".into());
+    let memory_size = load(None, [arn]).unwrap().connector.memory_size * 1024;
+    let mib = 1024 * 1024;
+    let needed = (memory_size + KERNEL as u64).div_ceil(mib);
+    assert_eq!(number(UNIT, "MemoryMax", "M"), needed);
+    let advice = format!("MemorySize + {} MB", KERNEL as u64 / mib);
+    assert!(UNIT.contains(&advice), "{advice}");
+}
+
+#[test]
+fn init_waits_longer_than_the_drain_takes() {
+    let drain = (DRAIN + DRAIN_STATUSES).as_secs() + 1;
+    assert!(number(UNIT, "TimeoutStopSec", "s") > drain);
+    assert!(number(SCRIPT, "stop_seconds", "") > drain);
+    assert!(number(UNIT, "WatchdogSec", "s") > drain);
+}
+
+#[test]
+fn the_environment_file_shows_every_variable_but_home() {
+    let shown: BTreeSet<_> = shown().map(|(name, _)| name).collect();
+    let known: BTreeSet<_> = VARIABLES.into_iter().filter(|name| *name != "HOME").collect();
+    assert_eq!(shown, known);
+}
+
+#[test]
+fn what_the_environment_file_shows_as_default_is_the_default() {
+    let arn = ("DEFAULT_DELIVERY_STREAM_ARN", "arn:aws:firehose:eu-west-1:123456789012:deliverystream/s");
+    let load = |more: Vec<(&str, &str)>| {
+        load(None, more.into_iter().chain([arn]).map(|(name, value)| (name.into(), value.into())))
+    };
+    let defaults = format!("{:?}", load(vec![]).unwrap());
+    let named = [
+        "DELIVERY_STREAM_QUEUE_SIZE",
+        "PUBLISH_INTERVAL",
+        "FIREHOSE_CONNECTOR_MEMORY_SIZE",
+        "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
+        "FIREHOSE_CONNECTOR_LOG",
+        "FIREHOSE_CONNECTOR_MQTT_URL",
+        "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_PROFILE",
+    ];
+    let shown: Vec<_> = shown().filter(|(name, _)| named.contains(name)).collect();
+    assert_eq!(shown.len(), named.len());
+    assert_eq!(format!("{:?}", load(shown).unwrap()), defaults);
+}
+
+#[test]
+fn only_the_definition_is_set_from_the_start() {
+    let set: Vec<_> = ENVIRONMENT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert_eq!(set, ["FIREHOSE_CONNECTOR_DEFINITION=/etc/firehose-connector/connectors.json"]);
+}
