@@ -1,0 +1,44 @@
+"""The parts around a booted system; those of the end-to-end tests serve here, too."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "e2e")]
+
+from figures import Figures  # noqa: E402
+from machine import CACHE, QEMU, binary  # noqa: E402
+
+FIGURES = Figures()
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """Takes what was measured."""
+    return FIGURES
+
+
+@pytest.fixture(scope="module", params=QEMU)
+def target(request):
+    """Each target whose connector is built."""
+    if not binary(request.param).exists():
+        pytest.skip(f"{binary(request.param)} is not built")
+    assert (CACHE / request.param / "kernel").exists(), "run scripts/boot setup first"
+    return request.param
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of the console."""
+    outcome = yield
+    report = outcome.get_result()
+    for value in item.funcargs.values():
+        machine = getattr(value, "machine", None)
+        if report.failed and machine:
+            report.sections.append(("the console", "\n".join(machine.log()[-40:])))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if table := FIGURES.write():
+        terminalreporter.write_line("\n" + table)
