@@ -147,6 +147,9 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 
 // ---- life ----
 
+/// Seconds between two publishes of the counters, at least and at most: a message for each second or each day.
+pub const COUNTERS_INTERVAL: core::ops::RangeInclusive<u64> = 1..=24 * 3600;
+
 /// Lines of one kind that the log takes at once.
 pub const LOG_BURST: u32 = 10;
 /// After a burst, one line of its kind in this time.

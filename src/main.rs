@@ -8,8 +8,10 @@ use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, Config};
 use firehose_connector::daemon;
 use firehose_connector::net::chain;
+use log::LevelFilter;
 
 fn main() -> ExitCode {
+    outlive_questions();
     return_freed_memory();
     ExitCode::from(match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => print(cli::HELP),
@@ -25,6 +27,15 @@ fn main() -> ExitCode {
             exit::USAGE
         }
     })
+}
+
+/// SIGUSR1 asks for the counters and must not end a process that has none yet. The loop takes it over.
+#[expect(unsafe_code, reason = "signal has no safe wrapper; no other thread is there yet")]
+fn outlive_questions() {
+    // SAFETY: ignoring a signal runs no handler.
+    unsafe {
+        libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+    }
 }
 
 /// glibc keeps freed buffers for itself, the more the larger they were. Ours go back: a batch's buffers come and go
@@ -48,7 +59,8 @@ fn run(definition: Option<&Path>) -> u8 {
         Ok(config) => config,
         Err(code) => return code,
     };
-    env_logger::Builder::new().parse_filters(&config.log).format(line).init();
+    let mut logger = env_logger::Builder::new();
+    logger.parse_filters(&config.log).filter_module(daemon::COUNTERS, LevelFilter::Info).format(line).init();
     match daemon::run(config) {
         Ok(()) => exit::OK,
         Err(errors) => fail(&errors),

@@ -64,9 +64,10 @@ pub fn load(
     let mqtt = mqtt::read(&environment, &mut problems);
     let aws = aws::read(&environment, &mut problems);
     let log = settings::log_filter(&environment, &mut problems);
+    let counters_interval = settings::counters_interval(&environment, &mut problems);
 
     match (connector, mqtt, problems.into_error()) {
-        (Some(connector), Some(mqtt), None) => Ok(Config { connector, mqtt, aws, log }),
+        (Some(connector), Some(mqtt), None) => Ok(Config { connector, mqtt, aws, log, counters_interval }),
         (_, _, error) => Err(error.unwrap_or_default()),
     }
 }

@@ -1,5 +1,7 @@
 //! The variables that are read, and those of them that concern neither the broker nor AWS.
 
+use core::time::Duration;
+
 use log::LevelFilter;
 
 use super::{
@@ -7,9 +9,11 @@ use super::{
     nearest::nearest,
     problem::{Problem, Problems},
 };
+use crate::limits::COUNTERS_INTERVAL;
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 32] = [
+pub const VARIABLES: [&str; 33] = [
+    "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_LOG",
     "FIREHOSE_CONNECTOR_MEMORY_SIZE",
@@ -87,6 +91,22 @@ pub(super) fn log_filter(environment: &Environment, problems: &mut Problems) -> 
         problems.push(Problem::variable(NAME, rule).with_text(filter));
     }
     filter.to_owned()
+}
+
+/// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; 0, the default, is none.
+pub(super) fn counters_interval(environment: &Environment, problems: &mut Problems) -> Option<Duration> {
+    const NAME: &str = "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL";
+    let text = environment.text(NAME, problems)?;
+    match text.parse() {
+        Ok(0) => None,
+        Ok(seconds) if COUNTERS_INTERVAL.contains(&seconds) => Some(Duration::from_secs(seconds)),
+        _ => {
+            let (least, most) = (COUNTERS_INTERVAL.start(), COUNTERS_INTERVAL.end());
+            let rule = format!("must be a number of seconds from {least} to {most}, or 0 for none");
+            problems.push(Problem::variable(NAME, rule).with_text(text));
+            None
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub struct Config {
     pub aws: Aws,
     /// `FIREHOSE_CONNECTOR_LOG`, a filter that env_logger can read; `info` unless said otherwise.
     pub log: String,
+    /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; `None`: the counters are not published.
+    pub counters_interval: Option<Duration>,
 }
 
 impl Config {

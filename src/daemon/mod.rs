@@ -3,11 +3,13 @@
 //! Tasks for the broker, for each connection to the service and for the credentials speak with the loop
 //! through bounded channels. Each turn of the loop takes one thing that happened, then sends what is due.
 
+mod counters;
 mod notify;
 mod report;
 mod start;
 mod uplink;
 
+pub use report::COUNTERS;
 pub use start::{RunError, check, run};
 
 use bytes::Bytes;
@@ -25,6 +27,7 @@ use crate::net::http::Event;
 use crate::net::mqtt::{Broker, Inbound};
 use crate::relay::{Accepted, Relay};
 use crate::time::Instant;
+use counters::Counters;
 use notify::Notify;
 use report::Report;
 use uplink::{Done, Uplink};
@@ -40,6 +43,7 @@ struct Daemon {
     credentials: watch::Receiver<Option<Credentials>>,
     /// Asks for new credentials.
     renew: mpsc::Sender<()>,
+    counters: Counters,
     report: Report,
     notify: Notify,
     /// Largest status message for this broker, while there is a session.
@@ -48,9 +52,19 @@ struct Daemon {
     drain_by: Option<Instant>,
 }
 
+/// What the process is told from outside.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// SIGUSR1
+    counters: Signal,
+}
+
 /// What happened.
 enum Turn {
     Signal,
+    /// Somebody wants to see the counters.
+    Asked,
     Event(Option<Event>),
     Inbound(Option<Inbound>),
     /// The broker's task takes a status.
@@ -62,11 +76,12 @@ enum Turn {
 
 impl Daemon {
     /// Runs until a signal comes and what is held is sent or given up.
-    async fn run(mut self, mut terminate: Signal, mut interrupt: Signal) {
+    async fn run(mut self, mut signals: Signals) {
         self.notify.turn(self.clock.now(), &self.relay);
         while !self.is_drained() {
-            match self.wait(&mut terminate, &mut interrupt).await {
+            match self.wait(&mut signals).await {
                 Turn::Signal => self.drain(),
+                Turn::Asked => Report::counters(&self.count()),
                 Turn::Event(Some(Event::WantsChunk { number })) => {
                     self.uplink.send_chunk(&self.relay, self.clock.now(), number)
                 }
@@ -83,18 +98,23 @@ impl Daemon {
             }
             self.report.lost_statuses(self.relay.lost_statuses());
             self.send_due();
+            self.publish_counters();
+            self.report.turn(self.clock.now());
             self.notify.turn(self.clock.now(), &self.relay);
         }
         self.finish().await;
     }
 
-    async fn wait(&mut self, terminate: &mut Signal, interrupt: &mut Signal) -> Turn {
-        let deadline = [self.send_deadline(), self.drain_by, self.notify.deadline()].into_iter().flatten().min();
+    async fn wait(&mut self, signals: &mut Signals) -> Turn {
+        let counters = self.status_bytes.and_then(|_| self.counters.deadline());
+        let deadlines = [self.send_deadline(), self.drain_by, counters, self.report.deadline(), self.notify.deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
             biased;
-            _ = terminate.recv() => Turn::Signal,
-            _ = interrupt.recv() => Turn::Signal,
+            _ = signals.terminate.recv() => Turn::Signal,
+            _ = signals.interrupt.recv() => Turn::Signal,
+            _ = signals.counters.recv() => Turn::Asked,
             event = self.events.recv() => Turn::Event(event),
             Ok(()) = self.credentials.changed() => Turn::Credentials,
             // Before what comes in: a flood of bad messages must not keep the answers back.
@@ -138,6 +158,7 @@ impl Daemon {
             Inbound::Up { status_bytes, resumed } => {
                 self.report.broker_up(self.clock.now(), resumed);
                 self.notify.broker(true);
+                self.counters.broker_up();
                 self.status_bytes = Some(status_bytes);
                 self.relay.statuses_leave(true);
             }
@@ -175,6 +196,25 @@ impl Daemon {
         }
     }
 
+    /// While the broker is away nothing is published; then it is due as soon as it is back.
+    fn publish_counters(&mut self) {
+        let Some(limit) = self.status_bytes else { return };
+        let now = self.clock.now();
+        if !self.counters.turn(now) {
+            return;
+        }
+        let counters = self.count();
+        if counters.len() <= limit {
+            self.broker.counters.send_replace(counters.into());
+        } else {
+            self.report.counters_too_long(now);
+        }
+    }
+
+    fn count(&self) -> String {
+        self.counters.json(self.clock.now(), &self.relay, self.uplink.traffic(), self.clock.correction())
+    }
+
     /// The first signal ends waiting for intervals, the second ends waiting at all.
     fn drain(&mut self) {
         let now = self.clock.now();
@@ -193,7 +233,7 @@ impl Daemon {
     async fn finish(mut self) {
         let left = self.relay.stop();
         let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
-        let Broker { inbound: mut unread, taken, statuses } = self.broker;
+        let Broker { inbound: mut unread, taken, statuses, .. } = self.broker;
         let mut all_told = !self.relay.has_status();
         if let Some(limit) = self.status_bytes {
             all_told = true;

@@ -1,42 +1,59 @@
 //! What the log says: what changed, once. Never payloads, never secrets.
 //!
-//! Whatever a peer can cause again and again passes a [`Limit`], and what was held back is counted.
+//! Whatever a peer can cause again and again passes a [`LogLimit`]. README lists the lines, and a test compares.
 
-use log::{debug, error, info, warn};
+use log::{debug, error, info};
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
 
 use super::uplink::Done;
 use crate::firehose::sign::SignError;
-use crate::limits::{LOG_BURST, LOG_INTERVAL};
+use crate::limits::NAME_BYTES;
 use crate::net::chain;
+use crate::net::log_limit::LogLimit;
 use crate::net::mqtt::MqttError;
 use crate::relay::Counters;
 use crate::time::{Duration, Instant};
+
+/// Target of the line that SIGUSR1 asks for, which a log filter should let pass: it was asked for.
+pub const COUNTERS: &str = "counters";
 
 /// What was said last.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     broker: Option<String>,
-    broker_limit: Limit,
-    service_limit: Limit,
-    clock_limit: Limit,
-    status_limit: Limit,
+    broker_limit: LogLimit,
+    service_limit: LogLimit,
+    clock_limit: LogLimit,
+    status_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
-    refused_said: Option<String>,
+    /// Delivery stream and reason.
+    refused_said: Option<(heapless::String<NAME_BYTES>, String)>,
 }
 
 impl Report {
+    /// Says what was held back, once it may be said.
+    pub(super) fn turn(&mut self, now: Instant) {
+        let Self { broker_limit, service_limit, clock_limit, status_limit, .. } = self;
+        [broker_limit, service_limit, clock_limit, status_limit].into_iter().for_each(|limit| limit.turn(now));
+    }
+
+    /// When [`Report::turn`] has something to say.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let Self { broker_limit, service_limit, clock_limit, status_limit, .. } = self;
+        [broker_limit, service_limit, clock_limit, status_limit].into_iter().filter_map(LogLimit::deadline).min()
+    }
+
     pub(super) fn broker_up(&mut self, now: Instant, resumed: bool) {
         self.broker = None;
         let session = if resumed { "resumed" } else { "new" };
-        self.broker_limit.info(now, &format!("broker connected, session {session}"));
+        self.broker_limit.info(now, format_args!("broker connected, session {session}"));
     }
 
     pub(super) fn broker_down(&mut self, now: Instant, error: &MqttError) {
         let text = chain(error);
         if self.broker.as_ref() != Some(&text) {
-            self.broker_limit.warn(now, &format!("broker not connected, trying on: {text}"));
+            self.broker_limit.warn(now, format_args!("broker not connected, trying on: {text}"));
             self.broker = Some(text);
         }
     }
@@ -44,29 +61,31 @@ impl Report {
     /// Says how a request ended, if that is another way than before. Answers whether the credentials are to be renewed.
     pub(super) fn settled(&mut self, now: Instant, done: &Done) -> bool {
         let name = &done.name;
-        if let Some(seconds) = done.clock_corrected {
-            let line = match seconds {
-                0 => "the system's clock is right again".to_owned(),
-                _ => format!("the system's clock is wrong, signatures are corrected by {seconds} s"),
-            };
-            self.clock_limit.warn(now, &line);
+        match done.clock_corrected {
+            None => {}
+            Some(0) => self.clock_limit.info(now, format_args!("the system's clock is right again")),
+            Some(seconds) => {
+                let limit = &mut self.clock_limit;
+                limit.warn(now, format_args!("the system's clock is wrong, signatures are corrected by {seconds} s"));
+            }
         }
         match (&done.problem, done.failures) {
             (Some(problem), _) if done.settled.failed > 0 => {
-                let text = format!("records for delivery stream {name} fail: {problem}");
-                if self.refused_said.as_ref() != Some(&text) {
-                    self.service_limit.warn(now, &text);
-                    self.refused_said = Some(text);
+                let refused = (name.clone(), problem.to_string());
+                if self.refused_said.as_ref() != Some(&refused) {
+                    self.service_limit.warn(now, format_args!("records for delivery stream {name} fail: {problem}"));
+                    self.refused_said = Some(refused);
                 }
             }
             (Some(problem), (0, 1..)) => {
-                self.service_limit.warn(now, &format!("delivery stream {name} waits, trying on: {problem}"));
+                self.service_limit.warn(now, format_args!("delivery stream {name} waits, trying on: {problem}"));
             }
             (None, (0, 1..)) => {
                 let count = done.settled.retried;
-                self.service_limit.warn(now, &format!("delivery stream {name} put off {count} records, trying on"));
+                let limit = &mut self.service_limit;
+                limit.warn(now, format_args!("delivery stream {name} put off {count} records, trying on"));
             }
-            (_, (1.., 0)) => self.service_limit.info(now, &format!("delivery stream {name} takes records again")),
+            (_, (1.., 0)) => self.service_limit.info(now, format_args!("delivery stream {name} takes records again")),
             (Some(problem), _) => debug!("delivery stream {name}: {problem}"),
             (None, _) => {}
         }
@@ -77,11 +96,11 @@ impl Report {
     }
 
     pub(super) fn not_signed(&mut self, now: Instant, error: &SignError) {
-        self.service_limit.warn(now, &chain(error));
+        self.service_limit.warn(now, format_args!("trying on: {}", chain(error)));
     }
 
     pub(super) fn status_refused(&mut self, now: Instant, reason: PubAckReason) {
-        self.status_limit.warn(now, &format!("the broker does not take statuses ({reason:?})"));
+        self.status_limit.warn(now, format_args!("the broker does not take statuses ({reason:?})"));
     }
 
     pub(super) fn lost_statuses(&mut self, lost: u64) {
@@ -97,8 +116,17 @@ impl Report {
         if !self.topic_said {
             self.topic_said = true;
             let topic = String::from_utf8_lossy(topic.get(..SHOWN).unwrap_or(topic)).into_owned();
-            self.status_limit.warn(now, &format!("the broker sends publishes of a foreign topic, ignored: {topic:?}"));
+            let limit = &mut self.status_limit;
+            limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: {topic:?}"));
         }
+    }
+
+    pub(super) fn counters_too_long(&mut self, now: Instant) {
+        self.status_limit.warn(now, format_args!("the broker takes no message as long as the counters"));
+    }
+
+    pub(super) fn counters(json: &str) {
+        info!(target: COUNTERS, "counters {json}");
     }
 
     #[expect(clippy::unused_self, reason = "one object says it all")]
@@ -125,56 +153,55 @@ impl Report {
 /// Bytes of a foreign topic that are shown.
 const SHOWN: usize = 100;
 
-/// Lets a burst of lines pass, then one in an interval.
-#[derive(Debug, Default)]
-struct Limit {
-    said: u32,
-    since: Instant,
-    held_back: u64,
-}
-
-impl Limit {
-    fn warn(&mut self, now: Instant, line: &str) {
-        if let Some(note) = self.pass(now) {
-            warn!("{line}{note}");
-        }
-    }
-
-    fn info(&mut self, now: Instant, line: &str) {
-        if let Some(note) = self.pass(now) {
-            info!("{line}{note}");
-        }
-    }
-
-    /// A note of what was held back, if a line may be said now.
-    fn pass(&mut self, now: Instant) -> Option<String> {
-        let intervals = u32::try_from(now.since(self.since).as_millis() / LOG_INTERVAL.as_millis()).unwrap_or(u32::MAX);
-        if intervals > 0 {
-            self.said = self.said.saturating_sub(intervals);
-            self.since = now;
-        }
-        if self.said >= LOG_BURST {
-            self.held_back += 1;
-            return None;
-        }
-        self.said += 1;
-        let held_back = core::mem::take(&mut self.held_back);
-        Some(if held_back == 0 { String::new() } else { format!(" ({held_back} lines like this were left out)") })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::uplink::Problem;
+    use crate::limits::{LOG_BURST, LOG_INTERVAL};
+    use crate::net::http::SendError;
+    use crate::net::test_support::log_lines;
+    use crate::relay::Settled;
+
+    fn done(problem: Option<SendError>, failures: (u32, u32)) -> Done {
+        Done {
+            name: "telemetry".try_into().unwrap(),
+            settled: Settled::default(),
+            problem: problem.map(Problem::Send),
+            failures,
+            clock_corrected: None,
+            renew_credentials: false,
+        }
+    }
 
     #[test]
-    fn a_flood_of_lines_becomes_a_few_and_a_count() {
-        let mut limit = Limit::default();
-        let at = Instant::from_millis;
-        let said = (0..1000).filter(|_| limit.pass(at(5)).is_some()).count();
-        assert_eq!(said, LOG_BURST as usize);
-        let later = at(5 + u64::try_from(LOG_INTERVAL.as_millis()).unwrap());
-        assert_eq!(limit.pass(later).unwrap(), format!(" ({} lines like this were left out)", 1000 - said));
-        assert_eq!(limit.pass(later), None);
+    fn a_year_of_a_broker_and_a_service_that_come_and_go_leaves_a_bounded_log_whose_last_lines_are_true() {
+        const STEP: Duration = Duration::from_secs(100);
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        log_lines();
+        let mut report = Report::default();
+        let start = Instant::from_millis(1);
+        let mut now = start;
+        let mut count = 0;
+        let mut last = Vec::new();
+        while now.since(start) < YEAR {
+            report.broker_down(now, &MqttError::Silent);
+            report.settled(now, &done(Some(SendError::Stalled), (0, 1)));
+            report.settled(now, &done(None, (1, 0)));
+            report.broker_up(now, true);
+            now = now + STEP;
+            report.turn(now);
+            last = log_lines();
+            count += last.len();
+        }
+        let most_of_a_kind = u128::from(LOG_BURST) + YEAR.as_millis() / LOG_INTERVAL.as_millis();
+        assert!(count as u128 <= 2 * most_of_a_kind, "{count}");
+        if let Some(later) = report.deadline() {
+            report.turn(later);
+            last = log_lines();
+        }
+        let [broker, service] = &last[..] else { panic!("{last:?}") };
+        assert!(broker.starts_with("info: broker connected, session resumed"), "{broker}");
+        assert!(service.starts_with("info: delivery stream telemetry takes records again"), "{service}");
+        assert_eq!(report.deadline(), None);
     }
 }

@@ -7,10 +7,11 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use super::Daemon;
+use super::counters::Counters;
 use super::notify::Notify;
 use super::report::Report;
 use super::uplink::Uplink;
+use super::{Daemon, Signals};
 use crate::config::Config;
 use crate::limits::memory as limits;
 use crate::memory::{self, Plan, TooSmall};
@@ -109,15 +110,22 @@ fn start(config: Config, ready: Ready) -> Result<(), RunError> {
     warn_of_service_limit(&ready.plan);
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
-        let terminate = signal(SignalKind::terminate()).map_err(RunError::System)?;
-        let interrupt = signal(SignalKind::interrupt()).map_err(RunError::System)?;
+        let signals = signals().map_err(RunError::System)?;
         let daemon = assemble(config, ready)?;
-        daemon.run(terminate, interrupt).await;
+        daemon.run(signals).await;
         Ok(())
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     ended
+}
+
+fn signals() -> io::Result<Signals> {
+    Ok(Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        counters: signal(SignalKind::user_defined1())?,
+    })
 }
 
 /// A limit of the service that is too low would strike only when the backlog has grown.
@@ -146,7 +154,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
     let Ready { plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, aws, .. } = config;
+    let Config { connector, mqtt, aws, counters_interval, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -170,6 +178,7 @@ fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
         arn.text
     );
 
+    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
     let (broker, broker_task) = broker(mqtt::Settings {
         host: mqtt.host,
         port: mqtt.port,
@@ -189,7 +198,8 @@ fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
     let names = Names::default();
     let connections = (0..plan.connections).map(|_| {
         let (request, requests) = mpsc::channel(1);
-        tokio::spawn(http::serve(requests, event.clone(), names.clone(), service_tls.clone()));
+        let connected = counters.service_connections.clone();
+        tokio::spawn(http::serve(requests, event.clone(), names.clone(), service_tls.clone(), connected));
         request
     });
     let uplink = Uplink::new(aws.clone(), plan.chunk, connections);
@@ -198,7 +208,7 @@ fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
     let (renew, renewals) = mpsc::channel(1);
     let wall = clock.clone();
     let provider = Provider::new(aws.credentials, names, service_tls);
-    tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals));
+    tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals, counters.credentials_failed.clone()));
 
     Ok(Daemon {
         clock,
@@ -209,6 +219,7 @@ fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
         events,
         credentials,
         renew,
+        counters,
         report: Report::default(),
         notify: Notify::from_environment(),
         status_bytes: None,

@@ -30,6 +30,17 @@ pub(super) struct Uplink {
     last_number: u64,
     scratch: BytesMut,
     chunk: usize,
+    traffic: Traffic,
+}
+
+/// What went to the service since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Traffic {
+    /// Requests that are over, and those of them that came to nothing as a whole.
+    pub(super) requests: u64,
+    pub(super) requests_failed: u64,
+    /// Bytes of request bodies given to a connection.
+    pub(super) bytes: u64,
 }
 
 /// One connection's task, and the batch that is on it.
@@ -74,7 +85,11 @@ impl Uplink {
     /// Encodes bodies `chunk` bytes at a time.
     pub(super) fn new(aws: Aws, chunk: usize, requests: impl Iterator<Item = mpsc::Sender<Request>>) -> Self {
         let connections = requests.map(|requests| Connection { requests, target: None, busy: None }).collect();
-        Self { aws, connections, last_number: 0, scratch: BytesMut::new(), chunk }
+        Self { aws, connections, last_number: 0, scratch: BytesMut::new(), chunk, traffic: Traffic::default() }
+    }
+
+    pub(super) const fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// Sends `batch`, or puts it back into its queue when it cannot be signed.
@@ -177,7 +192,9 @@ impl Uplink {
         // An answer is written after the last chunk, however long the body took.
         busy.sent = now;
         // It asked for one, so there is room; or it is over.
-        let _: Result<(), _> = busy.chunks.try_send(chunk);
+        if busy.chunks.try_send(chunk).is_ok() {
+            self.traffic.bytes += length as u64;
+        }
     }
 
     /// Settles the request `number`.
@@ -256,6 +273,8 @@ impl Uplink {
             }
         }
         done.failures.1 = relay.failures(stream);
+        self.traffic.requests += 1;
+        self.traffic.requests_failed += u64::from(done.problem.is_some());
         Some(done)
     }
 }

@@ -24,6 +24,7 @@ use crate::firehose::sign::Header;
 use crate::limits::{HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
 use crate::net::connect::{ConnectError, connect};
 use crate::net::names::Names;
+use crate::net::tally::Tally;
 use crate::net::tls::Tls;
 use body::ChunkBody;
 use watched::{Progress, Watched};
@@ -111,8 +112,14 @@ impl error::Error for SendError {
 }
 
 /// Sends each of `requests` and says how it ended through `events`, which must have room for two events of each connection.
-/// Ends when `requests` is closed.
-pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>, names: Names, tls: Tls) {
+/// Counts in `connected` each connection that stands. Ends when `requests` is closed.
+pub async fn serve(
+    mut requests: mpsc::Receiver<Request>,
+    events: mpsc::Sender<Event>,
+    names: Names,
+    tls: Tls,
+    connected: Tally,
+) {
     let mut open: Option<Open> = None;
     loop {
         let next = match &open {
@@ -128,7 +135,7 @@ pub async fn serve(mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<E
             }
         };
         let number = request.number;
-        let result = exchange(&mut open, request, &events, &names, &tls).await;
+        let result = exchange(&mut open, request, &events, &names, &tls, &connected).await;
         if result.is_err() {
             open = None;
         }
@@ -158,6 +165,7 @@ async fn exchange(
     events: &mpsc::Sender<Event>,
     names: &Names,
     tls: &Tls,
+    connected: &Tally,
 ) -> Result<Reply, SendError> {
     let Request { number, target, headers, length, chunks } = request;
     let mut message = hyper::Request::new(ChunkBody::new(number, length, chunks, events.clone()));
@@ -177,6 +185,7 @@ async fn exchange(
         }
     }
     let fresh = Open::new(target, names, tls).await?;
+    connected.count();
     match send(open.insert(fresh), message).await {
         Ok(reply) => Ok(reply),
         Err(Failed::NotSent(_)) => Err(SendError::Closed),

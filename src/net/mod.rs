@@ -5,10 +5,12 @@ pub mod connect;
 pub mod credentials;
 pub mod fetch;
 pub mod http;
+pub mod log_limit;
 pub mod mqtt;
 pub mod names;
+pub mod tally;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 pub mod tls;
 
 use core::error::Error;

@@ -1,4 +1,4 @@
-//! For tests of this folder: a CA of our own, TLS servers on loopback, files that vanish.
+//! For tests: a CA of our own, TLS servers on loopback, files that vanish, the log.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::{
@@ -203,4 +203,33 @@ impl Drop for Folder {
     fn drop(&mut self) {
         fs::remove_dir_all(&self.0).unwrap();
     }
+}
+
+/// The lines that this thread has logged since the last call; the first call of a test begins to listen.
+pub(crate) fn log_lines() -> Vec<String> {
+    static LISTENING: std::sync::Once = std::sync::Once::new();
+    LISTENING.call_once(|| {
+        log::set_logger(&LogLines).unwrap();
+        log::set_max_level(log::LevelFilter::Info);
+    });
+    LOG_LINES.take()
+}
+
+std::thread_local! {
+    static LOG_LINES: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+struct LogLines;
+
+impl log::Log for LogLines {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let line = format!("{}: {}", record.level().as_str().to_ascii_lowercase(), record.args());
+        LOG_LINES.with_borrow_mut(|lines| lines.push(line));
+    }
+
+    fn flush(&self) {}
 }

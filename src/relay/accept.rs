@@ -108,7 +108,7 @@ impl Relay {
         let accepted = match held {
             Ok(()) => Accepted::Held,
             Err(refusal) => {
-                self.counters.failed += 1;
+                self.counters.refused(&refusal);
                 self.statuses.push(&mut self.arena, id, Status::Refused(&refusal));
                 Accepted::Failed
             }

@@ -104,6 +104,12 @@ impl Arena {
         self.free
     }
 
+    /// Blocks that there are.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        self.segments.iter().map(|segment| segment.blocks as usize).sum()
+    }
+
     /// Bytes mapped from the kernel at this time.
     #[must_use]
     pub fn mapped(&self) -> usize {

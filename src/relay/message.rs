@@ -15,6 +15,8 @@ pub const JSON_TOPIC: &str = "kinesisfirehose/message";
 pub const BINARY_TOPIC: &str = "kinesisfirehose/message/binary";
 /// Topic of statuses.
 pub const STATUS_TOPIC: &str = "kinesisfirehose/message/status";
+/// Where the counters are published: nobody who subscribes for the connector's messages gets them.
+pub const COUNTERS_TOPIC: &str = "kinesisfirehose/counters";
 
 /// What kind of message a topic carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

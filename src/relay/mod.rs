@@ -30,6 +30,7 @@ use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
 use queue::RecordQueue;
+use refusal::Refusal;
 use status::StatusQueue;
 use stream::DeliveryStream;
 
@@ -81,7 +82,7 @@ pub struct Batch {
     cut_at: Instant,
 }
 
-/// Records since the start.
+/// Records since the start. `failed` is the sum of the three that are named after it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Publishes taken from the broker on the connector's topics.
@@ -90,6 +91,13 @@ pub struct Counters {
     pub succeeded: u64,
     /// Records that ended in a `fail` status.
     pub failed: u64,
+    /// Of these, those whose publish was wrong, see [`Refusal`].
+    pub failed_invalid: u64,
+    /// Of these, those that found no room.
+    pub failed_full: u64,
+    /// Of these, those that were held and could not be delivered: refused by the service, without an endpoint, or left
+    /// when the connector stopped.
+    pub failed_undelivered: u64,
     /// Times that a record went back to the end of its queue.
     pub retried: u64,
 }
@@ -215,6 +223,12 @@ impl Relay {
         self.counters
     }
 
+    /// Statuses that wait to be taken by [`Relay::next_status`].
+    #[must_use]
+    pub const fn waiting_statuses(&self) -> usize {
+        self.statuses.waiting()
+    }
+
     /// Statuses that found no room, since the start.
     #[must_use]
     pub const fn lost_statuses(&self) -> u64 {
@@ -243,8 +257,26 @@ impl Relay {
     }
 
     fn check_conservation(&self) {
-        let Counters { received, succeeded, failed, .. } = self.counters;
+        let Counters { received, succeeded, failed, failed_invalid, failed_full, failed_undelivered, .. } =
+            self.counters;
         debug_assert_eq!(received, succeeded + failed + self.held() as u64, "every record received is accounted for");
+        debug_assert_eq!(failed, failed_invalid + failed_full + failed_undelivered, "every failure has a reason");
+    }
+}
+
+impl Counters {
+    const fn refused(&mut self, refusal: &Refusal<'_>) {
+        self.failed += 1;
+        if refusal.is_for_room() {
+            self.failed_full += 1;
+        } else {
+            self.failed_invalid += 1;
+        }
+    }
+
+    const fn undelivered(&mut self, records: usize) {
+        self.failed += records as u64;
+        self.failed_undelivered += records as u64;
     }
 }
 

@@ -59,6 +59,12 @@ impl Refusal<'_> {
             Self::Stopped | Self::StoppedInFlight => "Stopped",
         }
     }
+
+    /// Whether the record would have been taken if less were held.
+    #[must_use]
+    pub const fn is_for_room(&self) -> bool {
+        matches!(self, Self::QueueFull { .. } | Self::MemoryFull | Self::Streams)
+    }
 }
 
 impl fmt::Display for Refusal<'_> {

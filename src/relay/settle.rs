@@ -54,7 +54,7 @@ impl Relay {
             record.release(&mut self.arena);
         }
         self.counters.succeeded += settled.succeeded as u64;
-        self.counters.failed += settled.failed as u64;
+        self.counters.undelivered(settled.failed);
         self.counters.retried += settled.retried as u64;
         let took = now.since(batch.cut_at);
         if let Some(stream) = &mut self.streams[batch.stream] {
@@ -124,7 +124,7 @@ impl Relay {
                 left += 1;
             }
         }
-        self.counters.failed += left as u64;
+        self.counters.undelivered(left);
         self.check_conservation();
         left
     }

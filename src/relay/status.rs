@@ -61,6 +61,12 @@ impl StatusQueue {
         self.waiting == 0
     }
 
+    /// Statuses that wait.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// Statuses that found no room, since the start.
     #[must_use]
     pub const fn lost(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{VARIABLES, flag, log_filter, refuse_unknown};
+use super::{VARIABLES, counters_interval, flag, log_filter, refuse_unknown};
 use crate::config::{
     environment::Environment,
     problem::Problems,
@@ -63,6 +63,33 @@ fn the_log_filter_is_levels_and_targets_with_levels() {
     }
     for text in ["loud", "infoo", "a=", "a=b=info", "info,", "info/regex"] {
         assert_eq!(filter(text), None, "{text}");
+    }
+}
+
+#[test]
+fn the_interval_of_the_counters_is_seconds_and_zero_is_none() {
+    const NAME: &str = "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL";
+    for (text, expected) in [
+        ("", Ok(None)),
+        ("0", Ok(None)),
+        ("1", Ok(Some(1))),
+        ("86400", Ok(Some(86_400))),
+        ("86401", Err(())),
+        ("-1", Err(())),
+        ("1.5", Err(())),
+        ("60s", Err(())),
+    ] {
+        let mut problems = Problems::default();
+        let interval = counters_interval(&environment(&[(NAME, text)]), &mut problems);
+        match lines(problems.into_error()).as_slice() {
+            [] => assert_eq!(Ok(interval.map(|interval| interval.as_secs())), expected, "{text}"),
+            [line] => {
+                let rule = "must be a number of seconds from 1 to 86400, or 0 for none";
+                assert_eq!(*line, format!("{NAME} {text:?}: {rule}"));
+                assert_eq!(expected, Err(()), "{text}");
+            }
+            lines => panic!("{lines:?}"),
+        }
     }
 }
 

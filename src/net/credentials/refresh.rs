@@ -1,6 +1,6 @@
 //! The task that keeps credentials fresh: waits as the schedule says, asks the chain, hands over what it gets.
 //!
-//! One renewal at a time. The old credentials stay in use until their end. The log has changes only.
+//! One renewal at a time. The old credentials stay in use until their end. The log has changes only, and few of them.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,8 @@ use super::{CredentialsError, Fetched, Provider, Schedule};
 use crate::{
     firehose::credentials::Credentials,
     limits::credentials as limits,
-    net::{chain, chance},
+    net::{chain, chance, log_limit::LogLimit, tally::Tally},
+    time,
 };
 
 /// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended
@@ -21,18 +22,20 @@ use crate::{
 ///
 /// `wall` is the best guess at the wall time. A message in `renew_now` says that the service refused the credentials;
 /// they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many messages come.
-/// Ends when the other end of `renew_now` is dropped.
+/// Counts in `failures` each attempt that brought none. Ends when the other end of `renew_now` is dropped.
 pub async fn keep_fresh(
     provider: Provider,
     wall: impl Fn() -> SystemTime + Send + 'static,
     sender: watch::Sender<Option<Credentials>>,
     mut renew_now: mpsc::Receiver<()>,
+    failures: Tally,
 ) {
+    let start = Instant::now();
     let mut schedule = Schedule::default();
     let mut report = Report::default();
     loop {
         let fetched = provider.fetch().await;
-        report.tell(&fetched, wall());
+        report.tell(since(start), &fetched, wall());
         let wait = match fetched {
             Ok(Fetched { credentials, .. }) => {
                 let wait = schedule.renewed(credentials.expires_at, wall(), chance());
@@ -42,6 +45,7 @@ pub async fn keep_fresh(
                 wait
             }
             Err(_) => {
+                failures.count();
                 if schedule.has_ended(wall()) {
                     replace(&sender, None);
                 }
@@ -59,6 +63,10 @@ pub async fn keep_fresh(
     }
 }
 
+fn since(start: Instant) -> time::Instant {
+    time::Instant::default() + start.elapsed()
+}
+
 fn replace(sender: &watch::Sender<Option<Credentials>>, credentials: Option<Credentials>) {
     sender.send_if_modified(|current| {
         let is_new = *current != credentials;
@@ -72,27 +80,30 @@ fn replace(sender: &watch::Sender<Option<Credentials>>, credentials: Option<Cred
 struct Report {
     source: Option<&'static str>,
     failure: Option<String>,
+    limit: LogLimit,
 }
 
 impl Report {
-    fn tell(&mut self, fetched: &Result<Fetched, CredentialsError>, now: SystemTime) {
+    fn tell(&mut self, now: time::Instant, fetched: &Result<Fetched, CredentialsError>, wall: SystemTime) {
         match fetched {
             Ok(Fetched { credentials, source }) => {
                 if self.failure.take().is_some() || self.source != Some(source) {
-                    let end = credentials.expires_at.map(|end| end.duration_since(now).unwrap_or_default().as_secs());
+                    let end = credentials.expires_at.map(|end| end.duration_since(wall).unwrap_or_default().as_secs());
                     let end = end.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds}s"));
-                    log::info!("credentials found source={source:?} key={} end={end}", credentials.access_key_id);
+                    let key = &credentials.access_key_id;
+                    self.limit.info(now, format_args!("credentials found source={source:?} key={key} end={end}"));
                 }
                 self.source = Some(source);
             }
             Err(error) => {
                 let failure = chain(error);
                 if self.failure.as_ref() != Some(&failure) {
-                    log::warn!("credentials not found: {failure}");
+                    self.limit.warn(now, format_args!("credentials not found: {failure}"));
                     self.failure = Some(failure);
                 }
             }
         }
+        self.limit.turn(now);
     }
 }
 

@@ -10,9 +10,10 @@ use tokio::{
 use super::*;
 use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl},
+    limits::LOG_BURST,
     net::{
         names::Names,
-        test_support::{Endpoint, Folder, http_reply},
+        test_support::{Endpoint, Folder, http_reply, log_lines},
         tls::Tls,
     },
 };
@@ -21,6 +22,7 @@ use crate::{
 struct Fixture {
     current: watch::Receiver<Option<Credentials>>,
     renew_now: mpsc::Sender<()>,
+    failures: Tally,
     task: JoinHandle<()>,
 }
 
@@ -29,10 +31,11 @@ impl Fixture {
         let provider = Provider::new(settings, Names::default(), Tls::for_service(None).unwrap());
         let (sender, current) = watch::channel(None);
         let (renew_now, requests) = mpsc::channel(1);
+        let failures = Tally::default();
         let start = Instant::now();
         let wall = move || wall_at(start.elapsed());
-        let task = tokio::spawn(keep_fresh(provider, wall, sender, requests));
-        Self { current, renew_now, task }
+        let task = tokio::spawn(keep_fresh(provider, wall, sender, requests, failures.clone()));
+        Self { current, renew_now, failures, task }
     }
 
     /// The access key id after the next change.
@@ -97,6 +100,7 @@ async fn a_file_that_appears_later_is_found() {
     assert_eq!(*fixture.current.borrow(), None);
     folder.write("credentials", keys("AKIALATE"));
     assert_eq!(fixture.changed().await.as_deref(), Some("AKIALATE"));
+    assert!(fixture.failures.total() >= 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,17 +134,32 @@ async fn the_task_ends_with_its_caller() {
 }
 
 #[test]
-fn the_log_has_changes_only() {
+fn the_log_has_changes_only_and_few_of_those_that_come_again_and_again() {
+    log_lines();
     let mut report = Report::default();
+    let mut now = time::Instant::from_millis(1);
     let failed = || Err(CredentialsError::NotConfigured("a".to_owned()));
-    report.tell(&failed(), wall_at(Duration::ZERO));
-    assert_eq!(report.failure.as_deref(), Some("no AWS credentials, provide one of: a"));
-    let credentials = Credentials {
-        access_key_id: String::new(),
-        secret_access_key: String::new(),
-        session_token: None,
-        expires_at: None,
+    let found = || {
+        let credentials = Credentials {
+            access_key_id: "AKIA".to_owned(),
+            secret_access_key: "s".to_owned(),
+            session_token: None,
+            expires_at: None,
+        };
+        Ok(Fetched { credentials, source: "environment" })
     };
-    report.tell(&Ok(Fetched { credentials, source: "environment" }), wall_at(Duration::ZERO));
-    assert_eq!((report.failure, report.source), (None, Some("environment")));
+    for fetched in [failed(), failed(), found(), found()] {
+        report.tell(now, &fetched, wall_at(Duration::ZERO));
+    }
+    let lines = log_lines();
+    assert_eq!(lines[0], "warn: credentials not found: no AWS credentials, provide one of: a");
+    assert_eq!(lines[1..], [r#"info: credentials found source="environment" key=AKIA end=none"#]);
+    const HOURS: u32 = 100;
+    for _ in 0..HOURS * 360 {
+        now = now + Duration::from_secs(10);
+        report.tell(now, &failed(), wall_at(Duration::ZERO));
+        report.tell(now, &found(), wall_at(Duration::ZERO));
+    }
+    let lines = log_lines().len();
+    assert!(lines <= (LOG_BURST + HOURS * 60) as usize, "{lines}");
 }

@@ -23,6 +23,7 @@ async fn later(duration: Duration) {
 struct Client {
     requests: mpsc::Sender<Request>,
     events: mpsc::Receiver<Event>,
+    connected: Tally,
     number: u64,
 }
 
@@ -30,8 +31,9 @@ impl Client {
     fn new() -> Self {
         let (requests, taken) = mpsc::channel(1);
         let (said, events) = mpsc::channel(2);
-        tokio::spawn(serve(taken, said, Names::default(), Tls::for_service(None).unwrap()));
-        Self { requests, events, number: 0 }
+        let connected = Tally::default();
+        tokio::spawn(serve(taken, said, Names::default(), Tls::for_service(None).unwrap(), connected.clone()));
+        Self { requests, events, connected, number: 0 }
     }
 
     /// Starts a request of `length` bytes.
@@ -168,6 +170,7 @@ async fn requests_to_one_place_share_a_connection() {
         let (reply, (_, body)) = tokio::join!(client.post(&server, &["b"]), peer.serve(OK));
         assert_eq!((reply.unwrap().status, &body[..]), (200, "b"));
     }
+    assert_eq!(client.connected.total(), 1);
 }
 
 #[tokio::test]
@@ -178,6 +181,7 @@ async fn another_place_is_another_connection_and_the_first_one_is_closed() {
     assert_eq!(reply.unwrap().status, 200);
     assert!(head.contains(&other.target().authority()));
     peer.closed().await;
+    assert_eq!(client.connected.total(), 2);
 }
 
 #[tokio::test]

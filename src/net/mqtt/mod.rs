@@ -18,7 +18,7 @@ pub use error::MqttError;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::config::Secret;
@@ -82,6 +82,9 @@ pub struct Broker {
     pub taken: mpsc::Sender<Vec<Publish>>,
     /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
     pub statuses: mpsc::Sender<Bytes>,
+    /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
+    /// outlives its session.
+    pub counters: watch::Sender<Bytes>,
 }
 
 /// The broker's ends.
@@ -89,6 +92,7 @@ struct Ends {
     inbound: mpsc::Sender<Inbound>,
     taken: mpsc::Receiver<Vec<Publish>>,
     statuses: mpsc::Receiver<Bytes>,
+    counters: watch::Receiver<Bytes>,
     /// Whether [`Inbound::Up`] was said last.
     up: bool,
 }
@@ -105,8 +109,11 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
     let (inbound_in, inbound_out) = mpsc::channel(1);
     let (taken_in, taken_out) = mpsc::channel(1);
     let (statuses_in, statuses_out) = mpsc::channel(1);
-    let ends = Ends { inbound: inbound_in, taken: taken_out, statuses: statuses_out, up: false };
-    (Broker { inbound: inbound_out, taken: taken_in, statuses: statuses_in }, serve(settings, ends))
+    let (counters_in, counters_out) = watch::channel(Bytes::new());
+    let ends =
+        Ends { inbound: inbound_in, taken: taken_out, statuses: statuses_out, counters: counters_out, up: false };
+    let broker = Broker { inbound: inbound_out, taken: taken_in, statuses: statuses_in, counters: counters_in };
+    (broker, serve(settings, ends))
 }
 
 async fn serve(settings: Settings, mut ends: Ends) {

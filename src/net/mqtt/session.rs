@@ -23,7 +23,7 @@ use crate::limits::{
     RECEIVE_MAXIMUM, SESSION_EXPIRY,
 };
 use crate::net::connect::{Stream, connect};
-use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
 const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
@@ -137,6 +137,7 @@ impl Session {
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
+        ends.counters.mark_unchanged();
         let granted_by = Instant::now() + MQTT_CONNECT;
         let mut granted = false;
         let mut stopping = false;
@@ -172,6 +173,10 @@ impl Session {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
+                Ok(()) = ends.counters.changed(), if granted => {
+                    let message = ends.counters.borrow_and_update().clone();
+                    self.send_counters(message).await?;
+                }
                 () = sleep_until(ping_at) => {
                     if self.ping_unanswered {
                         return Err(MqttError::Silent);
@@ -285,6 +290,13 @@ impl Session {
         Ok(())
     }
 
+    /// Without acknowledgement: whoever misses one gets the next, which says it all again.
+    async fn send_counters(&mut self, message: Bytes) -> Result<(), MqttError> {
+        let publish = Publish::new(COUNTERS_TOPIC, QoS::AtMostOnce, message, None);
+        self.feed(Packet::Publish(publish)).await?;
+        self.flush().await
+    }
+
     fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
         let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
         if self.qos != QoS::AtMostOnce {
@@ -312,6 +324,7 @@ const TOO_LONG: PubAckReason = PubAckReason::QuotaExceeded;
 
 /// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
+const _: () = assert!(COUNTERS_TOPIC.len() <= STATUS_TOPIC.len(), "counters fit where a status does");
 
 fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
     for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {

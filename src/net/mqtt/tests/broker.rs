@@ -16,7 +16,7 @@ use tokio::time;
 use tokio_util::codec::Framed;
 
 use super::super::*;
-use crate::relay::message::{JSON_TOPIC, STATUS_TOPIC};
+use crate::relay::message::{COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 
 pub(super) const PACKET_BYTES: usize = 100_000;
 pub(super) const STATUS_BYTES: usize = 80_000;
@@ -146,6 +146,13 @@ impl Peer {
     pub(super) async fn status(&mut self) -> Publish {
         match self.packet().await {
             Packet::Publish(publish) if publish.topic == STATUS_TOPIC => publish,
+            packet => panic!("{packet:?}"),
+        }
+    }
+
+    pub(super) async fn counters(&mut self) -> Publish {
+        match self.packet().await {
+            Packet::Publish(publish) if publish.topic == COUNTERS_TOPIC => publish,
             packet => panic!("{packet:?}"),
         }
     }
