@@ -1,9 +1,11 @@
 //! README says what the program does: its variables, its example, its codes and its bounds.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use firehose_connector::config::VARIABLES;
 use firehose_connector::limits;
+use regex_lite::Regex;
 
 const README: &str = include_str!("../README.md");
 
@@ -40,6 +42,57 @@ fn its_bounds_are_those_of_the_program() {
     assert_eq!(seconds.map(|bound| bound.as_secs_f32()), [60.0, 7.5, 2.0, 300.0, 24.0 * 3600.0]);
     for text in ["for 60 s", "up to 7.5 s", "up to 2 s", "up to 5 minutes", "kept for 24 hours"] {
         assert!(README.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn every_counter_stands_in_the_table_and_no_other() {
+    let counters: serde_json::Value = serde_json::from_str(include_str!("golden/counters.json")).unwrap();
+    let counters: BTreeSet<_> = counters.as_object().unwrap().keys().cloned().collect();
+    let named = rows("### Counters").flat_map(|row| code(row.split('|').nth(1).unwrap())).map(str::to_owned);
+    assert_eq!(named.collect::<BTreeSet<_>>(), counters);
+}
+
+#[test]
+fn every_line_of_the_log_stands_in_the_table_and_no_other() {
+    let mut said = BTreeSet::new();
+    lines_said(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut said);
+    let named: BTreeSet<_> = rows("### The log").map(|row| code(row).next().unwrap().to_owned()).collect();
+    assert_eq!(named, said);
+    assert!(README.contains("at most ten lines at\nonce and then one a minute"));
+    assert_eq!((limits::LOG_BURST, limits::LOG_INTERVAL.as_secs()), (10, 60));
+}
+
+/// The rows of the first table below a heading, without its head.
+fn rows(heading: &str) -> impl Iterator<Item = &'static str> {
+    let below = README.split(&format!("\n{heading}\n")).nth(1).unwrap().lines();
+    below.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).skip(2)
+}
+
+/// What stands between backquotes.
+fn code(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Every text that a source file logs, at `info` and above, with an ellipsis for what varies.
+fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
+    let macros = r"\b(?:info|warn|error)!\(\s*(?:target: \w+,\s*)?";
+    let limits = r"\.(?:info|warn)\(\s*now,\s*format_args!\(\s*";
+    let call = format!(r#"(?:{macros}|{limits})"((?:[^"\\]|\\.|\\\n)*)""#);
+    let call = Regex::new(&call).unwrap();
+    let (broken, varies) = (Regex::new(r"\\\n\s*").unwrap(), Regex::new(r"\{[^}]*\}").unwrap());
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            lines_said(&path, said);
+            continue;
+        }
+        let source = std::fs::read(&path).unwrap();
+        let source = String::from_utf8_lossy(&source);
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        for found in call.captures_iter(code) {
+            said.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").into_owned());
+        }
     }
 }
 

@@ -64,6 +64,7 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
         "DELIVERY_STREAM_QUEUE_SIZE",
         "PUBLISH_INTERVAL",
         "FIREHOSE_CONNECTOR_MEMORY_SIZE",
+        "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
         "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
         "FIREHOSE_CONNECTOR_LOG",
         "FIREHOSE_CONNECTOR_MQTT_URL",

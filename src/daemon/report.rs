@@ -96,7 +96,7 @@ impl Report {
     }
 
     pub(super) fn not_signed(&mut self, now: Instant, error: &SignError) {
-        self.service_limit.warn(now, format_args!("trying on: {}", chain(error)));
+        self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {}", chain(error)));
     }
 
     pub(super) fn status_refused(&mut self, now: Instant, reason: PubAckReason) {

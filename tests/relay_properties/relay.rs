@@ -280,6 +280,9 @@ impl Model {
         assert_eq!(counters.succeeded, self.accepted.len() as u64);
         assert_eq!(counters.failed, (self.rejected.len() + self.refused.len()) as u64);
         assert_eq!(counters.received, counters.succeeded + counters.failed + self.relay.held() as u64);
+        let reasons = counters.failed_invalid + counters.failed_full + counters.failed_undelivered;
+        assert_eq!(counters.failed, reasons);
+        assert!(counters.failed_undelivered >= self.rejected.len() as u64);
     }
 
     fn finish(mut self, free: usize, mapped: usize) -> HashMap<String, usize> {

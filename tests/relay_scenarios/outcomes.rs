@@ -66,6 +66,27 @@ fn a_call_rejected_for_good_fails_each_of_its_records_at_once() {
 }
 
 #[test]
+fn failures_are_counted_by_who_can_do_something_about_them() {
+    let mut s = Scenario::new(Setup { queue_size: 2000, ..Setup::default() });
+    let counts = |s: &Scenario| {
+        let all = s.relay().counters();
+        (all.failed, all.failed_invalid, all.failed_full, all.failed_undelivered)
+    };
+    s.publish_raw(b"kinesisfirehose/message", b"no JSON");
+    s.publish_binary("", &[b'x'; 1_024_001]);
+    assert_eq!(counts(&s), (2, 2, 0, 0));
+    for _ in 0..2003 {
+        s.publish_binary("", b"x");
+    }
+    assert_eq!(counts(&s), (5, 2, 3, 0));
+    let batch = s.expect_sent(DEFAULT);
+    s.reject(batch, "ResourceNotFoundException", "no");
+    assert_eq!(counts(&s), (505, 2, 3, 500));
+    assert_eq!(s.stop(), 1500);
+    assert_eq!(counts(&s), (2005, 2, 3, 2000));
+}
+
+#[test]
 fn an_answer_for_another_number_of_records_counts_for_none_of_them() {
     for answer in [&[][..], &[delivered("x"); 2][..], &[delivered("x"); 4][..]] {
         let mut s = batch_of_three();
