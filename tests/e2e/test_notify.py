@@ -1,6 +1,5 @@
 """What the service manager is told through NOTIFY_SOCKET."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -9,6 +8,7 @@ import time
 import pytest
 
 from parts.connector import Connector, definition
+from parts.pipe import fill
 from parts.waiting import PATIENCE, free_port, until
 
 # Seconds: short, so that the tests are; what they expect is a share or a multiple of it.
@@ -118,12 +118,3 @@ def test_no_sign_of_life_comes_from_a_loop_that_hangs(tmp_path, manager, standin
         connector.close()
         os.close(reader)
         os.close(writer)
-
-
-def fill(pipe):
-    """Byte by byte, so that no room is left."""
-    description = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(description, b"x")
-    os.close(description)

@@ -1,6 +1,7 @@
 """What an operator has: counters on MQTT and on SIGUSR1, and a log that may be left on."""
 
 import json
+import os
 import signal
 import time
 
@@ -8,9 +9,10 @@ import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client as Paho, MQTTv5
 
 from parts.client import MESSAGE
-from parts.connector import CLIENT_ID, definition
+from parts.connector import CLIENT_ID, Connector, definition
+from parts.pipe import fill
 from parts.service import arn
-from parts.waiting import free_port, until
+from parts.waiting import PATIENCE, free_port, until
 
 COUNTERS = "kinesisfirehose/counters"
 ANSWER = "info: counters "
@@ -170,28 +172,28 @@ def test_sigusr1_puts_the_counters_into_the_log_and_ends_nothing(level, connect,
 
 
 @pytest.mark.host_only
-def test_sigusr1_from_the_first_moment_on_ends_nothing(connectors, standin):
-    """Sent again and again from the start of the program until it answers."""
-    port = free_port()
-    for _ in range(20):
-        connector = connectors(port, standin.url)
-        until(lambda: ignores(connector, signal.SIGUSR1), "the program to begin")
+def test_sigusr1_ends_nothing_that_is_not_ready_yet(tmp_path, standin):
+    """It waits for a full pipe to take what is wrong with its definition, which is before anything else."""
+    connector = Connector(tmp_path, free_port(), standin.url, "no definition")
+    reader, writer = os.pipe()
+    try:
+        fill(writer)
+        connector.start(log=writer)
+        until(lambda: ignored(connector, signal.SIGUSR1), "the program to begin")
+        connector.process.send_signal(signal.SIGUSR1)
+        os.read(reader, 1 << 20)
+        assert connector.process.wait(PATIENCE) == 78
+    finally:
+        connector.close()
+        os.close(reader)
+        os.close(writer)
 
-        def answers():
-            assert connector.alive(), f"the connector ended: {connector.process.returncode}"
-            connector.process.send_signal(signal.SIGUSR1)
-            return any(line.startswith(ANSWER) for line in connector.log())
 
-        until(answers, "an answer to SIGUSR1")
-        assert connector.stop() == 0
-
-
-def ignores(connector, which):
-    """Whether the process, which may still be on its way into the program, ignores or handles the signal."""
+def ignored(connector, which):
+    """Whether the process ignores the signal."""
     with open(f"/proc/{connector.process.pid}/status", encoding="ascii") as status:
-        masks = dict(line.split(":\t") for line in status if line.startswith("Sig"))
-    bit = 1 << (which - 1)
-    return any(int(masks[name], 16) & bit for name in ["SigIgn", "SigCgt"])
+        mask = next(line.split()[1] for line in status if line.startswith("SigIgn:"))
+    return int(mask, 16) >> (which - 1) & 1
 
 
 def test_a_service_that_comes_and_goes_hundreds_of_times_leaves_a_short_log(connect, client, standin):

@@ -84,6 +84,7 @@ fn failures_are_counted_by_who_can_do_something_about_them() {
     assert_eq!(counts(&s), (505, 2, 3, 500));
     assert_eq!(s.stop(), 1500);
     assert_eq!(counts(&s), (2005, 2, 3, 2000));
+    s.take_statuses();
 }
 
 #[test]
