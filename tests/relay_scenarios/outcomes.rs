@@ -73,7 +73,7 @@ fn failures_are_counted_by_who_can_do_something_about_them() {
         (all.failed, all.failed_invalid, all.failed_full, all.failed_undelivered)
     };
     s.publish_raw(b"kinesisfirehose/message", b"no JSON");
-    s.publish_binary("", &[b'x'; 1_024_001]);
+    s.publish_binary("", &vec![b'x'; 1_024_001]);
     assert_eq!(counts(&s), (2, 2, 0, 0));
     for _ in 0..2003 {
         s.publish_binary("", b"x");
