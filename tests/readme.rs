@@ -1,5 +1,7 @@
 //! README says what the program does: its variables, its example, its codes and its bounds.
 
+#![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
