@@ -15,6 +15,18 @@ fail() {
     exit "$1"
 }
 
+# Of the project.
+version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
+
+# Seconds since 1970: the time of the commit, so that the same sources give the same bytes.
+commit_time() { git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock; }
+
+# Where cargo puts what it builds for a target: built TARGET
+built() { echo "${CARGO_TARGET_DIR:-target}/$1/release/firehose-connector"; }
+
+# Sums of all that is in dist.
+write_sums() { (cd dist && sha256sum firehose-connector[-_]* THIRD-PARTY-LICENCES.txt >SHA256SUMS); }
+
 need_cargo() {
     command -v cargo >/dev/null || fail 69 "cargo is missing; install Rust from https://rustup.rs and try again"
 }
