@@ -88,6 +88,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
 /// A clock that differs less from the service's is right: a signature is good for [`SIGNATURE_LIFE`] either way.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+/// A clock before this is wrong: the day of this release, 2026-11-01 as long as there is none, since 1970. A constant, so that
+/// the same sources make the same program; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
+pub const RELEASED: Duration = Duration::from_secs(1_793_491_200);
 
 // ---- status ----
 
@@ -196,6 +199,8 @@ pub mod net {
     pub const TLS_BUFFER: usize = 32 * 1024;
     /// Server names whose TLS sessions are remembered for a short handshake.
     pub const TLS_SESSIONS: usize = 4;
+    /// Certificates of a chain that may begin later than the clock says. webpki takes 6 between the server's and the CA's.
+    pub const TLS_CHAIN: usize = 8;
     /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
     pub const MAX_PEM_FILE: u64 = 512 * 1024;
 }

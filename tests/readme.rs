@@ -8,8 +8,11 @@ use std::path::Path;
 use firehose_connector::config::VARIABLES;
 use firehose_connector::limits;
 use regex_lite::Regex;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 const README: &str = include_str!("../README.md");
+const CHANGELOG: &str = include_str!("../CHANGELOG.md");
 
 #[test]
 fn every_variable_stands_in_the_table() {
@@ -96,6 +99,16 @@ fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
             said.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").into_owned());
         }
     }
+}
+
+#[test]
+fn the_program_is_no_older_than_its_newest_release() {
+    let newest = CHANGELOG.lines().find_map(|line| line.strip_prefix("## [")?.split_once("] - "));
+    // Before the first release any day will do that lies in the past.
+    let Some((version, day)) = newest else { return };
+    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+    let released = OffsetDateTime::parse(&format!("{day}T00:00:00Z"), &Rfc3339).unwrap();
+    assert_eq!(limits::RELEASED.as_secs(), u64::try_from(released.unix_timestamp()).unwrap(), "limits::RELEASED");
 }
 
 #[test]

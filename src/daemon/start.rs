@@ -74,7 +74,7 @@ impl error::Error for RunError {
 /// # Errors
 /// All that [`run`] would fail with.
 pub fn check(config: &Config) -> Result<Plan, Vec<RunError>> {
-    prepare(config).map(|ready| ready.plan)
+    prepare(config, &Clock::default()).map(|ready| ready.plan)
 }
 
 /// What a start needs beside the configuration itself.
@@ -84,11 +84,11 @@ struct Ready {
     broker_tls: Option<Tls>,
 }
 
-fn prepare(config: &Config) -> Result<Ready, Vec<RunError>> {
+fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
     let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory);
-    let service = Tls::for_service(config.aws.ca_bundle.as_deref()).map_err(RunError::Tls);
-    let broker = config.mqtt.tls.as_ref().map(Tls::for_broker).transpose().map_err(RunError::Tls);
+    let service = Tls::for_service(config.aws.ca_bundle.as_deref(), clock).map_err(RunError::Tls);
+    let broker = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose().map_err(RunError::Tls);
     match (plan, service, broker) {
         (Ok(plan), Ok(service_tls), Ok(broker_tls)) => Ok(Ready { plan, service_tls, broker_tls }),
         (plan, service, broker) => Err([plan.err(), service.err(), broker.err()].into_iter().flatten().collect()),
@@ -100,18 +100,19 @@ fn prepare(config: &Config) -> Result<Ready, Vec<RunError>> {
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
 pub fn run(config: Config) -> Result<(), Vec<RunError>> {
-    let ready = prepare(&config)?;
-    start(config, ready).map_err(|error| vec![error])
+    let clock = Clock::default();
+    let ready = prepare(&config, &clock)?;
+    start(config, ready, clock).map_err(|error| vec![error])
 }
 
-fn start(config: Config, ready: Ready) -> Result<(), RunError> {
+fn start(config: Config, ready: Ready, clock: Clock) -> Result<(), RunError> {
     memory::enforce(&ready.plan).map_err(RunError::System)?;
     log::debug!("memory\n{}", ready.plan);
     warn_of_service_limit(&ready.plan);
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let signals = signals().map_err(RunError::System)?;
-        let daemon = assemble(config, ready)?;
+        let daemon = assemble(config, ready, clock)?;
         daemon.run(signals).await;
         Ok(())
     });
@@ -152,7 +153,7 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
+fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunError> {
     let Ready { plan, service_tls, broker_tls } = ready;
     let Config { connector, mqtt, aws, counters_interval, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
@@ -168,7 +169,6 @@ fn assemble(config: Config, ready: Ready) -> Result<Daemon, RunError> {
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
-    let clock = Clock::default();
     log::info!(
         "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}",
         env!("CARGO_PKG_VERSION"),

@@ -207,7 +207,9 @@ impl Uplink {
     ) -> Option<Done> {
         let is_this =
             |connection: &&mut Connection| connection.busy.as_ref().is_some_and(|(_, busy)| busy.number == number);
-        let (batch, busy) = self.connections.iter_mut().find(is_this)?.busy.take()?;
+        let connection = self.connections.iter_mut().find(is_this)?;
+        let over_tls = connection.target.as_ref().is_some_and(|target| target.tls);
+        let (batch, busy) = connection.busy.take()?;
         // An idle connector holds no buffers.
         self.scratch = BytesMut::new();
         let stream = relay.stream_index(&batch).unwrap_or_default();
@@ -243,7 +245,7 @@ impl Uplink {
                 let answer = reply::read(busy.call, busy.records, &answer);
                 // The time of a captive portal is not to be trusted.
                 if !matches!(answer, Answer::Unreadable(_))
-                    && reply.date.as_deref().is_some_and(|date| clock.learn(date, busy.sent))
+                    && reply.date.as_deref().is_some_and(|date| clock.learn(date, busy.sent, over_tls))
                 {
                     done.clock_corrected = Some(clock.correction());
                 }

@@ -163,6 +163,7 @@ impl error::Error for FetchError {
 mod tests {
     use super::*;
     use crate::net::{
+        clock::Clock,
         connect::{ConnectFailure, TlsFailure},
         test_support::{Ca, serve_tls},
     };
@@ -174,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn an_https_endpoint_is_asked_over_tls_with_the_bundle_for_aws() {
         let port = serve_tls(&Ca::new().issue("localhost", (2000, 2100)), None).await;
-        let tls = Tls::for_service(None).unwrap();
+        let tls = Tls::for_service(None, &Clock::default()).unwrap();
         let request = Request::get("/").body(String::new()).unwrap();
         let error = fetch(&Names::default(), &endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
         let FetchError::Connect(connect) = &error else { panic!("{error:?}") };

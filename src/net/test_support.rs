@@ -11,8 +11,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     server::WebPkiClientVerifier,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -45,21 +46,37 @@ impl Ca {
         self.0.pem()
     }
 
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
+    /// A CA that this one has signed, valid from the first of January of one year to that of another.
+    pub(crate) fn issue_ca(&self, years: (i32, i32)) -> Self {
+        let mut params = valid(CertificateParams::new([]).unwrap(), years);
+        params.distinguished_name.push(DnType::CommonName, "intermediate CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
+    }
+
     /// Certificate and key, both PEM, valid from the first of January of one year to that of another.
     pub(crate) fn issue(&self, name: &str, years: (i32, i32)) -> Leaf {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
-        params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+        let params = valid(CertificateParams::new([name.to_owned()]).unwrap(), years);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Leaf { certificate, key }
     }
 
-    fn roots(&self) -> RootCertStore {
+    pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         roots
     }
+}
+
+fn valid(mut params: CertificateParams, years: (i32, i32)) -> CertificateParams {
+    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
+    params
 }
 
 /// A certificate with its key.
@@ -69,6 +86,15 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
+    /// The same certificate with a key that is not its own.
+    pub(crate) fn with_key_of(self, other: Self) -> Self {
+        Self { key: other.key, ..self }
+    }
+
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+
     pub(crate) fn certificate_pem(&self) -> String {
         self.certificate.pem()
     }
@@ -90,7 +116,9 @@ pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
         ),
     };
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(leaf.key.serialize_der()));
-    let mut config = config.with_single_cert(vec![leaf.certificate.der().clone()], key).unwrap();
+    // Not asked whether they belong together.
+    let key = CertifiedKey::new(vec![leaf.der()], ring::sign::any_supported_type(&key).unwrap());
+    let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = vec![b"mqtt".to_vec()];
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -11,7 +11,9 @@
 //! | `amazon_root_ca_4.der`           | Amazon Root CA 4 (P-384)                          | 2040-05-26 |
 //! | `starfield_services_root_g2.der` | Starfield Services Root Certificate Authority - G2 | 2037-12-31 |
 //!
-//! Revocation is not checked, and the certificates' dates are judged by the system's clock.
+//! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: [`Verifier`].
+
+mod verify;
 
 use core::{error, fmt};
 use std::{
@@ -22,7 +24,7 @@ use std::{
 
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
-    client::{Resumption, WantsClientCert},
+    client::{Resumption, WantsClientCert, WebPkiServerVerifier},
     crypto::ring,
     pki_types::{
         CertificateDer, PrivateKeyDer,
@@ -33,7 +35,9 @@ use rustls::{
 use crate::{
     config::{MqttTls, bounded_file},
     limits::net as limits,
+    net::clock::Clock,
 };
+use verify::Verifier;
 
 const ROOTS: [&[u8]; 5] = [
     include_bytes!("roots/amazon_root_ca_1.der"),
@@ -58,23 +62,24 @@ pub struct Tls {
 impl Tls {
     /// Towards AWS: the built-in roots, and beside them the CAs in the PEM file `ca_bundle` (`AWS_CA_BUNDLE`).
     ///
-    /// Each CA of the bundle stays in memory with about 0.5 KiB.
+    /// Each CA of the bundle stays in memory with about 0.5 KiB. Certificates are judged by `clock`.
     ///
     /// # Errors
     /// The file cannot be used; see [`TlsError`].
-    pub fn for_service(ca_bundle: Option<&Path>) -> Result<Self, TlsError> {
+    pub fn for_service(ca_bundle: Option<&Path>, clock: &Clock) -> Result<Self, TlsError> {
         let mut roots = built_in_roots()?;
         if let Some(path) = ca_bundle {
             add_roots(&mut roots, &PemFile::new(CA_BUNDLE, path))?;
         }
-        Ok(Self::new(client_config(roots)?.with_no_client_auth(), CA_BUNDLE))
+        Ok(Self::new(client_config(roots, clock)?.with_no_client_auth(), CA_BUNDLE))
     }
 
-    /// Towards the broker: the CAs in the given file or else the built-in roots, our certificate, ALPN.
+    /// Towards the broker: the CAs in the given file or else the built-in roots, our certificate, ALPN. Certificates are
+    /// judged by `clock`.
     ///
     /// # Errors
     /// A file cannot be used; see [`TlsError`].
-    pub fn for_broker(settings: &MqttTls) -> Result<Self, TlsError> {
+    pub fn for_broker(settings: &MqttTls, clock: &Clock) -> Result<Self, TlsError> {
         let roots = match &settings.ca {
             None => built_in_roots()?,
             Some(path) => {
@@ -83,7 +88,7 @@ impl Tls {
                 roots
             }
         };
-        let config = client_config(roots)?;
+        let config = client_config(roots, clock)?;
         let mut config = match &settings.client {
             None => config.with_no_client_auth(),
             Some(client) => {
@@ -136,10 +141,17 @@ fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> 
     }
 }
 
-fn client_config(roots: RootCertStore) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+fn client_config(
+    roots: RootCertStore,
+    clock: &Clock,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|cause| TlsError::Defaults(rustls::Error::General(cause.to_string())))?;
+    let builder = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()));
     let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
-    Ok(builder.with_root_certificates(roots))
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(webpki))))
 }
 
 fn with_client_certificate(

@@ -3,7 +3,8 @@
 use core::{error, fmt};
 use std::{io, net::SocketAddr};
 
-use rustls::{AlertDescription, CertificateError};
+use ::time::{Date, OffsetDateTime};
+use rustls::{AlertDescription, CertificateError, pki_types::UnixTime};
 
 /// Which peer, what happened, and the cause in `source()`.
 #[derive(Debug)]
@@ -23,6 +24,20 @@ impl ConnectError {
     #[must_use]
     pub const fn kind(&self) -> ConnectFailure {
         self.failure
+    }
+
+    /// The last day of the peer's certificate that has ended, and the day by which it was judged.
+    fn expiry(&self) -> Option<(Date, Date)> {
+        let day = |time: UnixTime| {
+            let seconds = time.as_secs().try_into().ok()?;
+            Some(OffsetDateTime::from_unix_timestamp(seconds).ok()?.date())
+        };
+        match self.cause.as_ref()?.get_ref()?.downcast_ref()? {
+            rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { time, not_after }) => {
+                Some((day(*not_after)?, day(*time)?))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -69,8 +84,6 @@ pub enum TlsFailure {
     UnknownIssuer,
     /// The peer's certificate has ended, by our clock.
     Expired,
-    /// The peer's certificate begins in the future, by our clock.
-    NotYetValid,
     /// The peer's certificate is for other names.
     WrongName,
     /// The peer's certificate cannot be used for another reason.
@@ -116,7 +129,6 @@ impl TlsFailure {
             // A bad signature is what remains of a CA that was renewed under its old name.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
             _ => Self::BadCertificate,
         }
@@ -150,20 +162,27 @@ impl fmt::Display for ConnectError {
         {
             write!(f, " ({})", address.ip())?;
         }
-        match self.failure {
-            ConnectFailure::Tls(TlsFailure::UnknownIssuer) => write!(
+        match (self.failure, self.expiry()) {
+            (ConnectFailure::Tls(TlsFailure::UnknownIssuer), _) => write!(
                 f,
                 " shows a certificate that no trusted CA has signed: name the PEM file of its CA in {}",
                 self.ca_variable
             ),
-            failure => write!(f, " {failure}"),
+            // A clock that is ahead cannot be told from a certificate that has ended.
+            (_, Some((end, today))) => write!(
+                f,
+                " shows a certificate that ended on {end}, and to this device it is {today}: the certificate has to be \
+                 renewed, or the clock to be set"
+            ),
+            (failure, None) => write!(f, " {failure}"),
         }
     }
 }
 
 impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        self.cause.as_ref().map(|cause| cause as _)
+        // What rustls says of an expiry counts its seconds, so that it would be news each time.
+        self.cause.as_ref().filter(|_| self.expiry().is_none()).map(|cause| cause as _)
     }
 }
 
@@ -189,7 +208,6 @@ impl fmt::Display for TlsFailure {
         f.write_str(match self {
             Self::UnknownIssuer => "shows a certificate that no trusted CA has signed",
             Self::Expired => "shows a certificate that has expired: renew it, or set this device's clock",
-            Self::NotYetValid => "shows a certificate that is not valid yet: this device's clock is probably wrong",
             Self::WrongName => "shows a certificate for another name: use a name that it lists",
             Self::BadCertificate => "shows a certificate that cannot be used",
             Self::NotTls => "does not speak TLS: check the port and the scheme",

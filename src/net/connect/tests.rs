@@ -10,7 +10,10 @@ use tokio::{
 use super::*;
 use crate::{
     config::{ClientCertificate, MqttTls},
-    net::test_support::{Ca, Folder, Leaf, serve_tls},
+    net::{
+        clock::Clock,
+        test_support::{Ca, Folder, Leaf, serve_tls},
+    },
 };
 
 const HOST: &str = "localhost";
@@ -19,7 +22,7 @@ const THIS_CENTURY: (i32, i32) = (2000, 2100);
 fn trusting(ca: &Ca) -> Tls {
     let folder = Folder::new();
     let ca = Some(folder.write("ca.pem", ca.pem()));
-    Tls::for_broker(&MqttTls { ca, ..MqttTls::default() }).unwrap()
+    Tls::for_broker(&MqttTls { ca, ..MqttTls::default() }, &Clock::default()).unwrap()
 }
 
 fn with_certificate(ca: &Ca, client: &Leaf) -> Tls {
@@ -28,8 +31,8 @@ fn with_certificate(ca: &Ca, client: &Leaf) -> Tls {
         certificate: folder.write("cert.pem", client.certificate_pem()),
         key: folder.write("key.pem", client.key_pem()),
     });
-    Tls::for_broker(&MqttTls { ca: Some(folder.write("ca.pem", ca.pem())), client, alpn: vec!["mqtt".to_owned()] })
-        .unwrap()
+    let ca = Some(folder.write("ca.pem", ca.pem()));
+    Tls::for_broker(&MqttTls { ca, client, alpn: vec!["mqtt".to_owned()] }, &Clock::default()).unwrap()
 }
 
 async fn echo(mut stream: Stream) -> io::Result<()> {
@@ -97,15 +100,30 @@ async fn a_ca_renewed_under_its_old_name_is_an_unknown_issuer() {
 }
 
 #[tokio::test]
-async fn the_dates_of_a_certificate_are_told_apart() {
+async fn a_certificate_that_has_ended_is_refused_with_its_day_and_ours() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2000, 2001)), None).await;
-    assert_eq!(tls_failure(port, &trusting(&ca)).await.0, TlsFailure::Expired);
+    let error = connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap_err();
+    assert_eq!(error.kind(), ConnectFailure::Tls(TlsFailure::Expired));
+    let text = error.to_string();
+    assert!(text.contains("ended on 2001-01-01, and to this device it is 2"), "{text}");
+    assert!(text.ends_with("the certificate has to be renewed, or the clock to be set"), "{text}");
+    assert!(error.source().is_none(), "the log would say it again with each second");
+}
 
+#[tokio::test]
+async fn a_certificate_that_begins_later_than_our_clock_is_taken() {
+    let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2090, 2100)), None).await;
-    let (failure, text) = tls_failure(port, &trusting(&ca)).await;
-    assert_eq!(failure, TlsFailure::NotYetValid);
-    assert!(text.contains("this device's clock is probably wrong"), "{text}");
+    echo(connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_the_key_of_its_certificate_is_refused() {
+    let ca = Ca::new();
+    let (shown, own) = (ca.issue(HOST, (2090, 2100)), ca.issue(HOST, (2090, 2100)));
+    let port = serve_tls(&shown.with_key_of(own), None).await;
+    assert_eq!(tls_failure(port, &trusting(&ca)).await.0, TlsFailure::UnknownIssuer);
 }
 
 #[tokio::test]

@@ -3,14 +3,17 @@
 use super::*;
 use crate::{
     config::{ContainerSettings, EnvironmentKeys, Secret},
-    net::test_support::{Endpoint, Folder, http_reply},
+    net::{
+        clock::Clock,
+        test_support::{Endpoint, Folder, http_reply},
+    },
 };
 
 const KEYS: &str = "[default]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = s\n";
 const REPLY: &str = r#"{"AccessKeyId":"ASIACONTAINER","SecretAccessKey":"s"}"#;
 
 async fn fetch(settings: &CredentialSettings) -> Result<Fetched, CredentialsError> {
-    Provider::new(settings.clone(), Names::default(), Tls::for_service(None).unwrap()).fetch().await
+    Provider::new(settings.clone(), Names::default(), Tls::for_service(None, &Clock::default()).unwrap()).fetch().await
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     config::Secret,
     net::{
+        clock::Clock,
         connect::ConnectFailure,
         test_support::{Endpoint, Folder, http_reply},
     },
@@ -20,7 +21,7 @@ fn settings(endpoint: &Endpoint, authorization: Option<ContainerAuthorization>) 
 }
 
 async fn ask(endpoint: &Endpoint) -> Result<Credentials, ContainerError> {
-    credentials(&settings(endpoint, None), &Names::default(), &Tls::for_service(None).unwrap()).await
+    credentials(&settings(endpoint, None), &Names::default(), &Tls::for_service(None, &Clock::default()).unwrap()).await
 }
 
 #[tokio::test]
@@ -39,7 +40,7 @@ async fn credentials_with_their_end_are_taken() {
 #[tokio::test]
 async fn the_token_file_is_read_anew_each_time() {
     let folder = Folder::new();
-    let tls = Tls::for_service(None).unwrap();
+    let tls = Tls::for_service(None, &Clock::default()).unwrap();
     for token in ["first", "second"] {
         let file = ContainerAuthorization::TokenFile(folder.write("token", format!("{token}\n")));
         let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
@@ -51,7 +52,7 @@ async fn the_token_file_is_read_anew_each_time() {
 
 #[tokio::test]
 async fn a_token_goes_into_the_header_and_not_into_errors() {
-    let tls = Tls::for_service(None).unwrap();
+    let tls = Tls::for_service(None, &Clock::default()).unwrap();
     let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
     let token = |text: &str| Some(ContainerAuthorization::Token(Secret::new(text.to_owned())));
     credentials(&settings(&endpoint, token("Basic abc")), &Names::default(), &tls).await.unwrap();

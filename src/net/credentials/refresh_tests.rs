@@ -12,6 +12,7 @@ use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl},
     limits::LOG_BURST,
     net::{
+        clock::Clock,
         names::Names,
         test_support::{Endpoint, Folder, http_reply, log_lines},
         tls::Tls,
@@ -28,7 +29,7 @@ struct Fixture {
 
 impl Fixture {
     fn start(settings: CredentialSettings) -> Self {
-        let provider = Provider::new(settings, Names::default(), Tls::for_service(None).unwrap());
+        let provider = Provider::new(settings, Names::default(), Tls::for_service(None, &Clock::default()).unwrap());
         let (sender, current) = watch::channel(None);
         let (renew_now, requests) = mpsc::channel(1);
         let failures = Tally::default();

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time;
 
 use super::*;
+use crate::net::clock::Clock;
 
 const THREE_CHUNKS: [&str; 3] = ["one ", "two ", "three"];
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -32,7 +33,8 @@ impl Client {
         let (requests, taken) = mpsc::channel(1);
         let (said, events) = mpsc::channel(2);
         let connected = Tally::default();
-        tokio::spawn(serve(taken, said, Names::default(), Tls::for_service(None).unwrap(), connected.clone()));
+        let tls = Tls::for_service(None, &Clock::default()).unwrap();
+        tokio::spawn(serve(taken, said, Names::default(), tls, connected.clone()));
         Self { requests, events, connected, number: 0 }
     }
 

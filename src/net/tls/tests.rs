@@ -38,10 +38,10 @@ fn one_odd_certificate_does_not_spoil_a_bundle() {
     let folder = Folder::new();
     let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let bundle = folder.write("ca.pem", odd.to_owned() + &Ca::new().pem());
-    Tls::for_service(Some(&bundle)).unwrap();
+    Tls::for_service(Some(&bundle), &Clock::default()).unwrap();
 
     let alone = folder.write("odd.pem", odd);
-    let error = Tls::for_service(Some(&alone)).unwrap_err();
+    let error = Tls::for_service(Some(&alone), &Clock::default()).unwrap_err();
     assert!(matches!(error, TlsError::Unusable { .. }), "{error:?}");
 }
 
@@ -49,7 +49,7 @@ fn one_odd_certificate_does_not_spoil_a_bundle() {
 fn errors_name_the_variable_the_file_and_what_is_wrong() {
     let folder = Folder::new();
     let missing = folder.path().join("missing.pem");
-    let error = Tls::for_service(Some(&missing)).unwrap_err();
+    let error = Tls::for_service(Some(&missing), &Clock::default()).unwrap_err();
     assert_eq!(error.to_string(), format!("AWS_CA_BUNDLE: {} cannot be read", missing.display()));
     assert!(error::Error::source(&error).is_some());
 
@@ -57,15 +57,15 @@ fn errors_name_the_variable_the_file_and_what_is_wrong() {
     let ca = MqttTls { ca: Some(empty.clone()), ..MqttTls::default() };
     let expected = "has no certificate: a PEM file with BEGIN CERTIFICATE is needed";
     assert_eq!(
-        Tls::for_broker(&ca).unwrap_err().to_string(),
+        Tls::for_broker(&ca, &Clock::default()).unwrap_err().to_string(),
         format!("FIREHOSE_CONNECTOR_MQTT_CA: {} {expected}", empty.display())
     );
 
     let cut = folder.write("cut.pem", &Ca::new().pem()[..200]);
-    assert!(matches!(Tls::for_service(Some(&cut)).unwrap_err(), TlsError::NotPem { .. }));
+    assert!(matches!(Tls::for_service(Some(&cut), &Clock::default()).unwrap_err(), TlsError::NotPem { .. }));
 
     let huge = folder.write("huge.pem", vec![b'\n'; 600 * 1024]);
-    assert!(matches!(Tls::for_service(Some(&huge)).unwrap_err(), TlsError::Unreadable { .. }));
+    assert!(matches!(Tls::for_service(Some(&huge), &Clock::default()).unwrap_err(), TlsError::Unreadable { .. }));
 }
 
 #[test]
@@ -78,10 +78,10 @@ fn a_key_that_belongs_to_another_certificate_is_named() {
         client: Some(ClientCertificate { certificate: certificate.clone(), key }),
         ..MqttTls::default()
     };
-    Tls::for_broker(&client(folder.write("key.pem", ours.key_pem()))).unwrap();
+    Tls::for_broker(&client(folder.write("key.pem", ours.key_pem())), &Clock::default()).unwrap();
 
     let wrong = folder.write("wrong.pem", other.key_pem());
-    let error = Tls::for_broker(&client(wrong.clone())).unwrap_err();
+    let error = Tls::for_broker(&client(wrong.clone()), &Clock::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -92,5 +92,5 @@ fn a_key_that_belongs_to_another_certificate_is_named() {
     );
 
     let no_key = folder.write("nokey.pem", ours.certificate_pem());
-    assert!(matches!(Tls::for_broker(&client(no_key)).unwrap_err(), TlsError::NoKey { .. }));
+    assert!(matches!(Tls::for_broker(&client(no_key), &Clock::default()).unwrap_err(), TlsError::NoKey { .. }));
 }

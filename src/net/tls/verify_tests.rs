@@ -1,0 +1,74 @@
+//! Chains with all kinds of dates, judged by clocks of all kinds.
+
+use ::time::{Date, Month, OffsetDateTime, Time};
+use rustls::crypto::ring;
+
+use super::*;
+use crate::net::test_support::{Ca, Leaf};
+
+const HOST: &str = "localhost";
+
+/// By a clock in the middle of `year`.
+fn judge(year: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
+    let provider = Arc::new(ring::default_provider());
+    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(ca.roots()), provider).build().unwrap();
+    let between: Vec<_> = between.iter().map(|ca| ca.der()).collect();
+    let day = OffsetDateTime::new_utc(Date::from_calendar_date(year, Month::July, 1).unwrap(), Time::MIDNIGHT);
+    let now = UnixTime::since_unix_epoch(core::time::Duration::from_secs(day.unix_timestamp().try_into().unwrap()));
+    let name = ServerName::try_from(HOST).unwrap();
+    match Verifier::new(webpki).verify_server_cert(&leaf.der(), &between, &name, &[], now) {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidCertificate(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn is_expired(result: Result<(), CertificateError>) -> bool {
+    matches!(result, Err(CertificateError::ExpiredContext { .. }))
+}
+
+#[test]
+fn at_1970_a_certificate_is_good_that_ends_after_the_release() {
+    let ca = Ca::new();
+    for years in [(2000, 2100), (2090, 2091)] {
+        assert_eq!(judge(1970, &ca, &[], &ca.issue(HOST, years)), Ok(()), "{years:?}");
+    }
+    let result = judge(1970, &ca, &[], &ca.issue(HOST, (2000, 2020)));
+    let Err(CertificateError::ExpiredContext { time, .. }) = result else { panic!("{result:?}") };
+    assert_eq!(time, UnixTime::since_unix_epoch(RELEASED));
+}
+
+#[test]
+fn a_clock_that_stands_where_the_image_was_built_takes_what_was_issued_later() {
+    let ca = Ca::new();
+    assert_eq!(judge(2050, &ca, &[], &ca.issue(HOST, (2000, 2100))), Ok(()));
+    assert_eq!(judge(2050, &ca, &[], &ca.issue(HOST, (2060, 2061))), Ok(()));
+    assert!(is_expired(judge(2050, &ca, &[], &ca.issue(HOST, (2000, 2050)))));
+}
+
+#[test]
+fn there_must_be_one_time_for_the_whole_chain() {
+    let ca = Ca::new();
+    for (between, leaf, is_good) in [
+        ((2060, 2070), (2065, 2066), true),
+        ((2065, 2066), (2060, 2070), true),
+        ((2060, 2070), (2080, 2090), false),
+        ((2080, 2090), (2060, 2070), false),
+    ] {
+        let sub = ca.issue_ca(between);
+        let result = judge(1970, &ca, &[&sub], &sub.issue(HOST, leaf));
+        assert_eq!(result.is_ok(), is_good, "{result:?}");
+        assert_eq!(is_expired(result), !is_good);
+    }
+}
+
+#[test]
+fn a_wrong_clock_excuses_neither_a_wrong_name_nor_an_unknown_ca() {
+    let ca = Ca::new();
+    for years in [(2000, 2100), (2090, 2091)] {
+        let result = judge(1970, &ca, &[], &ca.issue("elsewhere.example", years));
+        assert!(matches!(result, Err(CertificateError::NotValidForNameContext { .. })), "{result:?}");
+        let result = judge(1970, &ca, &[], &Ca::new().issue(HOST, years));
+        assert_eq!(result, Err(CertificateError::UnknownIssuer));
+    }
+}
