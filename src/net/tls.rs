@@ -24,7 +24,7 @@ use std::{
 
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
-    client::{Resumption, WantsClientCert, WebPkiServerVerifier},
+    client::{Resumption, WantsClientCert},
     crypto::ring,
     pki_types::{
         CertificateDer, PrivateKeyDer,
@@ -145,13 +145,11 @@ fn client_config(
     roots: RootCertStore,
     clock: &Clock,
 ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(|cause| TlsError::Defaults(rustls::Error::General(cause.to_string())))?;
-    let builder = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()));
+    let provider = ring::default_provider();
+    let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
+    let builder = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()));
     let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(webpki))))
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
 }
 
 fn with_client_certificate(

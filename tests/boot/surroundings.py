@@ -18,8 +18,8 @@ require_certificate true
 
 
 class Surroundings:
-    def __init__(self, folder):
-        self.authority = Authority(folder)
+    def __init__(self, folder, **authority):
+        self.authority = Authority(folder, **authority)
         device = self.authority.issue("device")
         # What the device has of it.
         files = {"ca.pem": self.authority.file, "device.pem": device.certificate, "device.key": device.key}

@@ -1,18 +1,28 @@
-"""The service on a device whose clock passes the end of 32-bit time."""
+"""The service on a device whose clock was never set, jumps, or passes the end of 32-bit time."""
 
 import json
+import time
 from contextlib import ExitStack
+from datetime import date, timedelta
+
+import pytest
 
 from machine import Machine, settings
 from parts.client import Client
-from parts.connector import definition
+from parts.connector import CLIENT_ID, definition
 from parts.service import Standin
 from parts.waiting import until
 from surroundings import Surroundings
+from tls_site import TlsSite
 
 END = 2**31
 # Seconds before that, enough to boot. A 32-bit kernel does not take a later time from its battery-backed clock.
 EARLIER = "2038-01-19T03:13:38"
+
+# The battery is empty, or there is none.
+NEVER_SET = "1970-01-01"
+# Seconds that records wait for their batch.
+INTERVAL = 5
 
 
 def now(machine):
@@ -40,3 +50,35 @@ def test_when_32_bit_time_ends_records_are_delivered_as_before(tmp_path, target)
         (entry,) = client.wait_entries(1, within=60)
         assert (entry["id"], entry["status"]) == ("late", "success"), entry
         assert machine.pid() == pid
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, target):
+    """A device whose clock was never set; the certificates of broker and service begin today."""
+    with ExitStack() as parts:
+        folder = tmp_path_factory.mktemp("boot")
+        today = {"age": timedelta()}
+        yield TlsSite(parts, folder, target, authority=today, interval=INTERVAL, clock=NEVER_SET)
+
+
+def test_at_1970_without_a_time_service_records_are_delivered_over_tls(site):
+    site.deliver("at 1970")
+    assert now(site.machine) < 3600
+
+
+@pytest.mark.parametrize("day", ["2037-01-01", "1980-01-01", str(date.today())])
+def test_steps_of_the_clock_by_years_move_no_deadline_and_refuse_no_certificate(site, day):
+    pid, connections = site.machine.pid(), site.broker.connections(CLIENT_ID)
+    before, started = len(site.client.entries()), time.monotonic()
+    site.client.send(f"while it becomes {day}", "step")
+    site.machine.run(f"date -s '{day} 00:00:00'")
+    (entry,) = site.client.wait_entries(before + 1, within=60)[before:]
+    assert (entry["id"], entry["status"]) == ("step", "success"), entry
+    assert INTERVAL <= time.monotonic() - started <= 4 * INTERVAL
+    # Another handshake, which knows nothing of the one before.
+    site.broker.stop()
+    site.broker.start()
+    until(lambda: site.broker.connections(CLIENT_ID) > connections, "the connector to be back", within=120)
+    site.client.wait_subscribed()
+    site.deliver(f"at {day}")
+    assert site.machine.pid() == pid

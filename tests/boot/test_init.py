@@ -1,54 +1,22 @@
 """The service as init runs it, from a boot without a network to power-off, with TLS to a broker and to moto."""
 
-import json
 from contextlib import ExitStack
 
 import pytest
 
-from machine import Machine, settings
-from parts.client import Client
-from parts.connector import CLIENT_ID, definition
-from parts.service import Moto, arn
+from parts.connector import CLIENT_ID
 from parts.waiting import until
-from surroundings import Surroundings
+from tls_site import TlsSite
 
 # When the cable is plugged in, seconds since boot, and how soon the connector must have followed.
 CABLE = 20
 FOLLOWS = 2
 
 
-class Site:
-    """A system that boots without a network, and what it will speak with."""
-
-    def __init__(self, parts, folder, target):
-        self.surroundings = Surroundings(folder)
-        parts.callback(self.surroundings.close)
-        self.broker = self.surroundings.broker
-        self.moto = Moto(folder, self.surroundings.authority)
-        parts.callback(self.moto.close)
-        self.stream = self.moto.stream()
-        keys = self.moto.user([{"Effect": "Allow", "Action": ["firehose:PutRecord*"], "Resource": "*"}])
-        environment = self.surroundings.tls(self.moto.url) | {name.upper(): key for name, key in keys.items()}
-        document = definition(DefaultDeliveryStreamArn=arn(self.stream))
-        configuration = {"connectors.json": json.dumps(document), "environment": settings(environment)}
-        self.machine = Machine(folder, target, configuration | self.surroundings.files, cable=False)
-        parts.callback(self.machine.close)
-        self.client = Client(self.broker.port)
-        parts.callback(self.client.close)
-
-    def deliver(self, data, within=60.0):
-        """Publishes a record and waits for its status and its arrival."""
-        before = len(self.client.entries())
-        self.client.send(data, data)
-        (entry,) = self.client.wait_entries(before + 1, within)[before:]
-        assert (entry["id"], entry["status"]) == (data, "success"), entry
-        assert data.encode() in self.moto.arrived(self.stream)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, target):
     with ExitStack() as parts:
-        yield Site(parts, tmp_path_factory.mktemp("boot"), target)
+        yield TlsSite(parts, tmp_path_factory.mktemp("boot"), target, cable=False)
 
 
 def test_the_service_starts_without_a_network_and_follows_within_two_seconds(site, target, figures):

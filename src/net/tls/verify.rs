@@ -1,14 +1,14 @@
 //! Judging the dates of a server's certificate when the clock may be behind.
 
-use std::sync::Arc;
-
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor, verify_server_name,
     },
+    crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
 };
 
 use crate::limits::{RELEASED, net::TLS_CHAIN};
@@ -21,15 +21,12 @@ use crate::limits::{RELEASED, net::TLS_CHAIN};
 ///
 /// The price: until the clock is right, a certificate that has ended since then is accepted, and with it whoever has got
 /// hold of its key.
+///
+/// It is made of the steps of rustls' `WebPkiServerVerifier`, not around that: it would bring in how revocation lists are read.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    webpki: Arc<WebPkiServerVerifier>,
-}
-
-impl Verifier {
-    pub(super) const fn new(webpki: Arc<WebPkiServerVerifier>) -> Self {
-        Self { webpki }
-    }
+    pub(super) roots: RootCertStore,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -38,10 +35,14 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verify = |time| self.webpki.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, time);
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let verify = |time| {
+            let algorithms = self.algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, time, algorithms)
+        };
         let mut result = verify(now.max(UnixTime::since_unix_epoch(RELEASED)));
         for _ in 0..TLS_CHAIN {
             let Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) = result else {
@@ -49,29 +50,31 @@ impl ServerCertVerifier for Verifier {
             };
             result = verify(not_before);
         }
-        result
+        result?;
+        verify_server_name(&certificate, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls12_signature(message, cert, dss)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.webpki.verify_tls13_signature(message, cert, dss)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

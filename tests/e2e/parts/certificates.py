@@ -13,15 +13,16 @@ YEAR = datetime.timedelta(days=365)
 
 
 class Authority:
-    """Signs certificates; `file` is the PEM file of its own."""
+    """Signs certificates that are valid since `age`; `file` is the PEM file of its own."""
 
-    def __init__(self, folder, name="Test CA"):
+    def __init__(self, folder, name="Test CA", age=YEAR):
+        self.age = age
         self.folder = folder / name.replace(" ", "-")
         self.folder.mkdir()
         self.subject = _subject(name)
         self.key = ec.generate_private_key(ec.SECP256R1())
         authority = x509.BasicConstraints(ca=True, path_length=0)
-        builder = _builder(self.subject, self.subject, self.key).add_extension(authority, critical=True)
+        builder = self._builder(self.subject, self.key).add_extension(authority, critical=True)
         self.file = self._write("ca.pem", _pem(builder.sign(self.key, hashes.SHA256())))
 
     def issue(self, name):
@@ -29,13 +30,25 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ["127.0.0.1", "10.0.2.2"]]
         hosts = x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
-        builder = _builder(_subject(name), self.subject, key).add_extension(hosts, critical=False)
+        builder = self._builder(_subject(name), key).add_extension(hosts, critical=False)
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         certificate = _pem(builder.sign(self.key, hashes.SHA256()))
         return SimpleNamespace(
             certificate=self._write(f"{name}.pem", certificate), key=self._write(f"{name}.key", secret)
+        )
+
+    def _builder(self, subject, key):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - self.age)
+            .not_valid_after(now + YEAR)
         )
 
     def _write(self, name, content):
@@ -46,19 +59,6 @@ class Authority:
 
 def _subject(name):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-
-
-def _builder(subject, issuer, key):
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - YEAR)
-        .not_valid_after(now + YEAR)
-    )
 
 
 def _pem(certificate):
