@@ -33,6 +33,7 @@
 //! - Every bound is in [`limits`], and [`memory`] shows how they add up to `MemorySize`.
 //! - One loop owns the relay. Tasks speak through bounded channels.
 //! - What the process was told is in [`config`]; how it is told, in [`cli`].
+//! - Before the first connection the process gives up what it has no use for: [`sandbox`].
 
 #![forbid(unsafe_code)]
 
@@ -44,4 +45,5 @@ pub mod limits;
 pub mod memory;
 pub mod net;
 pub mod relay;
+pub mod sandbox;
 pub mod time;

@@ -150,6 +150,11 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 
 // ---- life ----
 
+/// Open files, when the process is confined: standard input and output, two each for the poller and for signals, one for the
+/// service manager, a connection to the broker and one for each request, two lookups with a socket for each of three name
+/// servers, an exchange for credentials; and as many again.
+pub const OPEN_FILES: u64 = 64;
+
 /// Seconds between two publishes of the counters, at least and at most: a message for each second or each day.
 pub const COUNTERS_INTERVAL: core::ops::RangeInclusive<u64> = 1..=24 * 3600;
 
@@ -215,6 +220,11 @@ pub mod credentials {
     pub const HTTP_BUFFER: usize = 16 * 1024;
     /// A whole exchange with a credentials endpoint, seconds. Greengrass asks the cloud before it answers.
     pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+    /// The whole conversation with the metadata service of an EC2 instance, seconds. On an instance it answers within
+    /// milliseconds; the SDKs wait 1 s for each of three attempts.
+    pub const EC2_TIMEOUT: Duration = Duration::from_secs(5);
+    /// How long the token of that conversation is good for, seconds.
+    pub const EC2_TOKEN_SECONDS: u32 = 60;
     /// Bytes of a shared credentials or configuration file.
     pub const MAX_PROFILE_FILE: u64 = 128 * 1024;
     /// Bytes of an authorization token file.

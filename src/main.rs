@@ -73,7 +73,13 @@ fn check(definition: Option<&Path>) -> u8 {
         Err(code) => return code,
     };
     match daemon::check(&config) {
-        Ok(plan) => print(&format!("the configuration is good\n\n{}\n\n{plan}\n", config.summary())),
+        Ok((plan, confined)) => {
+            let isolation = confined.map_or_else(|| "none".to_owned(), |confined| confined.to_string());
+            let summary = config.summary();
+            print(&format!(
+                "the configuration is good\n\n{summary}\nisolation on this system    {isolation}\n\n{plan}\n"
+            ))
+        }
         Err(errors) => fail(&errors),
     }
 }

@@ -155,13 +155,15 @@ fn mapped_file_bytes(line: &str) -> Option<usize> {
     (inode != "0").then_some(address(end)? - address(start)?)
 }
 
-/// Has the kernel refuse data memory beyond the plan.
+/// Has the kernel refuse data memory beyond the plan; for good, or so that processes that this one starts can undo it for themselves.
 ///
 /// # Errors
 /// The kernel refuses to set the limit.
-pub fn enforce(plan: &Plan) -> std::io::Result<()> {
+pub fn enforce(plan: &Plan, for_good: bool) -> std::io::Result<()> {
     let bytes = plan.data() as u64;
-    rlimit::setrlimit(rlimit::Resource::DATA, bytes, bytes)
+    let (_, most) = rlimit::getrlimit(rlimit::Resource::DATA)?;
+    let bytes = bytes.min(most);
+    rlimit::setrlimit(rlimit::Resource::DATA, bytes, if for_good { bytes } else { most })
 }
 
 /// Bytes that the service manager lets the process have (`memory.max` of its cgroup, version 2), if it sets a limit.

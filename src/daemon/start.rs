@@ -12,7 +12,7 @@ use super::notify::Notify;
 use super::report::Report;
 use super::uplink::Uplink;
 use super::{Daemon, Signals};
-use crate::config::Config;
+use crate::config::{Config, IsolationMode};
 use crate::limits::memory as limits;
 use crate::memory::{self, Plan, TooSmall};
 use crate::net::clock::Clock;
@@ -23,6 +23,7 @@ use crate::net::names::Names;
 use crate::net::tls::{Tls, TlsError};
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
+use crate::sandbox::{self, Confined, Needs};
 
 /// Why the process cannot start.
 #[derive(Debug)]
@@ -69,12 +70,14 @@ impl error::Error for RunError {
     }
 }
 
-/// What can be found out without starting: the memory plan, and whether certificates and keys are usable.
+/// What can be found out without starting: whether certificates and keys are usable, what the memory is for, and what this
+/// kernel can confine. For the last this process is confined, so nothing is left to do but to say so.
 ///
 /// # Errors
 /// All that [`run`] would fail with.
-pub fn check(config: &Config) -> Result<Plan, Vec<RunError>> {
-    prepare(config, &Clock::default()).map(|ready| ready.plan)
+pub fn check(config: &Config) -> Result<(Plan, Option<Confined>), Vec<RunError>> {
+    let ready = prepare(config, &Clock::default())?;
+    Ok((ready.plan, confine(config)))
 }
 
 /// What a start needs beside the configuration itself.
@@ -88,10 +91,17 @@ fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
     let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory);
     let service = Tls::for_service(config.aws.ca_bundle.as_deref(), clock).map_err(RunError::Tls);
+    let device = match (&service, &config.aws.credentials.iot) {
+        // Read again for each use; what is wrong with it is better said now.
+        (Ok(tls), Some(iot)) => tls.as_device(&iot.client, iot.variables).err().map(RunError::Tls),
+        _ => None,
+    };
     let broker = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose().map_err(RunError::Tls);
-    match (plan, service, broker) {
-        (Ok(plan), Ok(service_tls), Ok(broker_tls)) => Ok(Ready { plan, service_tls, broker_tls }),
-        (plan, service, broker) => Err([plan.err(), service.err(), broker.err()].into_iter().flatten().collect()),
+    match (plan, service, device, broker) {
+        (Ok(plan), Ok(service_tls), None, Ok(broker_tls)) => Ok(Ready { plan, service_tls, broker_tls }),
+        (plan, service, device, broker) => {
+            Err([plan.err(), service.err(), device, broker.err()].into_iter().flatten().collect())
+        }
     }
 }
 
@@ -106,9 +116,13 @@ pub fn run(config: Config) -> Result<(), Vec<RunError>> {
 }
 
 fn start(config: Config, ready: Ready, clock: Clock) -> Result<(), RunError> {
-    memory::enforce(&ready.plan).map_err(RunError::System)?;
+    memory::enforce(&ready.plan, !config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     log::debug!("memory\n{}", ready.plan);
     warn_of_service_limit(&ready.plan);
+    // After all files of the start, before the first thread and the first connection.
+    if let Some(confined) = confine(&config).filter(|confined| !confined.missing.is_empty()) {
+        log::warn!("this system cannot confine the connector completely: {confined}");
+    }
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let signals = signals().map_err(RunError::System)?;
@@ -127,6 +141,14 @@ fn signals() -> io::Result<Signals> {
         interrupt: signal(SignalKind::interrupt())?,
         counters: signal(SignalKind::user_defined1())?,
     })
+}
+
+/// As `IsolationMode` asks for; `None`: not at all.
+fn confine(config: &Config) -> Option<Confined> {
+    match config.connector.isolation {
+        IsolationMode::GreengrassContainer => Some(sandbox::confine(&Needs::of(config))),
+        IsolationMode::NoContainer => None,
+    }
 }
 
 /// A limit of the service that is too low would strike only when the backlog has grown.

@@ -23,7 +23,7 @@ def definition(version=5, **parameters):
         "DeliveryStreamQueueSize": "5000",
         "MemorySize": "65535",
         "PublishInterval": "1",
-        "IsolationMode": "NoContainer",
+        "IsolationMode": "GreengrassContainer",
     }
     if version < 5:
         del defaults["IsolationMode"]
@@ -62,6 +62,7 @@ class Connector:
             "AWS_ENDPOINT_URL_FIREHOSE": service_url,
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            "AWS_EC2_METADATA_DISABLED": "true",
         } | (environment or {})
         self.environment = {name: value for name, value in self.environment.items() if value is not None}
         self.process = None
