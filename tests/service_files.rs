@@ -65,6 +65,7 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
         "PUBLISH_INTERVAL",
         "FIREHOSE_CONNECTOR_MEMORY_SIZE",
         "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
+        "FIREHOSE_CONNECTOR_ISOLATION_MODE",
         "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
         "FIREHOSE_CONNECTOR_LOG",
         "FIREHOSE_CONNECTOR_MQTT_URL",
@@ -73,6 +74,9 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
         "AWS_USE_FIPS_ENDPOINT",
         "AWS_USE_DUALSTACK_ENDPOINT",
         "AWS_PROFILE",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     ];
     let shown: Vec<_> = shown().filter(|(name, _)| named.contains(name)).collect();
     assert_eq!(shown.len(), named.len());

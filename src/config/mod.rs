@@ -3,7 +3,7 @@
 //! - `types`: the result. Everything in it is checked; no other module looks at a variable,
 //!   but for those by which a service manager is notified (`daemon`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
-//! - `settings`, `mqtt`, `aws`: the environment.
+//! - `settings`, `mqtt`, `aws`, `credentials`: the environment.
 //! - `problem`: what is wrong, all of it at once.
 //!
 //! Files are only named here, but for the definition and the password. Certificates are read when the process
@@ -11,6 +11,7 @@
 
 mod aws;
 pub mod bounded_file;
+mod credentials;
 mod definition;
 mod environment;
 mod json;
@@ -33,7 +34,7 @@ pub use self::{
     settings::VARIABLES,
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IsolationMode, Mqtt, MqttTls, Secret,
+        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Secret,
     },
 };
 
@@ -62,7 +63,9 @@ pub fn load(
         None => parameters::connector_without_file(&environment, &mut problems),
     };
     let mqtt = mqtt::read(&environment, &mut problems);
-    let aws = aws::read(&environment, &mut problems);
+    let mut aws = aws::read(&environment, &mut problems);
+    aws.credentials.may_run_processes =
+        connector.as_ref().is_some_and(|connector| connector.isolation == IsolationMode::NoContainer);
     let log = settings::log_filter(&environment, &mut problems);
     let counters_interval = settings::counters_interval(&environment, &mut problems);
 

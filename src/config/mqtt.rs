@@ -10,8 +10,8 @@ use super::{
 
 const URL: &str = "FIREHOSE_CONNECTOR_MQTT_URL";
 const CA: &str = "FIREHOSE_CONNECTOR_MQTT_CA";
-const CERTIFICATE: &str = "FIREHOSE_CONNECTOR_MQTT_CERT";
-const KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
+pub(super) const CERTIFICATE: &str = "FIREHOSE_CONNECTOR_MQTT_CERT";
+pub(super) const KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
 const ALPN: &str = "FIREHOSE_CONNECTOR_MQTT_ALPN";
 const USERNAME: &str = "FIREHOSE_CONNECTOR_MQTT_USERNAME";
 const PASSWORD_FILE: &str = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE";
@@ -68,13 +68,6 @@ fn url(environment: &Environment, problems: &mut Problems) -> Option<Url> {
 }
 
 fn tls(environment: &Environment, problems: &mut Problems) -> MqttTls {
-    let certificate = environment.path(CERTIFICATE);
-    let key = environment.path(KEY);
-    match (certificate, key) {
-        (Some(_), None) => problems.push(Problem::variable(CERTIFICATE, format!("needs {KEY} beside it"))),
-        (None, Some(_)) => problems.push(Problem::variable(KEY, format!("needs {CERTIFICATE} beside it"))),
-        _ => {}
-    }
     let alpn = environment.text(ALPN, problems).map_or_else(Vec::new, |list| list.split(',').map(str::trim).collect());
     if alpn.iter().any(|name| name.is_empty() || name.len() > MAX_ALPN_BYTES) {
         let rule = format!("must be names of 1 to {MAX_ALPN_BYTES} bytes, separated by commas");
@@ -82,11 +75,27 @@ fn tls(environment: &Environment, problems: &mut Problems) -> MqttTls {
     }
     MqttTls {
         ca: environment.path(CA).map(Into::into),
-        client: certificate
-            .zip(key)
-            .map(|(certificate, key)| ClientCertificate { certificate: certificate.into(), key: key.into() }),
+        client: client_certificate(environment, CERTIFICATE, KEY, problems),
         alpn: alpn.into_iter().map(str::to_owned).collect(),
     }
+}
+
+/// Two variables that name a certificate and its key: both of them or none.
+pub(super) fn client_certificate(
+    environment: &Environment,
+    certificate: &str,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<ClientCertificate> {
+    match (environment.path(certificate), environment.path(key)) {
+        (Some(certificate), Some(key)) => {
+            return Some(ClientCertificate { certificate: certificate.into(), key: key.into() });
+        }
+        (Some(_), None) => problems.push(Problem::variable(certificate, format!("needs {key} beside it"))),
+        (None, Some(_)) => problems.push(Problem::variable(key, format!("needs {certificate} beside it"))),
+        (None, None) => {}
+    }
+    None
 }
 
 /// MQTT 5 allows a password without a user name; brokers do not know what to do with one, so it is a fault.

@@ -19,8 +19,11 @@ use crate::relay::arn::DeliveryStreamArn;
 struct Parameter {
     name: &'static str,
     /// The variable that overrides it; mostly the name in the Greengrass V2 component.
-    variable: Option<&'static str>,
+    variable: &'static str,
+    /// Versions that have it.
     versions: RangeInclusive<u8>,
+    /// Versions that take the variable: those, and what has a default in older ones.
+    overridable: RangeInclusive<u8>,
     required: bool,
     check: Check,
     /// For a definition that has no such parameter, and for running without one. The values of
@@ -37,16 +40,18 @@ enum Check {
 const PARAMETERS: [Parameter; 5] = [
     Parameter {
         name: "DefaultDeliveryStreamArn",
-        variable: Some("DEFAULT_DELIVERY_STREAM_ARN"),
+        variable: "DEFAULT_DELIVERY_STREAM_ARN",
         versions: 1..=5,
+        overridable: 1..=5,
         required: true,
         check: Check::DeliveryStreamArn,
         default: None,
     },
     Parameter {
         name: "DeliveryStreamQueueSize",
-        variable: Some("DELIVERY_STREAM_QUEUE_SIZE"),
+        variable: "DELIVERY_STREAM_QUEUE_SIZE",
         versions: 2..=5,
+        overridable: 2..=5,
         required: true,
         check: Check::Pattern(
             r"^([2-9]\d{3}|[1-9]\d{4,})$",
@@ -57,16 +62,18 @@ const PARAMETERS: [Parameter; 5] = [
     },
     Parameter {
         name: "MemorySize",
-        variable: Some("FIREHOSE_CONNECTOR_MEMORY_SIZE"),
+        variable: "FIREHOSE_CONNECTOR_MEMORY_SIZE",
         versions: 2..=5,
+        overridable: 2..=5,
         required: true,
         check: Check::Pattern(r"^[0-9]+$", u64::MAX, "must be a number of KB, in digits"),
         default: Some("65535"),
     },
     Parameter {
         name: "PublishInterval",
-        variable: Some("PUBLISH_INTERVAL"),
+        variable: "PUBLISH_INTERVAL",
         versions: 2..=5,
+        overridable: 2..=5,
         required: true,
         check: Check::Pattern(
             r"^([0-9]|[1-9]\d|[1-9]\d\d|900)$",
@@ -77,8 +84,9 @@ const PARAMETERS: [Parameter; 5] = [
     },
     Parameter {
         name: "IsolationMode",
-        variable: None,
+        variable: "FIREHOSE_CONNECTOR_ISOLATION_MODE",
         versions: 5..=5,
+        overridable: 1..=5,
         required: false,
         check: Check::Pattern(
             "^NoContainer$|^GreengrassContainer$",
@@ -177,18 +185,18 @@ impl<'a> Source<'a> {
 
     /// The value in force; `None` after a problem.
     fn value(&self, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
-        let exists = parameter.versions.contains(&self.version());
-        if let Some(variable) = parameter.variable
-            && self.environment.is_set(variable)
-        {
+        let version = self.version();
+        let variable = parameter.variable;
+        if self.environment.is_set(variable) {
             let text = self.environment.text(variable, problems)?;
-            let fault = if exists { check(parameter, text).err() } else { Some(not_in(self.version(), parameter)) };
+            let is_taken = parameter.overridable.contains(&version);
+            let fault = if is_taken { check(parameter, text).err() } else { Some(not_in(version, parameter)) };
             let Some(rule) = fault else { return Some(text) };
             problems.push(Problem::variable(variable, rule).with_text(text));
             return None;
         }
         match self.definition {
-            Some(definition) if exists => in_definition(definition, parameter, problems),
+            Some(definition) if parameter.versions.contains(&version) => in_definition(definition, parameter, problems),
             None if parameter.default.is_none() => {
                 let rule = "is not set: name a connector definition file there or with --definition, \
                     or set at least DEFAULT_DELIVERY_STREAM_ARN";

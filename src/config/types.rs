@@ -168,6 +168,27 @@ pub struct CredentialSettings {
     pub config_file: Option<PathBuf>,
     /// Built from `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, else `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
     pub container: Option<ContainerSettings>,
+    /// The AWS IoT credentials provider, from `FIREHOSE_CONNECTOR_IOT_*`.
+    pub iot: Option<IotSettings>,
+    /// Where an EC2 instance is told its role; `None`: `AWS_EC2_METADATA_DISABLED`.
+    pub ec2: Option<EndpointUrl>,
+    /// Whether `credential_process` of a profile may be run: a confined process runs no other.
+    pub may_run_processes: bool,
+}
+
+/// The AWS IoT credentials provider, which trusts device certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IotSettings {
+    /// `FIREHOSE_CONNECTOR_IOT_ENDPOINT`, always with TLS.
+    pub endpoint: EndpointUrl,
+    /// `FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS`, fit for a path.
+    pub role_alias: String,
+    /// `FIREHOSE_CONNECTOR_IOT_THING_NAME`, fit for a header.
+    pub thing_name: Option<String>,
+    /// The device certificate: `FIREHOSE_CONNECTOR_IOT_CERT` and `_KEY`, or else the broker's.
+    pub client: ClientCertificate,
+    /// The names of the two variables that name it.
+    pub variables: [&'static str; 2],
 }
 
 /// Keys given in the environment itself.

@@ -17,7 +17,7 @@ use crate::{
     config::EndpointUrl,
     limits::credentials as limits,
     net::{
-        connect::{ConnectError, connect},
+        connect::{ConnectError, TlsFailure, connect},
         names::Names,
         tls::Tls,
     },
@@ -134,11 +134,19 @@ pub enum FetchError {
     },
 }
 
+/// What the peer thinks of our certificate may come only when its answer is read.
+fn tls_failure(error: &hyper::Error) -> Option<TlsFailure> {
+    TlsFailure::of(error::Error::source(error)?.downcast_ref()?)
+}
+
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
-            Self::Http { authority, .. } => write!(f, "{authority} does not answer in HTTP"),
+            Self::Http { authority, cause } => match tls_failure(cause) {
+                Some(failure) => write!(f, "{authority} {failure}"),
+                None => write!(f, "{authority} does not answer in HTTP"),
+            },
             Self::TimedOut { authority } => {
                 write!(f, "{authority} takes longer than {} s to answer", limits::FETCH_TIMEOUT.as_secs())
             }
@@ -164,7 +172,7 @@ mod tests {
     use super::*;
     use crate::net::{
         clock::Clock,
-        connect::{ConnectFailure, TlsFailure},
+        connect::ConnectFailure,
         test_support::{Ca, serve_tls},
     };
 

@@ -17,7 +17,7 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Mutex, mpsc},
 };
 use tokio_rustls::TlsAcceptor;
@@ -104,9 +104,8 @@ impl Leaf {
     }
 }
 
-/// Serves one TLS connection on a port of the kernel's choice: echoes four bytes, then waits for the end. With
-/// `clients`, only to those who show a certificate of that CA.
-pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
+/// The server's side of TLS, with ALPN `mqtt`. With `clients`, only for those who show a certificate of that CA.
+fn acceptor(leaf: &Leaf, clients: Option<&Ca>) -> TlsAcceptor {
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
     let config = match clients {
@@ -120,12 +119,18 @@ pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
     let key = CertifiedKey::new(vec![leaf.der()], ring::sign::any_supported_type(&key).unwrap());
     let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = vec![b"mqtt".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Serves one TLS connection on a port of the kernel's choice: echoes four bytes, then waits for the end. `clients`: see [`acceptor`].
+pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
+    let acceptor = acceptor(leaf, clients);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         // A refused handshake is what some tests are about.
-        if let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+        if let Ok(mut stream) = acceptor.accept(stream).await {
             let mut bytes = [0; 4];
             if stream.read_exact(&mut bytes).await.is_ok() {
                 stream.write_all(&bytes).await.unwrap();
@@ -167,6 +172,23 @@ impl Endpoint {
         Self { port, requests: Mutex::new(requests) }
     }
 
+    /// One reply over TLS on `localhost`, for who shows a certificate of `clients`.
+    pub(crate) async fn serve_tls(leaf: &Leaf, clients: &Ca, reply: String) -> Self {
+        let acceptor = acceptor(leaf, Some(clients));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let request = read_head(&mut stream).await;
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            let _gone = stream.shutdown().await;
+            let _dropped = sender.send(request).await;
+        });
+        Self { port, requests: Mutex::new(requests) }
+    }
+
     /// Accepts nothing; the kernel does, and then nothing comes.
     pub(crate) async fn silent() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -196,7 +218,7 @@ impl Endpoint {
     }
 }
 
-async fn read_head(stream: &mut TcpStream) -> String {
+async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());

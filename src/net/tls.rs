@@ -33,7 +33,7 @@ use rustls::{
 };
 
 use crate::{
-    config::{MqttTls, bounded_file},
+    config::{ClientCertificate, MqttTls, bounded_file},
     limits::net as limits,
     net::clock::Clock,
 };
@@ -56,7 +56,16 @@ const MQTT_KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
 #[derive(Debug, Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
+    /// What `config` was made of.
+    trust: Trust,
     ca_variable: &'static str,
+}
+
+/// Whom to trust, and since when.
+#[derive(Debug, Clone)]
+struct Trust {
+    verifier: Arc<Verifier>,
+    clock: Clock,
 }
 
 impl Tls {
@@ -71,7 +80,17 @@ impl Tls {
         if let Some(path) = ca_bundle {
             add_roots(&mut roots, &PemFile::new(CA_BUNDLE, path))?;
         }
-        Ok(Self::new(client_config(roots, clock)?.with_no_client_auth(), CA_BUNDLE))
+        let trust = Trust::new(roots, clock);
+        Ok(Self::new(trust.builder()?.with_no_client_auth(), trust, CA_BUNDLE))
+    }
+
+    /// The same trust, and a certificate of our own, which is read now; `variables` name its file and that of its key.
+    ///
+    /// # Errors
+    /// A file cannot be used; see [`TlsError`].
+    pub fn as_device(&self, client: &ClientCertificate, variables: [&'static str; 2]) -> Result<Self, TlsError> {
+        let config = with_client_certificate(self.trust.builder()?, client, variables)?;
+        Ok(Self::new(config, self.trust.clone(), self.ca_variable))
     }
 
     /// Towards the broker: the CAs in the given file or else the built-in roots, our certificate, ALPN. Certificates are
@@ -88,21 +107,18 @@ impl Tls {
                 roots
             }
         };
-        let config = client_config(roots, clock)?;
+        let trust = Trust::new(roots, clock);
         let mut config = match &settings.client {
-            None => config.with_no_client_auth(),
-            Some(client) => {
-                let certificate = PemFile::new(MQTT_CERT, &client.certificate);
-                with_client_certificate(config, certificate, PemFile::new(MQTT_KEY, &client.key))?
-            }
+            None => trust.builder()?.with_no_client_auth(),
+            Some(client) => with_client_certificate(trust.builder()?, client, [MQTT_CERT, MQTT_KEY])?,
         };
         config.alpn_protocols = settings.alpn.iter().map(|name| name.clone().into_bytes()).collect();
-        Ok(Self::new(config, MQTT_CA))
+        Ok(Self::new(config, trust, MQTT_CA))
     }
 
-    fn new(mut config: ClientConfig, ca_variable: &'static str) -> Self {
+    fn new(mut config: ClientConfig, trust: Trust, ca_variable: &'static str) -> Self {
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
-        Self { config: Arc::new(config), ca_variable }
+        Self { config: Arc::new(config), trust, ca_variable }
     }
 
     /// The configuration itself.
@@ -141,22 +157,27 @@ fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> 
     }
 }
 
-fn client_config(
-    roots: RootCertStore,
-    clock: &Clock,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
-    let provider = ring::default_provider();
-    let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
-    let builder = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
+impl Trust {
+    fn new(roots: RootCertStore, clock: &Clock) -> Self {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        Self { verifier: Arc::new(Verifier { roots, algorithms }), clock: clock.clone() }
+    }
+
+    fn builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_details(provider, Arc::new(self.clock.clone()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
+        let verifier = Arc::clone(&self.verifier);
+        Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
+    }
 }
 
 fn with_client_certificate(
     config: ConfigBuilder<ClientConfig, WantsClientCert>,
-    certificate: PemFile,
-    key: PemFile,
+    client: &ClientCertificate,
+    [certificate, key]: [&'static str; 2],
 ) -> Result<ClientConfig, TlsError> {
+    let (certificate, key) = (PemFile::new(certificate, &client.certificate), PemFile::new(key, &client.key));
     let chain = certificate.certificates()?;
     let private_key = key.private_key()?;
     config.with_client_auth_cert(chain, private_key).map_err(|cause| match cause {
@@ -243,9 +264,9 @@ pub enum TlsError {
     },
     /// The certificate is for another key.
     KeyMismatch {
-        /// `FIREHOSE_CONNECTOR_MQTT_KEY`
+        /// The key.
         key: PemFile,
-        /// `FIREHOSE_CONNECTOR_MQTT_CERT`
+        /// The certificate.
         certificate: PemFile,
     },
     /// The built-in roots or defaults do not pass; a fault of this program.

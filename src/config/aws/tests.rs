@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Aws, ContainerAuthorization, ContainerSettings, EndpointUrl, EnvironmentKeys, Secret, read};
+use super::{Aws, EndpointUrl, read};
 use crate::config::{
+    ContainerAuthorization, ContainerSettings, EnvironmentKeys, Secret,
     problem::Problems,
     tests::{environment, lines},
 };
@@ -202,4 +203,67 @@ fn the_host_header_leaves_out_what_goes_without_saying() {
     assert_eq!(authority(true, "a.example", 80), "a.example:80");
     assert_eq!(authority(false, "fd00:ec2::23", 80), "[fd00:ec2::23]");
     assert_eq!(authority(false, "::1", 8080), "[::1]:8080");
+}
+
+const DEVICE: [(&str, &str); 4] = [
+    ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "c123.credentials.iot.eu-west-1.amazonaws.com"),
+    ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "gateway-role"),
+    ("FIREHOSE_CONNECTOR_MQTT_CERT", "/etc/device.pem"),
+    ("FIREHOSE_CONNECTOR_MQTT_KEY", "/etc/device.key"),
+];
+
+#[test]
+fn the_credentials_provider_takes_the_certificate_of_its_own_or_that_for_the_broker() {
+    let iot = aws(&DEVICE).unwrap().credentials.iot.unwrap();
+    assert_eq!(iot.endpoint, endpoint(true, "c123.credentials.iot.eu-west-1.amazonaws.com", 443));
+    assert_eq!((iot.role_alias.as_str(), iot.thing_name.as_deref()), ("gateway-role", None));
+    assert_eq!(iot.client.certificate, Path::new("/etc/device.pem"));
+    assert_eq!(iot.variables, ["FIREHOSE_CONNECTOR_MQTT_CERT", "FIREHOSE_CONNECTOR_MQTT_KEY"]);
+    let own = [
+        ("FIREHOSE_CONNECTOR_IOT_CERT", "/own.pem"),
+        ("FIREHOSE_CONNECTOR_IOT_KEY", "/own.key"),
+        ("FIREHOSE_CONNECTOR_IOT_THING_NAME", "gateway-7"),
+    ];
+    let iot = aws(&[&DEVICE[..], &own[..]].concat()).unwrap().credentials.iot.unwrap();
+    assert_eq!((iot.client.key.as_path(), iot.thing_name.as_deref()), (Path::new("/own.key"), Some("gateway-7")));
+    assert_eq!(aws(&DEVICE[2..]).unwrap().credentials.iot, None, "the broker's certificate alone asks for nothing");
+}
+
+#[test]
+fn half_of_a_credentials_provider_is_named() {
+    for (left_out, faults) in [
+        (0, vec!["FIREHOSE_CONNECTOR_IOT_ENDPOINT: is not set, but FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS is"]),
+        (1, vec!["FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS: is not set, but FIREHOSE_CONNECTOR_IOT_ENDPOINT is"]),
+        (2, vec!["FIREHOSE_CONNECTOR_MQTT_KEY: needs FIREHOSE_CONNECTOR_MQTT_CERT beside it"]),
+    ] {
+        let mut variables = DEVICE.to_vec();
+        variables.remove(left_out);
+        assert_eq!(aws(&variables).unwrap_err(), faults);
+    }
+    let faults = aws(&DEVICE[..2]).unwrap_err();
+    assert!(faults[0].ends_with("a device certificate is needed"), "{faults:?}");
+}
+
+#[test]
+fn what_is_no_credentials_provider_is_refused() {
+    for (name, text, rule) in [
+        ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "http://host", "must begin with https://, or with the host"),
+        ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "host/path", "must end after host and port"),
+        ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "a/b", "must be 1 to 128 letters, digits, or any of = @ - _"),
+    ] {
+        let others = DEVICE.into_iter().filter(|(other, _)| *other != name);
+        let variables: Vec<_> = others.chain([(name, text)]).collect();
+        assert_eq!(aws(&variables).unwrap_err(), [format!("{name} {text:?}: {rule}")]);
+    }
+}
+
+#[test]
+fn an_ec2_instance_is_asked_by_either_protocol_or_not_at_all() {
+    let ec2 = |variables: &[_]| aws(variables).unwrap().credentials.ec2;
+    assert_eq!(ec2(&[]), Some(endpoint(false, "169.254.169.254", 80)));
+    let by_ipv6 = ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv6");
+    assert_eq!(ec2(&[by_ipv6]), Some(endpoint(false, "fd00:ec2::254", 80)));
+    let other = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1338/");
+    assert_eq!(ec2(&[by_ipv6, other]), Some(endpoint(false, "127.0.0.1", 1338)));
+    assert_eq!(ec2(&[other, ("AWS_EC2_METADATA_DISABLED", "true")]), None);
 }

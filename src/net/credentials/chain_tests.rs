@@ -30,6 +30,7 @@ async fn the_environment_goes_before_the_profile_and_that_before_the_container()
         credentials_file: Some(folder.write("credentials", KEYS)),
         config_file: None,
         container: Some(ContainerSettings { endpoint: endpoint.url(), path: "/".to_owned(), authorization: None }),
+        ..CredentialSettings::default()
     };
     let found = fetch(&settings).await.unwrap();
     assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("AKIAENV", "environment"));
@@ -63,8 +64,42 @@ async fn no_source_at_all_lists_what_was_looked_at() {
     };
     assert_eq!(
         fetch(&settings).await.unwrap_err().to_string(),
-        "no AWS credentials, provide one of: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; keys of profile \"default\" \
-         in /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE or HOME; \
+        "no AWS credentials, provide one of: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
+         FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS; keys of profile \"default\" in /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE or HOME; \
          AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI"
     );
+}
+
+#[tokio::test]
+async fn a_process_is_run_where_that_is_allowed_and_refused_in_isolation() {
+    let folder = Folder::new();
+    let process = "[default]\ncredential_process = printf '{\"Version\":1,\"AccessKeyId\":\"ASIAPROCESS\",\"SecretAccessKey\":\"s\"}'\n";
+    let mut settings = CredentialSettings {
+        profile: "default".to_owned(),
+        credentials_file: Some(folder.write("credentials", process)),
+        ..CredentialSettings::default()
+    };
+    let error = fetch(&settings).await.unwrap_err().to_string();
+    assert!(error.ends_with("set IsolationMode, or FIREHOSE_CONNECTOR_ISOLATION_MODE, to NoContainer"), "{error}");
+    settings.may_run_processes = true;
+    let found = fetch(&settings).await.unwrap();
+    assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("ASIAPROCESS", "credential_process"));
+}
+
+#[tokio::test]
+async fn an_ec2_instance_is_the_last_that_is_asked() {
+    let role = r#"{"Code":"Success","AccessKeyId":"ASIAINSTANCE","SecretAccessKey":"s","Token":"t"}"#;
+    let replies = ["token", "role", role].map(|body| http_reply("200 OK", body));
+    let endpoint = Endpoint::serve_each(replies.to_vec()).await;
+    let settings = CredentialSettings {
+        profile: "default".to_owned(),
+        ec2: Some(endpoint.url()),
+        ..CredentialSettings::default()
+    };
+    let found = fetch(&settings).await.unwrap();
+    assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("ASIAINSTANCE", "EC2 instance metadata"));
+    // There is none any more.
+    let error = fetch(&settings).await.unwrap_err();
+    let text = crate::net::chain(&error);
+    assert!(text.contains("EC2 instance metadata was asked: credentials endpoint 127.0.0.1:"), "{text}");
 }

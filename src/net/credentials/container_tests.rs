@@ -10,6 +10,7 @@ use crate::{
     net::{
         clock::Clock,
         connect::ConnectFailure,
+        fetch::FetchError,
         test_support::{Endpoint, Folder, http_reply},
     },
 };
@@ -88,18 +89,18 @@ async fn a_refusal_is_passed_on_with_its_text() {
 async fn a_reply_that_is_too_large_is_not_kept() {
     let reply = http_reply("200 OK", &format!("{BODY}{}", " ".repeat(limits::MAX_REPLY)));
     let error = ask(&Endpoint::serve(reply).await).await.unwrap_err();
-    assert!(matches!(error, ContainerError::Fetch(FetchError::TooLarge { .. })), "{error:?}");
+    assert!(matches!(error, ContainerError::Endpoint(EndpointError::Fetch(FetchError::TooLarge { .. }))), "{error:?}");
 
     let endless = "HTTP/1.1 200 OK\r\nx: ".to_owned() + &"y".repeat(100_000);
     let error = ask(&Endpoint::serve(endless).await).await.unwrap_err();
-    assert!(matches!(error, ContainerError::Fetch(FetchError::Http { .. })), "{error:?}");
+    assert!(matches!(error, ContainerError::Endpoint(EndpointError::Fetch(FetchError::Http { .. }))), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_reply_that_is_cut_off_is_an_error() {
     let reply = http_reply("200 OK", BODY);
     let error = ask(&Endpoint::serve(&reply[..reply.len() - 5]).await).await.unwrap_err();
-    assert!(matches!(error, ContainerError::Fetch(FetchError::Http { .. })), "{error:?}");
+    assert!(matches!(error, ContainerError::Endpoint(EndpointError::Fetch(FetchError::Http { .. }))), "{error:?}");
     let error = ask(&Endpoint::serve("SSH-2.0-OpenSSH_9.2\r\n").await).await.unwrap_err();
     assert!(error.to_string().ends_with("does not answer in HTTP"), "{error}");
 }
@@ -123,14 +124,16 @@ async fn something_else_than_credentials_is_named() {
 async fn a_silent_endpoint_is_left_after_the_time_limit() {
     let before = Instant::now();
     let error = ask(&Endpoint::silent().await).await.unwrap_err();
-    assert!(matches!(error, ContainerError::Fetch(FetchError::TimedOut { .. })), "{error:?}");
+    assert!(matches!(error, ContainerError::Endpoint(EndpointError::Fetch(FetchError::TimedOut { .. }))), "{error:?}");
     assert_eq!(before.elapsed().as_secs(), limits::FETCH_TIMEOUT.as_secs());
 }
 
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_named() {
     let error = ask(&Endpoint::closed().await).await.unwrap_err();
-    let ContainerError::Fetch(FetchError::Connect(connect)) = &error else { panic!("{error:?}") };
+    let ContainerError::Endpoint(EndpointError::Fetch(FetchError::Connect(connect))) = &error else {
+        panic!("{error:?}")
+    };
     assert_eq!(connect.kind(), ConnectFailure::Refused);
     assert!(error.to_string().starts_with("credentials endpoint 127.0.0.1:"), "{error}");
 }

@@ -4,13 +4,22 @@
 //! somebody else fail in more confusing ways. Each source is one file.
 
 mod container;
+mod ec2;
+mod endpoint;
 mod environment;
+mod iot;
+mod process;
 mod profile;
 mod refresh;
 mod reply;
 mod schedule;
 
 pub use container::ContainerError;
+pub use ec2::Ec2Error;
+pub use endpoint::EndpointError;
+pub use iot::IotError;
+pub use process::ProcessError;
+use profile::Found;
 pub use profile::{Fault, ProfileError};
 pub use refresh::keep_fresh;
 pub use reply::ReplyError;
@@ -57,15 +66,31 @@ impl Provider {
         if let Some(keys) = &self.settings.environment {
             return Ok(Fetched { credentials: environment::credentials(keys), source: "environment" });
         }
-        if let Some(credentials) = profile::credentials(&self.settings).map_err(CredentialsError::Profile)? {
-            return Ok(Fetched { credentials, source: "shared profile" });
+        if let Some(settings) = &self.settings.iot {
+            let found = iot::credentials(settings, &self.names, &self.tls).await;
+            return fetched("AWS IoT credentials provider", found.map_err(CredentialsError::Iot));
+        }
+        match profile::found(&self.settings).map_err(CredentialsError::Profile)? {
+            Some(Found::Keys(credentials)) => return Ok(Fetched { credentials, source: "shared profile" }),
+            Some(Found::Process(command)) if self.settings.may_run_processes => {
+                let found = process::credentials(&command).await;
+                return fetched("credential_process", found.map_err(CredentialsError::Process));
+            }
+            Some(Found::Process(_)) => return Err(CredentialsError::ProcessInIsolation),
+            None => {}
         }
         if let Some(settings) = &self.settings.container {
-            let credentials =
-                container::credentials(settings, &self.names, &self.tls).await.map_err(CredentialsError::Container)?;
-            return Ok(Fetched { credentials, source: "container endpoint" });
+            let found = container::credentials(settings, &self.names, &self.tls).await;
+            return fetched("container endpoint", found.map_err(CredentialsError::Container));
         }
-        Err(CredentialsError::NotConfigured(self.looked_at()))
+        let ec2 = match &self.settings.ec2 {
+            Some(endpoint) => match ec2::credentials(endpoint, &self.names, &self.tls).await {
+                Ok(credentials) => return Ok(Fetched { credentials, source: "EC2 instance metadata" }),
+                Err(error) => Some(error),
+            },
+            None => None,
+        };
+        Err(CredentialsError::NotConfigured { looked_at: self.looked_at(), ec2 })
     }
 
     fn looked_at(&self) -> String {
@@ -75,13 +100,18 @@ impl Provider {
             None => format!("{variable} or HOME"),
         };
         format!(
-            "{}; keys of profile {profile:?} in {} or {}; {}",
+            "{}; {}; keys of profile {profile:?} in {} or {}; {}",
             environment::VARIABLES,
+            iot::VARIABLES,
             file(credentials_file, "AWS_SHARED_CREDENTIALS_FILE"),
             file(config_file, "AWS_CONFIG_FILE"),
             container::VARIABLES
         )
     }
+}
+
+fn fetched(source: &'static str, found: Result<Credentials, CredentialsError>) -> Result<Fetched, CredentialsError> {
+    found.map(|credentials| Fetched { credentials, source })
 }
 
 /// Whether `text` can be signed with and sent as a header.
@@ -92,20 +122,40 @@ fn is_printable(text: &str) -> bool {
 /// Why there are no credentials.
 #[derive(Debug)]
 pub enum CredentialsError {
+    /// The AWS IoT credentials provider is configured and gives none.
+    Iot(IotError),
     /// The shared files are there and cannot be used.
     Profile(ProfileError),
+    /// The profile names a process, and it gives none.
+    Process(ProcessError),
+    /// The profile names a process, and this process may run none.
+    ProcessInIsolation,
     /// The container endpoint is configured and gives none.
     Container(ContainerError),
-    /// No source is configured; this was looked at.
-    NotConfigured(String),
+    /// No source is configured.
+    NotConfigured {
+        /// This was looked at.
+        looked_at: String,
+        /// Why an EC2 instance has none either; `None`: it was not asked.
+        ec2: Option<Ec2Error>,
+    },
 }
 
 impl fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Iot(error) => error.fmt(f),
             Self::Profile(error) => error.fmt(f),
+            Self::Process(error) => error.fmt(f),
+            Self::ProcessInIsolation => f.write_str(
+                "the profile has credential_process, and no process can be run in isolation: set IsolationMode, or \
+                 FIREHOSE_CONNECTOR_ISOLATION_MODE, to NoContainer",
+            ),
             Self::Container(error) => error.fmt(f),
-            Self::NotConfigured(looked_at) => write!(f, "no AWS credentials, provide one of: {looked_at}"),
+            Self::NotConfigured { looked_at, ec2 } => {
+                write!(f, "no AWS credentials, provide one of: {looked_at}")?;
+                if ec2.is_some() { f.write_str("; EC2 instance metadata was asked") } else { Ok(()) }
+            }
         }
     }
 }
@@ -113,9 +163,12 @@ impl fmt::Display for CredentialsError {
 impl error::Error for CredentialsError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
+            Self::Iot(error) => error.source(),
             Self::Profile(error) => error.source(),
+            Self::Process(error) => error.source(),
             Self::Container(error) => error.source(),
-            Self::NotConfigured(_) => None,
+            Self::NotConfigured { ec2, .. } => ec2.as_ref().map(|error| error as _),
+            Self::ProcessInIsolation => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Keys in the files that the AWS CLI and the SDKs share. Read anew each time, so that rotated keys are picked up.
 //!
-//! Only keys that stand in the file: roles, SSO and processes are refused by name, because silently skipping them
-//! would end in a message about the wrong thing. What the credentials file says goes before the configuration file.
+//! Keys that stand in the file, or a process that prints them: roles and SSO are refused by name, because silently skipping
+//! them would end in a message about the wrong thing. What the credentials file says goes before the configuration file.
 
 use core::{error, fmt};
 use std::{
@@ -19,10 +19,10 @@ use crate::{
 const ACCESS_KEY_ID: &str = "aws_access_key_id";
 const SECRET_ACCESS_KEY: &str = "aws_secret_access_key";
 const SESSION_TOKEN: &str = "aws_session_token";
+const PROCESS: &str = "credential_process";
 
 /// Other ways to get credentials that a profile can ask for.
-const UNSUPPORTED: [&str; 8] = [
-    "credential_process",
+const UNSUPPORTED: [&str; 7] = [
     "credential_source",
     "login_session",
     "role_arn",
@@ -32,11 +32,20 @@ const UNSUPPORTED: [&str; 8] = [
     "web_identity_token_file",
 ];
 
-/// The keys of the chosen profile; `None` when no file has the profile or the profile has no keys.
+/// What a profile offers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Keys.
+    Keys(Credentials),
+    /// A command that prints keys.
+    Process(String),
+}
+
+/// What the chosen profile offers; `None` when no file has the profile or the profile has neither keys nor a process.
 ///
 /// # Errors
 /// A file that is there and cannot be used, and a profile other than `default` that is in none of them.
-pub(super) fn credentials(settings: &CredentialSettings) -> Result<Option<Credentials>, ProfileError> {
+pub(super) fn found(settings: &CredentialSettings) -> Result<Option<Found>, ProfileError> {
     let name = settings.profile.as_str();
     let files = [(&settings.credentials_file, Kind::Credentials), (&settings.config_file, Kind::Config)];
     let (mut any_file, mut any_profile, mut found) = (false, false, None);
@@ -48,12 +57,12 @@ pub(super) fn credentials(settings: &CredentialSettings) -> Result<Option<Creden
             .map_err(|line| ProfileError::Syntax { path: path.clone(), line })?;
         let Some(profile) = profile else { continue };
         any_profile = true;
-        let keys = profile.credentials().map_err(|fault| ProfileError::Profile {
+        let offered = profile.offers().map_err(|fault| ProfileError::Profile {
             path: path.clone(),
             name: name.to_owned(),
             fault,
         })?;
-        found = found.or(keys);
+        found = found.or(offered);
     }
     if any_file && !any_profile && name != "default" {
         let files = [&settings.credentials_file, &settings.config_file].into_iter().flatten().cloned().collect();
@@ -97,6 +106,7 @@ struct Profile<'a> {
     access_key_id: Option<&'a str>,
     secret_access_key: Option<&'a str>,
     session_token: Option<&'a str>,
+    process: Option<&'a str>,
     unsupported: Option<&'static str>,
 }
 
@@ -121,7 +131,7 @@ fn find<'a>(text: &'a str, profile: &str, kind: Kind) -> Result<Option<Profile<'
             }
         } else if inside && let Some(found) = &mut found {
             let (key, value) = content.split_once('=').ok_or(number)?;
-            found.set(key.trim(), without_comment(value.trim()));
+            found.set(key.trim(), value.trim());
             setting_indent = indent;
         }
     }
@@ -136,20 +146,25 @@ fn without_comment(value: &str) -> &str {
 
 impl<'a> Profile<'a> {
     fn set(&mut self, key: &str, value: &'a str) {
-        let value = Some(value).filter(|value| !value.is_empty());
         let is = |name: &str| key.eq_ignore_ascii_case(name);
+        // To a shell a comment may be something else.
+        let value = if is(PROCESS) { value } else { without_comment(value) };
+        let value = Some(value).filter(|value| !value.is_empty());
         if is(ACCESS_KEY_ID) {
             self.access_key_id = value;
         } else if is(SECRET_ACCESS_KEY) {
             self.secret_access_key = value;
         } else if is(SESSION_TOKEN) {
             self.session_token = value;
+        } else if is(PROCESS) {
+            self.process = value;
         } else if let Some(name) = UNSUPPORTED.into_iter().find(|name| is(name)) {
             self.unsupported = Some(name);
         }
     }
 
-    fn credentials(&self) -> Result<Option<Credentials>, Fault> {
+    /// Keys go before a process, as in the SDKs.
+    fn offers(&self) -> Result<Option<Found>, Fault> {
         if let Some(key) = self.unsupported {
             return Err(Fault::Unsupported(key));
         }
@@ -164,15 +179,15 @@ impl<'a> Profile<'a> {
             }
         }
         match (self.access_key_id, self.secret_access_key) {
-            (None, None) => Ok(None),
+            (None, None) => Ok(self.process.map(|command| Found::Process(command.to_owned()))),
             (None, Some(_)) => Err(Fault::Missing(ACCESS_KEY_ID)),
             (Some(_), None) => Err(Fault::Missing(SECRET_ACCESS_KEY)),
-            (Some(id), Some(secret)) => Ok(Some(Credentials {
+            (Some(id), Some(secret)) => Ok(Some(Found::Keys(Credentials {
                 access_key_id: id.to_owned(),
                 secret_access_key: secret.to_owned(),
                 session_token: self.session_token.map(str::to_owned),
                 expires_at: None,
-            })),
+            }))),
         }
     }
 }

@@ -14,6 +14,16 @@ fn settings(folder: &Folder, profile: &str) -> CredentialSettings {
     }
 }
 
+/// The keys of the profile.
+fn credentials(settings: &CredentialSettings) -> Result<Option<Credentials>, ProfileError> {
+    found(settings).map(|found| {
+        found.map(|found| match found {
+            Found::Keys(credentials) => credentials,
+            Found::Process(command) => panic!("{command}"),
+        })
+    })
+}
+
 /// The access key id found in a credentials file.
 fn key_in(text: &str, profile: &str) -> Result<Option<String>, ProfileError> {
     let folder = Folder::new();
@@ -132,4 +142,16 @@ fn a_file_that_is_there_and_cannot_be_read_is_an_error() {
     let error = credentials(&settings(&folder, "default")).unwrap_err();
     assert!(error.to_string().ends_with("credentials cannot be read"), "{error}");
     assert!(error.source().is_some());
+}
+
+#[test]
+fn a_process_counts_where_there_are_no_keys() {
+    let folder = Folder::new();
+    let settings = settings(&folder, "default");
+    folder.write("config", "[default]\ncredential_process = /opt/keys --for \"a b\" # not a comment\n");
+    let process = Found::Process("/opt/keys --for \"a b\" # not a comment".to_owned());
+    assert_eq!(found(&settings).unwrap(), Some(process));
+    let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    folder.write("config", format!("[default]\ncredential_process = /opt/keys\n{keys}"));
+    assert_eq!(credentials(&settings).unwrap().unwrap().access_key_id, "AKIA");
 }

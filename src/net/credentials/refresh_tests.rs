@@ -139,7 +139,7 @@ fn the_log_has_changes_only_and_few_of_those_that_come_again_and_again() {
     log_lines();
     let mut report = Report::default();
     let mut now = time::Instant::from_millis(1);
-    let failed = || Err(CredentialsError::NotConfigured("a".to_owned()));
+    let failed = || Err(CredentialsError::NotConfigured { looked_at: "a".to_owned(), ec2: None });
     let found = || {
         let credentials = Credentials {
             access_key_id: "AKIA".to_owned(),

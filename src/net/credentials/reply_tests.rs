@@ -3,6 +3,7 @@
 use super::*;
 
 const FIELDS: Fields = Fields {
+    sign: None,
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",

@@ -1,0 +1,187 @@
+//! Where credentials come from: the variables of the AWS SDKs, by their rules, and those of the AWS IoT credentials provider.
+//!
+//! Which hosts may be asked for credentials without TLS is a rule of the SDKs, too.
+
+use core::net::IpAddr;
+use std::path::PathBuf;
+
+use super::{
+    aws::http_url,
+    environment::Environment,
+    mqtt,
+    problem::{Problem, Problems},
+    settings::flag,
+    types::{
+        ContainerAuthorization, ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings,
+        Secret,
+    },
+    url::Url,
+};
+
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
+/// Where a relative URI points to: the task metadata endpoint of ECS.
+const ECS_HOST: &str = "169.254.170.2";
+
+/// Hosts that may be asked without TLS, beside loopback: ECS, and EKS by IPv4 and IPv6.
+const PLAIN_HOSTS: [&str; 3] = [ECS_HOST, "169.254.170.23", "fd00:ec2::23"];
+
+const IOT_ENDPOINT: &str = "FIREHOSE_CONNECTOR_IOT_ENDPOINT";
+const IOT_ROLE_ALIAS: &str = "FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS";
+const IOT_THING_NAME: &str = "FIREHOSE_CONNECTOR_IOT_THING_NAME";
+const IOT_CERTIFICATE: &str = "FIREHOSE_CONNECTOR_IOT_CERT";
+const IOT_KEY: &str = "FIREHOSE_CONNECTOR_IOT_KEY";
+const EC2_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+
+/// Where an EC2 instance is told who it is, by IPv4 and IPv6 (AWS SDKs, "IMDS credential provider").
+const EC2_HOSTS: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
+
+/// After a problem some fields may be empty; the caller has no use for them then.
+pub(super) fn read(environment: &Environment, problems: &mut Problems) -> CredentialSettings {
+    CredentialSettings {
+        environment: environment_keys(environment, problems),
+        iot: iot(environment, problems),
+        profile: environment.text("AWS_PROFILE", problems).unwrap_or("default").to_owned(),
+        credentials_file: aws_file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        config_file: aws_file(environment, "AWS_CONFIG_FILE", "config"),
+        container: container(environment, problems),
+        ec2: ec2(environment, problems),
+        may_run_processes: false,
+    }
+}
+
+/// Never shows a value.
+fn environment_keys(environment: &Environment, problems: &mut Problems) -> Option<EnvironmentKeys> {
+    let [id, secret, token] =
+        [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN].map(|name| header_text(environment, name, problems));
+    let (Some(id), Some(secret)) = (id, secret) else {
+        let given = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN].into_iter().find(|name| environment.is_set(name));
+        let missing = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].into_iter().filter(|name| !environment.is_set(name));
+        for (missing, given) in missing.filter_map(|missing| Some((missing, given?))) {
+            problems.push(Problem::variable(missing, format!("is not set, but {given} is")));
+        }
+        return None;
+    };
+    Some(EnvironmentKeys {
+        access_key_id: id.to_owned(),
+        secret_access_key: Secret::new(secret.to_owned()),
+        session_token: token.map(|token| Secret::new(token.to_owned())),
+    })
+}
+
+/// A secret that becomes, or signs, an HTTP header; a line end from a file in it is the usual mistake.
+fn header_text<'a>(environment: &'a Environment, name: &str, problems: &mut Problems) -> Option<&'a str> {
+    let text = environment.text(name, problems)?;
+    if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        problems.push(Problem::variable(name, "must hold printable ASCII characters only, and no line end"));
+    }
+    Some(text)
+}
+
+fn aws_file(environment: &Environment, name: &str, file: &str) -> Option<PathBuf> {
+    let home = || environment.path("HOME").map(|home| home.join(".aws").join(file));
+    environment.path(name).map(PathBuf::from).or_else(home)
+}
+
+fn container(environment: &Environment, problems: &mut Problems) -> Option<ContainerSettings> {
+    let (endpoint, path) = match environment.text(RELATIVE_URI, problems) {
+        Some(path) => {
+            if Url::parse(&format!("http://{ECS_HOST}{path}")).is_err() || !path.starts_with('/') {
+                problems.push(Problem::variable(RELATIVE_URI, "must be a path that begins with /").with_text(path));
+            }
+            (EndpointUrl { tls: false, host: ECS_HOST.to_owned(), port: 80 }, path.to_owned())
+        }
+        None => http_url(environment, FULL_URI, problems)?,
+    };
+    if !endpoint.tls && !may_be_plain(&endpoint.host) {
+        let rule = format!("must begin with https://, or have a loopback host or one of {}", PLAIN_HOSTS.join(", "));
+        problems.push(Problem::variable(FULL_URI, rule).with_text(&endpoint.host));
+    }
+    let token = header_text(environment, TOKEN, problems);
+    let authorization = match environment.path(TOKEN_FILE) {
+        Some(file) => Some(ContainerAuthorization::TokenFile(file.into())),
+        None => token.map(|token| ContainerAuthorization::Token(Secret::new(token.to_owned()))),
+    };
+    Some(ContainerSettings { endpoint, path, authorization })
+}
+
+fn may_be_plain(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback() || PLAIN_HOSTS.iter().any(|plain| plain.parse() == Ok(address)),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// All that the credentials provider needs, or none of it. The device certificate is mostly the one for the broker.
+fn iot(environment: &Environment, problems: &mut Problems) -> Option<IotSettings> {
+    const NAMES: [&str; 5] = [IOT_ENDPOINT, IOT_ROLE_ALIAS, IOT_THING_NAME, IOT_CERTIFICATE, IOT_KEY];
+    let given = NAMES.into_iter().find(|name| environment.is_set(name))?;
+    for missing in [IOT_ENDPOINT, IOT_ROLE_ALIAS].into_iter().filter(|name| !environment.is_set(name)) {
+        problems.push(Problem::variable(missing, format!("is not set, but {given} is")));
+    }
+    let variables = [[IOT_CERTIFICATE, IOT_KEY], [mqtt::CERTIFICATE, mqtt::KEY]]
+        .into_iter()
+        .find(|pair| pair.iter().any(|name| environment.is_set(name)));
+    let client =
+        variables.and_then(|[certificate, key]| mqtt::client_certificate(environment, certificate, key, problems));
+    if variables.is_none() {
+        let rule = format!("is not set, nor is {}, but {given} is: a device certificate is needed", mqtt::CERTIFICATE);
+        problems.push(Problem::variable(IOT_CERTIFICATE, rule));
+    }
+    let alias = environment.text(IOT_ROLE_ALIAS, problems);
+    if let Some(alias) = alias.filter(|alias| !is_role_alias(alias)) {
+        let rule = "must be 1 to 128 letters, digits, or any of = @ - _";
+        problems.push(Problem::variable(IOT_ROLE_ALIAS, rule).with_text(alias));
+    }
+    let thing_name = header_text(environment, IOT_THING_NAME, problems);
+    Some(IotSettings {
+        endpoint: iot_endpoint(environment, problems)?,
+        role_alias: alias?.to_owned(),
+        thing_name: thing_name.map(str::to_owned),
+        client: client?,
+        variables: variables?,
+    })
+}
+
+/// As `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints it, or as a URL.
+fn iot_endpoint(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl> {
+    let text = environment.text(IOT_ENDPOINT, problems)?;
+    let url = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let fault = match Url::parse(&url) {
+        Ok(url) if url.scheme != "https" => "must begin with https://, or with the host",
+        Ok(url) if url.path != "/" => "must end after host and port",
+        Ok(url) => return Some(EndpointUrl { tls: true, host: url.host, port: url.port.unwrap_or(443) }),
+        Err(error) => error,
+    };
+    problems.push(Problem::variable(IOT_ENDPOINT, fault).with_text(text));
+    None
+}
+
+/// AWS IoT API, `CreateRoleAlias`, with the underscore, which the service takes, too.
+fn is_role_alias(text: &str) -> bool {
+    let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'@' | b'-' | b'_');
+    (1..=128).contains(&text.len()) && text.bytes().all(may)
+}
+
+fn ec2(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl> {
+    const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+    let is_off = flag(environment, "AWS_EC2_METADATA_DISABLED", ["false", "true"], problems);
+    let by_ipv6 = flag(environment, MODE, ["IPv4", "IPv6"], problems);
+    if is_off {
+        return None;
+    }
+    if environment.is_set(EC2_ENDPOINT) {
+        let (endpoint, path) = http_url(environment, EC2_ENDPOINT, problems)?;
+        if path != "/" {
+            problems.push(Problem::variable(EC2_ENDPOINT, "must end after host and port"));
+        }
+        return Some(endpoint);
+    }
+    Some(EndpointUrl { tls: false, host: EC2_HOSTS[usize::from(by_ipv6)].to_owned(), port: 80 })
+}
