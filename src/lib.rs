@@ -39,6 +39,7 @@
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod firehose;
 pub mod limits;
 pub mod memory;

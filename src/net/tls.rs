@@ -13,6 +13,7 @@
 //!
 //! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: [`Verifier`].
 
+mod issuer;
 mod verify;
 
 use core::{error, fmt};
@@ -37,7 +38,7 @@ use crate::{
     limits::net as limits,
     net::clock::Clock,
 };
-use verify::Verifier;
+use verify::{Stranger, Verifier};
 
 const ROOTS: [&[u8]; 5] = [
     include_bytes!("roots/amazon_root_ca_1.der"),
@@ -57,6 +58,7 @@ const MQTT_KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
 pub struct Tls {
     config: Arc<ClientConfig>,
     ca_variable: &'static str,
+    stranger: Stranger,
 }
 
 impl Tls {
@@ -71,7 +73,8 @@ impl Tls {
         if let Some(path) = ca_bundle {
             add_roots(&mut roots, &PemFile::new(CA_BUNDLE, path))?;
         }
-        Ok(Self::new(client_config(roots, clock)?.with_no_client_auth(), CA_BUNDLE))
+        let (config, stranger) = client_config(roots, clock)?;
+        Ok(Self::new(config.with_no_client_auth(), CA_BUNDLE, stranger))
     }
 
     /// Towards the broker: the CAs in the given file or else the built-in roots, our certificate, ALPN. Certificates are
@@ -88,7 +91,7 @@ impl Tls {
                 roots
             }
         };
-        let config = client_config(roots, clock)?;
+        let (config, stranger) = client_config(roots, clock)?;
         let mut config = match &settings.client {
             None => config.with_no_client_auth(),
             Some(client) => {
@@ -97,12 +100,12 @@ impl Tls {
             }
         };
         config.alpn_protocols = settings.alpn.iter().map(|name| name.clone().into_bytes()).collect();
-        Ok(Self::new(config, MQTT_CA))
+        Ok(Self::new(config, MQTT_CA, stranger))
     }
 
-    fn new(mut config: ClientConfig, ca_variable: &'static str) -> Self {
+    fn new(mut config: ClientConfig, ca_variable: &'static str, stranger: Stranger) -> Self {
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
-        Self { config: Arc::new(config), ca_variable }
+        Self { config: Arc::new(config), ca_variable, stranger }
     }
 
     /// The configuration itself.
@@ -115,6 +118,13 @@ impl Tls {
     #[must_use]
     pub const fn ca_variable(&self) -> &'static str {
         self.ca_variable
+    }
+
+    /// The CA that the last server named for which nobody vouches. Ask as soon as the handshake has failed: another one may
+    /// follow.
+    #[must_use]
+    pub fn stranger(&self) -> Option<String> {
+        self.stranger.name()
     }
 }
 
@@ -144,12 +154,14 @@ fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> 
 fn client_config(
     roots: RootCertStore,
     clock: &Clock,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+) -> Result<(ConfigBuilder<ClientConfig, WantsClientCert>, Stranger), TlsError> {
     let provider = ring::default_provider();
-    let verifier = Verifier { roots, algorithms: provider.signature_verification_algorithms };
+    let stranger = Stranger::default();
+    let algorithms = provider.signature_verification_algorithms;
+    let verifier = Verifier { roots, algorithms, stranger: stranger.clone() };
     let builder = ClientConfig::builder_with_details(Arc::new(provider), Arc::new(clock.clone()));
     let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
-    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)))
+    Ok((builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)), stranger))
 }
 
 fn with_client_certificate(
