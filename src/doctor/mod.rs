@@ -27,6 +27,7 @@ use crate::memory::{Plan, program_bytes};
 use crate::net::chain;
 use crate::net::clock::Clock;
 use crate::net::tls::Tls;
+pub use report::STEPS;
 use report::{Report, Step};
 
 /// Looks at `config` and, if `online` says how, at broker and service; writes what it finds to `out`, as JSON if wanted.

@@ -31,8 +31,8 @@ pub(super) enum Step {
     End,
 }
 
-/// Part of the JSON, so they stay as they are.
-const NAMES: [&str; Step::End as usize] = [
+/// The names of the steps, in their order. They are part of the JSON and stay as they are.
+pub const STEPS: [&str; Step::End as usize] = [
     "configuration",
     "memory",
     "clock",
@@ -91,7 +91,7 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     pub(super) fn new(json: bool, out: &'a mut dyn Write) -> Self {
         let now = Instant::now();
-        Self { json, out, lines: Vec::with_capacity(NAMES.len()), start: now, step_start: now }
+        Self { json, out, lines: Vec::with_capacity(STEPS.len()), start: now, step_start: now }
     }
 
     /// A line for the step that is due.
@@ -114,7 +114,7 @@ impl<'a> Report<'a> {
 
     /// Skips what is due before `step`.
     pub(super) fn skip_to(&mut self, step: Step, why: &str) {
-        while let Some(name) = NAMES.get(self.lines.len()..step as usize).and_then(<[&str]>::first) {
+        while let Some(name) = STEPS.get(self.lines.len()..step as usize).and_then(<[&str]>::first) {
             self.line(name, Mark::Skip, why.to_owned(), None);
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Report<'a> {
 
     fn push(&mut self, step: Step, result: Mark, found: String, advice: Option<String>) {
         debug_assert_eq!(self.lines.len(), step as usize, "each step has one line, in their order");
-        if let Some(name) = NAMES.get(step as usize) {
+        if let Some(name) = STEPS.get(step as usize) {
             self.line(name, result, found, advice);
         }
     }

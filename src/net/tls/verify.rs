@@ -66,10 +66,12 @@ impl ServerCertVerifier for Verifier {
             };
             result = verify(not_before);
         }
-        if let Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) = result
-        {
-            self.stranger.0.send_replace(issuer(intermediates.last().unwrap_or(end_entity)));
-        }
+        let is_strange = matches!(
+            result,
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
+        );
+        let last = intermediates.last().unwrap_or(end_entity);
+        self.stranger.0.send_replace(if is_strange { issuer(last) } else { None });
         result?;
         verify_server_name(&certificate, server_name)?;
         Ok(ServerCertVerified::assertion())
