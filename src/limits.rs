@@ -218,7 +218,7 @@ pub mod doctor {
     /// Shorter durations are not shown.
     pub const NOTICEABLE: Duration = Duration::from_secs(1);
     /// Characters of an answer that is not the service's that are shown.
-    pub const FOREIGN_TEXT: usize = 120;
+    pub const FOREIGN_TEXT: usize = 300;
 }
 
 /// Bounds of finding credentials and of keeping them fresh.

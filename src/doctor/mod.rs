@@ -20,7 +20,7 @@ use std::time::SystemTime;
 use ::time::OffsetDateTime;
 use tokio::runtime::Builder;
 
-use crate::cli::{Online, exit};
+use crate::cli::Online;
 use crate::config::{Config, ConfigError};
 use crate::limits::{RELEASED, memory as limits};
 use crate::memory::{Plan, program_bytes};
@@ -32,8 +32,8 @@ use report::{Report, Step};
 
 /// Looks at `config` and, if `online` says how, at broker and service; writes what it finds to `out`, as JSON if wanted.
 ///
-/// Answers the exit code: [`exit::OK`], [`exit::CONFIG`] when the configuration is at fault, [`exit::UNAVAILABLE`] when
-/// broker, service or credentials are, [`exit::INTERNAL`]. Ends within [`ALL`](crate::limits::doctor::ALL).
+/// Answers the exit code: [`OK`](crate::cli::exit::OK), [`CONFIG`](crate::cli::exit::CONFIG) when the configuration is at fault, or
+/// [`UNAVAILABLE`](crate::cli::exit::UNAVAILABLE) when anything else is. Ends within [`ALL`](crate::limits::doctor::ALL).
 pub fn examine(config: Result<Config, ConfigError>, json: bool, online: Option<&Online>, out: &mut dyn Write) -> u8 {
     let mut report = Report::new(json, out);
     let subject = match (prepare(config, &mut report), online) {
@@ -46,7 +46,11 @@ pub fn examine(config: Result<Config, ConfigError>, json: bool, online: Option<&
     };
     // As the connector's: names are looked up on threads, one for each side.
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build();
-    let Ok(runtime) = runtime else { return exit::INTERNAL };
+    let Ok(runtime) = runtime else {
+        report.fail(Step::Clock, "the system refuses to start the runtime", None);
+        report.skip_to(Step::End, "there is no runtime");
+        return report.end();
+    };
     runtime.block_on(async {
         let (subject, online) = subject;
         clock(&subject.clock, &mut report);

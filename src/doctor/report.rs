@@ -157,6 +157,9 @@ impl<'a> Report<'a> {
     }
 
     fn line(&mut self, name: &'static str, result: Mark, found: String, advice: Option<String>) {
+        // Peers may have had a hand in it.
+        let clean = |text: String| text.replace(|c: char| c.is_control() && c != '\n', " ");
+        let (found, advice) = (clean(found), advice.map(clean));
         let now = Instant::now();
         let took = now - self.step_start;
         self.step_start = now;

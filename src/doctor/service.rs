@@ -68,7 +68,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let mut service = Service { subject, arn, target, credentials, requests, events, told_time: false };
     let said = match timeout_at(report.limit(), service.ask_until_the_clock_is_right(&body)).await {
         Ok(said) => said,
-        Err(_) => Said::Nothing(format!("no answer within {} s", limits::STEP.as_secs())),
+        Err(_) => Said::Nothing("the service did not answer in time".to_owned()),
     };
     service.report(&said, &body, report);
 }
@@ -83,8 +83,7 @@ async fn credentials(subject: &Subject, names: &Names, report: &mut Report<'_>) 
             return None;
         }
         Err(_) => {
-            let found = format!("their source gives none within {} s", limits::STEP.as_secs());
-            report.fail(Step::Credentials, found, None);
+            report.fail(Step::Credentials, "their source did not answer in time", None);
             return None;
         }
     };
@@ -274,17 +273,18 @@ fn said(body: &Body, reply: &Reply) -> Said {
         }
         Answer::Unreadable(unreadable) => {
             let text = String::from_utf8_lossy(&reply.body);
-            let between = |open, close| Some(text.split_once(open)?.1.split_once(close)?.0.to_owned());
+            let between = |open, close| Some(short(text.split_once(open)?.1.split_once(close)?.0));
             match (unreadable, between("<Code>", "</Code>"), between("<Message>", "</Message>")) {
                 // What stands before the service at times refuses in XML. The connector tries on then; a person is told.
                 (Unreadable::Foreign { status }, Some(code), Some(message)) => {
                     Said::Refused { class: class_of(&code, status), code, message }
                 }
-                _ => {
-                    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-                    Said::Foreign(unreadable.to_string(), printable.take(limits::FOREIGN_TEXT).collect())
-                }
+                _ => Said::Foreign(unreadable.to_string(), short(text.trim_start()).replace('\n', " ")),
             }
         }
     }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(limits::FOREIGN_TEXT).collect()
 }

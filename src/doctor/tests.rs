@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::report::{Report, STEPS, Step};
 use super::test_record::Body;
-use super::*;
+use crate::cli::exit;
 use crate::config::load;
 use crate::firehose::request::Call;
 use crate::relay::arn::DeliveryStreamArn;

@@ -321,7 +321,7 @@ async fn a_refused_login_says_why_and_is_tried_seldom_when_only_a_person_can_men
 #[tokio::test(start_paused = true)]
 async fn without_a_network_the_broker_is_tried_at_least_every_second() {
     // The kernel refuses this address without asking any network.
-    let (mut broker, task) = broker(broker::settings("255.255.255.255", 1883));
+    let (mut broker, task) = broker(settings("255.255.255.255", 1883));
     tokio::spawn(task);
     let start = Instant::now();
     for _ in 0..100 {
