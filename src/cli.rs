@@ -13,6 +13,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// The command line is wrong.
     pub const USAGE: u8 = 64;
+    /// `check --online`: the broker or the service cannot be used.
+    pub const UNAVAILABLE: u8 = 69;
     /// A fault of the program itself.
     pub const INTERNAL: u8 = 70;
     /// The configuration is wrong or cannot be read.
@@ -31,11 +33,24 @@ pub enum Command {
     Check {
         /// As for `Run`.
         definition: Option<PathBuf>,
+        /// `--json`
+        json: bool,
+        /// `--online`
+        online: Option<Online>,
     },
     /// Print [`HELP`].
     Help,
     /// Print [`VERSION`].
     Version,
+}
+
+/// How broker and service are tried.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Online {
+    /// `--send-test-record`
+    pub send_test_record: bool,
+    /// `--client-id`
+    pub client_id: Option<String>,
 }
 
 /// Why a command line is wrong.
@@ -47,10 +62,12 @@ pub enum UsageError {
     UnknownCommand(String, Option<&'static str>),
     /// The command has no such option; perhaps the second text is meant.
     UnknownOption(String, Option<&'static str>),
-    /// `--definition` without a file name.
-    NoFile,
-    /// `--definition` twice.
-    SecondDefinition,
+    /// An option without what has to follow it, which is the second text.
+    NoValue(&'static str, &'static str),
+    /// An option twice that may be given once.
+    Second(&'static str),
+    /// An option without what it goes with, which is the second text.
+    Misplaced(&'static str, &'static str),
     /// A word after the command.
     Unexpected(String),
 }
@@ -59,8 +76,9 @@ impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, name, meant) = match self {
             Self::NoCommand => return f.write_str("no command given: run, check, help or version"),
-            Self::NoFile => return f.write_str("--definition needs a file name"),
-            Self::SecondDefinition => return f.write_str("--definition is given more than once"),
+            Self::NoValue(option, what) => return write!(f, "{option} needs {what}"),
+            Self::Second(option) => return write!(f, "{option} is given more than once"),
+            Self::Misplaced(option, what) => return write!(f, "{option} goes with {what} only"),
             Self::Unexpected(text) => return write!(f, "unexpected argument {text:?}"),
             Self::UnknownCommand(name, meant) => ("command", name, meant),
             Self::UnknownOption(name, meant) => ("option", name, meant),
@@ -76,7 +94,12 @@ impl fmt::Display for UsageError {
 impl core::error::Error for UsageError {}
 
 const COMMANDS: [&str; 4] = ["run", "check", "help", "version"];
-const OPTIONS: [&str; 3] = ["--definition", "--help", "--version"];
+const OPTIONS: [&str; 7] = [DEFINITION, JSON, ONLINE, TEST_RECORD, CLIENT_ID, "--help", "--version"];
+const DEFINITION: &str = "--definition";
+const JSON: &str = "--json";
+const ONLINE: &str = "--online";
+const TEST_RECORD: &str = "--send-test-record";
+const CLIENT_ID: &str = "--client-id";
 
 /// Reads the arguments, the name of the program not among them.
 ///
@@ -86,14 +109,26 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     let mut parser = Parser::from_args(arguments);
     let mut command: Option<&'static str> = None;
     let mut definition = None;
+    let (mut json, mut online, mut wanted) = (false, false, Online::default());
     while let Some(argument) = parser.next().map_err(unexpected)? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("definition") => {
-                let file = parser.value().ok().filter(|file| !file.is_empty()).ok_or(UsageError::NoFile)?;
+                let file = parser.value().ok().filter(|file| !file.is_empty());
+                let file = file.ok_or(UsageError::NoValue(DEFINITION, "a file name"))?;
                 if definition.replace(PathBuf::from(file)).is_some() {
-                    return Err(UsageError::SecondDefinition);
+                    return Err(UsageError::Second(DEFINITION));
+                }
+            }
+            Arg::Long("json") => json = true,
+            Arg::Long("online") => online = true,
+            Arg::Long("send-test-record") => wanted.send_test_record = true,
+            Arg::Long("client-id") => {
+                let id = parser.value().ok().and_then(|id| id.into_string().ok()).filter(|id| !id.is_empty());
+                let id = id.ok_or(UsageError::NoValue(CLIENT_ID, "a client id"))?;
+                if wanted.client_id.replace(id).is_some() {
+                    return Err(UsageError::Second(CLIENT_ID));
                 }
             }
             Arg::Long(name) => {
@@ -113,9 +148,16 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
             Arg::Value(word) => return Err(UsageError::Unexpected(word.to_string_lossy().into_owned())),
         }
     }
+    let misplaced = |option, given: bool, what| if given { Err(UsageError::Misplaced(option, what)) } else { Ok(()) };
+    if command.is_some_and(|command| command != "check") {
+        misplaced(ONLINE, online, "check")?;
+        misplaced(JSON, json, "check")?;
+    }
+    misplaced(TEST_RECORD, wanted.send_test_record && !online, "check --online")?;
+    misplaced(CLIENT_ID, wanted.client_id.is_some() && !online, "check --online")?;
     match command {
         Some("run") => Ok(Command::Run { definition }),
-        Some("check") => Ok(Command::Check { definition }),
+        Some("check") => Ok(Command::Check { definition, json, online: online.then_some(wanted) }),
         Some("help") => Ok(Command::Help),
         Some(_) => Ok(Command::Version),
         None => Err(UsageError::NoCommand),

@@ -25,10 +25,12 @@
 //! ([`net::http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
 //! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
 //!
+//! The [`doctor`] goes the same way once, without a record, and says how far it came: `check --online`.
+//!
 //! # The rules
 //!
-//! - Modules use what stands to their right: `main`, [`daemon`], [`net`], [`firehose`], [`relay`], then [`time`] and
-//!   [`limits`]. `scripts/layers` checks it.
+//! - Modules use what stands to their right: `main`, [`daemon`] and [`doctor`], [`net`], [`firehose`], [`relay`], then
+//!   [`time`] and [`limits`]. `scripts/layers` checks it.
 //! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a deadline.
 //! - Every bound is in [`limits`], and [`memory`] shows how they add up to `MemorySize`.
 //! - One loop owns the relay. Tasks speak through bounded channels.
@@ -40,6 +42,7 @@
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod doctor;
 pub mod firehose;
 pub mod limits;
 pub mod memory;

@@ -206,8 +206,24 @@ pub mod net {
     pub const TLS_SESSIONS: usize = 4;
     /// Certificates of a chain that may begin later than the clock says. webpki takes 6 between the server's and the CA's.
     pub const TLS_CHAIN: usize = 8;
+    /// Characters that are shown of whom a server names as its CA, when nobody vouches for it.
+    pub const ISSUER_TEXT: usize = 120;
     /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
     pub const MAX_PEM_FILE: u64 = 512 * 1024;
+}
+
+/// Bounds of `check --online`.
+pub mod doctor {
+    use core::time::Duration;
+
+    /// A step at most, whatever it waits for. A TLS handshake takes 13 s on a link of 64 kbit/s with 1.5 s each way.
+    pub const STEP: Duration = Duration::from_secs(20);
+    /// All steps together; those that come later have what is left.
+    pub const ALL: Duration = Duration::from_secs(110);
+    /// Shorter durations are not shown.
+    pub const NOTICEABLE: Duration = Duration::from_secs(1);
+    /// Characters of an answer that is not the service's that are shown.
+    pub const FOREIGN_TEXT: usize = 300;
 }
 
 /// Bounds of finding credentials and of keeping them fresh.

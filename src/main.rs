@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, Config};
-use firehose_connector::daemon;
 use firehose_connector::net::chain;
+use firehose_connector::{daemon, doctor};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
@@ -17,7 +17,11 @@ fn main() -> ExitCode {
         Ok(Command::Help) => print(cli::HELP),
         Ok(Command::Version) => print(cli::VERSION),
         Ok(Command::Run { definition }) => run(definition.as_deref()),
-        Ok(Command::Check { definition }) => check(definition.as_deref()),
+        Ok(Command::Check { definition, json: false, online: None }) => check(definition.as_deref()),
+        Ok(Command::Check { definition, json, online }) => {
+            let config = config::load(definition.as_deref(), std::env::vars_os());
+            doctor::examine(config, json, online.as_ref(), &mut std::io::stdout())
+        }
         Err(UsageError::NoCommand) => {
             complain(cli::HELP);
             exit::USAGE

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use firehose_connector::config::VARIABLES;
-use firehose_connector::limits;
+use firehose_connector::{doctor, limits};
 use regex_lite::Regex;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -56,6 +56,16 @@ fn every_counter_stands_in_the_table_and_no_other() {
     let counters: BTreeSet<_> = counters.as_object().unwrap().keys().cloned().collect();
     let named = rows("### Counters").flat_map(|row| code(row.split('|').nth(1).unwrap())).map(str::to_owned);
     assert_eq!(named.collect::<BTreeSet<_>>(), counters);
+}
+
+#[test]
+fn every_step_of_the_doctor_stands_in_the_table_and_in_the_example() {
+    let named: Vec<_> = rows("### Steps").map(|row| code(row).next().unwrap()).collect();
+    assert_eq!(named, doctor::STEPS);
+    let doctor = README.split("\n## Doctor\n").nth(1).unwrap();
+    let line = Regex::new(r"(?m)^    (?:ok|warn|FAIL|skip) +([a-z-]+) ").unwrap();
+    let shown: Vec<_> = line.captures_iter(doctor).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert_eq!(shown, doctor::STEPS);
 }
 
 #[test]

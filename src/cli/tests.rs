@@ -1,6 +1,6 @@
 //! Command lines, right and wrong, and the help text against what is read.
 
-use super::{Command, HELP, UsageError, VERSION, exit, parse};
+use super::{Command, HELP, Online, UsageError, VERSION, exit, parse};
 use crate::config::VARIABLES;
 
 fn run(line: &str) -> Result<Command, String> {
@@ -15,8 +15,8 @@ fn each_command_is_understood() {
         ("run --definition f.json", Command::Run { definition: file.clone() }),
         ("run --definition=f.json", Command::Run { definition: file.clone() }),
         ("--definition f.json run", Command::Run { definition: file.clone() }),
-        ("check", Command::Check { definition: None }),
-        ("check --definition f.json", Command::Check { definition: file }),
+        ("check", Command::Check { definition: None, json: false, online: None }),
+        ("check --json --definition f.json", Command::Check { definition: file, json: true, online: None }),
         ("help", Command::Help),
         ("--help", Command::Help),
         ("-h", Command::Help),
@@ -27,6 +27,17 @@ fn each_command_is_understood() {
     ] {
         assert_eq!(run(line), Ok(expected), "{line}");
     }
+}
+
+#[test]
+fn check_goes_online_when_it_is_told_to() {
+    let online = |send_test_record, client_id: Option<&str>| {
+        let online = Online { send_test_record, client_id: client_id.map(str::to_owned) };
+        Ok(Command::Check { definition: None, json: false, online: Some(online) })
+    };
+    assert_eq!(run("check --online"), online(false, None));
+    assert_eq!(run("--online check --send-test-record"), online(true, None));
+    assert_eq!(run("check --client-id gateway --online"), online(false, Some("gateway")));
 }
 
 #[test]
@@ -49,6 +60,13 @@ fn a_wrong_argument_is_named_with_the_nearest() {
         ("run --definition", "--definition needs a file name"),
         ("run --definition=", "--definition needs a file name"),
         ("run --definition a --definition b", "--definition is given more than once"),
+        ("check --online --client-id", "--client-id needs a client id"),
+        ("check --online --client-id a --client-id b", "--client-id is given more than once"),
+        ("run --online", "--online goes with check only"),
+        ("run --json", "--json goes with check only"),
+        ("check --send-test-record", "--send-test-record goes with check --online only"),
+        ("check --client-id a", "--client-id goes with check --online only"),
+        ("check --offline", "unknown option \"--offline\"; did you mean --online?"),
     ] {
         assert_eq!(run(line), Err(expected.to_owned()), "{line}");
     }
@@ -59,7 +77,7 @@ fn the_help_names_every_variable_and_exit_code() {
     for name in VARIABLES {
         assert!(HELP.contains(name), "{name}");
     }
-    for code in [exit::OK, exit::USAGE, exit::INTERNAL, exit::CONFIG] {
+    for code in [exit::OK, exit::USAGE, exit::UNAVAILABLE, exit::INTERNAL, exit::CONFIG] {
         assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
     }
 }

@@ -207,6 +207,7 @@ fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunErr
         names: Names::default(),
         tls: broker_tls,
         client_id: mqtt.client_id,
+        lasting: true,
         username: mqtt.username,
         password: mqtt.password,
         packet_bytes: plan.packet,

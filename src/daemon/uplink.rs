@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 
 use crate::config::{Aws, EndpointUrl};
 use crate::firehose::credentials::Credentials;
-use crate::firehose::endpoint;
 use crate::firehose::error_code::Class;
 use crate::firehose::reply::{self, Answer, Unreadable};
 use crate::firehose::request::{Call, Encoder, body_len};
@@ -17,7 +16,7 @@ use crate::limits::NAME_BYTES;
 use crate::net::chain;
 use crate::net::clock::Clock;
 use crate::net::connect::ConnectFailure;
-use crate::net::http::{Reply, Request, SendError};
+use crate::net::http::{Reply, Request, SendError, endpoint};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::Outcome;
 use crate::relay::{BatchId, Relay, Settled};
@@ -143,7 +142,7 @@ impl Uplink {
         }
         let mut body_sha256 = [0; 32];
         body_sha256.copy_from_slice(hash.finish().as_ref());
-        let target = self.target(&arn);
+        let target = endpoint(&self.aws, &arn);
         let host = target.authority();
         let unsigned = Unsigned { call, host: &host, region: arn.region, body_sha256 };
         let headers = headers(&unsigned, credentials, clock.wall())?;
@@ -164,17 +163,6 @@ impl Uplink {
         let mut idle: Vec<_> = self.connections.iter_mut().filter(|connection| connection.busy.is_none()).collect();
         let place = idle.iter().position(|connection| connection.target.as_ref() == Some(target)).unwrap_or(0);
         (place < idle.len()).then(|| idle.swap_remove(place))
-    }
-
-    fn target(&self, arn: &DeliveryStreamArn<'_>) -> EndpointUrl {
-        match &self.aws.endpoint_url {
-            Some(url) => url.clone(),
-            None => {
-                let variant = endpoint::Variant { fips: self.aws.use_fips, dual_stack: self.aws.use_dual_stack };
-                let host = endpoint::host(arn.partition, arn.region, variant);
-                EndpointUrl { host: host.as_str().to_owned(), port: HTTPS, tls: true }
-            }
-        }
     }
 
     /// Gives the request `number` the next chunk of its body.
@@ -281,21 +269,11 @@ impl Uplink {
     }
 }
 
-const HTTPS: u16 = 443;
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Send(error) => write!(f, "{}", chain(error)),
-            Self::Unreadable(Unreadable::Foreign { status }) => {
-                write!(
-                    f,
-                    "the answer (HTTP {status}) is not the service's; perhaps a proxy or a captive portal gave it"
-                )
-            }
-            Self::Unreadable(Unreadable::Count { sent, answered }) => {
-                write!(f, "the service answered for {answered} records, {sent} were sent")
-            }
+            Self::Unreadable(unreadable) => unreadable.fmt(f),
             Self::Refused { code, message } => write!(f, "{code}: {message}"),
         }
     }

@@ -3,6 +3,7 @@
 //! An answer that is not the service's own JSON, such as the page of a captive portal or of a
 //! proxy, says nothing about the records: it never makes one fail.
 
+use core::fmt;
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -57,6 +58,20 @@ pub enum Unreadable {
         /// Entries that came back.
         answered: usize,
     },
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign { status } => write!(
+                f,
+                "the answer (HTTP {status}) is not the service's; perhaps a proxy or a captive portal gave it"
+            ),
+            Self::Count { sent, answered } => {
+                write!(f, "the service answered for {answered} records, {sent} were sent")
+            }
+        }
+    }
 }
 
 /// One entry for each record, in the order of the request.

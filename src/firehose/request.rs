@@ -43,6 +43,15 @@ impl Call {
         if batch.single { Self::PutRecord } else { Self::PutRecordBatch }
     }
 
+    /// As IAM policies have it after `firehose:`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PutRecord => "PutRecord",
+            Self::PutRecordBatch => "PutRecordBatch",
+        }
+    }
+
     /// Value of the `X-Amz-Target` header.
     #[must_use]
     pub const fn target(self) -> &'static str {
@@ -50,6 +59,15 @@ impl Call {
             Self::PutRecord => "Firehose_20150804.PutRecord",
             Self::PutRecordBatch => "Firehose_20150804.PutRecordBatch",
         }
+    }
+}
+
+/// A body that has everything but records: the service refuses it for that, after it has judged the signature.
+#[must_use]
+pub fn without_records(call: Call, name: &str) -> String {
+    match call {
+        Call::PutRecord => [OPEN, name, RECORD, "{}", CLOSE].concat(),
+        Call::PutRecordBatch => [OPEN, name, RECORDS, CLOSE_RECORDS].concat(),
     }
 }
 

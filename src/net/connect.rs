@@ -17,6 +17,7 @@ use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpSocket, TcpStream},
+    sync::mpsc,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsConnector;
@@ -39,18 +40,51 @@ pub async fn connect(
     tls: Option<&Tls>,
     send_buffer: Option<u32>,
 ) -> Result<Stream, ConnectError> {
+    connect_watched(names, host, port, tls, send_buffer, None).await
+}
+
+/// How far an attempt has come.
+#[derive(Debug)]
+pub enum Reached {
+    /// The name has these addresses.
+    Addresses(Vec<SocketAddr>),
+    /// TCP stands to this one; `None`: to one that has gone again.
+    Peer(Option<SocketAddr>),
+}
+
+/// The same as [`connect`], for one who wants to see how far it comes. `watch` needs room for two.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_watched(
+    names: &Names,
+    host: &str,
+    port: u16,
+    tls: Option<&Tls>,
+    send_buffer: Option<u32>,
+    watch: Option<&mpsc::Sender<Reached>>,
+) -> Result<Stream, ConnectError> {
     let error = |(failure, address, cause)| ConnectError {
         host: host.into(),
         port,
         address,
         failure,
         ca_variable: tls.map_or("", Tls::ca_variable),
+        issuer: tls.filter(|_| failure == ConnectFailure::Tls(TlsFailure::UnknownIssuer)).and_then(Tls::stranger),
         cause,
     };
+    let tell = |reached: &dyn Fn() -> Reached| {
+        if let Some(watch) = watch {
+            // Without room nobody looks.
+            let _: Result<(), _> = watch.try_send(reached());
+        }
+    };
     let addresses = alternate_families(names.resolve(host, port).await.map_err(error)?.into_iter());
+    tell(&|| Reached::Addresses(addresses.clone()));
     let stream = connect_any(&addresses, send_buffer).await.map_err(error)?;
-    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
     let address = stream.peer_addr().ok();
+    tell(&|| Reached::Peer(address));
+    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
     handshake(host, stream, tls).await.map_err(|(failure, cause)| error((failure, address, cause)))
 }
 

@@ -19,13 +19,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::EndpointUrl;
+use crate::config::{Aws, EndpointUrl};
+use crate::firehose::endpoint;
 use crate::firehose::sign::Header;
 use crate::limits::{HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
-use crate::net::connect::{ConnectError, connect};
+use crate::net::connect::{ConnectError, Stream, connect};
 use crate::net::names::Names;
 use crate::net::tally::Tally;
 use crate::net::tls::Tls;
+use crate::relay::arn::DeliveryStreamArn;
 use body::ChunkBody;
 use watched::{Progress, Watched};
 
@@ -89,6 +91,21 @@ pub enum SendError {
     Closed,
 }
 
+/// Where requests for a delivery stream go: to the endpoint of the configuration, or to that of the region.
+#[must_use]
+pub fn endpoint(aws: &Aws, arn: &DeliveryStreamArn<'_>) -> EndpointUrl {
+    match &aws.endpoint_url {
+        Some(url) => url.clone(),
+        None => {
+            let variant = endpoint::Variant { fips: aws.use_fips, dual_stack: aws.use_dual_stack };
+            let host = endpoint::host(arn.partition, arn.region, variant);
+            EndpointUrl { host: host.as_str().to_owned(), port: HTTPS, tls: true }
+        }
+    }
+}
+
+const HTTPS: u16 = 443;
+
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -114,13 +131,37 @@ impl error::Error for SendError {
 /// Sends each of `requests` and says how it ended through `events`, which must have room for two events of each connection.
 /// Counts in `connected` each connection that stands. Ends when `requests` is closed.
 pub async fn serve(
+    requests: mpsc::Receiver<Request>,
+    events: mpsc::Sender<Event>,
+    names: Names,
+    tls: Tls,
+    connected: Tally,
+) {
+    serve_from(None, requests, events, names, tls, connected).await;
+}
+
+/// The same as [`serve`], beginning with a connection to `target` that stands already.
+pub async fn serve_over(
+    stream: Stream,
+    target: EndpointUrl,
+    requests: mpsc::Receiver<Request>,
+    events: mpsc::Sender<Event>,
+    names: Names,
+    tls: Tls,
+) {
+    // One that broke meanwhile is opened again for the first request.
+    let open = Open::over(stream, target).await.ok();
+    serve_from(open, requests, events, names, tls, Tally::default()).await;
+}
+
+async fn serve_from(
+    mut open: Option<Open>,
     mut requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
     names: Names,
     tls: Tls,
     connected: Tally,
 ) {
-    let mut open: Option<Open> = None;
     loop {
         let next = match &open {
             Some(_) => timeout(KEEP_ALIVE, requests.recv()).await,
@@ -242,6 +283,10 @@ impl Open {
         let stream = connect(names, &target.host, target.port, tls, Some(SERVICE_SEND_BUFFER))
             .await
             .map_err(SendError::Connect)?;
+        Self::over(stream, target).await
+    }
+
+    async fn over(stream: Stream, target: EndpointUrl) -> Result<Self, SendError> {
         let progress = Arc::new(Progress::default());
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
         let mut builder = http1::Builder::new();

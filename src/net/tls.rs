@@ -13,6 +13,7 @@
 //!
 //! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: [`Verifier`].
 
+mod issuer;
 mod verify;
 
 use core::{error, fmt};
@@ -37,7 +38,7 @@ use crate::{
     limits::net as limits,
     net::clock::Clock,
 };
-use verify::Verifier;
+use verify::{Stranger, Verifier};
 
 const ROOTS: [&[u8]; 5] = [
     include_bytes!("roots/amazon_root_ca_1.der"),
@@ -132,6 +133,13 @@ impl Tls {
     pub const fn ca_variable(&self) -> &'static str {
         self.ca_variable
     }
+
+    /// The CA that the last server named for which nobody vouches. Ask as soon as the handshake has failed: another one may
+    /// follow.
+    #[must_use]
+    pub fn stranger(&self) -> Option<String> {
+        self.trust.verifier.stranger.name()
+    }
 }
 
 fn built_in_roots() -> Result<RootCertStore, TlsError> {
@@ -160,7 +168,8 @@ fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> 
 impl Trust {
     fn new(roots: RootCertStore, clock: &Clock) -> Self {
         let algorithms = ring::default_provider().signature_verification_algorithms;
-        Self { verifier: Arc::new(Verifier { roots, algorithms }), clock: clock.clone() }
+        let verifier = Verifier { roots, algorithms, stranger: Stranger::default() };
+        Self { verifier: Arc::new(verifier), clock: clock.clone() }
     }
 
     fn builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {

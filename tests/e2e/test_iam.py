@@ -168,7 +168,7 @@ class CredentialFile:
 class ContainerEndpoint:
     """Gives out keys as ECS and Greengrass V2 do, to those who show the token."""
 
-    def __init__(self, keys, token):
+    def __init__(self, keys, token, end="2099-01-01T00:00:00Z"):
         self.token = token
         self.asked = 0
         self.refused = 0
@@ -177,7 +177,7 @@ class ContainerEndpoint:
                 "AccessKeyId": keys["AWS_ACCESS_KEY_ID"],
                 "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"],
                 "Token": "session",
-                "Expiration": "2099-01-01T00:00:00Z",
+                "Expiration": end,
             }
         ).encode()
         outer = self

@@ -1,5 +1,9 @@
 """The stand-in, judged by boto3: the other tests lean on it."""
 
+import contextlib
+import datetime
+import email.utils
+
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
@@ -54,6 +58,35 @@ def test_it_enforces_the_limits_of_the_service(standin, firehose, data):
     assert refusal(put, firehose, *data)["Code"] == "InvalidArgumentException"
     state = standin.state()
     assert (state["accepted"], state["refused_requests"]) == (0, 1)
+
+
+def test_a_request_without_records_is_refused_in_the_words_of_the_interface(standin, firehose):
+    lax = Config(parameter_validation=False)
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    lax = boto3.client("firehose", endpoint_url=standin.url, region_name="eu-west-1", config=lax, **keys)
+    for put_nothing in [
+        lambda: lax.put_record_batch(DeliveryStreamName="stream-name", Records=[]),
+        lambda: lax.put_record(DeliveryStreamName="stream-name", Record={}),
+    ]:
+        error = refusal(put_nothing)
+        assert error["Code"] == "ValidationException"
+        assert error["Message"].startswith("1 validation error detected: Value ")
+    assert standin.state()["accepted"] == 0
+
+
+@pytest.mark.parametrize("days", [0, -1, 1, 80, 400, 1500])
+def test_its_clock_is_what_date_says_and_judges_signatures(standin, firehose, days):
+    standin.set_faults(clock_ahead_s=days * 24 * 3600)
+    with pytest.raises(ClientError) if days else contextlib.nullcontext() as refused:
+        answer = put(firehose, b"x")
+    if days:
+        answer = refused.value.response
+        assert answer["Error"]["Code"] == "InvalidSignatureException"
+        assert ("not yet current" if days < 0 else "expired") in answer["Error"]["Message"]
+    date = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    assert date.strftime("%a") in answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+    expected = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+    assert abs(date - expected) < datetime.timedelta(seconds=30)
 
 
 def test_every_nth_record_fails_alone(standin, firehose):

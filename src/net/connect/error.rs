@@ -16,6 +16,8 @@ pub struct ConnectError {
     pub(super) failure: ConnectFailure,
     /// The variable that adds a CA for this peer.
     pub(super) ca_variable: &'static str,
+    /// Whom the peer's certificates name as the CA that is not trusted.
+    pub(super) issuer: Option<String>,
     pub(super) cause: Option<io::Error>,
 }
 
@@ -163,11 +165,13 @@ impl fmt::Display for ConnectError {
             write!(f, " ({})", address.ip())?;
         }
         match (self.failure, self.expiry()) {
-            (ConnectFailure::Tls(TlsFailure::UnknownIssuer), _) => write!(
-                f,
-                " shows a certificate that no trusted CA has signed: name the PEM file of its CA in {}",
-                self.ca_variable
-            ),
+            (failure @ ConnectFailure::Tls(TlsFailure::UnknownIssuer), _) => {
+                write!(f, " {failure}")?;
+                if let Some(issuer) = &self.issuer {
+                    write!(f, ", but {issuer:?}")?;
+                }
+                write!(f, ": name the PEM file of its CA in {}", self.ca_variable)
+            }
             // A clock that is ahead cannot be told from a certificate that has ended.
             (_, Some((end, today))) => write!(
                 f,

@@ -85,9 +85,10 @@ async fn a_server_can_be_named_by_its_address() {
 
 #[tokio::test]
 async fn an_unknown_issuer_names_the_variable_for_the_ca() {
-    let port = serve_tls(&Ca::new().issue(HOST, THIS_CENTURY), None).await;
+    let port = serve_tls(&Ca::named("Proxy CA").issue(HOST, THIS_CENTURY), None).await;
     let (failure, text) = tls_failure(port, &trusting(&Ca::new())).await;
     assert_eq!(failure, TlsFailure::UnknownIssuer);
+    assert!(text.contains("that no trusted CA has signed, but \"CN=Proxy CA\": "), "{text}");
     assert!(text.ends_with("name the PEM file of its CA in FIREHOSE_CONNECTOR_MQTT_CA"), "{text}");
     assert!(text.starts_with(&format!("localhost:{port} (127.0.0.1) shows a certificate")), "{text}");
 }
@@ -123,7 +124,9 @@ async fn a_server_without_the_key_of_its_certificate_is_refused() {
     let ca = Ca::new();
     let (shown, own) = (ca.issue(HOST, (2090, 2100)), ca.issue(HOST, (2090, 2100)));
     let port = serve_tls(&shown.with_key_of(own), None).await;
-    assert_eq!(tls_failure(port, &trusting(&ca)).await.0, TlsFailure::UnknownIssuer);
+    let (failure, text) = tls_failure(port, &trusting(&ca)).await;
+    assert_eq!(failure, TlsFailure::UnknownIssuer);
+    assert!(!text.contains("but"), "the CA is no stranger: {text}");
 }
 
 #[tokio::test]

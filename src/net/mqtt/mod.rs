@@ -10,11 +10,13 @@
 mod codec;
 mod error;
 mod in_flight;
+mod probe;
 mod session;
 #[cfg(test)]
 mod tests;
 
 pub use error::MqttError;
+pub use probe::Probe;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Client identifier: names the session.
     pub client_id: String,
+    /// The broker keeps the session while we are away; or else each connection begins and ends one.
+    pub lasting: bool,
     /// Login.
     pub username: Option<String>,
     /// Login.

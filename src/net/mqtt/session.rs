@@ -26,7 +26,7 @@ use crate::net::connect::{Stream, connect};
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
-const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
+pub(super) const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
 const _: () = assert!(FILTERS[1].len() == BINARY_TOPIC.len() + "/#".len());
 
 /// Packet id of the subscription; those of statuses are lower.
@@ -34,9 +34,9 @@ const SUBSCRIPTION_ID: u16 = u16::MAX;
 
 /// See the module.
 pub(super) struct Session {
-    framed: Framed<Stream, Packets>,
+    pub(super) framed: Framed<Stream, Packets>,
     /// What the broker said of itself.
-    qos: QoS,
+    pub(super) qos: QoS,
     receive_maximum: u16,
     status_bytes: usize,
     keep_alive: core::time::Duration,
@@ -64,19 +64,25 @@ impl Session {
         let stream = connect(&settings.names, &settings.host, settings.port, settings.tls.as_ref(), None)
             .await
             .map_err(MqttError::Connect)?;
-        let framed = Framed::with_capacity(stream, Packets::new(settings.packet_bytes), settings.read_bytes);
-        timeout(MQTT_CONNECT, Self::log_in(framed, settings)).await.map_err(|_| MqttError::Silent)?
+        let start = async {
+            let mut session = Self::log_in(stream, settings).await?;
+            session.subscribe(RetainForwardRule::OnNewSubscribe).await?;
+            Ok(session)
+        };
+        timeout(MQTT_CONNECT, start).await.map_err(|_| MqttError::Silent)?
     }
 
-    async fn log_in(mut framed: Framed<Stream, Packets>, settings: &Settings) -> Result<Self, MqttError> {
+    /// Logs in over a connection that stands.
+    pub(super) async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
+        let mut framed = Framed::with_capacity(stream, Packets::new(settings.packet_bytes), settings.read_bytes);
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
         properties.receive_maximum = Some(RECEIVE_MAXIMUM);
-        properties.session_expiry_interval = Some(seconds(SESSION_EXPIRY));
+        properties.session_expiry_interval = Some(if settings.lasting { seconds(SESSION_EXPIRY) } else { 0 });
         let connect = Connect {
             keep_alive: u16::try_from(MQTT_KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX),
             client_id: settings.client_id.clone(),
-            clean_start: false,
+            clean_start: !settings.lasting,
             properties: Some(properties),
         };
         let password = settings.password.as_ref().map(|password| password.expose().to_owned()).unwrap_or_default();
@@ -92,9 +98,7 @@ impl Session {
         if answer.code != ConnectReturnCode::Success {
             return Err(MqttError::Refused(answer.code));
         }
-        let mut session = Self::new(framed, &answer, settings);
-        session.subscribe().await?;
-        Ok(session)
+        Ok(Self::new(framed, &answer, settings))
     }
 
     fn new(mut framed: Framed<Stream, Packets>, answer: &ConnAck, settings: &Settings) -> Self {
@@ -122,10 +126,10 @@ impl Session {
 
     /// Also when the session was resumed: the subscription may be from an older connector. Retained publishes
     /// come with a new session only, so that none is relayed at each reconnect.
-    async fn subscribe(&mut self) -> Result<(), MqttError> {
+    pub(super) async fn subscribe(&mut self, retained: RetainForwardRule) -> Result<(), MqttError> {
         let filters = FILTERS.map(|path| {
             let mut filter = Filter::new(path, QoS::AtLeastOnce);
-            filter.retain_forward_rule = RetainForwardRule::OnNewSubscribe;
+            filter.retain_forward_rule = retained.clone();
             filter
         });
         let mut subscribe = Subscribe::new_many(filters, None);
@@ -297,7 +301,7 @@ impl Session {
         self.flush().await
     }
 
-    fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
+    pub(super) fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
         let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
         if self.qos != QoS::AtMostOnce {
             publish.pkid = id;
@@ -326,7 +330,7 @@ const TOO_LONG: PubAckReason = PubAckReason::QuotaExceeded;
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
 const _: () = assert!(COUNTERS_TOPIC.len() <= STATUS_TOPIC.len(), "counters fit where a status does");
 
-fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
+pub(super) fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
     for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
         if !matches!(reason, SubscribeReasonCode::Success(_)) {
             return Err(MqttError::SubscriptionRefused { filter, reason: *reason });

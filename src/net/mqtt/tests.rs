@@ -15,7 +15,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::*;
 use crate::limits::{MQTT_KEEP_ALIVE, RECEIVE_MAXIMUM, SESSION_EXPIRY};
-use broker::{GRANTED, STATUS_BYTES, Test, later, nothing};
+use crate::net::connect::connect;
+use broker::{GRANTED, STATUS_BYTES, Test, later, nothing, settings};
 
 #[tokio::test]
 async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
@@ -28,6 +29,39 @@ async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
     assert_eq!(properties.receive_maximum, Some(RECEIVE_MAXIMUM));
     assert_eq!(properties.session_expiry_interval.map(u64::from), Some(SESSION_EXPIRY.as_secs()));
     assert_eq!(login, Some(Login::new("user", "secret")));
+}
+
+#[tokio::test]
+async fn a_probe_begins_and_ends_a_session_of_its_own_and_takes_nothing() {
+    let test = Test::new().await;
+    test.task.abort();
+    let (host, port) = ("127.0.0.1", test.listener.local_addr().unwrap().port());
+    let settings = Settings { lasting: false, ..settings(host, port) };
+    let probe = async {
+        let stream = connect(&settings.names, host, port, None, None).await.unwrap();
+        let mut probe = Probe::log_in(stream, &settings).await.unwrap();
+        probe.subscribe().await.unwrap();
+        assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap(), PubAckReason::NotAuthorized);
+        probe.log_out().await;
+    };
+    let broker = async {
+        let (mut peer, connect, _) = test.connected().await;
+        assert!(connect.clean_start);
+        assert_eq!(connect.properties.unwrap().session_expiry_interval, Some(0));
+        peer.answer(ConnectReturnCode::Success, false, nothing()).await;
+        let subscribe = peer.subscribe().await;
+        assert!(subscribe.filters.iter().all(|filter| filter.retain_forward_rule == RetainForwardRule::Never));
+        peer.publish(0..=3).await;
+        peer.say(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes: vec![GRANTED; 2], properties: None }))
+            .await;
+        let status = peer.status().await;
+        assert!(!status.retain);
+        peer.say(Packet::PubAck(PubAck { pkid: status.pkid, reason: PubAckReason::NotAuthorized, properties: None }))
+            .await;
+        let Packet::Disconnect(bye) = peer.packet().await else { panic!("a publish was acknowledged") };
+        assert_eq!(bye.properties.unwrap().session_expiry_interval, Some(0));
+    };
+    tokio::join!(probe, broker);
 }
 
 #[tokio::test]
@@ -287,7 +321,7 @@ async fn a_refused_login_says_why_and_is_tried_seldom_when_only_a_person_can_men
 #[tokio::test(start_paused = true)]
 async fn without_a_network_the_broker_is_tried_at_least_every_second() {
     // The kernel refuses this address without asking any network.
-    let (mut broker, task) = broker(broker::settings("255.255.255.255", 1883));
+    let (mut broker, task) = broker(settings("255.255.255.255", 1883));
     tokio::spawn(task);
     let start = Instant::now();
     for _ in 0..100 {

@@ -1,5 +1,7 @@
 //! Judging the dates of a server's certificate when the clock may be behind.
 
+use std::sync::Arc;
+
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
@@ -11,6 +13,9 @@ use rustls::{
     server::ParsedCertificate,
 };
 
+use tokio::sync::watch;
+
+use super::issuer::issuer;
 use crate::limits::{RELEASED, net::TLS_CHAIN};
 
 /// What rustls does by itself, but for the beginning of certificates.
@@ -27,6 +32,17 @@ use crate::limits::{RELEASED, net::TLS_CHAIN};
 pub(super) struct Verifier {
     pub(super) roots: RootCertStore,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) stranger: Stranger,
+}
+
+/// Who stands at the end of the last chain for which nobody vouches: rustls' error does not say. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stranger(Arc<watch::Sender<Option<String>>>);
+
+impl Stranger {
+    pub(super) fn name(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -50,6 +66,12 @@ impl ServerCertVerifier for Verifier {
             };
             result = verify(not_before);
         }
+        let is_strange = matches!(
+            result,
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
+        );
+        let last = intermediates.last().unwrap_or(end_entity);
+        self.stranger.0.send_replace(if is_strange { issuer(last) } else { None });
         result?;
         verify_server_name(&certificate, server_name)?;
         Ok(ServerCertVerified::assertion())

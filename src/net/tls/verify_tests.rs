@@ -11,7 +11,7 @@ const HOST: &str = "localhost";
 /// By a clock in the middle of `year`.
 fn judge(year: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
-    let verifier = Verifier { roots: ca.roots(), algorithms };
+    let verifier = Verifier { roots: ca.roots(), algorithms, stranger: Stranger::default() };
     let between: Vec<_> = between.iter().map(|ca| ca.der()).collect();
     let day = OffsetDateTime::new_utc(Date::from_calendar_date(year, Month::July, 1).unwrap(), Time::MIDNIGHT);
     let now = UnixTime::since_unix_epoch(core::time::Duration::from_secs(day.unix_timestamp().try_into().unwrap()));

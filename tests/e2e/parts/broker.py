@@ -65,10 +65,12 @@ class Mosquitto:
 
 
 class RefusingBroker:
-    """Refuses every client the way it is told to: by protocol version, or at SUBSCRIBE."""
+    """Refuses every client the way it is told to: by protocol version, at SUBSCRIBE, at PUBLISH, or by every client id but
+    the one that is `known`."""
 
-    def __init__(self, refuse):
+    def __init__(self, refuse, known=""):
         self.refuse = refuse
+        self.known = known.encode()
         self.refusals = 0
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -95,21 +97,41 @@ class RefusingBroker:
                         client.sendall(bytes([0x20, 2, 0, 1]))
                         self.refusals += 1
                         return
+                    if kind == 1 and self.refuse == "client id" and self.known != self._client_id(body):
+                        # "Not authorized", as AWS IoT Core says when a policy does not allow the id.
+                        client.sendall(bytes([0x20, 3, 0, 0x87, 0]))
+                        self.refusals += 1
+                        return
                     if kind == 1:
                         client.sendall(bytes([0x20, 3, 0, 0, 0]))
+                    elif kind == 3 and self.refuse == "publish":
+                        # DISCONNECT, "not authorized".
+                        client.sendall(bytes([0xE0, 1, 0x87]))
+                        self.refusals += 1
+                        return
+                    elif kind == 3:
+                        topic = int.from_bytes(body[:2], "big")
+                        client.sendall(bytes([0x40, 2]) + body[2 + topic :][:2])
                     elif kind == 8:
-                        # One reason code, "not authorized", for each filter: those follow id and properties.
+                        # A reason code for each filter, "QoS 1" or "not authorized": those follow id and properties.
+                        code = 0x87 if self.refuse == "subscription" else 1
                         filters = body[2 + 1 + body[2] :]
                         count = 0
                         while filters:
                             filters = filters[2 + int.from_bytes(filters[:2], "big") + 1 :]
                             count += 1
-                        client.sendall(bytes([0x90, 3 + count]) + body[:2] + bytes([0]) + bytes([0x87] * count))
-                        self.refusals += 1
+                        client.sendall(bytes([0x90, 3 + count]) + body[:2] + bytes([0]) + bytes([code] * count))
+                        self.refusals += code >= 0x80
                     elif kind == 12:
                         client.sendall(bytes([0xD0, 0]))
             except OSError:
                 return
+
+    @staticmethod
+    def _client_id(connect):
+        """It follows protocol name, version, flags, keep-alive, and properties (less than 128 bytes)."""
+        rest = connect[11 + connect[10] :]
+        return rest[2 : 2 + int.from_bytes(rest[:2], "big")]
 
     @staticmethod
     def _read(client):

@@ -25,12 +25,11 @@ class Authority:
         builder = self._builder(self.subject, self.key).add_extension(authority, critical=True)
         self.file = self._write("ca.pem", _pem(builder.sign(self.key, hashes.SHA256())))
 
-    def issue(self, name):
-        """A certificate and its key, as PEM files."""
+    def issue(self, name, hosts=("localhost", "127.0.0.1", "10.0.2.2"), left=YEAR):
+        """A certificate for these hosts, good for the time left, and its key, as PEM files."""
         key = ec.generate_private_key(ec.SECP256R1())
-        addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ["127.0.0.1", "10.0.2.2"]]
-        hosts = x509.SubjectAlternativeName([x509.DNSName("localhost"), *addresses])
-        builder = self._builder(_subject(name), key).add_extension(hosts, critical=False)
+        hosts = x509.SubjectAlternativeName([_host(host) for host in hosts])
+        builder = self._builder(_subject(name), key, left).add_extension(hosts, critical=False)
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -39,7 +38,7 @@ class Authority:
             certificate=self._write(f"{name}.pem", certificate), key=self._write(f"{name}.key", secret)
         )
 
-    def _builder(self, subject, key):
+    def _builder(self, subject, key, left=YEAR):
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
@@ -48,13 +47,20 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - self.age)
-            .not_valid_after(now + YEAR)
+            .not_valid_after(now + left)
         )
 
     def _write(self, name, content):
         file = self.folder / name
         file.write_bytes(content)
         return str(file)
+
+
+def _host(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _subject(name):

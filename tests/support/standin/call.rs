@@ -56,7 +56,7 @@ struct PutRecordBatch<'a> {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Record<'a> {
     #[serde(borrow)]
-    data: Cow<'a, str>,
+    data: Option<Cow<'a, str>>,
 }
 
 /// Reads one request.
@@ -65,7 +65,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refusal> {
     if header(CONTENT_TYPE.as_str()) != "application/x-amz-json-1.1" {
         return refuse("UnknownOperationException", "content-type is not application/x-amz-json-1.1");
     }
-    let access_key_id = signer(header("authorization"), header("x-amz-date"))?;
+    let access_key_id = signer(headers)?;
     if body.len() > BODY_MAX {
         return refuse("InvalidArgumentException", "Records size exceeds 4 MB limit");
     }
@@ -84,15 +84,27 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refusal> {
     if stream.is_empty() || stream.len() > NAME_MAX || !stream.bytes().all(name_is_valid) {
         return refuse("InvalidArgumentException", format!("deliveryStreamName {stream:?} is not valid"));
     }
-    if records.is_empty() || records.len() > RECORDS_MAX {
+    // What the interface's own description forbids has a sentence of its own.
+    if records.is_empty() {
+        return invalid("'[]' at 'records'", "have length greater than or equal to 1");
+    }
+    if records.len() > RECORDS_MAX {
         return refuse("InvalidArgumentException", format!("{} records: 1 to 500 are allowed", records.len()));
     }
     let records = records.iter().map(decode).collect::<Result<_, _>>()?;
     Ok(Call { access_key_id, stream: stream.into_owned(), records, batch })
 }
 
+fn invalid<T>(value: &str, rule: &str) -> Result<T, Refusal> {
+    let message =
+        format!("1 validation error detected: Value {value} failed to satisfy constraint: Member must {rule}");
+    refuse("ValidationException", message)
+}
+
 /// The parts of a signature must be there and fit each other; whether it is right is for others to judge.
-fn signer(authorization: &str, date: &str) -> Result<String, Refusal> {
+pub(super) fn signer(headers: &HeaderMap) -> Result<String, Refusal> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (authorization, date) = (header("authorization"), header("x-amz-date"));
     let Some(rest) = authorization.strip_prefix("AWS4-HMAC-SHA256 ") else {
         return refuse("MissingAuthenticationTokenException", "Missing Authentication Token");
     };
@@ -109,7 +121,8 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
 }
 
 fn decode(record: &Record<'_>) -> Result<Vec<u8>, Refusal> {
-    match BASE64_STANDARD.decode(record.data.as_bytes()) {
+    let Some(data) = &record.data else { return invalid("null at 'record.data'", "not be null") };
+    match BASE64_STANDARD.decode(data.as_bytes()) {
         Ok(data) if data.len() > DATA_MAX => {
             refuse("InvalidArgumentException", format!("Data of {} bytes: at most {DATA_MAX} are allowed", data.len()))
         }

@@ -22,6 +22,9 @@ pub(crate) struct Faults {
     pub(crate) keys: BTreeMap<String, CallError>,
     /// Milliseconds before each answer.
     pub(crate) latency_ms: u64,
+    /// Seconds that the service's clock is ahead of this machine's. Then it refuses signatures of another time, as it
+    /// always does in truth.
+    pub(crate) clock_ahead_s: i64,
     /// Connections are refused, and open ones cut.
     pub(crate) down: bool,
 }

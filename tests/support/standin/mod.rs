@@ -12,6 +12,7 @@
 
 mod account;
 mod call;
+mod clock;
 mod faults;
 mod serve;
 

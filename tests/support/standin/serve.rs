@@ -3,7 +3,10 @@
 use std::{cell::RefCell, fmt, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, DATE},
+};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -11,8 +14,9 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::Notify};
 
 use super::{
-    account::Account,
+    account::{Account, Figures},
     call::{self, BODY_MAX, Call, Refusal},
+    clock,
     faults::{Faults, RequestFault},
 };
 
@@ -86,12 +90,34 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Reply, Cu
         }
         (&Method::POST, "/") => {
             shared.account.borrow_mut().figures.requests += 1;
-            match call::read(&head.headers, &body) {
-                Ok(call) => put(call, shared).await,
-                Err(refusal) => Ok(refused(&refusal, shared)),
+            let now = clock::now(shared.faults.borrow().clock_ahead_s);
+            let mut reply = call(&head.headers, &body, now, shared).await?;
+            if let Ok(date) = clock::http_date(now).parse() {
+                reply.headers_mut().insert(DATE, date);
             }
+            Ok(reply)
         }
         _ => Ok(reply(StatusCode::NOT_FOUND, "text/plain", "no such page\n")),
+    }
+}
+
+/// The service's order: the signature's time, its key, the rules of the interface, the delivery stream.
+async fn call(headers: &HeaderMap, body: &[u8], now: i64, shared: &Shared) -> Result<Reply, Cut> {
+    let signed = headers.get("x-amz-date").and_then(|date| date.to_str().ok()).unwrap_or_default();
+    let is_off = shared.faults.borrow().clock_ahead_s != 0;
+    let judged = if is_off { clock::judge(signed, now) } else { Ok(()) };
+    match judged.and_then(|()| call::read(headers, body)) {
+        Ok(call) => put(call, shared).await,
+        Err(refusal) => {
+            let faults = shared.faults.borrow().clone();
+            let error = call::signer(headers).ok().and_then(|key| faults.keys.get(&key));
+            let fault = fault(&faults, &mut shared.account.borrow_mut().figures, error.is_some());
+            match (error, fault) {
+                (Some(error), _) => Ok(error_reply(error.status, &error.code, &error.message)),
+                (None, Some(fault)) => faulty(fault, 0).await,
+                (None, None) => Ok(refused(&refusal, shared)),
+            }
+        }
     }
 }
 
@@ -122,9 +148,7 @@ async fn put(call: Call, shared: &Shared) -> Result<Reply, Cut> {
         figures.received += records;
         figures.single_requests += u64::from(!call.batch);
         figures.largest_batch = figures.largest_batch.max(call.records.len());
-        let nth = figures.requests.checked_rem(faults.every_request) == Some(0);
-        figures.faulted_requests += u64::from(nth || error.is_some());
-        nth.then(|| faults.request_fault.pick(figures.faulted_requests))
+        fault(&faults, figures, error.is_some())
     };
     if faults.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(faults.latency_ms)).await;
@@ -143,9 +167,16 @@ async fn put(call: Call, shared: &Shared) -> Result<Reply, Cut> {
         }
         Some(fault) => {
             shared.account.borrow_mut().figures.dropped += records;
-            faulty(fault, &call).await
+            faulty(fault, call.records.len()).await
         }
     }
+}
+
+/// What is wrong with the request that has just come, if it is its turn.
+fn fault(faults: &Faults, figures: &mut Figures, has_error: bool) -> Option<RequestFault> {
+    let nth = figures.requests.checked_rem(faults.every_request) == Some(0);
+    figures.faulted_requests += u64::from(nth || has_error);
+    nth.then(|| faults.request_fault.pick(figures.faulted_requests))
 }
 
 /// Accepts the records, but for those whose turn it is to fail.
@@ -183,7 +214,7 @@ fn stored(call: Call, faults: &Faults, shared: &Shared) -> Reply {
     }
 }
 
-async fn faulty(fault: RequestFault, call: &Call) -> Result<Reply, Cut> {
+async fn faulty(fault: RequestFault, records: usize) -> Result<Reply, Cut> {
     let portal = "<html><head><title>Sign in</title></head><body>Welcome to the network.</body></html>";
     let gateway = "<html><body><h1>502 Bad Gateway</h1></body></html>";
     Ok(match fault {
@@ -194,7 +225,7 @@ async fn faulty(fault: RequestFault, call: &Call) -> Result<Reply, Cut> {
         RequestFault::Cut | RequestFault::CutStored => return Err(Cut),
         RequestFault::Portal => reply(StatusCode::OK, "text/html", portal),
         RequestFault::WrongLength => {
-            let responses = vec![json!({"RecordId": "one too few"}); call.records.len() - 1];
+            let responses = vec![json!({"RecordId": "one too few"}); records.saturating_sub(1)];
             amz_reply(200, &json!({"FailedPutCount": 0, "RequestResponses": responses}))
         }
         RequestFault::Huge => {

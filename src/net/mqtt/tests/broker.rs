@@ -35,6 +35,7 @@ pub(super) fn settings(host: &str, port: u16) -> Settings {
         names: Names::default(),
         tls: None,
         client_id: "gateway".to_owned(),
+        lasting: true,
         username: Some("user".to_owned()),
         password: Some(Secret::new("secret".to_owned())),
         packet_bytes: PACKET_BYTES,

@@ -1,0 +1,108 @@
+//! The broker's side: connection, login, and what the client may do there.
+
+use bytes::Bytes;
+use rumqttc::v5::mqttbytes::v5::PubAckReason;
+use tokio::time::timeout_at;
+
+use super::Subject;
+use super::connection::Way;
+use super::report::{Report, Step};
+use crate::cli::Online;
+use crate::net::chain;
+use crate::net::mqtt::{MqttError, Probe, Settings};
+use crate::net::names::Names;
+use crate::relay::message::STATUS_TOPIC;
+
+/// All that concerns the broker, a line each.
+pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
+    let Subject { config, plan, broker_tls, .. } = subject;
+    let mqtt = &config.mqtt;
+    let names = Names::default();
+    let way = Way {
+        steps: [Step::BrokerDns, Step::BrokerTcp, Step::BrokerTls],
+        host: &mqtt.host,
+        port: mqtt.port,
+        tls: broker_tls.as_ref(),
+        send_buffer: None,
+        advice: ["see FIREHOSE_CONNECTOR_MQTT_URL", ""],
+    };
+    let Some(stream) = way.go(&names, report).await else {
+        return report.skip_to(Step::Credentials, "no connection with the broker");
+    };
+    // The connector may be running: its session is not for us to end.
+    let client_id = online.client_id.clone().unwrap_or_else(|| id_of_our_own(&mqtt.client_id));
+    let settings = Settings {
+        host: mqtt.host.clone(),
+        port: mqtt.port,
+        names,
+        tls: None,
+        lasting: client_id == mqtt.client_id,
+        client_id,
+        username: mqtt.username.clone(),
+        password: mqtt.password.clone(),
+        packet_bytes: plan.packet,
+        read_bytes: plan.read,
+        status_bytes: plan.status,
+    };
+    let id = &settings.client_id;
+    let login = timeout_at(report.limit(), Probe::log_in(stream, &settings)).await;
+    let mut probe = match login.unwrap_or(Err(MqttError::Silent)) {
+        Ok(probe) => probe,
+        Err(error) => {
+            let advice = (!settings.lasting).then(|| {
+                format!(
+                    "if only the client id {:?} may log in: stop the connector, and add --client-id {}",
+                    mqtt.client_id, mqtt.client_id
+                )
+            });
+            report.fail(Step::BrokerLogin, chain(&error), advice);
+            return report.skip_to(Step::Credentials, "no login at the broker");
+        }
+    };
+    let qos = if probe.is_acknowledged() { 1 } else { 0 };
+    report.ok(Step::BrokerLogin, format!("MQTT 5, client id {id:?}, QoS {qos}"));
+
+    let subscribed = timeout_at(report.limit(), probe.subscribe()).await.unwrap_or(Err(MqttError::Silent));
+    match subscribed {
+        Ok(()) => report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", ")),
+        Err(error) => {
+            let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
+            report.fail(Step::BrokerSubscribe, chain(&error), Some(advice));
+            if !matches!(error, MqttError::SubscriptionRefused { .. }) {
+                return report.skip_to(Step::Credentials, "the broker has ended the session");
+            }
+        }
+    }
+    if probe.is_acknowledged() {
+        publish(&mut probe, config.connector.version, report).await;
+    } else {
+        report.skip(Step::BrokerPublish, "with QoS 0 the broker does not answer");
+    }
+    // Nothing depends on it.
+    let _: Result<(), _> = timeout_at(report.limit(), probe.log_out()).await;
+}
+
+async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
+    let status = Bytes::from_static(empty_status(version));
+    let published = timeout_at(report.limit(), probe.publish_status(status)).await;
+    let found = match published.unwrap_or(Err(MqttError::Silent)) {
+        Ok(PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => {
+            return report.ok(Step::BrokerPublish, STATUS_TOPIC);
+        }
+        Ok(reason) => format!("the broker does not take statuses ({reason:?})"),
+        Err(error) => chain(&error),
+    };
+    report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));
+}
+
+/// One that no connector has.
+fn id_of_our_own(id: &str) -> String {
+    const END: &str = "-check";
+    let most = usize::from(u16::MAX) - END.len();
+    format!("{}{END}", &id[..id.floor_char_boundary(most)])
+}
+
+/// A status of nothing, which an application finds nothing in. In version 1 a message is for one record.
+const fn empty_status(version: u8) -> &'static [u8] {
+    if version == 1 { br#"{"response": {"status": "check"}, "id": ""}"# } else { br#"{"response": []}"# }
+}

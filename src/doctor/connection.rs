@@ -1,0 +1,95 @@
+//! From a name to a connection on which the protocol can begin, a line for each part.
+
+use core::pin::pin;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tokio_rustls::client::TlsStream;
+
+use super::report::{Report, Step};
+use crate::net::chain;
+use crate::net::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
+use crate::net::names::Names;
+use crate::net::tls::Tls;
+
+/// Where to, and which steps it takes.
+pub(super) struct Way<'a> {
+    /// DNS, TCP, TLS.
+    pub(super) steps: [Step; 3],
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) tls: Option<&'a Tls>,
+    pub(super) send_buffer: Option<u32>,
+    /// What to do about a name that does not exist, and about a CA that is not known.
+    pub(super) advice: [&'a str; 2],
+}
+
+impl Way<'_> {
+    /// Connects. `None`: a step has failed, and those behind it are skipped.
+    pub(super) async fn go(self, names: &Names, report: &mut Report<'_>) -> Option<Stream> {
+        const PARTS: [connect::Step; 3] = [connect::Step::Resolve, connect::Step::Connect, connect::Step::TlsHandshake];
+        let Self { steps, host, port, tls, send_buffer, .. } = self;
+        let (tell, mut told) = mpsc::channel(2);
+        let mut attempt = pin!(connect_watched(names, host, port, tls, send_buffer, Some(&tell)));
+        let mut at = 0;
+        let result = loop {
+            tokio::select! {
+                result = &mut attempt => break result.map_err(|error| (error.kind(), chain(&error))),
+                Some(reached) = told.recv() => self.reached(reached, &mut at, report),
+                () = sleep_until(report.limit()) => {
+                    let failure = ConnectFailure::TimedOut(PARTS[at]);
+                    break Err((failure, format!("{host}:{port} {failure}")));
+                }
+            }
+        };
+        while let Ok(reached) = told.try_recv() {
+            self.reached(reached, &mut at, report);
+        }
+        match result {
+            Ok(stream) => {
+                match &stream {
+                    Stream::Plain(_) => report.skip(steps[2], "not asked for by the URL"),
+                    Stream::Tls(stream) => report.ok(steps[2], spoken(stream, host)),
+                }
+                Some(stream)
+            }
+            Err((failure, found)) => {
+                let [name, ca] = self.advice;
+                let advice = match failure {
+                    ConnectFailure::NoSuchName | ConnectFailure::NameNotResolved => name,
+                    ConnectFailure::Tls(TlsFailure::UnknownIssuer) => ca,
+                    _ => "",
+                };
+                report.fail(steps[at], found, Some(advice).filter(|advice| !advice.is_empty()).map(str::to_owned));
+                let why = ["no address", "no TCP connection", ""][at];
+                steps[at + 1..].iter().for_each(|step| report.skip(*step, why));
+                None
+            }
+        }
+    }
+
+    fn reached(&self, reached: Reached, at: &mut usize, report: &mut Report<'_>) {
+        let Self { host, port, .. } = self;
+        let found = match reached {
+            Reached::Addresses(all) => match &all[..] {
+                [only] if only.ip().to_string() == **host => "an address needs no lookup".to_owned(),
+                all => {
+                    let all: Vec<_> = all.iter().map(|address| address.ip().to_string()).collect();
+                    format!("{host} has {}", all.join(", "))
+                }
+            },
+            Reached::Peer(Some(address)) => format!("{address} accepts connections"),
+            Reached::Peer(None) => format!("{host}:{port} accepts connections"),
+        };
+        report.ok(self.steps[*at], found);
+        *at = (*at + 1).min(self.steps.len() - 1);
+    }
+}
+
+fn spoken(stream: &TlsStream<tokio::net::TcpStream>, host: &str) -> String {
+    let version = match stream.get_ref().1.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS 1.2",
+    };
+    format!("{version}, the certificate is for {host}, by a trusted CA")
+}

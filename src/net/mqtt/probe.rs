@@ -1,0 +1,93 @@
+//! What the broker lets this client do, found out without taking part: nothing is relayed, nothing acknowledged.
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    Disconnect, DisconnectProperties, DisconnectReasonCode, Packet, PubAckReason, RetainForwardRule,
+};
+
+use super::session::{FILTERS, Session, check_granted};
+use super::{MqttError, Settings};
+use crate::net::connect::Stream;
+
+/// A session for the asking.
+pub struct Probe(Session);
+
+impl core::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Probe")
+    }
+}
+
+/// Of the status that is published to see whether it may be.
+const STATUS_ID: u16 = 1;
+
+impl Probe {
+    /// The topic filters that [`Probe::subscribe`] asks for.
+    pub const FILTERS: [&str; 2] = FILTERS;
+
+    /// Logs in over `stream`. Host, port, names and TLS of `settings` are not looked at.
+    ///
+    /// # Errors
+    /// The broker refuses, or is none.
+    pub async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
+        Session::log_in(stream, settings).await.map(Self)
+    }
+
+    /// Whether the broker acknowledges publishes, and so answers [`Probe::publish_status`].
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.0.qos == QoS::AtLeastOnce
+    }
+
+    /// Subscribes as the connector does, but for retained publishes.
+    ///
+    /// # Errors
+    /// The broker refuses a filter, or ends the session.
+    pub async fn subscribe(&mut self) -> Result<(), MqttError> {
+        self.0.subscribe(RetainForwardRule::Never).await?;
+        match self.answer().await? {
+            Packet::SubAck(answer) => check_granted(&answer),
+            _ => Err(MqttError::Unexpected),
+        }
+    }
+
+    /// Publishes `status` and waits for what the broker thinks of it.
+    ///
+    /// # Errors
+    /// The broker ends the session.
+    pub async fn publish_status(&mut self, status: Bytes) -> Result<PubAckReason, MqttError> {
+        let publish = self.0.status(STATUS_ID, status, false);
+        self.0.framed.send(publish).await?;
+        match self.answer().await? {
+            Packet::PubAck(ack) if ack.pkid == STATUS_ID => Ok(ack.reason),
+            _ => Err(MqttError::Unexpected),
+        }
+    }
+
+    /// The next packet that is no publish.
+    async fn answer(&mut self) -> Result<Packet, MqttError> {
+        loop {
+            match self.0.framed.next().await.ok_or(MqttError::Closed(None))?? {
+                Packet::Publish(_) => {}
+                Packet::Disconnect(bye) => return Err(MqttError::Disconnected(bye.reason_code)),
+                packet => return Ok(packet),
+            }
+        }
+    }
+
+    /// Says farewell, if the broker still listens. A session that was there before stays, a new one ends.
+    pub async fn log_out(mut self) {
+        let mut bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
+        if !self.0.resumed {
+            bye.properties = Some(DisconnectProperties {
+                session_expiry_interval: Some(0),
+                reason_string: None,
+                user_properties: Vec::new(),
+                server_reference: None,
+            });
+        }
+        let _: Result<(), MqttError> = self.0.framed.send(Packet::Disconnect(bye)).await;
+    }
+}
