@@ -189,6 +189,10 @@ pub mod net {
     pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
     /// All addresses of a name together, seconds.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+    /// From asking a proxy for a connection to its answer, seconds: it looks the name up and connects.
+    pub const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Bytes of a proxy's answer.
+    pub const PROXY_HEAD: usize = 8 * 1024;
     /// TLS handshake, seconds: four round trips with about 6 KiB, on links that carry 1 KiB a second.
     pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
     /// Addresses of one name that are considered, the rest is ignored. AWS endpoints answer with up to 8 per family.

@@ -9,6 +9,7 @@ use core::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::config::{Config, Proxy};
 use crate::limits::{
     ARENA_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN,
     PUBLISHES_BYTES, REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN, memory as limits,
@@ -43,6 +44,28 @@ pub struct Plan {
     pub chunk: usize,
 }
 
+/// Whether TLS with a peer runs inside TLS with a proxy: then each connection holds the state of both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tunnels {
+    /// On the way to the service.
+    pub service: bool,
+    /// On the way to the broker.
+    pub broker: bool,
+}
+
+impl Tunnels {
+    /// Those of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let is_over_tls = |proxy: &Option<Proxy>| proxy.as_ref().is_some_and(|proxy| proxy.endpoint.tls);
+        Self { service: is_over_tls(&config.aws.proxy), broker: is_over_tls(&config.mqtt.proxy) }
+    }
+
+    const fn bytes(is_there: bool) -> usize {
+        if is_there { limits::TLS } else { 0 }
+    }
+}
+
 /// `MemorySize` is too small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooSmall {
@@ -67,8 +90,8 @@ impl Plan {
     ///
     /// # Errors
     /// Less than one connection, the smallest packets and [`ARENA_BYTES`] of arena need.
-    pub fn new(total: usize, program: usize) -> Result<Self, TooSmall> {
-        let least = least(program);
+    pub fn new(total: usize, program: usize, tunnels: Tunnels) -> Result<Self, TooSmall> {
+        let least = least(program, tunnels);
         let Some(extra) = total.checked_sub(least) else {
             return Err(TooSmall { given: total / KIB, least: least.div_ceil(KIB) });
         };
@@ -76,9 +99,9 @@ impl Plan {
         let packet = (PACKET_BYTES_MIN + extra / limits::PACKET_SHARE).min(PACKET_BYTES_MAX);
         let read = packet.min(PUBLISHES_BYTES);
         let chunk = (CHUNK_BYTES_MIN + extra / limits::CHUNK_SHARE).min(CHUNK_BYTES);
-        let service = connections * connection(chunk);
+        let service = connections * (connection(chunk) + Tunnels::bytes(tunnels.service));
         let status = (STATUS_BYTES_MIN + extra / limits::STATUS_SHARE).min(STATUS_BYTES);
-        let broker = broker(packet, read, status);
+        let broker = broker(packet, read, status) + Tunnels::bytes(tunnels.broker);
         let arena = total - program - RUNTIME - service - broker;
         Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read, status, chunk })
     }
@@ -129,9 +152,11 @@ const fn broker(packet: usize, read: usize, status: usize) -> usize {
 }
 
 /// The least total for which [`Plan::new`] succeeds.
-const fn least(program: usize) -> usize {
+const fn least(program: usize, tunnels: Tunnels) -> usize {
     program
         + RUNTIME
+        + Tunnels::bytes(tunnels.service)
+        + Tunnels::bytes(tunnels.broker)
         + connection(CHUNK_BYTES_MIN)
         + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN, STATUS_BYTES_MIN)
         + ARENA_BYTES
@@ -186,28 +211,39 @@ mod tests {
     use super::*;
 
     const PROGRAM: usize = 3 * 1024 * KIB;
+    const NONE: Tunnels = Tunnels { service: false, broker: false };
 
     #[test]
     fn the_parts_add_up_to_the_whole() {
         for kib in [8192, 65535, 262_144, 4_000_000] {
-            let plan = Plan::new(kib * KIB, PROGRAM).unwrap();
+            let plan = Plan::new(kib * KIB, PROGRAM, NONE).unwrap();
             assert_eq!(plan.program + plan.runtime + plan.service + plan.broker + plan.arena, kib * KIB);
         }
     }
 
     #[test]
     fn too_small_a_size_is_answered_with_the_least_that_works() {
-        let TooSmall { least, .. } = Plan::new(1000 * KIB, PROGRAM).unwrap_err();
-        assert!(Plan::new(least * KIB, PROGRAM).is_ok());
-        assert_eq!(Plan::new((least - 1) * KIB, PROGRAM), Err(TooSmall { given: least - 1, least }));
+        let TooSmall { least, .. } = Plan::new(1000 * KIB, PROGRAM, NONE).unwrap_err();
+        assert!(Plan::new(least * KIB, PROGRAM, NONE).is_ok());
+        assert_eq!(Plan::new((least - 1) * KIB, PROGRAM, NONE), Err(TooSmall { given: least - 1, least }));
     }
 
     #[test]
     fn more_memory_never_means_a_smaller_arena_or_packet() {
-        let least = least(PROGRAM);
-        let plans: Vec<_> = (0..2000).map(|step| Plan::new(least + step * 64 * KIB, PROGRAM).unwrap()).collect();
+        let least = least(PROGRAM, NONE);
+        let plans: Vec<_> = (0..2000).map(|step| Plan::new(least + step * 64 * KIB, PROGRAM, NONE).unwrap()).collect();
         assert!(plans.is_sorted_by_key(|plan| plan.packet));
         assert!(plans.iter().all(|plan| plan.arena >= ARENA_BYTES));
+    }
+
+    #[test]
+    fn tls_with_a_proxy_is_paid_for_by_each_connection() {
+        // So much that nothing else depends on what is left.
+        let plan = |tunnels| Plan::new(262_144 * KIB, PROGRAM, tunnels).unwrap();
+        let (without, with) = (plan(NONE), plan(Tunnels { service: true, broker: true }));
+        assert_eq!(with.service - without.service, without.connections * limits::TLS);
+        assert_eq!(with.broker - without.broker, limits::TLS);
+        assert_eq!(without.arena - with.arena, (without.connections + 1) * limits::TLS);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use firehose_connector::config::CredentialSettings;
 use firehose_connector::firehose::request::{Encoder, body_len};
 use firehose_connector::limits::{CHUNK_BYTES, credentials::MAX_PROFILE_FILE, memory::CREDENTIALS};
-use firehose_connector::net::{clock::Clock, credentials::Provider, names::Names, tls::Tls};
+use firehose_connector::net::{clock::Clock, credentials::Provider, route::Route, tls::Tls};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
@@ -200,7 +200,7 @@ fn reading_credentials_stays_within_the_memory_plan() {
         config_file: Some(config_file),
         ..CredentialSettings::default()
     };
-    let provider = Provider::new(settings, Names::default(), Tls::for_service(None, &Clock::default()).unwrap());
+    let provider = Provider::new(settings, Route::default(), Tls::for_service(None, &Clock::default()).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let before = BYTES.get();
     let fetched = runtime.block_on(provider.fetch()).unwrap();

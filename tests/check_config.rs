@@ -7,9 +7,18 @@ use std::process::{Command, Output};
 
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream-name";
 
-/// Runs the binary with nothing but `environment`.
+/// Runs the binary with nothing but `environment`, under the emulator that `FIREHOSE_CONNECTOR_RUNNER` names, if any: a test
+/// that is itself emulated cannot count on the kernel to know what to do with its binary.
 fn connector(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_firehose-connector"));
+    let binary = env!("CARGO_BIN_EXE_firehose-connector");
+    let mut command = match std::env::var("FIREHOSE_CONNECTOR_RUNNER") {
+        Ok(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(binary);
+            command
+        }
+        Err(_) => Command::new(binary),
+    };
     command.args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap()
 }
 

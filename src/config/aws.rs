@@ -4,6 +4,7 @@ use super::{
     credentials,
     environment::Environment,
     problem::{Problem, Problems},
+    proxy,
     settings::flag,
     types::{Aws, EndpointUrl},
     url::{Url, may_hold_a_password},
@@ -15,6 +16,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
         endpoint_url: endpoint_url(environment, problems),
         use_fips: flag(environment, "AWS_USE_FIPS_ENDPOINT", ["false", "true"], problems),
         use_dual_stack: flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", ["false", "true"], problems),
+        proxy: proxy::for_https(environment, problems),
         ca_bundle: environment.path("AWS_CA_BUNDLE").map(Into::into),
         credentials: credentials::read(environment, problems),
     }

@@ -3,7 +3,7 @@
 //! - `types`: the result. Everything in it is checked; no other module looks at a variable,
 //!   but for those by which a service manager is notified (`daemon`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
-//! - `settings`, `mqtt`, `aws`, `credentials`: the environment.
+//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: the environment.
 //! - `problem`: what is wrong, all of it at once.
 //!
 //! Files are only named here, but for the definition and the password. Certificates are read when the process
@@ -17,8 +17,10 @@ mod environment;
 mod json;
 mod mqtt;
 mod nearest;
+mod no_proxy;
 mod parameters;
 mod problem;
+mod proxy;
 mod settings;
 mod types;
 mod url;
@@ -30,11 +32,12 @@ use std::{ffi::OsString, path::Path};
 
 pub(crate) use self::nearest::nearest;
 pub use self::{
+    no_proxy::NoProxy,
     problem::{ConfigError, Problem},
     settings::VARIABLES,
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Secret,
+        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Proxy, Secret,
     },
 };
 

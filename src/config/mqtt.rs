@@ -4,6 +4,7 @@ use super::{
     bounded_file,
     environment::Environment,
     problem::{Problem, Problems},
+    proxy,
     types::{ClientCertificate, Mqtt, MqttTls, Secret},
     url::{Url, may_hold_a_password},
 };
@@ -46,6 +47,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
         client_id,
         username,
         password,
+        proxy: proxy::for_broker(environment, problems),
     })
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::limits::COUNTERS_INTERVAL;
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 42] = [
+pub const VARIABLES: [&str; 47] = [
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_IOT_CERT",
@@ -30,6 +30,7 @@ pub const VARIABLES: [&str; 42] = [
     "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID",
     "FIREHOSE_CONNECTOR_MQTT_KEY",
     "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE",
+    "FIREHOSE_CONNECTOR_MQTT_PROXY",
     "FIREHOSE_CONNECTOR_MQTT_URL",
     "FIREHOSE_CONNECTOR_MQTT_USERNAME",
     "DEFAULT_DELIVERY_STREAM_ARN",
@@ -55,6 +56,10 @@ pub const VARIABLES: [&str; 42] = [
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
     "HOME",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// Names that begin with this are ours alone, so an unknown one is a mistake.

@@ -3,6 +3,8 @@
 use core::{fmt, time::Duration};
 use std::path::PathBuf;
 
+use super::no_proxy::NoProxy;
+
 /// Everything the process was told, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -97,6 +99,8 @@ pub struct Mqtt {
     pub username: Option<String>,
     /// Content of `FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE`, without its line end.
     pub password: Option<Secret>,
+    /// `FIREHOSE_CONNECTOR_MQTT_PROXY`.
+    pub proxy: Option<Proxy>,
 }
 
 /// TLS towards the broker.
@@ -128,10 +132,25 @@ pub struct Aws {
     pub use_fips: bool,
     /// `AWS_USE_DUALSTACK_ENDPOINT`: the region's endpoint with IPv6; no effect on a given endpoint.
     pub use_dual_stack: bool,
+    /// `HTTPS_PROXY`, for all that is reached by `https`.
+    pub proxy: Option<Proxy>,
     /// `AWS_CA_BUNDLE`: PEM file of CAs trusted beside the built-in Amazon roots.
     pub ca_bundle: Option<PathBuf>,
     /// What the environment says about credentials.
     pub credentials: CredentialSettings,
+}
+
+/// A proxy that makes connections (HTTP `CONNECT`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is.
+    pub endpoint: EndpointUrl,
+    /// The value of `Proxy-Authorization`.
+    pub authorization: Option<Secret>,
+    /// The variable that names it.
+    pub variable: &'static str,
+    /// `NO_PROXY`: what is reached without it.
+    pub exceptions: NoProxy,
 }
 
 /// `http://` or `https://`, host and port; the path, if any, is `/`.

@@ -14,12 +14,12 @@ use super::uplink::Uplink;
 use super::{Daemon, Signals};
 use crate::config::{Config, IsolationMode};
 use crate::limits::memory as limits;
-use crate::memory::{self, Plan, TooSmall};
+use crate::memory::{self, Plan, TooSmall, Tunnels};
 use crate::net::clock::Clock;
 use crate::net::credentials::{Provider, keep_fresh};
 use crate::net::http;
 use crate::net::mqtt::{self, broker};
-use crate::net::names::Names;
+use crate::net::route::Route;
 use crate::net::tls::{Tls, TlsError};
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
@@ -89,7 +89,7 @@ struct Ready {
 
 fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
-    let plan = Plan::new(bytes, memory::program_bytes()).map_err(RunError::Memory);
+    let plan = Plan::new(bytes, memory::program_bytes(), Tunnels::of(config)).map_err(RunError::Memory);
     let service = Tls::for_service(config.aws.ca_bundle.as_deref(), clock).map_err(RunError::Tls);
     let device = match (&service, &config.aws.credentials.iot) {
         // Read again for each use; what is wrong with it is better said now.
@@ -204,7 +204,7 @@ fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunErr
     let (broker, broker_task) = broker(mqtt::Settings {
         host: mqtt.host,
         port: mqtt.port,
-        names: Names::default(),
+        route: Route::to_any(mqtt.proxy, &service_tls),
         tls: broker_tls,
         client_id: mqtt.client_id,
         lasting: true,
@@ -218,11 +218,11 @@ fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunErr
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
-    let names = Names::default();
+    let route = Route::https(aws.proxy.clone(), &service_tls);
     let connections = (0..plan.connections).map(|_| {
         let (request, requests) = mpsc::channel(1);
         let connected = counters.service_connections.clone();
-        tokio::spawn(http::serve(requests, event.clone(), names.clone(), service_tls.clone(), connected));
+        tokio::spawn(http::serve(requests, event.clone(), route.clone(), service_tls.clone(), connected));
         request
     });
     let uplink = Uplink::new(aws.clone(), plan.chunk, connections);
@@ -230,7 +230,7 @@ fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunErr
     let (found, credentials) = watch::channel(None);
     let (renew, renewals) = mpsc::channel(1);
     let wall = clock.clone();
-    let provider = Provider::new(aws.credentials, names, service_tls);
+    let provider = Provider::new(aws.credentials, route, service_tls);
     tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals, counters.credentials_failed.clone()));
 
     Ok(Daemon {

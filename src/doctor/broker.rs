@@ -10,14 +10,14 @@ use super::report::{Report, Step};
 use crate::cli::Online;
 use crate::net::chain;
 use crate::net::mqtt::{MqttError, Probe, Settings};
-use crate::net::names::Names;
+use crate::net::route::Route;
 use crate::relay::message::STATUS_TOPIC;
 
 /// All that concerns the broker, a line each.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
     let Subject { config, plan, broker_tls, .. } = subject;
     let mqtt = &config.mqtt;
-    let names = Names::default();
+    let route = Route::to_any(config.mqtt.proxy.clone(), &subject.service_tls);
     let way = Way {
         steps: [Step::BrokerDns, Step::BrokerTcp, Step::BrokerTls],
         host: &mqtt.host,
@@ -26,7 +26,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         send_buffer: None,
         advice: ["see FIREHOSE_CONNECTOR_MQTT_URL", ""],
     };
-    let Some(stream) = way.go(&names, report).await else {
+    let Some(stream) = way.go(&route, report).await else {
         return report.skip_to(Step::Credentials, "no connection with the broker");
     };
     // The connector may be running: its session is not for us to end.
@@ -34,7 +34,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let settings = Settings {
         host: mqtt.host.clone(),
         port: mqtt.port,
-        names,
+        route,
         tls: None,
         lasting: client_id == mqtt.client_id,
         client_id,

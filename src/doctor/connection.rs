@@ -9,7 +9,7 @@ use tokio_rustls::client::TlsStream;
 use super::report::{Report, Step};
 use crate::net::chain;
 use crate::net::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
-use crate::net::names::Names;
+use crate::net::route::Route;
 use crate::net::tls::Tls;
 
 /// Where to, and which steps it takes.
@@ -26,11 +26,11 @@ pub(super) struct Way<'a> {
 
 impl Way<'_> {
     /// Connects. `None`: a step has failed, and those behind it are skipped.
-    pub(super) async fn go(self, names: &Names, report: &mut Report<'_>) -> Option<Stream> {
+    pub(super) async fn go(self, route: &Route, report: &mut Report<'_>) -> Option<Stream> {
         const PARTS: [connect::Step; 3] = [connect::Step::Resolve, connect::Step::Connect, connect::Step::TlsHandshake];
         let Self { steps, host, port, tls, send_buffer, .. } = self;
         let (tell, mut told) = mpsc::channel(2);
-        let mut attempt = pin!(connect_watched(names, host, port, tls, send_buffer, Some(&tell)));
+        let mut attempt = pin!(connect_watched(route, host, port, tls, send_buffer, Some(&tell)));
         let mut at = 0;
         let result = loop {
             tokio::select! {
@@ -86,7 +86,7 @@ impl Way<'_> {
     }
 }
 
-fn spoken(stream: &TlsStream<tokio::net::TcpStream>, host: &str) -> String {
+fn spoken(stream: &TlsStream<Stream>, host: &str) -> String {
     let version = match stream.get_ref().1.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS 1.2",

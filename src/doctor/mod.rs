@@ -23,7 +23,7 @@ use tokio::runtime::Builder;
 use crate::cli::Online;
 use crate::config::{Config, ConfigError};
 use crate::limits::{RELEASED, memory as limits};
-use crate::memory::{Plan, program_bytes};
+use crate::memory::{Plan, Tunnels, program_bytes};
 use crate::net::chain;
 use crate::net::clock::Clock;
 use crate::net::tls::Tls;
@@ -92,7 +92,7 @@ fn prepare(config: Result<Config, ConfigError>, report: &mut Report<'_>) -> Opti
         report.fail(Step::Configuration, files.join("\n"), None);
     }
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
-    let plan = Plan::new(bytes, program_bytes());
+    let plan = Plan::new(bytes, program_bytes(), Tunnels::of(&config));
     match &plan {
         Ok(plan) => {
             let text = format!("{} KB, of which {} KB for records and statuses", plan.total / 1024, plan.arena / 1024);

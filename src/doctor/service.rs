@@ -19,15 +19,15 @@ use crate::limits::{CLOCK_TOLERANCE, doctor as limits, net::SERVICE_SEND_BUFFER}
 use crate::net::chain;
 use crate::net::credentials::{Fetched, Provider};
 use crate::net::http::{self, Event, Reply, Request};
-use crate::net::names::Names;
+use crate::net::route::Route;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::RecordOutcome;
 
 /// All that concerns the service, a line each.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
     let Subject { config, clock, service_tls, .. } = subject;
-    let names = Names::default();
-    let credentials = credentials(subject, &names, report).await;
+    let route = Route::https(config.aws.proxy.clone(), service_tls);
+    let credentials = credentials(subject, &route, report).await;
     let arn = match DeliveryStreamArn::parse(&config.connector.default_delivery_stream_arn) {
         Ok(arn) => arn,
         Err(error) => {
@@ -51,7 +51,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         send_buffer: Some(SERVICE_SEND_BUFFER),
         advice,
     };
-    let Some(stream) = way.go(&names, report).await else {
+    let Some(stream) = way.go(&route, report).await else {
         return report.skip_to(Step::End, "no connection with the service");
     };
     let Some(credentials) = credentials else { return report.skip_to(Step::End, "no credentials") };
@@ -64,7 +64,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     }
     let (requests, to_serve) = mpsc::channel(1);
     let (event, events) = mpsc::channel(2);
-    tokio::spawn(http::serve_over(stream, target.clone(), to_serve, event, names, service_tls.clone()));
+    tokio::spawn(http::serve_over(stream, target.clone(), to_serve, event, route, service_tls.clone()));
     let mut service = Service { subject, arn, target, credentials, requests, events, told_time: false };
     let said = match timeout_at(report.limit(), service.ask_until_the_clock_is_right(&body)).await {
         Ok(said) => said,
@@ -73,9 +73,9 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     service.report(&said, &body, report);
 }
 
-async fn credentials(subject: &Subject, names: &Names, report: &mut Report<'_>) -> Option<Credentials> {
+async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) -> Option<Credentials> {
     let Subject { config, clock, service_tls, .. } = subject;
-    let provider = Provider::new(config.aws.credentials.clone(), names.clone(), service_tls.clone());
+    let provider = Provider::new(config.aws.credentials.clone(), route.clone(), service_tls.clone());
     let fetched = match timeout_at(report.limit(), provider.fetch()).await {
         Ok(Ok(fetched)) => fetched,
         Ok(Err(error)) => {

@@ -1,4 +1,4 @@
-//! Opens a connection: name, addresses, TCP, TLS, each with a time limit from `limits::net`.
+//! Opens a connection: name, addresses, TCP, a proxy if there is one, TLS, each with a time limit from `limits::net`.
 //!
 //! The name is resolved for each attempt, because a device outlives addresses. Reconnecting and backing off is left to
 //! the callers.
@@ -7,8 +7,9 @@ mod error;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
-pub use error::{ConnectError, ConnectFailure, Step, TlsFailure};
+pub use error::{ConnectError, ConnectFailure, ProxyFailure, Step, TlsFailure};
 pub use stream::Stream;
 
 use std::{io, net::SocketAddr};
@@ -23,30 +24,32 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
+    config::EndpointUrl,
     limits::net as limits,
-    net::{names::Names, tls::Tls},
+    net::{route::Route, tls::Tls},
 };
+use tunnel::tunnel;
 
-/// Connects to `host` (name or address, without brackets), looked up by `names`, over TLS if `tls` is given.
+/// Connects to `host` (name or address, without brackets) by `route`, over TLS if `tls` is given.
 ///
 /// `send_buffer` bounds what the kernel holds unsent, in bytes; `None` leaves it to the kernel.
 ///
 /// # Errors
 /// The failure of the last step, and of TCP the most telling one of all addresses.
 pub async fn connect(
-    names: &Names,
+    route: &Route,
     host: &str,
     port: u16,
     tls: Option<&Tls>,
     send_buffer: Option<u32>,
 ) -> Result<Stream, ConnectError> {
-    connect_watched(names, host, port, tls, send_buffer, None).await
+    connect_watched(route, host, port, tls, send_buffer, None).await
 }
 
 /// How far an attempt has come.
 #[derive(Debug)]
 pub enum Reached {
-    /// The name has these addresses.
+    /// The name, that of the proxy if there is one, has these addresses.
     Addresses(Vec<SocketAddr>),
     /// TCP stands to this one; `None`: to one that has gone again.
     Peer(Option<SocketAddr>),
@@ -57,35 +60,86 @@ pub enum Reached {
 /// # Errors
 /// As [`connect`].
 pub async fn connect_watched(
-    names: &Names,
+    route: &Route,
     host: &str,
     port: u16,
     tls: Option<&Tls>,
     send_buffer: Option<u32>,
     watch: Option<&mpsc::Sender<Reached>>,
 ) -> Result<Stream, ConnectError> {
-    let error = |(failure, address, cause)| ConnectError {
-        host: host.into(),
-        port,
-        address,
-        failure,
-        ca_variable: tls.map_or("", Tls::ca_variable),
-        issuer: tls.filter(|_| failure == ConnectFailure::Tls(TlsFailure::UnknownIssuer)).and_then(Tls::stranger),
-        cause,
-    };
-    let tell = |reached: &dyn Fn() -> Reached| {
-        if let Some(watch) = watch {
-            // Without room nobody looks.
-            let _: Result<(), _> = watch.try_send(reached());
+    let peer = Peer { host, port, tls, proxy: "" };
+    let (stream, address) = match route.proxy(host, port, tls.is_some()) {
+        None => peer.reach(route, send_buffer, watch).await?,
+        Some((proxy, tls)) => {
+            let EndpointUrl { host: name, port: its_port, tls: over_tls } = &proxy.endpoint;
+            let behind = Peer { host: name, port: *its_port, tls: over_tls.then_some(tls), proxy: proxy.variable };
+            let (stream, address) = behind.reach(route, send_buffer, watch).await?;
+            let mut stream = behind.secure(stream, address).await?;
+            let tunnel = tunnel(&mut stream, proxy, host, port).await;
+            tunnel.map_err(|(failure, cause)| behind.error((failure, address, cause)))?;
+            (stream, address)
         }
     };
-    let addresses = alternate_families(names.resolve(host, port).await.map_err(error)?.into_iter());
-    tell(&|| Reached::Addresses(addresses.clone()));
-    let stream = connect_any(&addresses, send_buffer).await.map_err(error)?;
-    let address = stream.peer_addr().ok();
-    tell(&|| Reached::Peer(address));
-    let Some(tls) = tls else { return Ok(Stream::Plain(stream)) };
-    handshake(host, stream, tls).await.map_err(|(failure, cause)| error((failure, address, cause)))
+    peer.secure(stream, address).await
+}
+
+/// One that is connected to: the host that is meant, or the proxy on the way.
+#[derive(Clone, Copy)]
+struct Peer<'a> {
+    host: &'a str,
+    port: u16,
+    tls: Option<&'a Tls>,
+    /// The variable that names the proxy, if it is one.
+    proxy: &'static str,
+}
+
+impl Peer<'_> {
+    /// Name and TCP.
+    async fn reach(
+        self,
+        route: &Route,
+        send_buffer: Option<u32>,
+        watch: Option<&mpsc::Sender<Reached>>,
+    ) -> Result<(Stream, Option<SocketAddr>), ConnectError> {
+        let tell = |reached: &dyn Fn() -> Reached| {
+            if let Some(watch) = watch {
+                // Without room nobody looks.
+                let _: Result<(), _> = watch.try_send(reached());
+            }
+        };
+        let found = route.names.resolve(self.host, self.port).await.map_err(|failed| self.error(failed))?;
+        let addresses = alternate_families(found.into_iter());
+        tell(&|| Reached::Addresses(addresses.clone()));
+        let stream = connect_any(&addresses, send_buffer).await.map_err(|failed| self.error(failed))?;
+        let address = stream.peer_addr().ok();
+        tell(&|| Reached::Peer(address));
+        Ok((Stream::Plain(stream), address))
+    }
+
+    /// TLS, if it is wanted.
+    async fn secure(self, stream: Stream, address: Option<SocketAddr>) -> Result<Stream, ConnectError> {
+        let Some(tls) = self.tls else { return Ok(stream) };
+        let handshake = handshake(self.host, stream, tls).await;
+        handshake.map_err(|(failure, cause)| self.error((failure, address, cause)))
+    }
+
+    fn error(self, (failure, address, cause): Failed) -> ConnectError {
+        let is_stranger = failure == ConnectFailure::Tls(TlsFailure::UnknownIssuer);
+        ConnectError {
+            host: self.host.into(),
+            port: self.port,
+            address,
+            // The name of a proxy says nothing of the name that is meant.
+            failure: match failure {
+                ConnectFailure::NoSuchName if !self.proxy.is_empty() => ConnectFailure::NameNotResolved,
+                failure => failure,
+            },
+            ca_variable: self.tls.map_or("", Tls::ca_variable),
+            proxy: self.proxy,
+            issuer: self.tls.filter(|_| is_stranger).and_then(Tls::stranger),
+            cause,
+        }
+    }
 }
 
 pub(super) type Failed = (ConnectFailure, Option<SocketAddr>, Option<io::Error>);
@@ -137,7 +191,10 @@ const fn tells(failure: ConnectFailure) -> u8 {
         ConnectFailure::Refused => 3,
         ConnectFailure::TimedOut(_) => 2,
         ConnectFailure::Unreachable => 1,
-        ConnectFailure::NoSuchName | ConnectFailure::NameNotResolved | ConnectFailure::Tls(_) => 0,
+        ConnectFailure::NoSuchName
+        | ConnectFailure::NameNotResolved
+        | ConnectFailure::Proxy(_)
+        | ConnectFailure::Tls(_) => 0,
     }
 }
 
@@ -153,7 +210,7 @@ async fn connect_one(address: SocketAddr, send_buffer: Option<u32>) -> io::Resul
     Ok(stream)
 }
 
-async fn handshake(host: &str, stream: TcpStream, tls: &Tls) -> Result<Stream, (ConnectFailure, Option<io::Error>)> {
+async fn handshake(host: &str, stream: Stream, tls: &Tls) -> Result<Stream, (ConnectFailure, Option<io::Error>)> {
     let name =
         ServerName::try_from(host.to_owned()).map_err(|_| (ConnectFailure::Tls(TlsFailure::InvalidName), None))?;
     let connector = TlsConnector::from(tls.config().clone());

@@ -18,7 +18,7 @@ use crate::{
     limits::credentials as limits,
     net::{
         connect::{ConnectError, TlsFailure, connect},
-        names::Names,
+        route::Route,
         tls::Tls,
     },
 };
@@ -39,12 +39,12 @@ pub struct Reply {
 /// # Errors
 /// No connection, no HTTP, a reply that is too large, or too slow; see [`FetchError`].
 pub async fn fetch(
-    names: &Names,
+    route: &Route,
     endpoint: &EndpointUrl,
     tls: &Tls,
     request: Request<String>,
 ) -> Result<Reply, FetchError> {
-    let exchange = exchange(names, endpoint, tls, request);
+    let exchange = exchange(route, endpoint, tls, request);
     let failure = match timeout(limits::FETCH_TIMEOUT, exchange).await {
         Ok(Ok(reply)) => return Ok(reply),
         Ok(Err(failure)) => failure,
@@ -67,7 +67,7 @@ enum Failure {
 }
 
 async fn exchange(
-    names: &Names,
+    route: &Route,
     endpoint: &EndpointUrl,
     tls: &Tls,
     mut request: Request<String>,
@@ -79,7 +79,7 @@ async fn exchange(
         headers.insert(header::HOST, host);
     }
     let tls = endpoint.tls.then_some(tls);
-    let stream = connect(names, &endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
+    let stream = connect(route, &endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
     let mut client = http1::Builder::new();
     client.max_buf_size(limits::HTTP_BUFFER);
     let (sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
@@ -185,7 +185,7 @@ mod tests {
         let port = serve_tls(&Ca::new().issue("localhost", (2000, 2100)), None).await;
         let tls = Tls::for_service(None, &Clock::default()).unwrap();
         let request = Request::get("/").body(String::new()).unwrap();
-        let error = fetch(&Names::default(), &endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
+        let error = fetch(&Route::default(), &endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
         let FetchError::Connect(connect) = &error else { panic!("{error:?}") };
         assert_eq!(connect.kind(), ConnectFailure::Tls(TlsFailure::UnknownIssuer));
         assert!(error.to_string().ends_with("name the PEM file of its CA in AWS_CA_BUNDLE"), "{error}");

@@ -24,7 +24,7 @@ use crate::firehose::endpoint;
 use crate::firehose::sign::Header;
 use crate::limits::{HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
 use crate::net::connect::{ConnectError, Stream, connect};
-use crate::net::names::Names;
+use crate::net::route::Route;
 use crate::net::tally::Tally;
 use crate::net::tls::Tls;
 use crate::relay::arn::DeliveryStreamArn;
@@ -133,11 +133,11 @@ impl error::Error for SendError {
 pub async fn serve(
     requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
-    names: Names,
+    route: Route,
     tls: Tls,
     connected: Tally,
 ) {
-    serve_from(None, requests, events, names, tls, connected).await;
+    serve_from(None, requests, events, route, tls, connected).await;
 }
 
 /// The same as [`serve`], beginning with a connection to `target` that stands already.
@@ -146,19 +146,19 @@ pub async fn serve_over(
     target: EndpointUrl,
     requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
-    names: Names,
+    route: Route,
     tls: Tls,
 ) {
     // One that broke meanwhile is opened again for the first request.
     let open = Open::over(stream, target).await.ok();
-    serve_from(open, requests, events, names, tls, Tally::default()).await;
+    serve_from(open, requests, events, route, tls, Tally::default()).await;
 }
 
 async fn serve_from(
     mut open: Option<Open>,
     mut requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
-    names: Names,
+    route: Route,
     tls: Tls,
     connected: Tally,
 ) {
@@ -176,7 +176,7 @@ async fn serve_from(
             }
         };
         let number = request.number;
-        let result = exchange(&mut open, request, &events, &names, &tls, &connected).await;
+        let result = exchange(&mut open, request, &events, &route, &tls, &connected).await;
         if result.is_err() {
             open = None;
         }
@@ -204,7 +204,7 @@ async fn exchange(
     open: &mut Option<Open>,
     request: Request,
     events: &mpsc::Sender<Event>,
-    names: &Names,
+    route: &Route,
     tls: &Tls,
     connected: &Tally,
 ) -> Result<Reply, SendError> {
@@ -225,7 +225,7 @@ async fn exchange(
             Ok(reply) => return Ok(reply),
         }
     }
-    let fresh = Open::new(target, names, tls).await?;
+    let fresh = Open::new(target, route, tls).await?;
     connected.count();
     match send(open.insert(fresh), message).await {
         Ok(reply) => Ok(reply),
@@ -278,9 +278,9 @@ async fn reply(sender: &mut SendRequest<ChunkBody>, message: hyper::Request<Chun
 }
 
 impl Open {
-    async fn new(target: EndpointUrl, names: &Names, tls: &Tls) -> Result<Self, SendError> {
+    async fn new(target: EndpointUrl, route: &Route, tls: &Tls) -> Result<Self, SendError> {
         let tls = target.tls.then_some(tls);
-        let stream = connect(names, &target.host, target.port, tls, Some(SERVICE_SEND_BUFFER))
+        let stream = connect(route, &target.host, target.port, tls, Some(SERVICE_SEND_BUFFER))
             .await
             .map_err(SendError::Connect)?;
         Self::over(stream, target).await

@@ -8,6 +8,7 @@ pub mod http;
 pub mod log_limit;
 pub mod mqtt;
 pub mod names;
+pub mod route;
 pub mod tally;
 #[cfg(test)]
 pub(crate) mod test_support;

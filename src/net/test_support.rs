@@ -16,8 +16,8 @@ use rustls::{
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     sync::{Mutex, mpsc},
 };
 use tokio_rustls::TlsAcceptor;
@@ -225,6 +225,40 @@ async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     }
     String::from_utf8(head).unwrap()
 }
+
+/// What a proxy on loopback was asked for.
+pub(crate) struct ProxyServer {
+    pub(crate) port: u16,
+    pub(crate) head: tokio::sync::oneshot::Receiver<String>,
+}
+
+/// Serves one connection, over TLS if it has a certificate: answers the first request as told, then carries bytes to and from
+/// the port `behind`, or closes.
+pub(crate) async fn serve_proxy(leaf: Option<&Leaf>, answer: &str, behind: Option<u16>) -> ProxyServer {
+    let acceptor = leaf.map(|leaf| acceptor(leaf, None));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, head) = tokio::sync::oneshot::channel();
+    let answer = answer.to_owned();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream: Box<dyn Duplex> = match acceptor {
+            Some(acceptor) => Box::new(acceptor.accept(stream).await.unwrap()),
+            None => Box::new(stream),
+        };
+        let _not_looked_at = sender.send(read_head(&mut stream).await);
+        // One that has heard enough may be gone.
+        let _gone = stream.write_all(answer.as_bytes()).await;
+        if let Some(behind) = behind {
+            let mut behind = TcpStream::connect(("127.0.0.1", behind)).await.unwrap();
+            let _gone = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+        }
+    });
+    ProxyServer { port, head }
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 
 /// A folder for one test, removed at its end.
 pub(crate) struct Folder(PathBuf);

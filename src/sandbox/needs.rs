@@ -32,6 +32,8 @@ impl Needs {
             ec2.as_ref(),
         ];
         let mut ports = vec![DNS, config.mqtt.port, service.map_or(HTTPS, |endpoint| endpoint.port)];
+        let proxies = [&config.aws.proxy, &config.mqtt.proxy].into_iter().flatten();
+        ports.extend(proxies.map(|proxy| proxy.endpoint.port));
         ports.extend(credentials.into_iter().flatten().map(|endpoint| endpoint.port));
         ports.sort_unstable();
         ports.dedup();

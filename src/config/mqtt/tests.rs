@@ -27,6 +27,7 @@ fn without_variables_the_broker_is_on_this_machine() {
         client_id: "firehose-connector".to_owned(),
         username: None,
         password: None,
+        proxy: None,
     };
     assert_eq!(mqtt(&[]), Ok(expected));
 }

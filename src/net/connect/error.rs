@@ -14,6 +14,8 @@ pub struct ConnectError {
     /// The address that answered so; `None` before there was one.
     pub(super) address: Option<SocketAddr>,
     pub(super) failure: ConnectFailure,
+    /// The variable that names the proxy that this is about; empty: it is about the host that is meant.
+    pub(super) proxy: &'static str,
     /// The variable that adds a CA for this peer.
     pub(super) ca_variable: &'static str,
     /// Whom the peer's certificates name as the CA that is not trusted.
@@ -56,8 +58,21 @@ pub enum ConnectFailure {
     Unreachable,
     /// A step took longer than its limit in `limits::net`.
     TimedOut(Step),
+    /// The proxy is there and makes no connection.
+    Proxy(ProxyFailure),
     /// TCP stands, TLS does not.
     Tls(TlsFailure),
+}
+
+/// Why a proxy makes no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProxyFailure {
+    /// It wants a login, or another one, and answers with this status.
+    Login(u16),
+    /// It answers with this status.
+    Refuses(u16),
+    /// It closes the connection, or answers with something else than HTTP.
+    NotHttp,
 }
 
 impl ConnectFailure {
@@ -75,6 +90,8 @@ pub enum Step {
     Resolve,
     /// TCP.
     Connect,
+    /// The proxy's connection with the host that is meant.
+    Proxy,
     /// TLS.
     TlsHandshake,
 }
@@ -158,6 +175,9 @@ impl TlsFailure {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.proxy.is_empty() {
+            write!(f, "the proxy of {}, ", self.proxy)?;
+        }
         write!(f, "{}:{}", self.host, self.port)?;
         if let Some(address) = self.address
             && address.ip().to_string() != *self.host
@@ -202,7 +222,24 @@ impl fmt::Display for ConnectFailure {
             Self::TimedOut(Step::TlsHandshake) => {
                 f.write_str("did not complete the TLS handshake in time: check that the port is for TLS")
             }
+            Self::TimedOut(Step::Proxy) => f.write_str("did not connect further in time"),
+            Self::Proxy(failure) => failure.fmt(f),
             Self::Tls(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ProxyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Login(status) => write!(f, "wants another login ({status}): put user and password into its URL"),
+            Self::Refuses(status @ (502..=504)) => {
+                write!(f, "cannot connect further ({status}): check its own network, and the name that it looks up")
+            }
+            Self::Refuses(status) => {
+                write!(f, "does not let this connection through ({status}): have it allow host and port")
+            }
+            Self::NotHttp => f.write_str("does not answer as a proxy: check its host, port and scheme"),
         }
     }
 }

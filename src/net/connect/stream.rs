@@ -17,8 +17,8 @@ use tokio_rustls::client::TlsStream;
 pub enum Stream {
     /// TCP alone.
     Plain(TcpStream),
-    /// TLS over TCP; boxed, as its state is about 1 KiB.
-    Tls(Box<TlsStream<TcpStream>>),
+    /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB.
+    Tls(Box<TlsStream<Self>>),
 }
 
 impl AsyncRead for Stream {

@@ -45,7 +45,7 @@ async fn echo(mut stream: Stream) -> io::Result<()> {
 }
 
 async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
-    let error = connect(&Names::default(), HOST, port, Some(tls), None).await.unwrap_err();
+    let error = connect(&Route::default(), HOST, port, Some(tls), None).await.unwrap_err();
     assert!(error.source().is_some(), "{error}");
     let ConnectFailure::Tls(failure) = error.kind() else { panic!("{error}") };
     (failure, error.to_string())
@@ -55,7 +55,7 @@ async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
 async fn plain_connections_carry_bytes_and_hold_few_of_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let stream = connect(&Names::default(), "127.0.0.1", port, None, Some(limits::SERVICE_SEND_BUFFER)).await.unwrap();
+    let stream = connect(&Route::default(), "127.0.0.1", port, None, Some(limits::SERVICE_SEND_BUFFER)).await.unwrap();
     let Stream::Plain(plain) = &stream else { panic!("TLS without being asked") };
     assert!(plain.nodelay().unwrap());
     assert!(SockRef::from(plain).keepalive().unwrap());
@@ -73,14 +73,14 @@ async fn plain_connections_carry_bytes_and_hold_few_of_them() {
 async fn a_server_of_our_ca_is_trusted() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, THIS_CENTURY), None).await;
-    echo(connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_can_be_named_by_its_address() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue("127.0.0.1", THIS_CENTURY), None).await;
-    echo(connect(&Names::default(), "127.0.0.1", port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), "127.0.0.1", port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_ca_renewed_under_its_old_name_is_an_unknown_issuer() {
 async fn a_certificate_that_has_ended_is_refused_with_its_day_and_ours() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2000, 2001)), None).await;
-    let error = connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap_err();
+    let error = connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::Tls(TlsFailure::Expired));
     let text = error.to_string();
     assert!(text.contains("ended on 2001-01-01, and to this device it is 2"), "{text}");
@@ -116,7 +116,7 @@ async fn a_certificate_that_has_ended_is_refused_with_its_day_and_ours() {
 async fn a_certificate_that_begins_later_than_our_clock_is_taken() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2090, 2100)), None).await;
-    echo(connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
 }
 
 #[tokio::test]
@@ -162,16 +162,16 @@ async fn a_required_client_certificate_is_asked_for() {
 
     let port = serve_tls(&server, Some(&ca)).await;
     let device = with_certificate(&ca, &ca.issue("device", THIS_CENTURY));
-    echo(connect(&Names::default(), HOST, port, Some(&device), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), HOST, port, Some(&device), None).await.unwrap()).await.unwrap();
 
     let port = serve_tls(&server, Some(&ca)).await;
     let error =
-        echo(connect(&Names::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap_err();
+        echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateMissing));
 
     let port = serve_tls(&server, Some(&ca)).await;
     let stranger = with_certificate(&ca, &Ca::new().issue("device", THIS_CENTURY));
-    let error = echo(connect(&Names::default(), HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
+    let error = echo(connect(&Route::default(), HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateRefused));
 }
 
@@ -180,7 +180,7 @@ async fn a_silent_server_runs_into_the_handshake_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let before = Instant::now();
-    let error = connect(&Names::default(), "127.0.0.1", port, Some(&trusting(&Ca::new())), None).await.unwrap_err();
+    let error = connect(&Route::default(), "127.0.0.1", port, Some(&trusting(&Ca::new())), None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::TimedOut(Step::TlsHandshake));
     assert!(before.elapsed() >= limits::TLS_HANDSHAKE_TIMEOUT);
 }
@@ -190,7 +190,7 @@ async fn a_closed_port_is_named_with_its_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = connect(&Names::default(), HOST, port, None, None).await.unwrap_err();
+    let error = connect(&Route::default(), HOST, port, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::Refused);
     assert_eq!(
         error.to_string(),
@@ -200,7 +200,7 @@ async fn a_closed_port_is_named_with_its_address() {
 
 #[tokio::test]
 async fn a_name_without_address_says_so() {
-    let error = connect(&Names::default(), "empty..label", 1883, None, None).await.unwrap_err();
+    let error = connect(&Route::default(), "empty..label", 1883, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::NoSuchName);
     assert!(error.source().is_some());
 }

@@ -13,7 +13,7 @@ const KEYS: &str = "[default]\naws_access_key_id = AKIAPROFILE\naws_secret_acces
 const REPLY: &str = r#"{"AccessKeyId":"ASIACONTAINER","SecretAccessKey":"s"}"#;
 
 async fn fetch(settings: &CredentialSettings) -> Result<Fetched, CredentialsError> {
-    Provider::new(settings.clone(), Names::default(), Tls::for_service(None, &Clock::default()).unwrap()).fetch().await
+    Provider::new(settings.clone(), Route::default(), Tls::for_service(None, &Clock::default()).unwrap()).fetch().await
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{
     config::{ContainerAuthorization, ContainerSettings, bounded_file},
     firehose::credentials::Credentials,
     limits::credentials as limits,
-    net::{names::Names, tls::Tls},
+    net::{route::Route, tls::Tls},
 };
 
 pub(super) const VARIABLES: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -28,7 +28,7 @@ const FIELDS: Fields = Fields {
 
 pub(super) async fn credentials(
     settings: &ContainerSettings,
-    names: &Names,
+    route: &Route,
     tls: &Tls,
 ) -> Result<Credentials, ContainerError> {
     const HINT: &str = "check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file";
@@ -36,7 +36,7 @@ pub(super) async fn credentials(
     if let Some(authorization) = &settings.authorization {
         request = request.header(header::AUTHORIZATION, header_value(authorization)?);
     }
-    let reply = ask(names, &settings.endpoint, tls, request, HINT).await.map_err(ContainerError::Endpoint)?;
+    let reply = ask(route, &settings.endpoint, tls, request, HINT).await.map_err(ContainerError::Endpoint)?;
     reply::parse(&reply, &FIELDS)
         .map_err(EndpointError::not_credentials(&settings.endpoint))
         .map_err(ContainerError::Endpoint)

@@ -22,7 +22,7 @@ fn settings(endpoint: &Endpoint, authorization: Option<ContainerAuthorization>) 
 }
 
 async fn ask(endpoint: &Endpoint) -> Result<Credentials, ContainerError> {
-    credentials(&settings(endpoint, None), &Names::default(), &Tls::for_service(None, &Clock::default()).unwrap()).await
+    credentials(&settings(endpoint, None), &Route::default(), &Tls::for_service(None, &Clock::default()).unwrap()).await
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn the_token_file_is_read_anew_each_time() {
     for token in ["first", "second"] {
         let file = ContainerAuthorization::TokenFile(folder.write("token", format!("{token}\n")));
         let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
-        credentials(&settings(&endpoint, Some(file)), &Names::default(), &tls).await.unwrap();
+        credentials(&settings(&endpoint, Some(file)), &Route::default(), &tls).await.unwrap();
         let request = endpoint.request().await;
         assert!(request.contains(&format!("\r\nauthorization: {token}\r\n")), "{request}");
     }
@@ -56,17 +56,17 @@ async fn a_token_goes_into_the_header_and_not_into_errors() {
     let tls = Tls::for_service(None, &Clock::default()).unwrap();
     let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
     let token = |text: &str| Some(ContainerAuthorization::Token(Secret::new(text.to_owned())));
-    credentials(&settings(&endpoint, token("Basic abc")), &Names::default(), &tls).await.unwrap();
+    credentials(&settings(&endpoint, token("Basic abc")), &Route::default(), &tls).await.unwrap();
     assert!(endpoint.request().await.contains("\r\nauthorization: Basic abc\r\n"));
 
-    let error = credentials(&settings(&endpoint, token("a\nb")), &Names::default(), &tls).await.unwrap_err();
+    let error = credentials(&settings(&endpoint, token("a\nb")), &Route::default(), &tls).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "AWS_CONTAINER_AUTHORIZATION_TOKEN must hold printable ASCII characters only, and no line end"
     );
 
     let missing = Some(ContainerAuthorization::TokenFile("/nowhere/token".into()));
-    let error = credentials(&settings(&endpoint, missing), &Names::default(), &tls).await.unwrap_err();
+    let error = credentials(&settings(&endpoint, missing), &Route::default(), &tls).await.unwrap_err();
     assert_eq!(error.to_string(), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: /nowhere/token cannot be read");
 }
 

@@ -17,7 +17,7 @@ use crate::{
     config::EndpointUrl,
     firehose::credentials::Credentials,
     limits::credentials::{EC2_TIMEOUT, EC2_TOKEN_SECONDS},
-    net::{names::Names, tls::Tls},
+    net::{route::Route, tls::Tls},
 };
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
@@ -30,18 +30,18 @@ const FIELDS: Fields = Fields {
     expiration: "Expiration",
 };
 
-pub(super) async fn credentials(endpoint: &EndpointUrl, names: &Names, tls: &Tls) -> Result<Credentials, Ec2Error> {
-    timeout(EC2_TIMEOUT, of_the_role(endpoint, names, tls)).await.map_err(|_| Ec2Error::TimedOut)?
+pub(super) async fn credentials(endpoint: &EndpointUrl, route: &Route, tls: &Tls) -> Result<Credentials, Ec2Error> {
+    timeout(EC2_TIMEOUT, of_the_role(endpoint, route, tls)).await.map_err(|_| Ec2Error::TimedOut)?
 }
 
-async fn of_the_role(endpoint: &EndpointUrl, names: &Names, tls: &Tls) -> Result<Credentials, Ec2Error> {
+async fn of_the_role(endpoint: &EndpointUrl, route: &Route, tls: &Tls) -> Result<Credentials, Ec2Error> {
     let seconds = Request::put("/latest/api/token").header("x-aws-ec2-metadata-token-ttl-seconds", EC2_TOKEN_SECONDS);
-    let token = ask(names, endpoint, tls, seconds, "").await.map_err(Ec2Error::Endpoint)?;
+    let token = ask(route, endpoint, tls, seconds, "").await.map_err(Ec2Error::Endpoint)?;
     let get = |path: String| Request::get(path).header("x-aws-ec2-metadata-token", &*token);
-    let roles = ask(names, endpoint, tls, get(ROLES.to_owned()), "").await.map_err(Ec2Error::Endpoint)?;
+    let roles = ask(route, endpoint, tls, get(ROLES.to_owned()), "").await.map_err(Ec2Error::Endpoint)?;
     let role = core::str::from_utf8(&roles).ok().and_then(|roles| roles.lines().next()).filter(|role| is_name(role));
     let role = role.ok_or(Ec2Error::NoRole)?;
-    let reply = ask(names, endpoint, tls, get(format!("{ROLES}{role}")), "").await.map_err(Ec2Error::Endpoint)?;
+    let reply = ask(route, endpoint, tls, get(format!("{ROLES}{role}")), "").await.map_err(Ec2Error::Endpoint)?;
     let not_credentials = |cause: ReplyError| EndpointError::not_credentials(endpoint)(cause);
     reply::parse(&reply, &FIELDS).map_err(not_credentials).map_err(Ec2Error::Endpoint)
 }

@@ -12,7 +12,7 @@ const ROLE: &str = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA","
     "Expiration":"2018-01-18T09:18:06Z"}"#;
 
 async fn ask(endpoint: &Endpoint) -> Result<Credentials, Ec2Error> {
-    credentials(&endpoint.url(), &Names::default(), &Tls::for_service(None, &Clock::default()).unwrap()).await
+    credentials(&endpoint.url(), &Route::default(), &Tls::for_service(None, &Clock::default()).unwrap()).await
 }
 
 async fn answers(bodies: &[&str]) -> Endpoint {

@@ -10,7 +10,7 @@ use crate::{
     limits::credentials as limits,
     net::{
         fetch::{FetchError, fetch},
-        names::Names,
+        route::Route,
         tls::Tls,
     },
 };
@@ -19,14 +19,14 @@ use crate::{
 ///
 /// `hint`: what to look at when it refuses (401, 403).
 pub(super) async fn ask(
-    names: &Names,
+    route: &Route,
     endpoint: &EndpointUrl,
     tls: &Tls,
     request: request::Builder,
     hint: &'static str,
 ) -> Result<Vec<u8>, EndpointError> {
     let request: Request<String> = request.body(String::new()).map_err(EndpointError::BadPath)?;
-    let reply = fetch(names, endpoint, tls, request).await.map_err(EndpointError::Fetch)?;
+    let reply = fetch(route, endpoint, tls, request).await.map_err(EndpointError::Fetch)?;
     if reply.status != StatusCode::OK {
         let is_refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         return Err(EndpointError::Refused {

@@ -16,7 +16,7 @@ use crate::{
     config::IotSettings,
     firehose::credentials::Credentials,
     net::{
-        names::Names,
+        route::Route,
         tls::{Tls, TlsError},
     },
 };
@@ -32,7 +32,7 @@ const FIELDS: Fields = Fields {
 };
 
 /// `tls` is the service's; the device certificate is read anew each time, because devices are given new ones.
-pub(super) async fn credentials(settings: &IotSettings, names: &Names, tls: &Tls) -> Result<Credentials, IotError> {
+pub(super) async fn credentials(settings: &IotSettings, route: &Route, tls: &Tls) -> Result<Credentials, IotError> {
     const HINT: &str = "check that the certificate is active, that its policy allows iot:AssumeRoleWithCertificate on the role \
         alias, and that FIREHOSE_CONNECTOR_IOT_THING_NAME is the thing it is attached to";
     let tls = tls.as_device(&settings.client, settings.variables).map_err(IotError::Certificate)?;
@@ -40,7 +40,7 @@ pub(super) async fn credentials(settings: &IotSettings, names: &Names, tls: &Tls
     if let Some(name) = &settings.thing_name {
         request = request.header("x-amzn-iot-thingname", name);
     }
-    let reply = ask(names, &settings.endpoint, &tls, request, HINT).await.map_err(IotError::Endpoint)?;
+    let reply = ask(route, &settings.endpoint, &tls, request, HINT).await.map_err(IotError::Endpoint)?;
     reply::field(&reply, "credentials")
         .and_then(|credentials| reply::parse(credentials, &FIELDS))
         .map_err(EndpointError::not_credentials(&settings.endpoint))

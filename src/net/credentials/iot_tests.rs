@@ -51,7 +51,7 @@ impl Site {
             client: ClientCertificate { certificate: file("device.pem"), key: file("device.key") },
             variables: VARIABLES,
         };
-        credentials(&settings, &Names::default(), &self.tls).await
+        credentials(&settings, &Route::default(), &self.tls).await
     }
 }
 

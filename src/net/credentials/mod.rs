@@ -30,7 +30,7 @@ use core::{error, fmt};
 use crate::{
     config::CredentialSettings,
     firehose::credentials::Credentials,
-    net::{names::Names, tls::Tls},
+    net::{route::Route, tls::Tls},
 };
 
 /// Credentials and where they were found.
@@ -46,15 +46,15 @@ pub struct Fetched {
 #[derive(Debug)]
 pub struct Provider {
     settings: CredentialSettings,
-    names: Names,
+    route: Route,
     tls: Tls,
 }
 
 impl Provider {
     /// Asks the sources that `settings` name, over `tls` ([`Tls::for_service`]) where they are behind `https`.
     #[must_use]
-    pub const fn new(settings: CredentialSettings, names: Names, tls: Tls) -> Self {
-        Self { settings, names, tls }
+    pub const fn new(settings: CredentialSettings, route: Route, tls: Tls) -> Self {
+        Self { settings, route, tls }
     }
 
     /// The credentials of the first source that is configured, read or requested anew.
@@ -67,7 +67,7 @@ impl Provider {
             return Ok(Fetched { credentials: environment::credentials(keys), source: "environment" });
         }
         if let Some(settings) = &self.settings.iot {
-            let found = iot::credentials(settings, &self.names, &self.tls).await;
+            let found = iot::credentials(settings, &self.route, &self.tls).await;
             return fetched("AWS IoT credentials provider", found.map_err(CredentialsError::Iot));
         }
         match profile::found(&self.settings).map_err(CredentialsError::Profile)? {
@@ -80,13 +80,13 @@ impl Provider {
             None => {}
         }
         if let Some(settings) = &self.settings.container {
-            let found = container::credentials(settings, &self.names, &self.tls).await;
+            let found = container::credentials(settings, &self.route, &self.tls).await;
             return fetched("container endpoint", found.map_err(CredentialsError::Container));
         }
         let ec2 = match &self.settings.ec2 {
-            Some(endpoint) => match ec2::credentials(endpoint, &self.names, &self.tls).await {
+            Some(endpoint) => match ec2::credentials(endpoint, &self.route, &self.tls).await {
                 Ok(credentials) => return Ok(Fetched { credentials, source: "EC2 instance metadata" }),
-                Err(error) => Some(error),
+                Err(error) => Some(Box::new(error)),
             },
             None => None,
         };
@@ -137,7 +137,7 @@ pub enum CredentialsError {
         /// This was looked at.
         looked_at: String,
         /// Why an EC2 instance has none either; `None`: it was not asked.
-        ec2: Option<Ec2Error>,
+        ec2: Option<Box<Ec2Error>>,
     },
 }
 
@@ -167,7 +167,7 @@ impl error::Error for CredentialsError {
             Self::Profile(error) => error.source(),
             Self::Process(error) => error.source(),
             Self::Container(error) => error.source(),
-            Self::NotConfigured { ec2, .. } => ec2.as_ref().map(|error| error as _),
+            Self::NotConfigured { ec2, .. } => ec2.as_deref().map(|error| error as _),
             Self::ProcessInIsolation => None,
         }
     }

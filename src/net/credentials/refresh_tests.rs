@@ -13,7 +13,7 @@ use crate::{
     limits::LOG_BURST,
     net::{
         clock::Clock,
-        names::Names,
+        route::Route,
         test_support::{Endpoint, Folder, http_reply, log_lines},
         tls::Tls,
     },
@@ -29,7 +29,7 @@ struct Fixture {
 
 impl Fixture {
     fn start(settings: CredentialSettings) -> Self {
-        let provider = Provider::new(settings, Names::default(), Tls::for_service(None, &Clock::default()).unwrap());
+        let provider = Provider::new(settings, Route::default(), Tls::for_service(None, &Clock::default()).unwrap());
         let (sender, current) = watch::channel(None);
         let (renew_now, requests) = mpsc::channel(1);
         let failures = Tally::default();

@@ -34,7 +34,7 @@ impl Client {
         let (said, events) = mpsc::channel(2);
         let connected = Tally::default();
         let tls = Tls::for_service(None, &Clock::default()).unwrap();
-        tokio::spawn(serve(taken, said, Names::default(), tls, connected.clone()));
+        tokio::spawn(serve(taken, said, Route::default(), tls, connected.clone()));
         Self { requests, events, connected, number: 0 }
     }
 

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 use crate::config::Secret;
 use crate::limits::{MQTT_BACKOFF, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
 use crate::net::chance;
-use crate::net::names::Names;
+use crate::net::route::Route;
 use crate::net::tls::Tls;
 use crate::relay::backoff::{Jitter, delay};
 use in_flight::InFlight;
@@ -40,7 +40,7 @@ pub struct Settings {
     /// TCP port.
     pub port: u16,
     /// The lookups of the broker's side.
-    pub names: Names,
+    pub route: Route,
     /// `None`: plain TCP.
     pub tls: Option<Tls>,
     /// Client identifier: names the session.

@@ -61,7 +61,7 @@ pub(super) enum End {
 impl Session {
     /// Connects and logs in.
     pub(super) async fn open(settings: &Settings) -> Result<Self, MqttError> {
-        let stream = connect(&settings.names, &settings.host, settings.port, settings.tls.as_ref(), None)
+        let stream = connect(&settings.route, &settings.host, settings.port, settings.tls.as_ref(), None)
             .await
             .map_err(MqttError::Connect)?;
         let start = async {

@@ -38,7 +38,7 @@ async fn a_probe_begins_and_ends_a_session_of_its_own_and_takes_nothing() {
     let (host, port) = ("127.0.0.1", test.listener.local_addr().unwrap().port());
     let settings = Settings { lasting: false, ..settings(host, port) };
     let probe = async {
-        let stream = connect(&settings.names, host, port, None, None).await.unwrap();
+        let stream = connect(&settings.route, host, port, None, None).await.unwrap();
         let mut probe = Probe::log_in(stream, &settings).await.unwrap();
         probe.subscribe().await.unwrap();
         assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap(), PubAckReason::NotAuthorized);

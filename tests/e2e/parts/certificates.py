@@ -25,7 +25,7 @@ class Authority:
         builder = self._builder(self.subject, self.key).add_extension(authority, critical=True)
         self.file = self._write("ca.pem", _pem(builder.sign(self.key, hashes.SHA256())))
 
-    def issue(self, name, hosts=("localhost", "127.0.0.1", "10.0.2.2"), left=YEAR):
+    def issue(self, name, hosts=("localhost", "127.0.0.1", "0.0.0.0", "10.0.2.2"), left=YEAR):
         """A certificate for these hosts, good for the time left, and its key, as PEM files."""
         key = ec.generate_private_key(ec.SECP256R1())
         hosts = x509.SubjectAlternativeName([_host(host) for host in hosts])

@@ -32,7 +32,7 @@ pub(super) fn settings(host: &str, port: u16) -> Settings {
     Settings {
         host: host.to_owned(),
         port,
-        names: Names::default(),
+        route: Route::default(),
         tls: None,
         client_id: "gateway".to_owned(),
         lasting: true,

@@ -1,0 +1,125 @@
+//! Proxies: `HTTPS_PROXY` and `NO_PROXY` for what is reached by `https`, and one of our own for the broker.
+//!
+//! As in curl and botocore the names in lower case win, because some programs know only those.
+
+use percent_encoding::percent_decode_str;
+
+use super::{
+    environment::Environment,
+    no_proxy::NoProxy,
+    problem::{Problem, Problems},
+    types::{EndpointUrl, Proxy, Secret},
+    url::Url,
+};
+
+const MQTT_PROXY: &str = "FIREHOSE_CONNECTOR_MQTT_PROXY";
+const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
+const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+/// The proxy on the way to the broker.
+pub(super) fn for_broker(environment: &Environment, problems: &mut Problems) -> Option<Proxy> {
+    proxy(environment, MQTT_PROXY, NoProxy::default(), problems)
+}
+
+/// The proxy on the way to the service and to credentials endpoints with TLS.
+pub(super) fn for_https(environment: &Environment, problems: &mut Problems) -> Option<Proxy> {
+    let first = |names: [&'static str; 2]| names.into_iter().find(|name| environment.is_set(name));
+    let exceptions = first(NO_PROXY).and_then(|name| environment.text(name, problems)).map(NoProxy::parse);
+    proxy(environment, first(HTTPS_PROXY)?, exceptions.unwrap_or_default(), problems)
+}
+
+/// Never shows a value, for it may hold a password.
+fn proxy(
+    environment: &Environment,
+    variable: &'static str,
+    exceptions: NoProxy,
+    problems: &mut Problems,
+) -> Option<Proxy> {
+    let text = environment.text(variable, problems)?;
+    // As in curl: without a scheme it is http.
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let (text, login) = without_login(&text);
+    let fault = match Url::parse(&text) {
+        Ok(url) if !matches!(url.scheme.as_str(), "http" | "https") => "must begin with http:// or https://",
+        Ok(url) if url.path != "/" => "must end after host and port",
+        Ok(Url { scheme, host, port, .. }) => {
+            let tls = scheme == "https";
+            let port = port.unwrap_or(if tls { 443 } else { 80 });
+            let authorization = login.map(|login| basic(&login));
+            return Some(Proxy { endpoint: EndpointUrl { tls, host, port }, authorization, variable, exceptions });
+        }
+        Err(error) => error,
+    };
+    problems.push(Problem::variable(variable, format!("{fault}, such as http://user:password@proxy.example:3128")));
+    None
+}
+
+/// The URL without `user:password@`, and that.
+fn without_login(url: &str) -> (String, Option<String>) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((login, _)) => (format!("{scheme}://{}", &rest[login.len() + 1..]), Some(login.to_owned())),
+        None => (url.to_owned(), None),
+    }
+}
+
+/// The header's value (RFC 7617). A colon in a password stands for itself, one in a user's name cannot be sent.
+fn basic(login: &str) -> Secret {
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let mut plain: Vec<u8> = percent_decode_str(user).collect();
+    plain.push(b':');
+    plain.extend(percent_decode_str(password));
+    Secret::new(format!("Basic {}", base64_simd::STANDARD.encode_to_string(plain)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::{environment, lines};
+
+    fn https(variables: &[(&str, &str)]) -> Result<Option<Proxy>, Vec<String>> {
+        let mut problems = Problems::default();
+        let proxy = for_https(&environment(variables), &mut problems);
+        match lines(problems.into_error()) {
+            faults if faults.is_empty() => Ok(proxy),
+            faults => Err(faults),
+        }
+    }
+
+    fn at(url: &str) -> (bool, String, u16) {
+        let EndpointUrl { tls, host, port } = https(&[("HTTPS_PROXY", url)]).unwrap().unwrap().endpoint;
+        (tls, host, port)
+    }
+
+    #[test]
+    fn a_proxy_is_a_url_or_host_and_port() {
+        assert_eq!(at("http://proxy.example:3128/"), (false, "proxy.example".to_owned(), 3128));
+        assert_eq!(at("https://proxy.example"), (true, "proxy.example".to_owned(), 443));
+        assert_eq!(at("proxy.example:3128"), (false, "proxy.example".to_owned(), 3128));
+        assert_eq!(at("http://user@[fd00::1]:8080"), (false, "fd00::1".to_owned(), 8080));
+        assert_eq!(https(&[]), Ok(None));
+    }
+
+    #[test]
+    fn the_name_in_lower_case_wins() {
+        let both = [("HTTPS_PROXY", "http://upper"), ("https_proxy", "http://lower")];
+        assert_eq!(https(&both).unwrap().unwrap().endpoint.host, "lower");
+        let exceptions = [("HTTPS_PROXY", "http://p"), ("NO_PROXY", "upper"), ("no_proxy", "lower")];
+        let exceptions = https(&exceptions).unwrap().unwrap().exceptions;
+        assert!(exceptions.covers("lower", 443) && !exceptions.covers("upper", 443));
+    }
+
+    #[test]
+    fn a_login_becomes_a_header_and_is_never_shown() {
+        let proxy = https(&[("HTTPS_PROXY", "http://gate%40way:p%3Aw@d@proxy:3128")]).unwrap().unwrap();
+        // gate@way:p:w@d
+        assert_eq!(proxy.authorization.as_ref().unwrap().expose(), "Basic Z2F0ZUB3YXk6cDp3QGQ=");
+        assert_eq!(proxy.endpoint.host, "proxy");
+        assert!(!format!("{proxy:?}").contains("Z2F0"));
+        for wrong in ["ftp://user:secret@proxy", "http://user:secret@proxy/path", "http://user:secret@pro xy"] {
+            let faults = https(&[("HTTPS_PROXY", wrong)]).unwrap_err();
+            assert!(faults[0].starts_with("HTTPS_PROXY: ") && !faults[0].contains("secret"), "{faults:?}");
+        }
+    }
+}

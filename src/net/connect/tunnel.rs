@@ -1,0 +1,69 @@
+//! Asking a proxy for a connection with somebody else (HTTP `CONNECT`, RFC 9110, section 9.3.6).
+
+use core::fmt::Write as _;
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+
+use super::{ConnectFailure, ProxyFailure, Step, Stream};
+use crate::{
+    config::{EndpointUrl, Proxy},
+    limits::net::{PROXY_HEAD, PROXY_TIMEOUT},
+};
+
+/// Afterwards `stream` leads to `host` and `port`. The proxy looks the name up.
+pub(super) async fn tunnel(
+    stream: &mut Stream,
+    proxy: &Proxy,
+    host: &str,
+    port: u16,
+) -> Result<(), (ConnectFailure, Option<io::Error>)> {
+    let status = match timeout(PROXY_TIMEOUT, ask(stream, proxy, host, port)).await {
+        Ok(Ok(status)) => status,
+        Ok(Err(cause)) => return Err((ConnectFailure::Proxy(ProxyFailure::NotHttp), Some(cause))),
+        Err(_) => return Err((ConnectFailure::TimedOut(Step::Proxy), None)),
+    };
+    match status {
+        200..=299 => Ok(()),
+        // Some answer a wrong login as a server would.
+        401 | 407 => Err((ConnectFailure::Proxy(ProxyFailure::Login(status)), None)),
+        status => Err((ConnectFailure::Proxy(ProxyFailure::Refuses(status)), None)),
+    }
+}
+
+/// The status of the answer.
+async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::Result<u16> {
+    // With its port, always: that of CONNECT has no default. So port 0, which has none either.
+    let host = EndpointUrl { tls: false, host: host.to_owned(), port: 0 }.authority();
+    let target = format!("{}:{port}", host.trim_end_matches(":0"));
+    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    if let Some(authorization) = &proxy.authorization {
+        // Writing to a String cannot fail.
+        let _: core::fmt::Result = write!(request, "Proxy-Authorization: {}\r\n", authorization.expose());
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    stream.flush().await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() == PROXY_HEAD {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("an answer of more than {PROXY_HEAD} bytes"),
+            ));
+        }
+        // Byte by byte, because what follows is no matter of ours; it is one answer of some hundred bytes.
+        head.push(stream.read_u8().await?);
+    }
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut answer = httparse::Response::new(&mut headers);
+    answer.parse(&head).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    answer.code.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+#[path = "tunnel_tests.rs"]
+mod tests;
