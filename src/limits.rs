@@ -48,6 +48,12 @@ pub const CONNECTIONS: usize = 4;
 /// Requests in flight for one delivery stream without batching (version 1, interval 0): with one,
 /// a round trip of 100 ms would mean 10 records a second.
 pub const SINGLE_IN_FLIGHT: usize = 4;
+/// Encoded bytes of a batch after a failure, at most: a backlog meets a link of which nothing is known, and on one of 64 kbit/s
+/// they take half of the life of a signature. They double with each request that is quick, up to what the service takes, and
+/// halve with one that outlives its signature.
+pub const BATCH_BYTES_FIRST: usize = 1024 * 1024;
+/// And to no less than this. A larger record goes alone.
+pub const BATCH_BYTES_LEAST: usize = 64 * 1024;
 /// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and what stands around it.
 pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
 /// Bytes of a request body encoded at a time, at most and where memory is scarce. Each chunk is a write to the socket.

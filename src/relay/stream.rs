@@ -5,8 +5,8 @@ use super::arn::DeliveryStreamArn;
 use super::backoff::{self, Jitter};
 use super::queue::RecordQueue;
 use crate::limits::{
-    ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES, BATCH_RECORDS,
-    ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES, SIGNATURE_LIFE,
+    ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES, BATCH_BYTES_FIRST,
+    BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES, SIGNATURE_LIFE,
 };
 use crate::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ pub struct DeliveryStream {
     retry_at: Instant,
     /// Records in a batch; fewer than the service takes after a request that was too slow or a reply that was too long.
     batch_records: usize,
+    /// Encoded bytes in a batch, likewise; few after a failure, because nothing is known of the link then.
+    batch_bytes: usize,
     /// The host name of the endpoint does not exist, it seems.
     missing: Option<Missing>,
 }
@@ -56,6 +58,7 @@ impl DeliveryStream {
             failures: 0,
             retry_at: Instant::default(),
             batch_records: BATCH_RECORDS,
+            batch_bytes: RECORDS_BYTES,
             missing: None,
         }
     }
@@ -83,7 +86,7 @@ impl DeliveryStream {
     #[must_use]
     pub fn due(&self, arena: &Arena, interval: Duration) -> Option<Instant> {
         let first = self.waiting.front()?;
-        let full = self.waiting.len() >= self.batch_records || self.waiting.encoded() > RECORDS_BYTES;
+        let full = self.waiting.len() >= self.batch_records || self.waiting.encoded() > self.batch_bytes;
         let ready = if full { Instant::default() } else { first.received_at(arena) + interval };
         Some(ready.max(self.retry_at))
     }
@@ -92,7 +95,7 @@ impl DeliveryStream {
     /// can answer.
     pub fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> RecordQueue {
         let records = if single { 1 } else { self.batch_records };
-        let batch = self.waiting.split(arena, records, RECORDS_BYTES, statuses);
+        let batch = self.waiting.split(arena, records, self.batch_bytes, statuses);
         self.requests += 1;
         self.in_flight += batch.len();
         batch
@@ -103,8 +106,10 @@ impl DeliveryStream {
         self.failures = 0;
         // A request that failed beside this one must not stop the stream for long.
         self.retry_at = self.retry_at.min(now + BACKOFF_BASE);
+        // Twice as many then still take less than it.
         if took < SIGNATURE_LIFE / 3 {
             self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
+            self.batch_bytes = (self.batch_bytes * 2).min(RECORDS_BYTES);
         }
     }
 
@@ -119,12 +124,14 @@ impl DeliveryStream {
             return;
         }
         self.failures = self.failures.saturating_add(1);
+        self.batch_bytes = self.batch_bytes.min(BATCH_BYTES_FIRST);
         self.retry_at = now + backoff::delay(self.failures, BACKOFF_BASE, BACKOFF_CAP, jitter);
     }
 
     /// The device had no network: the delay does not grow with that.
     pub fn offline(&mut self, now: Instant, jitter: &mut Jitter) {
         self.failures = self.failures.max(1);
+        self.batch_bytes = self.batch_bytes.min(BATCH_BYTES_FIRST);
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_OFFLINE, BACKOFF_OFFLINE, jitter));
     }
 
@@ -151,5 +158,6 @@ impl DeliveryStream {
     /// A request of `records` was too slow, or its reply too long to be read: the next batch has half as many.
     pub fn shrink(&mut self, records: usize) {
         self.batch_records = (records / 2).max(1);
+        self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_LEAST);
     }
 }

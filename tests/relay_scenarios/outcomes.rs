@@ -4,7 +4,7 @@ use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR, BACKO
 use firehose_connector::relay::Settled;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 
-use crate::support::scenario::{DEFAULT, Scenario, Setup, delivered, rejected};
+use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup, delivered, rejected};
 
 fn batch_of_three() -> Scenario {
     let mut s = Scenario::new(Setup::default());
@@ -239,6 +239,37 @@ fn an_answer_too_long_to_read_halves_the_batch_until_it_is_short_enough() {
     }
     s.take_statuses();
     assert_eq!(s.relay().held(), 0);
+}
+
+/// Waits for the next request.
+fn next_sent(s: &mut Scenario) -> Sent {
+    loop {
+        if let Some(sent) = s.take_sent() {
+            return sent;
+        }
+        s.wait();
+    }
+}
+
+#[test]
+fn after_an_outage_the_first_batch_is_small_enough_for_a_slow_link_and_they_grow_on_a_quick_one() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    for _ in 0..2_000 {
+        s.publish_binary("", &[b'x'; 6_000]);
+    }
+    let first = next_sent(&mut s);
+    assert_eq!(first.data.len(), 500, "nothing has failed yet");
+    s.fail(first);
+    let mut sizes = Vec::new();
+    while s.relay().held() > 0 {
+        let sent = next_sent(&mut s);
+        sizes.push(sent.data.iter().map(|data| data.len().div_ceil(3) * 4).sum::<usize>());
+        s.after(100);
+        s.deliver(sent);
+    }
+    assert!(sizes[0] <= 1024 * 1024 && sizes[0] > 900_000, "{sizes:?}");
+    assert!(sizes[1] > 3 * sizes[0] / 2 && sizes[2] > 3 * sizes[1] / 2, "{sizes:?}");
+    s.take_statuses();
 }
 
 #[test]

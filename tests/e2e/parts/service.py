@@ -26,12 +26,12 @@ def arn(stream):
 class Standin:
     """See tests/support/standin. `port` is the service's; control goes another way and works while it is down."""
 
-    def __init__(self, **faults):
+    def __init__(self, address="127.0.0.1", **faults):
         program = TARGET / "release/examples/firehose-standin"
-        command = [program, "--keep", str(64 * 1024 * 1024), "--faults", json.dumps(faults)]
+        command = [program, "--address", address, "--keep", str(64 * 1024 * 1024), "--faults", json.dumps(faults)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port, self.control = (int(self.process.stdout.readline().split()[1]) for _ in range(2))
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
 
     def close(self):
         end(self.process)

@@ -11,8 +11,9 @@ use lexopt::prelude::*;
 use standin::{Options, Standin};
 
 const HELP: &str = "\
-usage: firehose-standin [--port N] [--control-port N] [--folder DIR] [--keep BYTES] [--faults JSON]
+usage: firehose-standin [--address IP] [--port N] [--control-port N] [--folder DIR] [--keep BYTES] [--faults JSON]
 
+  --address IP      address of the service, if not 127.0.0.1
   --port N          port of the service (0: the kernel chooses)
   --control-port N  port of /standin/state, /standin/records, /standin/faults, /standin/reset
   --folder DIR      write each accepted record to DIR/STREAM/NNNNNN
@@ -26,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
+            Long("address") => options.address = Some(arguments.value()?.parse()?),
             Long("port") => options.port = arguments.value()?.parse()?,
             Long("control-port") => options.control_port = arguments.value()?.parse()?,
             Long("folder") => options.folder = Some(arguments.value()?.into()),

@@ -16,7 +16,14 @@ mod clock;
 mod faults;
 mod serve;
 
-use std::{io, net::SocketAddr, path::PathBuf, rc::Rc, sync::mpsc, thread};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    rc::Rc,
+    sync::mpsc,
+    thread,
+};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -29,6 +36,8 @@ pub(crate) use self::{account::Delivered, faults::Faults};
 /// How a stand-in is started.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
+    /// Address of the service, if not 127.0.0.1.
+    pub(crate) address: Option<Ipv4Addr>,
     /// Port of the service; 0: the kernel chooses.
     pub(crate) port: u16,
     /// Port for control; 0: the kernel chooses.
@@ -73,8 +82,8 @@ impl Standin {
 fn run(options: Options, started: &mpsc::SyncSender<io::Result<Standin>>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let mut service = Service::listen(loopback(options.port))?;
-        let control = TcpListener::bind(loopback(options.control_port)).await?;
+        let mut service = Service::listen((options.address.unwrap_or(Ipv4Addr::LOCALHOST), options.port).into())?;
+        let control = TcpListener::bind((Ipv4Addr::LOCALHOST, options.control_port)).await?;
         let ports = Standin { port: service.address.port(), control_port: control.local_addr()?.port() };
         let account = Account::new(options.folder, options.keep, options.delivered)?;
         let shared = Rc::new(Shared::new(account, options.faults));
@@ -103,10 +112,6 @@ fn run(options: Options, started: &mpsc::SyncSender<io::Result<Standin>>) -> io:
             }
         }
     })
-}
-
-fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// The service's port. While down it stays bound but does not listen: connections are refused, and nobody else can
