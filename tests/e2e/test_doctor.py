@@ -143,10 +143,10 @@ def test_a_test_record_arrives_by_the_two_actions_alone(version, moto, check):
 
 def test_tls_on_both_sides_is_told(tmp_path, check, ca):
     leaf = ca.issue("both")
-    with tls_broker(tmp_path, ca, leaf) as (port, _), Https(tmp_path, ca) as moto:
+    with tls_broker(tmp_path, ca, leaf) as url, Https(tmp_path, ca) as moto:
         document = definition(DefaultDeliveryStreamArn=arn(moto.stream()))
         keys = {name.upper(): value for name, value in moto.keys.items()}
-        urls = {"FIREHOSE_CONNECTOR_MQTT_URL": f"mqtts://localhost:{port}", "AWS_ENDPOINT_URL_FIREHOSE": moto.url}
+        urls = {"FIREHOSE_CONNECTOR_MQTT_URL": url, "AWS_ENDPOINT_URL_FIREHOSE": moto.url}
         trust = {"FIREHOSE_CONNECTOR_MQTT_CA": ca.file, "AWS_CA_BUNDLE": ca.file}
         report = check(document=document, **keys, **urls, **trust)
     assert report.code == 0
@@ -200,7 +200,7 @@ def test_a_broker_that_does_not_speak_tls(check, broker):
 
 
 def test_a_broker_of_an_unknown_ca(tmp_path, check, ca, stranger):
-    with tls_broker(tmp_path, stranger, stranger.issue("broker")) as (port, url):
+    with tls_broker(tmp_path, stranger, stranger.issue("broker")) as url:
         report = check(FIREHOSE_CONNECTOR_MQTT_URL=url, FIREHOSE_CONNECTOR_MQTT_CA=ca.file)
     words = 'no trusted CA has signed, but "CN=Interceptor CA": name the PEM file of its CA in FIREHOSE_CONNECTOR_MQTT_CA'
     is_only_fault(report, "broker-tls", words)
@@ -209,13 +209,13 @@ def test_a_broker_of_an_unknown_ca(tmp_path, check, ca, stranger):
 def test_a_broker_whose_certificate_has_ended(tmp_path, check, ca):
     day = datetime.timedelta(days=1)
     ended = (datetime.datetime.now(datetime.timezone.utc) - day).date().isoformat()
-    with tls_broker(tmp_path, ca, ca.issue("broker", left=-day)) as (port, url):
+    with tls_broker(tmp_path, ca, ca.issue("broker", left=-day)) as url:
         report = check(FIREHOSE_CONNECTOR_MQTT_URL=url, FIREHOSE_CONNECTOR_MQTT_CA=ca.file)
     is_only_fault(report, "broker-tls", f"ended on {ended}.*to this device it is .*renewed, or the clock")
 
 
 def test_a_broker_with_a_certificate_for_another_name(tmp_path, check, ca):
-    with tls_broker(tmp_path, ca, ca.issue("broker", hosts=["broker.example"])) as (port, url):
+    with tls_broker(tmp_path, ca, ca.issue("broker", hosts=["broker.example"])) as url:
         report = check(FIREHOSE_CONNECTOR_MQTT_URL=url, FIREHOSE_CONNECTOR_MQTT_CA=ca.file)
     is_only_fault(report, "broker-tls", "certificate for another name: use a name that it lists.*broker.example")
 
@@ -228,7 +228,7 @@ def test_a_broker_that_wants_another_client_certificate(own, words, tmp_path, ch
     """With TLS 1.3 it says so only in answer to the login."""
     device = stranger.issue("device")
     certificate = {"FIREHOSE_CONNECTOR_MQTT_CERT": device.certificate, "FIREHOSE_CONNECTOR_MQTT_KEY": device.key}
-    with tls_broker(tmp_path, ca, ca.issue("broker"), "require_certificate true") as (port, url):
+    with tls_broker(tmp_path, ca, ca.issue("broker"), "require_certificate true") as url:
         urls = {"FIREHOSE_CONNECTOR_MQTT_URL": url, "FIREHOSE_CONNECTOR_MQTT_CA": ca.file}
         report = check(**urls, **(certificate if own else {}))
     is_only_fault(report, "broker-login", words)
@@ -253,6 +253,17 @@ def test_a_broker_that_knows_the_connector_s_client_id_alone(check):
     is_only_fault(check(**url), "broker-login", f"if only the client id.*--client-id {CLIENT_ID}")
     assert check("--client-id", CLIENT_ID, **url).code == 0
     broker.close()
+
+
+def test_what_waits_in_the_connector_s_session_survives_a_check_by_its_client_id(connect, standin, client, check):
+    connector = connect()
+    connector.stop()
+    client.send_all([client.send("waits", "id 0")])
+    assert check("--client-id", CLIENT_ID).code == 0
+    assert standin.state()["accepted"] == 0
+    connector.start()
+    client.wait_entries(1)
+    assert standin.records() == [b"waits"]
 
 
 def test_a_broker_that_refuses_the_subscription(check):
@@ -453,7 +464,7 @@ class mosquitto:
 
 
 class tls_broker(mosquitto):
-    """One with a TLS listener; gives its port and URL."""
+    """One with a TLS listener; gives its URL."""
 
     def __init__(self, folder, ca, leaf, more=""):
         self.port = free_port()
@@ -462,7 +473,7 @@ class tls_broker(mosquitto):
 
     def __enter__(self):
         super().__enter__()
-        return self.port, f"mqtts://localhost:{self.port}"
+        return f"mqtts://localhost:{self.port}"
 
 
 class Https(Moto):
