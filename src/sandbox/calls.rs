@@ -124,7 +124,7 @@ fn with_arguments() -> Vec<(c_long, Vec<Condition>)> {
     let none_of = |argument, flags| vec![(argument, MaskedEq(bits(flags)), 0)];
     // No file is written or made, also where there is no Landlock.
     let writes = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
-    let mut calls = vec![
+    vec![
         (libc::SYS_socket, any_of(0, &[libc::AF_INET, libc::AF_INET6, libc::AF_UNIX])),
         // Threads, not processes. `clone3` hides what it is told, and is done without.
         (libc::SYS_clone, vec![(0, MaskedEq(bits(libc::CLONE_THREAD)), bits(libc::CLONE_THREAD))]),
@@ -136,10 +136,9 @@ fn with_arguments() -> Vec<(c_long, Vec<Condition>)> {
         (libc::SYS_prlimit64, vec![(2, Eq, 0)]),
         (libc::SYS_mprotect, none_of(2, libc::PROT_EXEC)),
         (MMAP, none_of(2, libc::PROT_EXEC)),
-    ];
-    #[cfg(not(target_arch = "aarch64"))]
-    calls.push((libc::SYS_open, none_of(1, writes)));
-    calls
+        #[cfg(not(target_arch = "aarch64"))]
+        (libc::SYS_open, none_of(1, writes)),
+    ]
 }
 
 #[cfg(not(target_arch = "arm"))]
