@@ -188,7 +188,9 @@ fn no_message_however_odd_is_copied_to_the_heap() {
 
 #[test]
 fn reading_credentials_stays_within_the_memory_plan() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // Not a folder of the build: this runs on devices, too.
+    let folder = std::env::temp_dir().join(format!("firehose-connector-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
     let (credentials_file, config_file) = (folder.join("credentials"), folder.join("config"));
     let keys = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
     let size = usize::try_from(MAX_PROFILE_FILE).unwrap();
@@ -205,6 +207,7 @@ fn reading_credentials_stays_within_the_memory_plan() {
     let before = BYTES.get();
     let fetched = runtime.block_on(provider.fetch()).unwrap();
     let bytes = BYTES.get() - before;
+    std::fs::remove_dir_all(folder).unwrap();
     assert_eq!(fetched.credentials.access_key_id, "AKIA");
     assert!((size..=CREDENTIALS).contains(&bytes), "{bytes} bytes in all, {CREDENTIALS} planned");
 }

@@ -8,7 +8,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "e2e")]
 
 from figures import Figures  # noqa: E402
-from machine import CACHE, QEMU, binary  # noqa: E402
+from systems import SMALL, SYSTEMS  # noqa: E402
 
 FIGURES = Figures()
 
@@ -19,13 +19,23 @@ def figures():
     return FIGURES
 
 
-@pytest.fixture(scope="module", params=QEMU)
-def target(request):
-    """Each target whose connector is built."""
-    if not binary(request.param).exists():
-        pytest.skip(f"{binary(request.param)} is not built")
-    assert (CACHE / request.param / "kernel").exists(), "run scripts/boot setup first"
-    return request.param
+@pytest.fixture(scope="module", params=SYSTEMS, ids=str)
+def system(request):
+    """Each system whose parts are built."""
+    return built(request.param)
+
+
+@pytest.fixture(scope="module", params=SMALL, ids=str)
+def small_system(request):
+    """The smallest system of each target."""
+    return built(request.param)
+
+
+def built(system):
+    if missing := system.missing():
+        pytest.skip(missing)
+    assert system.kernel.exists(), "run scripts/boot setup first"
+    return system
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)

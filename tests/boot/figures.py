@@ -1,31 +1,31 @@
 """What was measured, beside its budget, as a table for README."""
 
-from machine import budget
 from parts.service import TARGET
+from systems import SYSTEMS
 
 
 class Figures:
     def __init__(self):
         self.rows = {}
 
-    def add(self, what, target, value, unit="kB", limit=None):
-        """`limit`: a name in the target's budget, or the limit itself."""
+    def add(self, what, system, value, unit="kB", limit=None):
+        """`limit`: a name in the budget of the system's target, or the limit itself."""
         if isinstance(limit, str):
-            limit = budget(target)[limit]
-        self.rows.setdefault((what, unit), {})[target] = (value, limit)
+            limit = system.budget()[limit]
+        self.rows.setdefault((what, unit), {})[system] = (value, limit)
         return limit
 
     def write(self):
         """Writes the table to target/boot/figures.md and returns it."""
         if not self.rows:
             return None
-        targets = sorted({target for row in self.rows.values() for target in row})
+        systems = [system for system in SYSTEMS if any(system in row for row in self.rows.values())]
         lines = [
-            "| In a booted system | " + " | ".join(f"{target} | budget" for target in targets) + " |",
-            "|---|" + "---:|" * 2 * len(targets),
+            "| In a booted system | " + " | ".join(f"{system} | budget" for system in systems) + " |",
+            "|---|" + "---:|" * 2 * len(systems),
         ]
         for (what, unit), row in self.rows.items():
-            cells = (cell for target in targets for cell in row.get(target, (None, None)))
+            cells = (cell for system in systems for cell in row.get(system, (None, None)))
             cells = ("" if cell is None else f"{cell:,}" for cell in cells)
             lines.append(f"| {what}, {unit} | " + " | ".join(cells) + " |")
         table = "\n".join(lines) + "\n"

@@ -1,81 +1,33 @@
-"""A small system under QEMU: busybox init, the connector and its service script, and an agent that takes commands."""
+"""A system under QEMU: its power, its network cable, its console, and an agent inside that takes commands."""
 
 import base64
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-from parts.service import ROOT, TARGET
 from parts.waiting import PATIENCE, end, until
+from systems import NAME
 
-HERE = Path(__file__).parent
-CACHE = ROOT / ".cache/boot"
-BUILT = Path(os.environ.get("FIREHOSE_CONNECTOR_BOOT_DIR", TARGET))
-NAME = "firehose-connector"
 # Where the guest finds the loopback of this machine.
 HOST = "10.0.2.2"
 # Without KVM everything takes longer.
-BOOT_PATIENCE = 120.0
-QEMU = {
-    "aarch64-unknown-linux-musl": ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53"],
-    "armv7-unknown-linux-musleabihf": ["qemu-system-arm", "-M", "virt", "-cpu", "cortex-a15"],
-}
-
-
-def binary(target):
-    """The connector that is built for the target."""
-    return BUILT / target / "release" / NAME
-
-
-def budget(target):
-    """The figures of targets/TARGET/budget."""
-    lines = (ROOT / "targets" / target / "budget").read_text().splitlines()
-    pairs = (line.split("=") for line in lines if line.strip() and not line.startswith("#"))
-    return {name.strip(): int(value) for name, value in pairs}
-
-
-def image(folder, target, configuration):
-    """Makes the root file system, which the kernel unpacks into memory. `configuration`: file name to content."""
-    root = folder / "root"
-    shutil.copytree(HERE / "guest", root)
-    for name in ["bin", "usr/bin", "dev", "proc", "sys", "run", "tmp", "lib", f"etc/{NAME}"]:
-        (root / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy(CACHE / target / "busybox", root / "bin/busybox")
-    shutil.copytree(CACHE / target / "modules", root / "lib/modules")
-    (root / "bin/sh").symlink_to("busybox")
-    (root / "init").symlink_to("bin/busybox")
-    shutil.copy(binary(target), root / "usr/bin" / NAME)
-    shutil.copy(ROOT / f"targets/service/{NAME}.init", root / f"etc/init.d/S80{NAME}")
-    (root / f"etc/init.d/S80{NAME}").chmod(0o755)
-    for name, content in configuration.items():
-        path = root / f"etc/{NAME}" / name
-        path.write_text(content)
-        path.chmod(0o640)
-    image = folder / "initramfs.gz"
-    pack = "find . | cpio --quiet -o -H newc -R 0:0 | gzip -1"
-    with image.open("wb") as out:
-        subprocess.run(pack, shell=True, cwd=root, stdout=out, check=True)
-    shutil.rmtree(root)
-    return image
+BOOT_PATIENCE = 180.0
 
 
 class Machine:
     """Boots at once, without a network if `cable` is false; `clock`: when its battery-backed clock has it that it does.
     `log` is what came over the serial console."""
 
-    def __init__(self, folder, target, configuration, cable=True, clock="utc"):
-        self.target = target
+    def __init__(self, folder, system, configuration, cable=True, clock="utc"):
+        self.system = system
         self.console = folder / "console.log"
         agent, monitor = folder / "agent", folder / "monitor"
         command = [
-            *QEMU[target],
-            *["-m", "128", "-nodefaults", "-display", "none", "-no-reboot", "-S", "-rtc", f"base={clock}"],
-            *["-kernel", CACHE / target / "vmlinuz", "-initrd", image(folder, target, configuration)],
-            *["-append", "console=ttyAMA0 quiet panic=-1 rdinit=/init"],
+            *system.qemu(),
+            *["-nodefaults", "-display", "none", "-no-reboot", "-S", "-rtc", f"base={clock}"],
+            *["-kernel", system.kernel, "-initrd", system.image(folder, configuration)],
             *["-serial", f"file:{self.console}"],
             *["-netdev", "user,id=net0", "-device", "virtio-net-device,netdev=net0,id=cable"],
             *["-device", "virtio-serial-device", "-chardev", f"socket,id=agent,path={agent},server=on,wait=off"],
@@ -125,7 +77,8 @@ class Machine:
         return "\n".join(lines)
 
     def write(self, path, content):
-        self.run(f"echo {base64.b64encode(content.encode()).decode()} | base64 -d >{path}")
+        encoded = base64.b64encode(content.encode()).decode()
+        self.run(f"mkdir -p {Path(path).parent} && echo {encoded} | base64 -d >{path}")
 
     def uptime(self):
         """Seconds since boot as the guest has it."""
@@ -136,17 +89,13 @@ class Machine:
         peer = f"0202000A:{port:04X} 01"
         return float(self.run(f"until grep -q '{peer}' /proc/net/tcp; do sleep 0.1; done; cat /proc/uptime", within).split()[0])
 
-    def service(self, command, within=60.0):
-        """Runs the service's script; what it and the connector say goes to the console, as at boot."""
-        self.run(f"/etc/init.d/S80{NAME} {command} >/dev/console 2>&1", within)
-
     def configure(self, environment):
         """Starts the connector anew with this environment."""
         self.write(f"/etc/{NAME}/environment", settings(environment))
-        self.service("restart")
+        self.run(self.system.restart(), within=60.0)
 
     def pid(self):
-        return int(self.run(f"cat /run/{NAME}/connector.pid"))
+        return int(self.run(self.system.pid))
 
     def memory(self):
         """Resident memory, kB, as the kernel adds it up page by page: everything, and what of it is anonymous."""
@@ -168,7 +117,7 @@ class Machine:
 
     def sample(self):
         """Watches the peak of resident memory from now on."""
-        self.run(f"echo 0 >/run/peak; /sbin/sample {self.pid()} >/dev/null 2>&1 &")
+        self.run(f"echo 0 >/run/peak; /test/sample {self.pid()} >/dev/null 2>&1 &")
 
     def peak(self):
         """The highest of the samples and of what the kernel counted, which may be a little behind, kB."""

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from machine import HOST, NAME
+from machine import HOST
 from parts.broker import Mosquitto
 from parts.certificates import Authority
 from parts.connector import CLIENT_ID
 from parts.waiting import end, free_port, until
+from systems import NAME
 
 TLS_LISTENER = """
 listener {port} 127.0.0.1

@@ -30,7 +30,7 @@ def now(machine):
     return int(machine.run("grep btime /proc/stat").split()[1]) + machine.uptime()
 
 
-def test_when_32_bit_time_ends_records_are_delivered_as_before(tmp_path, target):
+def test_when_32_bit_time_ends_records_are_delivered_as_before(tmp_path, small_system):
     with ExitStack() as parts:
         surroundings = Surroundings(tmp_path)
         parts.callback(surroundings.close)
@@ -38,7 +38,7 @@ def test_when_32_bit_time_ends_records_are_delivered_as_before(tmp_path, target)
         parts.callback(standin.close)
         environment = settings(surroundings.plain(standin.url))
         configuration = {"connectors.json": json.dumps(definition()), "environment": environment}
-        machine = Machine(tmp_path, target, configuration, clock=EARLIER)
+        machine = Machine(tmp_path, small_system, configuration, clock=EARLIER)
         parts.callback(machine.close)
         surroundings.wait_subscribed()
         assert END - 60 < now(machine) < END
@@ -53,12 +53,12 @@ def test_when_32_bit_time_ends_records_are_delivered_as_before(tmp_path, target)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory, target):
+def site(tmp_path_factory, small_system):
     """A device whose clock was never set; the certificates of broker and service begin today."""
     with ExitStack() as parts:
         folder = tmp_path_factory.mktemp("boot")
         today = {"age": timedelta()}
-        yield TlsSite(parts, folder, target, authority=today, interval=INTERVAL, clock=NEVER_SET)
+        yield TlsSite(parts, folder, small_system, authority=today, interval=INTERVAL, clock=NEVER_SET)
 
 
 def test_at_1970_without_a_time_service_records_are_delivered_over_tls(site):

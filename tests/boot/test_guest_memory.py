@@ -6,12 +6,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from machine import Machine, binary, budget, settings
+from machine import Machine, settings
 from parts.client import Client
 from parts.connector import CLIENT_ID, definition
 from parts.service import Standin
 from parts.waiting import until
 from surroundings import Surroundings
+from systems import binary
 
 # KB, what a small gateway would give. Where that is too little, the least that works is taken.
 MEMORY_SIZE = 4096
@@ -21,14 +22,14 @@ SIZES = [100, 1024, 10_000]
 class Site:
     """A booted system with a connector, and what it speaks with."""
 
-    def __init__(self, parts, folder, target):
+    def __init__(self, parts, folder, system):
         self.surroundings = Surroundings(folder)
         parts.callback(self.surroundings.close)
         self.standin = Standin()
         parts.callback(self.standin.close)
         environment = self.surroundings.plain(self.standin.url)
         configuration = {"connectors.json": json.dumps(definition()), "environment": settings(environment)}
-        self.machine = Machine(folder, target, configuration | self.surroundings.files)
+        self.machine = Machine(folder, system, configuration | self.surroundings.files)
         parts.callback(self.machine.close)
         self.surroundings.wait_subscribed()
 
@@ -39,26 +40,26 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory, target, figures):
+def site(tmp_path_factory, small_system, figures):
     with ExitStack() as parts:
-        site = Site(parts, tmp_path_factory.mktemp("boot"), target)
-        figures.add("power on to a shell", target, round(site.machine.boot_seconds), "s")
-        figures.add("program", target, binary(target).stat().st_size, "bytes", "binary_bytes")
+        site = Site(parts, tmp_path_factory.mktemp("boot"), small_system)
+        figures.add("power on to a shell", small_system, round(site.machine.boot_seconds), "s")
+        figures.add("program", small_system, binary(small_system.target).stat().st_size, "bytes", "binary_bytes")
         yield site
 
 
-def test_idle_over_plain_mqtt(site, target, figures):
+def test_idle_over_plain_mqtt(site, small_system, figures):
     resident, anonymous = site.machine.idle_memory()
-    figures.add("idle, plain MQTT: resident", target, resident)
-    figures.add("idle, plain MQTT: anonymous", target, anonymous)
+    figures.add("idle, plain MQTT: resident", small_system, resident)
+    figures.add("idle, plain MQTT: anonymous", small_system, anonymous)
 
 
-def test_idle_over_tls_is_within_the_budget(site, target, figures):
+def test_idle_over_tls_is_within_the_budget(site, small_system, figures):
     site.configure(site.surroundings.tls(site.standin.url))
     resident, anonymous = site.machine.idle_memory()
-    limits = budget(target)
-    figures.add("idle, TLS with a client certificate: resident", target, resident, limit="idle_tls_resident_kb")
-    figures.add("idle, TLS with a client certificate: anonymous", target, anonymous, limit="idle_tls_anonymous_kb")
+    limits = small_system.budget()
+    figures.add("idle, TLS with a client certificate: resident", small_system, resident, limit="idle_tls_resident_kb")
+    figures.add("idle, TLS with a client certificate: anonymous", small_system, anonymous, limit="idle_tls_anonymous_kb")
     assert resident <= limits["idle_tls_resident_kb"]
     assert anonymous <= limits["idle_tls_anonymous_kb"]
 
@@ -71,7 +72,7 @@ def memory_size(site, environment):
     return int(least[1]) if least else MEMORY_SIZE
 
 
-def test_full_memory_stays_below_memory_size_and_everything_has_one_status(site, target, figures):
+def test_full_memory_stays_below_memory_size_and_everything_has_one_status(site, small_system, figures):
     environment = site.surroundings.tls(site.standin.url)
     size = memory_size(site, environment)
     site.standin.set_faults(down=True)
@@ -96,8 +97,8 @@ def test_full_memory_stays_below_memory_size_and_everything_has_one_status(site,
     entries = client.wait_entries(len(sent), within=300)
     client.close()
     peak = site.machine.peak()
-    figures.add("memory full with the service down: peak resident", target, peak_down, limit=size)
-    figures.add("drained after that: peak resident", target, peak, limit=size)
+    figures.add("memory full with the service down: peak resident", small_system, peak_down, limit=size)
+    figures.add("drained after that: peak resident", small_system, peak, limit=size)
     assert peak < size
     assert sorted(entry["id"] for entry in entries) == sorted(sent)
     delivered = [entry["id"] for entry in entries if entry["status"] == "success"]

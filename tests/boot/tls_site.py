@@ -12,7 +12,7 @@ from surroundings import Surroundings
 class TlsSite:
     """`authority`: how it signs; `interval`: the connector's `PublishInterval`; `machine`: how it boots."""
 
-    def __init__(self, parts, folder, target, authority=None, interval=1, **machine):
+    def __init__(self, parts, folder, system, authority=None, interval=1, **machine):
         self.surroundings = Surroundings(folder, **(authority or {}))
         parts.callback(self.surroundings.close)
         self.broker = self.surroundings.broker
@@ -23,7 +23,7 @@ class TlsSite:
         environment = self.surroundings.tls(self.moto.url) | {name.upper(): key for name, key in keys.items()}
         document = definition(DefaultDeliveryStreamArn=arn(self.stream), PublishInterval=str(interval))
         configuration = {"connectors.json": json.dumps(document), "environment": settings(environment)}
-        self.machine = Machine(folder, target, configuration | self.surroundings.files, **machine)
+        self.machine = Machine(folder, system, configuration | self.surroundings.files, **machine)
         parts.callback(self.machine.close)
         self.client = Client(self.broker.port)
         parts.callback(self.client.close)
