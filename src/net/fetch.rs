@@ -3,6 +3,7 @@
 //! Bounded in time and in size by `limits::credentials`. No redirects, no retries, no cookies.
 
 use core::{error, fmt, future::poll_fn, pin::Pin, pin::pin};
+use std::sync::Arc;
 
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body::Body as _;
@@ -18,6 +19,7 @@ use crate::{
     limits::credentials as limits,
     net::{
         connect::{ConnectError, TlsFailure, connect},
+        http::{ChunkBody, Watched},
         route::Route,
         tls::Tls,
     },
@@ -25,7 +27,7 @@ use crate::{
 
 /// What came back, whatever the status.
 #[derive(Debug)]
-pub struct Reply {
+pub(super) struct Reply {
     /// As sent by the endpoint.
     pub status: StatusCode,
     /// At most [`limits::MAX_REPLY`] bytes. May hold secrets.
@@ -38,11 +40,11 @@ pub struct Reply {
 ///
 /// # Errors
 /// No connection, no HTTP, a reply that is too large, or too slow; see [`FetchError`].
-pub async fn fetch(
+pub(super) async fn fetch(
     route: &Route,
     endpoint: &EndpointUrl,
     tls: &Tls,
-    request: Request<String>,
+    request: Request<ChunkBody>,
 ) -> Result<Reply, FetchError> {
     let exchange = exchange(route, endpoint, tls, request);
     let failure = match timeout(limits::FETCH_TIMEOUT, exchange).await {
@@ -70,7 +72,7 @@ async fn exchange(
     route: &Route,
     endpoint: &EndpointUrl,
     tls: &Tls,
-    mut request: Request<String>,
+    mut request: Request<ChunkBody>,
 ) -> Result<Reply, Failure> {
     let headers = request.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -82,7 +84,8 @@ async fn exchange(
     let stream = connect(route, &endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
     let mut client = http1::Builder::new();
     client.max_buf_size(limits::HTTP_BUFFER);
-    let (sender, connection) = client.handshake(TokioIo::new(stream)).await.map_err(Failure::Http)?;
+    let (sender, connection) =
+        client.handshake(TokioIo::new(Watched::new(stream, Arc::default()))).await.map_err(Failure::Http)?;
     let mut answer = pin!(answer(sender, request));
     tokio::select! {
         biased;
@@ -92,7 +95,7 @@ async fn exchange(
     }
 }
 
-async fn answer(mut sender: SendRequest<String>, request: Request<String>) -> Result<Reply, Failure> {
+async fn answer(mut sender: SendRequest<ChunkBody>, request: Request<ChunkBody>) -> Result<Reply, Failure> {
     let reply = sender.send_request(request).await.map_err(Failure::Http)?;
     let status = reply.status();
     Ok(Reply { status, body: read_bounded(reply.into_body()).await? })
@@ -184,7 +187,7 @@ mod tests {
     async fn an_https_endpoint_is_asked_over_tls_with_the_bundle_for_aws() {
         let port = serve_tls(&Ca::new().issue("localhost", (2000, 2100)), None).await;
         let tls = Tls::for_service(None, &Clock::default()).unwrap();
-        let request = Request::get("/").body(String::new()).unwrap();
+        let request = Request::get("/").body(ChunkBody::default()).unwrap();
         let error = fetch(&Route::default(), &endpoint(true, "localhost", port), &tls, request).await.unwrap_err();
         let FetchError::Connect(connect) = &error else { panic!("{error:?}") };
         assert_eq!(connect.kind(), ConnectFailure::Tls(TlsFailure::UnknownIssuer));

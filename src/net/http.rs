@@ -28,8 +28,8 @@ use crate::net::route::Route;
 use crate::net::tally::Tally;
 use crate::net::tls::Tls;
 use crate::relay::arn::DeliveryStreamArn;
-use body::ChunkBody;
-use watched::{Progress, Watched};
+pub(super) use body::ChunkBody;
+pub(super) use watched::{Progress, Watched};
 
 /// A request; its body follows through `chunks`.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use crate::{
     limits::credentials as limits,
     net::{
         fetch::{FetchError, fetch},
+        http::ChunkBody,
         route::Route,
         tls::Tls,
     },
@@ -25,7 +26,7 @@ pub(super) async fn ask(
     request: request::Builder,
     hint: &'static str,
 ) -> Result<Vec<u8>, EndpointError> {
-    let request: Request<String> = request.body(String::new()).map_err(EndpointError::BadPath)?;
+    let request: Request<ChunkBody> = request.body(ChunkBody::default()).map_err(EndpointError::BadPath)?;
     let reply = fetch(route, endpoint, tls, request).await.map_err(EndpointError::Fetch)?;
     if reply.status != StatusCode::OK {
         let is_refused = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);

@@ -1,4 +1,6 @@
-//! A request body of known length that is asked for chunk by chunk.
+//! A request body of known length that is asked for chunk by chunk, or none.
+//!
+//! All requests have this one, so that the HTTP client is compiled once.
 
 use core::convert::Infallible;
 use core::pin::Pin;
@@ -11,10 +13,16 @@ use tokio::sync::mpsc;
 use super::Event;
 
 /// See the module.
-#[derive(Debug)]
-pub(super) struct ChunkBody {
-    number: u64,
+#[derive(Debug, Default)]
+pub(in crate::net) struct ChunkBody {
     left: u64,
+    source: Option<Source>,
+}
+
+/// Where chunks come from.
+#[derive(Debug)]
+struct Source {
+    number: u64,
     asked: bool,
     chunks: mpsc::Receiver<Bytes>,
     events: mpsc::Sender<Event>,
@@ -27,7 +35,7 @@ impl ChunkBody {
         chunks: mpsc::Receiver<Bytes>,
         events: mpsc::Sender<Event>,
     ) -> Self {
-        Self { number, left: length as u64, asked: false, chunks, events }
+        Self { left: length as u64, source: Some(Source { number, asked: false, chunks, events }) }
     }
 }
 
@@ -37,20 +45,19 @@ impl Body for ChunkBody {
 
     /// Ends early when nobody sends chunks any more; hyper then breaks the connection, because the length is wrong.
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left == 0 {
-            return Poll::Ready(None);
-        }
-        if !self.asked {
-            let event = Event::WantsChunk { number: self.number };
-            if self.events.try_send(event).is_err() {
+        let Self { left, source } = &mut *self;
+        let Some(source) = source.as_mut().filter(|_| *left > 0) else { return Poll::Ready(None) };
+        if !source.asked {
+            let event = Event::WantsChunk { number: source.number };
+            if source.events.try_send(event).is_err() {
                 return Poll::Ready(None);
             }
-            self.asked = true;
+            source.asked = true;
         }
-        let chunk = core::task::ready!(self.chunks.poll_recv(cx));
-        self.asked = false;
+        let chunk = core::task::ready!(source.chunks.poll_recv(cx));
+        source.asked = false;
         Poll::Ready(chunk.map(|chunk| {
-            self.left = self.left.saturating_sub(chunk.len() as u64);
+            *left = left.saturating_sub(chunk.len() as u64);
             Ok(Frame::data(chunk))
         }))
     }

@@ -12,7 +12,7 @@ use crate::net::connect::Stream;
 
 /// When bytes last moved, shared between the connection and whoever waits for it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(in crate::net) struct Progress {
     start: Instant,
     millis: AtomicU64,
 }
@@ -44,13 +44,13 @@ impl Progress {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(in crate::net) struct Watched {
     stream: Stream,
     progress: std::sync::Arc<Progress>,
 }
 
 impl Watched {
-    pub(super) const fn new(stream: Stream, progress: std::sync::Arc<Progress>) -> Self {
+    pub(in crate::net) const fn new(stream: Stream, progress: std::sync::Arc<Progress>) -> Self {
         Self { stream, progress }
     }
 
