@@ -24,6 +24,11 @@ def binary(target):
     return BUILT / target / "release" / NAME
 
 
+def probe(target):
+    """The program that tries what a confined process cannot do."""
+    return BUILT / target / "debug/examples/sandbox-probe"
+
+
 class System:
     """What the kernel of a target is given to unpack into memory. `name` heads the column of its figures."""
 
@@ -50,6 +55,8 @@ class System:
         for guest in ["any", self.guest]:
             shutil.copytree(GUESTS / guest, root, symlinks=True, dirs_exist_ok=True)
         shutil.copytree(CACHE / self.target / "modules", root / "test/modules")
+        if probe(self.target).exists():
+            shutil.copy(probe(self.target), root / "test/probe")
         (root / f"etc/{NAME}").mkdir()
         for name, content in configuration.items():
             path = root / f"etc/{NAME}" / name
