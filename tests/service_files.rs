@@ -47,6 +47,14 @@ fn init_waits_longer_than_the_drain_takes() {
 }
 
 #[test]
+fn a_boot_without_a_network_is_no_reason_to_wait() {
+    let mut directives = UNIT.lines().filter(|line| !line.starts_with('#'));
+    assert!(directives.all(|line| !line.contains("network-online")));
+    let required = SCRIPT.lines().find_map(|line| line.strip_prefix("# Required-Start:")).unwrap();
+    assert_eq!(required.trim(), "$local_fs");
+}
+
+#[test]
 fn the_environment_file_shows_every_variable_but_home() {
     let shown: BTreeSet<_> = shown().map(|(name, _)| name).collect();
     // Those in lower case are others' names for the same.
