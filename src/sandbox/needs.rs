@@ -60,7 +60,8 @@ fn read_again(credentials: &CredentialSettings) -> impl Iterator<Item = &Path> {
 /// the root of all files.
 fn folder(file: &Path) -> Option<PathBuf> {
     // A link may lead to where nothing is yet, as /etc/resolv.conf does before the network is up.
-    let target = fs::read_link(file).map_or_else(|_| file.to_owned(), |to| file.with_file_name("").join(to));
+    let link = || fs::read_link(file).map_or_else(|_| file.to_owned(), |to| file.with_file_name("").join(to));
+    let target = file.canonicalize().unwrap_or_else(|_| link());
     let above = target.ancestors().skip(1).find_map(|folder| folder.canonicalize().ok())?;
     (above != Path::new("/")).then_some(above)
 }
