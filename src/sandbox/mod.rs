@@ -76,3 +76,6 @@ fn limit_resources() -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
