@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, Config};
 use firehose_connector::net::chain;
-use firehose_connector::{daemon, doctor};
+use firehose_connector::{daemon, doctor, memory};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
@@ -58,6 +58,20 @@ fn return_freed_memory() {
 #[cfg(not(target_env = "gnu"))]
 const fn return_freed_memory() {}
 
+/// Much of the program is for the start alone: reading the configuration, setting TLS up, confining itself. It need not stay in
+/// memory; what is needed again comes from the page cache, or from the file.
+#[expect(unsafe_code, reason = "madvise has no safe wrapper for memory that it did not map")]
+fn forget_the_start(code: &[(usize, usize)]) {
+    for (start, length) in code {
+        let start: *mut libc::c_void = std::ptr::with_exposed_provenance_mut(*start);
+        // SAFETY: pages of a file that are executable and not writable hold nothing but what is in the file, so that nobody sees
+        // that they were away. A refusal leaves them as they are.
+        unsafe {
+            libc::madvise(start, *length, libc::MADV_DONTNEED);
+        }
+    }
+}
+
 fn run(definition: Option<&Path>) -> u8 {
     let config = match load(definition) {
         Ok(config) => config,
@@ -65,7 +79,8 @@ fn run(definition: Option<&Path>) -> u8 {
     };
     let mut logger = env_logger::Builder::new();
     logger.parse_filters(&config.log).filter_module(daemon::COUNTERS, LevelFilter::Info).format(line).init();
-    match daemon::run(config) {
+    let code = memory::program_code();
+    match daemon::run(config, &|| forget_the_start(&code)) {
         Ok(()) => exit::OK,
         Err(errors) => fail(&errors),
     }

@@ -168,16 +168,32 @@ const fn least(program: usize, tunnels: Tunnels) -> usize {
 #[must_use]
 pub fn program_bytes() -> usize {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    maps.lines().filter_map(mapped_file_bytes).sum()
+    maps.lines().filter_map(mapped_file).map(|mapped| mapped.bytes).sum()
+}
+
+/// Where the program's code is in memory, and how many bytes: what is executable and comes from a file.
+#[must_use]
+pub fn program_code() -> Vec<(usize, usize)> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let code = maps.lines().filter_map(mapped_file).filter(|mapped| mapped.permissions == "r-xp");
+    code.map(|mapped| (mapped.start, mapped.bytes)).collect()
+}
+
+struct Mapped<'a> {
+    start: usize,
+    bytes: usize,
+    permissions: &'a str,
 }
 
 /// A line reads `start-end permissions offset device inode path`; memory without a file has inode 0.
-fn mapped_file_bytes(line: &str) -> Option<usize> {
+fn mapped_file(line: &str) -> Option<Mapped<'_>> {
     let mut fields = line.split_ascii_whitespace();
     let (start, end) = fields.next()?.split_once('-')?;
-    let inode = fields.nth(3)?;
+    let permissions = fields.next()?;
+    let inode = fields.nth(2)?;
     let address = |text| usize::from_str_radix(text, 16).ok();
-    (inode != "0").then_some(address(end)? - address(start)?)
+    let (start, end) = (address(start)?, address(end)?);
+    (inode != "0").then_some(Mapped { start, bytes: end - start, permissions })
 }
 
 /// Has the kernel refuse data memory beyond the plan; for good, or so that processes that this one starts can undo it for themselves.
@@ -249,8 +265,11 @@ mod tests {
     #[test]
     fn the_program_is_found_in_the_map_of_the_process() {
         assert!(program_bytes() > 100 * KIB);
-        assert_eq!(mapped_file_bytes("7f00-7f80 r-xp 0 00:00 0 [vdso]"), None);
-        assert_eq!(mapped_file_bytes("1000-3000 r-xp 00001000 fe:00 1234 /usr/bin/x"), Some(0x2000));
+        assert!(mapped_file("7f00-7f80 r-xp 0 00:00 0 [vdso]").is_none());
+        let mapped = mapped_file("1000-3000 r-xp 00001000 fe:00 1234 /usr/bin/x").unwrap();
+        assert_eq!((mapped.start, mapped.bytes, mapped.permissions), (0x1000, 0x2000, "r-xp"));
+        let here = the_program_is_found_in_the_map_of_the_process as fn() as usize;
+        assert!(program_code().iter().any(|(start, bytes)| (*start..start + bytes).contains(&here)));
     }
 
     #[test]

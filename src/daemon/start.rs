@@ -105,17 +105,17 @@ fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
     }
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT. Calls `started` once, when all that only the start needs is over.
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
-pub fn run(config: Config) -> Result<(), Vec<RunError>> {
+pub fn run(config: Config, started: &dyn Fn()) -> Result<(), Vec<RunError>> {
     let clock = Clock::default();
     let ready = prepare(&config, &clock)?;
-    start(config, ready, clock).map_err(|error| vec![error])
+    start(config, ready, clock, started).map_err(|error| vec![error])
 }
 
-fn start(config: Config, ready: Ready, clock: Clock) -> Result<(), RunError> {
+fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunError> {
     memory::enforce(&ready.plan, !config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     log::debug!("memory\n{}", ready.plan);
     warn_of_service_limit(&ready.plan);
@@ -127,6 +127,7 @@ fn start(config: Config, ready: Ready, clock: Clock) -> Result<(), RunError> {
     let ended = runtime.block_on(async {
         let signals = signals().map_err(RunError::System)?;
         let daemon = assemble(config, ready, clock)?;
+        started();
         daemon.run(signals).await;
         Ok(())
     });
