@@ -101,6 +101,11 @@ class Connector:
 
         return until(line, f"a log line with {pattern!r}", within)
 
+    def complaints(self):
+        """The warnings and errors it logged, but for one that an emulator or an older kernel is the cause of."""
+        grave = [line for line in self.log() if line.startswith(("warn", "error"))]
+        return [line for line in grave if "this system cannot confine the connector completely" not in line]
+
     def memory(self, key="VmHWM"):
         """A figure of /proc/PID/status, kB: VmHWM is the peak of resident memory, VmRSS what is resident now."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
