@@ -128,7 +128,7 @@ impl Encoder {
                 }
                 State::Data(mut cursor) => {
                     out.base64(&mut cursor, arena);
-                    if !cursor.piece(arena).is_empty() || out.room() < DATA_END.len() + NEXT.len() {
+                    if cursor.left() > 0 || out.room() < DATA_END.len() + NEXT.len() {
                         self.state = State::Data(cursor);
                         return out.used;
                     }
@@ -171,17 +171,15 @@ impl Out<'_> {
     /// As much of the record as there is room for.
     fn base64(&mut self, cursor: &mut Cursor, arena: &Arena) {
         loop {
-            let piece = cursor.piece(arena);
-            let most = self.room() / 4 * 3;
-            let length = piece.len().min(most);
-            if length == 0 {
+            let piece = cursor.piece(arena, self.room() / 4 * 3);
+            if piece.is_empty() {
                 return;
             }
-            // Only the last piece of a record, taken whole, has a length not divisible by 3, so padding
+            // Only the last piece of a record has a length not divisible by 3, so padding
             // stands at the end alone; and `room` was counted, so the slice is never too small.
-            let written = STANDARD.encode(&piece[..length], self.chunk[self.used..].as_out());
+            let written = STANDARD.encode(piece, self.chunk[self.used..].as_out());
             self.used += written.len();
-            cursor.advance(arena, length);
+            cursor.advance(arena, piece.len());
         }
     }
 }

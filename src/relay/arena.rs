@@ -2,12 +2,12 @@
 //!
 //! The arena has a fixed size but is no reservation. It is mapped in at most [`SEGMENTS`]
 //! segments: a segment is mapped when its first block is taken and goes back to the kernel when
-//! its last block is released, so an idle connector holds no backlog's memory. Blocks are taken from the lowest
-//! segment that has one, and within it the most recently released first: the pages in use stay few
-//! and hot.
+//! its last block is released, so an idle connector holds no backlog's memory. The lowest free block is taken first: the
+//! pages in use stay few and hot, and the blocks of a chain are neighbours more often than not.
 //!
-//! A block is a link to the next block of its chain and [`PAYLOAD`] bytes. `PAYLOAD` is divisible
-//! by 3, so base64 of a chain can be written block by block.
+//! A block is a link to the next block of its chain and [`PAYLOAD`] bytes. The links of a segment stand together before the
+//! payloads, so what neighbours hold is one slice, see [`Arena::run`]. `PAYLOAD` is divisible by 3, so base64 of a chain
+//! can be written run by run.
 
 use core::fmt;
 
@@ -25,16 +25,17 @@ const _: () = assert!(PAYLOAD.is_multiple_of(3));
 /// trickle of records must not map and unmap for each.
 const KEEP_BLOCKS: usize = 64 * 1024 / BLOCK_BYTES;
 
-/// Blocks are numbered with 32 bits, one of which means none.
+/// Blocks are numbered with 32 bits, two of which mean none and free.
 const MOST_BYTES: usize = (1_usize << 31).saturating_mul(BLOCK_BYTES);
 
-/// A block of an [`Arena`], or none.
+/// A block of an [`Arena`], or none. As a link it may also say that its block is free, which is what fresh memory says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block(u32);
 
 impl Block {
     /// The end of a chain.
     pub const NONE: Self = Self(u32::MAX);
+    const FREE: Self = Self(0);
 
     /// Whether this is the end of a chain.
     #[must_use]
@@ -67,14 +68,14 @@ pub struct Arena {
     pinned: bool,
 }
 
-/// Blocks below `fresh` were handed out at some time and are in use or on the free chain; those
-/// above were never touched.
 struct Segment {
     memory: Option<MmapMut>,
     blocks: u32,
-    fresh: u32,
     used: u32,
-    released: Block,
+    /// All blocks below are in use.
+    lowest: u32,
+    /// No block from here on was in use since the segment was last empty.
+    fresh: u32,
 }
 
 impl Arena {
@@ -89,7 +90,7 @@ impl Arena {
         while left > 0 {
             let blocks = left.min(1 << shift);
             arena.open |= 1 << arena.segments.len();
-            let segment = Segment { memory: None, blocks, fresh: 0, used: 0, released: Block::NONE };
+            let segment = Segment { memory: None, blocks, used: 0, lowest: 0, fresh: 0 };
             if arena.segments.push(segment).is_err() {
                 break; // cannot be: SEGMENTS segments of this size hold `bytes`
             }
@@ -138,39 +139,33 @@ impl Arena {
         let index = self.open.trailing_zeros();
         let segment = self.segments.get_mut(index as usize).ok_or(Full)?;
         segment.map()?;
-        let within = if segment.released.is_none() {
-            segment.fresh += 1;
-            segment.fresh - 1
-        } else {
-            let within = segment.released.0;
-            segment.released = segment.link(within);
-            within
-        };
+        let within = segment.lowest_free().ok_or(Full)?;
         segment.set_link(within, Block::NONE);
+        segment.lowest = within + 1;
+        segment.fresh = segment.fresh.max(within + 1);
         segment.used += 1;
         if segment.used == segment.blocks {
             self.open &= !(1 << index);
         }
         self.free -= 1;
-        Ok(Block((index << self.shift) | within))
+        Ok(Block(((index << self.shift) | within) + 1))
     }
 
     /// Gives a whole chain back.
     pub fn release(&mut self, first: Block) {
         let mut block = first;
         while !block.is_none() {
-            let next = self.next(block);
             let (index, within) = self.locate(block);
             let segment = &mut self.segments[index];
-            segment.set_link(within, segment.released);
-            segment.released = Block(within);
+            block = segment.link(within);
+            segment.set_link(within, Block::FREE);
+            segment.lowest = segment.lowest.min(within);
             segment.used -= 1;
             self.open |= 1 << index;
             self.free += 1;
             if segment.used == 0 {
                 segment.empty(self.pinned || index == 0 && segment.fresh as usize <= KEEP_BLOCKS);
             }
-            block = next;
         }
     }
 
@@ -191,17 +186,35 @@ impl Arena {
     #[must_use]
     pub fn bytes(&self, block: Block) -> &[u8] {
         let (index, within) = self.locate(block);
-        &self.segments[index].block(within)[LINK..]
+        &self.segments[index].payloads(within)[..PAYLOAD]
     }
 
     /// What a block holds, to be written.
     pub fn bytes_mut(&mut self, block: Block) -> &mut [u8] {
         let (index, within) = self.locate(block);
-        &mut self.segments[index].block_mut(within)[LINK..]
+        &mut self.segments[index].payloads_mut(within)[..PAYLOAD]
+    }
+
+    /// What a chain holds from `place` in `block` on, as far as its blocks are neighbours, but at most `most` bytes.
+    #[must_use]
+    pub fn run(&self, block: Block, place: usize, most: usize) -> &[u8] {
+        let (index, within) = self.locate(block);
+        let segment = &self.segments[index];
+        let (mut last, mut end) = (block, PAYLOAD);
+        while end < place + most {
+            let next = self.next(last);
+            if next.0 != last.0 + 1 || self.locate(next).0 != index {
+                break;
+            }
+            last = next;
+            end += PAYLOAD;
+        }
+        &segment.payloads(within)[place..end.min(place + most)]
     }
 
     const fn locate(&self, block: Block) -> (usize, u32) {
-        ((block.0 >> self.shift) as usize, block.0 & ((1 << self.shift) - 1))
+        let number = block.0 - 1;
+        ((number >> self.shift) as usize, number & ((1 << self.shift) - 1))
     }
 }
 
@@ -218,29 +231,43 @@ impl Segment {
         if !keep {
             self.memory = None;
         }
-        self.fresh = 0;
-        self.released = Block::NONE;
+        (self.lowest, self.fresh) = (0, 0);
     }
 
-    // A block in use lies in a mapped segment, so the empty slice below is never indexed.
-    fn block(&self, within: u32) -> &[u8] {
-        let start = within as usize * BLOCK_BYTES;
-        &self.memory.as_deref().unwrap_or_default()[start..start + BLOCK_BYTES]
+    fn lowest_free(&self) -> Option<u32> {
+        let links = self.links().get(self.lowest as usize..self.blocks as usize)?;
+        (self.lowest..).zip(links).find_map(|(within, link)| (*link == Block::FREE.to_bytes()).then_some(within))
     }
 
-    fn block_mut(&mut self, within: u32) -> &mut [u8] {
-        let start = within as usize * BLOCK_BYTES;
-        &mut self.memory.as_deref_mut().unwrap_or_default()[start..start + BLOCK_BYTES]
+    // A block in use lies in a mapped segment, so the empty slices below are never indexed.
+
+    /// The links of all blocks, and more.
+    fn links(&self) -> &[[u8; LINK]] {
+        self.memory.as_deref().unwrap_or_default().as_chunks().0
     }
 
     fn link(&self, within: u32) -> Block {
-        let mut link = [0; LINK];
-        link.copy_from_slice(&self.block(within)[..LINK]);
-        Block::from_bytes(link)
+        Block::from_bytes(self.links()[within as usize])
     }
 
     fn set_link(&mut self, within: u32, next: Block) {
-        self.block_mut(within)[..LINK].copy_from_slice(&next.to_bytes());
+        let links = self.memory.as_deref_mut().unwrap_or_default().as_chunks_mut().0;
+        links[within as usize] = next.to_bytes();
+    }
+
+    /// What the block `within` and those after it hold.
+    fn payloads(&self, within: u32) -> &[u8] {
+        let start = self.start(within);
+        &self.memory.as_deref().unwrap_or_default()[start..]
+    }
+
+    fn payloads_mut(&mut self, within: u32) -> &mut [u8] {
+        let start = self.start(within);
+        &mut self.memory.as_deref_mut().unwrap_or_default()[start..]
+    }
+
+    const fn start(&self, within: u32) -> usize {
+        self.blocks as usize * LINK + within as usize * PAYLOAD
     }
 }
 

@@ -27,19 +27,20 @@ impl Chain {
     /// # Errors
     /// No more than `keep` blocks are left; part of `piece` may have been written.
     pub fn append(&mut self, arena: &mut Arena, mut piece: &[u8], keep: usize) -> Result<(), Full> {
-        while !piece.is_empty() {
-            if self.used == PAYLOAD {
-                let block = take(arena, keep)?;
-                arena.set_next(self.last, block);
-                self.last = block;
-                self.used = 0;
-            }
-            let (now, later) = piece.split_at(piece.len().min(PAYLOAD - self.used));
-            arena.bytes_mut(self.last)[self.used..self.used + now.len()].copy_from_slice(now);
+        loop {
+            let room = &mut arena.bytes_mut(self.last)[self.used..];
+            let (now, later) = piece.split_at(piece.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
             self.used += now.len();
+            if later.is_empty() {
+                return Ok(());
+            }
             piece = later;
+            let block = take(arena, keep)?;
+            arena.set_next(self.last, block);
+            self.last = block;
+            self.used = 0;
         }
-        Ok(())
     }
 
     /// Cuts the chain back to where it ended when `earlier` was copied from it.

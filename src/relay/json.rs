@@ -42,20 +42,24 @@ pub struct LoneSurrogate;
 /// `E` from `piece`, or a lone surrogate turned into `E`.
 pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-    while !rest.is_empty() {
-        let plain = memchr::memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+    // A character that stands for itself begins a piece, behind which the next backslash is looked for.
+    let mut from = 0;
+    loop {
+        let plain = memchr::memchr(b'\\', &rest.as_bytes()[from..]).map_or(rest.len(), |place| from + place);
         let (before, escape) = rest.split_at(plain);
         if !before.is_empty() {
             piece(before.as_bytes())?;
         }
-        rest = escape;
-        if !escape.is_empty() {
-            let (character, length) = escaped(escape)?;
-            piece(character.encode_utf8(&mut [0; 4]).as_bytes())?;
-            rest = escape.get(length..).unwrap_or_default();
+        match escape.as_bytes().get(1) {
+            None => return Ok(()),
+            Some(b'"' | b'\\' | b'/') => (rest, from) = (&escape[1..], 1),
+            Some(_) => {
+                let (character, length) = escaped(escape)?;
+                piece(character.encode_utf8(&mut [0; 4]).as_bytes())?;
+                (rest, from) = (escape.get(length..).unwrap_or_default(), 0);
+            }
         }
     }
-    Ok(())
 }
 
 /// The character that `escape` begins with, and how many bytes of text it takes.
@@ -76,8 +80,7 @@ fn escaped(escape: &str) -> Result<(char, usize), LoneSurrogate> {
                 _ => (char::from_u32(high).ok_or(LoneSurrogate)?, 6),
             }
         }
-        Some(&other) => (char::from(other), 2), // '"', '\\' and '/' stand for themselves
-        None => return Err(LoneSurrogate),      // cannot be in valid JSON
+        _ => return Err(LoneSurrogate), // cannot be in valid JSON
     })
 }
 

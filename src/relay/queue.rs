@@ -1,7 +1,7 @@
 //! Records in order, as a chain through the arena. A queue owns its records and no memory of its own.
 
 use super::arena::Arena;
-use super::record::Record;
+use super::record::{Header, Record};
 use crate::limits::STATUS_ENTRY_BYTES;
 
 /// Bytes around the base64 of one record in a `PutRecordBatch` body: `{"Data":""}` and a comma.
@@ -13,9 +13,16 @@ pub const fn encoded_len(data_len: usize) -> usize {
     data_len.div_ceil(3) * 4 + RECORD_OVERHEAD
 }
 
-/// Bytes that an ordinary status of `record` takes.
-fn status_len(record: Record, arena: &Arena) -> usize {
-    STATUS_ENTRY_BYTES + record.id_len(arena)
+impl Header {
+    /// Bytes that the record takes in a request body.
+    const fn encoded_len(self) -> usize {
+        encoded_len(self.data_len)
+    }
+
+    /// Bytes that an ordinary status of the record takes.
+    const fn status_len(self) -> usize {
+        STATUS_ENTRY_BYTES + self.id_len
+    }
 }
 
 /// First in, first out.
@@ -75,17 +82,19 @@ impl RecordQueue {
         }
         self.tail = record;
         self.count += 1;
-        self.encoded += encoded_len(record.data_len(arena));
-        self.statuses += status_len(record, arena);
+        let header = record.header(arena);
+        self.encoded += header.encoded_len();
+        self.statuses += header.status_len();
     }
 
     /// Takes the first record.
     pub fn pop(&mut self, arena: &Arena) -> Option<Record> {
         let record = self.front()?;
-        self.head = record.next(arena);
+        let header = record.header(arena);
+        self.head = header.next;
         self.count -= 1;
-        self.encoded -= encoded_len(record.data_len(arena));
-        self.statuses -= status_len(record, arena);
+        self.encoded -= header.encoded_len();
+        self.statuses -= header.status_len();
         Some(record)
     }
 
@@ -94,8 +103,9 @@ impl RecordQueue {
     pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
         let mut batch = Self::default();
         while let Some(record) = self.front() {
-            let encoded = batch.encoded + encoded_len(record.data_len(arena));
-            let answered = batch.statuses + status_len(record, arena);
+            let header = record.header(arena);
+            let encoded = batch.encoded + header.encoded_len();
+            let answered = batch.statuses + header.status_len();
             if batch.count > 0 && (batch.count == records || encoded > bytes || answered > statuses) {
                 break;
             }
@@ -111,7 +121,7 @@ impl RecordQueue {
         core::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             let this = record;
-            record = this.next(arena);
+            record = this.header(arena).next;
             Some(this)
         })
     }

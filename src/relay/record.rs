@@ -110,6 +110,16 @@ impl io::Write for RecordWriter<'_> {
     }
 }
 
+/// What stands before the data.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    /// The record behind it in its queue.
+    pub(super) next: Record,
+    pub(super) data_len: usize,
+    pub(super) id_len: usize,
+    received_at: Instant,
+}
+
 /// A sealed record. It must be released once, or its blocks are lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record(Block);
@@ -121,19 +131,19 @@ impl Record {
     /// Bytes of data.
     #[must_use]
     pub fn data_len(self, arena: &Arena) -> usize {
-        u32::from_le_bytes(self.field(arena, 4)) as usize
+        self.header(arena).data_len
     }
 
     /// Bytes of the id's JSON text; zero: the record came without an id.
     #[must_use]
     pub fn id_len(self, arena: &Arena) -> usize {
-        u32::from_le_bytes(self.field(arena, 8)) as usize
+        self.header(arena).id_len
     }
 
     /// When the record was received.
     #[must_use]
     pub fn received_at(self, arena: &Arena) -> Instant {
-        Instant::from_millis(u64::from_le_bytes(self.field(arena, 12)))
+        self.header(arena).received_at
     }
 
     /// Gives the record's memory back.
@@ -141,19 +151,25 @@ impl Record {
         arena.release(self.0);
     }
 
-    pub(super) fn next(self, arena: &Arena) -> Self {
-        Self(Block::from_bytes(self.field(arena, 0)))
+    pub(super) fn header(self, arena: &Arena) -> Header {
+        let bytes = arena.bytes(self.0);
+        Header {
+            next: Self(Block::from_bytes(field(bytes, 0))),
+            data_len: u32::from_le_bytes(field(bytes, 4)) as usize,
+            id_len: u32::from_le_bytes(field(bytes, 8)) as usize,
+            received_at: Instant::from_millis(u64::from_le_bytes(field(bytes, 12))),
+        }
     }
 
     pub(super) fn set_next(self, arena: &mut Arena, next: Self) {
         arena.bytes_mut(self.0)[..4].copy_from_slice(&next.0.to_bytes());
     }
+}
 
-    fn field<const N: usize>(self, arena: &Arena, at: usize) -> [u8; N] {
-        let mut field = [0; N];
-        field.copy_from_slice(&arena.bytes(self.0)[at..at + N]);
-        field
-    }
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[at..at + N]);
+    field
 }
 
 /// Reads the data or the id of one record piece by piece. Plain numbers, so that it can be kept between two
@@ -175,32 +191,35 @@ impl Cursor {
     /// At the first byte of the JSON text of `record`'s id.
     #[must_use]
     pub fn id(record: Record, arena: &Arena) -> Self {
-        let (mut block, mut place) = (record.0, HEADER + record.data_len(arena));
-        let left = record.id_len(arena);
-        while left > 0 && place >= PAYLOAD {
-            block = arena.next(block);
-            place -= PAYLOAD;
-        }
-        Self { block, place, left }
+        let Header { data_len, id_len, .. } = record.header(arena);
+        let mut cursor = Self { block: record.0, place: HEADER, left: data_len + id_len };
+        cursor.advance(arena, data_len);
+        cursor
     }
 
-    /// The bytes at hand, not empty before the end. All pieces of data but a record's last have a length
-    /// divisible by 3, as long as [`Cursor::advance`] is called with multiples of 3.
+    /// Bytes before the end.
     #[must_use]
-    pub fn piece(self, arena: &Arena) -> &[u8] {
+    pub const fn left(self) -> usize {
+        self.left
+    }
+
+    /// The bytes at hand, at most `most`, not empty before the end. All pieces of data but a record's last have a length
+    /// divisible by 3, as long as `most` is and [`Cursor::advance`] is called with multiples of 3.
+    #[must_use]
+    pub fn piece(self, arena: &Arena, most: usize) -> &[u8] {
         if self.left == 0 {
             return &[];
         }
-        &arena.bytes(self.block)[self.place..PAYLOAD.min(self.place + self.left)]
+        arena.run(self.block, self.place, self.left.min(most))
     }
 
-    /// Moves on by `count` bytes of the piece at hand.
+    /// Moves on by `count` bytes, at most as many as are left.
     pub fn advance(&mut self, arena: &Arena, count: usize) {
         self.place += count;
         self.left -= count;
-        if self.place == PAYLOAD {
+        while self.place >= PAYLOAD {
             self.block = arena.next(self.block);
-            self.place = 0;
+            self.place -= PAYLOAD;
         }
     }
 }

@@ -100,7 +100,7 @@ impl StatusQueue {
         let (before, free) = (self.chain, arena.free());
         let written = self.chain.map_or_else(|| Chain::new(arena, 0, keep), Ok).and_then(|chain| {
             let mut entry = Entry { arena, chain, keep };
-            let written = entry.write_status(self.version, id, status).and_then(|()| entry.write_all(b"\n"));
+            let written = entry.write_line(self.version, id, status);
             self.chain = Some(entry.chain);
             written.map_err(|_| Full)
         });
@@ -209,62 +209,67 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn write_status(&mut self, version: u8, id: Id<'_>, status: Status<'_>) -> io::Result<()> {
+    fn write_line(&mut self, version: u8, id: Id<'_>, status: Status<'_>) -> io::Result<()> {
         if version == 1 {
-            self.write_all(b"{\"response\":{")?;
             match status {
-                Status::Success { record_id } => self.member("firehose_record_id", record_id)?,
+                Status::Success { record_id } => self.member(r#"{"response":{"firehose_record_id":"#, record_id)?,
                 Status::Rejected { code, message } => {
-                    self.member("error", code)?;
+                    self.member(r#"{"response":{"error":"#, code)?;
                     let call = "when calling the PutRecord operation";
-                    self.member("error_message", format_args!("An error occurred ({code}) {call}: {message}"))?;
+                    let sentence = format_args!("An error occurred ({code}) {call}: {message}");
+                    self.member(r#","error_message":"#, sentence)?;
                 }
                 Status::Refused(refusal) => {
-                    self.member("error", refusal.code())?;
-                    self.member("error_message", format_args!("{refusal}"))?;
+                    self.member(r#"{"response":{"error":"#, refusal.code())?;
+                    self.member(r#","error_message":"#, format_args!("{refusal}"))?;
                 }
             }
-            write!(self, "\"status\":\"{}\"}},\"id\":", status.word())?;
+            self.text(status.member())?;
+            self.text(r#"},"id":"#)?;
             self.id(id)?;
-            return self.write_all(b"}");
-        }
-        self.write_all(b"{")?;
-        match status {
-            Status::Success { record_id } => self.member("firehose_record_id", record_id)?,
-            Status::Rejected { code, message } => {
-                self.member("ErrorCode", code)?;
-                self.member("ErrorMessage", message)?;
+        } else {
+            match status {
+                Status::Success { record_id } => self.member(r#"{"firehose_record_id":"#, record_id)?,
+                Status::Rejected { code, message } => {
+                    self.member(r#"{"ErrorCode":"#, code)?;
+                    self.member(r#","ErrorMessage":"#, message)?;
+                }
+                Status::Refused(refusal) => {
+                    self.member(r#"{"ErrorCode":"#, refusal.code())?;
+                    self.member(r#","ErrorMessage":"#, format_args!("{refusal}"))?;
+                }
             }
-            Status::Refused(refusal) => {
-                self.member("ErrorCode", refusal.code())?;
-                self.member("ErrorMessage", format_args!("{refusal}"))?;
-            }
+            self.text(r#","id":"#)?;
+            self.id(id)?;
+            self.text(status.member())?;
         }
-        self.write_all(b"\"id\":")?;
-        self.id(id)?;
-        write!(self, ",\"status\":\"{}\"}}", status.word())
+        self.text("}\n")
     }
 
+    /// `name` is all that stands before `value`: there is one entry for each record, so a text is not put together from parts.
     fn member(&mut self, name: &str, value: impl Serialize) -> io::Result<()> {
-        write!(self, "\"{name}\":")?;
-        serde_json::to_writer(&mut *self, &value)?;
-        self.write_all(b",")
+        self.text(name)?;
+        Ok(serde_json::to_writer(self, &value)?)
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        self.write_all(text.as_bytes())
     }
 
     fn id(&mut self, id: Id<'_>) -> io::Result<()> {
         match id {
-            Id::Json("") => self.write_all(b"\"\""),
-            Id::Json(text) => self.write_all(text.as_bytes()),
+            Id::Json("") => self.text(r#""""#),
+            Id::Json(text) => self.text(text),
             Id::Plain(text) => Ok(serde_json::to_writer(self, text)?),
             Id::Of(record) => {
                 let mut cursor = Cursor::id(record, self.arena);
-                if cursor.piece(self.arena).is_empty() {
-                    self.write_all(b"\"\"")?;
+                if cursor.left() == 0 {
+                    self.text(r#""""#)?;
                 }
                 // Reads and writes the same arena, so a piece passes through here.
                 let mut copy = [0; PAYLOAD];
                 loop {
-                    let piece = cursor.piece(self.arena);
+                    let piece = cursor.piece(self.arena, copy.len());
                     let length = piece.len();
                     if length == 0 {
                         return Ok(());
@@ -290,10 +295,10 @@ impl Write for Entry<'_> {
 }
 
 impl Status<'_> {
-    const fn word(self) -> &'static str {
+    const fn member(self) -> &'static str {
         match self {
-            Self::Success { .. } => "success",
-            Self::Rejected { .. } | Self::Refused(_) => "fail",
+            Self::Success { .. } => r#","status":"success""#,
+            Self::Rejected { .. } | Self::Refused(_) => r#","status":"fail""#,
         }
     }
 }

@@ -134,3 +134,58 @@ fn an_arena_of_any_size_gives_exactly_the_blocks_it_has() {
         assert_eq!(taken, bytes / BLOCK_BYTES, "{bytes}");
     }
 }
+
+fn chain(arena: &mut Arena, blocks: usize) -> Block {
+    let first = arena.take().unwrap();
+    (1..blocks).fold(first, |last, _| {
+        let block = arena.take().unwrap();
+        arena.set_next(last, block);
+        block
+    });
+    first
+}
+
+/// How many slices it takes to read a chain of so many blocks.
+fn runs(arena: &Arena, mut block: Block, blocks: usize) -> usize {
+    let (mut left, mut runs) = (blocks * PAYLOAD, 0);
+    while left > 0 {
+        let run = arena.run(block, 0, left).len();
+        (0..run / PAYLOAD).for_each(|_| block = arena.next(block));
+        left -= run;
+        runs += 1;
+    }
+    runs
+}
+
+#[test]
+fn the_lowest_free_block_is_taken_and_neighbours_are_read_as_one() {
+    let mut arena = Arena::new(SEGMENT_BYTES);
+    let [low, hole, high] = [5, 1, 4].map(|blocks| chain(&mut arena, blocks));
+    assert_eq!([runs(&arena, low, 5), runs(&arena, high, 4)], [1, 1]);
+    assert_eq!(arena.run(low, 10, 100).len(), 100, "no more than is asked for");
+    arena.release(hole);
+    let again = chain(&mut arena, 3);
+    assert_eq!(again, hole);
+    assert_eq!(runs(&arena, again, 3), 2, "what is between them is another's");
+}
+
+#[test]
+fn chains_stay_whole_however_long_a_queue_is_in_use() {
+    let mut arena = Arena::new(40 * SEGMENT_BYTES);
+    let mut queue = std::collections::VecDeque::new();
+    let (mut read, mut chains) = (0, 0);
+    for number in 0..200_000_usize {
+        let blocks = 1 + number * number % 9;
+        let first = chain(&mut arena, blocks);
+        // Something that is there for a shorter time, as a status is.
+        let short = chain(&mut arena, 1);
+        read += runs(&arena, first, blocks);
+        chains += 1;
+        queue.push_back(first);
+        if queue.len() > 1_000 {
+            queue.drain(..number % 3).for_each(|first| arena.release(first));
+        }
+        arena.release(short);
+    }
+    assert!(2 * read < 3 * chains, "{read} runs of {chains} chains");
+}

@@ -68,17 +68,19 @@ fn check(record: Record, arena: &Arena, plain: &Plain) {
     assert_eq!(record.received_at(arena), Instant::from_millis(*at));
     assert_eq!(read(Cursor::data(record, arena), arena), *data);
     assert_eq!(read(Cursor::id(record, arena), arena), id.as_bytes());
-    for step in [3, 33, 252] {
+    for (most, step) in [(3, 3), (33, 33), (252, 252), (600, 600), (6_000, 33), (6_000, 6_000)] {
         let mut cursor = Cursor::data(record, arena);
         let mut left = data.len();
         while left > 0 {
-            let piece = cursor.piece(arena).len();
+            let piece = cursor.piece(arena, most).len();
             assert!(piece == left || (piece > 0 && piece.is_multiple_of(3)), "base64 has no seam");
+            assert!(piece <= most);
             let count = piece.min(step);
             cursor.advance(arena, count);
             left -= count;
+            assert_eq!(cursor.left(), left);
         }
-        assert!(cursor.piece(arena).is_empty());
+        assert!(cursor.piece(arena, most).is_empty());
     }
 }
 

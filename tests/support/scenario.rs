@@ -372,8 +372,8 @@ pub fn data_of(record: Record, arena: &Arena) -> Vec<u8> {
 /// All that a cursor has before it.
 pub fn read(mut cursor: Cursor, arena: &Arena) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while !cursor.piece(arena).is_empty() {
-        let piece = cursor.piece(arena);
+    while cursor.left() > 0 {
+        let piece = cursor.piece(arena, cursor.left());
         bytes.extend_from_slice(piece);
         cursor.advance(arena, piece.len());
     }
