@@ -6,6 +6,7 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 
 use super::counters::Counters;
 use super::notify::Notify;
@@ -128,7 +129,8 @@ fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Resu
         let signals = signals().map_err(RunError::System)?;
         let daemon = assemble(config, ready, clock)?;
         started();
-        daemon.run(signals).await;
+        // As a task, because waking what `block_on` runs takes a system call.
+        let _: Result<(), JoinError> = tokio::spawn(daemon.run(signals)).await;
         Ok(())
     });
     // A name server that does not answer must not hold up the end.
