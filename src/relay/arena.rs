@@ -118,7 +118,7 @@ impl Arena {
     }
 
     /// Maps the whole arena and touches each page, so that a device short of memory shows it now, and
-    /// keeps it mapped.
+    /// keeps it mapped. Only before the first block is taken: it writes over what there is.
     ///
     /// # Errors
     /// The kernel gave no memory.

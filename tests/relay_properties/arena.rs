@@ -175,7 +175,7 @@ fn chains_stay_whole_however_long_a_queue_is_in_use() {
     let mut queue = std::collections::VecDeque::new();
     let (mut read, mut chains) = (0, 0);
     for number in 0..200_000_usize {
-        let blocks = 1 + number * number % 9;
+        let blocks = 1 + (number % 9).pow(2) % 9;
         let first = chain(&mut arena, blocks);
         // Something that is there for a shorter time, as a status is.
         let short = chain(&mut arena, 1);
