@@ -131,7 +131,8 @@ impl Arena {
         Ok(())
     }
 
-    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them.
+    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at each link of one segment at
+    /// worst.
     ///
     /// # Errors
     /// All blocks are in use, or the kernel gave no memory for a new segment.
@@ -231,7 +232,7 @@ impl Segment {
         if !keep {
             self.memory = None;
         }
-        (self.lowest, self.fresh) = (0, 0);
+        self.fresh = 0;
     }
 
     fn lowest_free(&self) -> Option<u32> {

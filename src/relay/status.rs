@@ -246,9 +246,9 @@ impl Entry<'_> {
         self.text("}\n")
     }
 
-    /// `name` is all that stands before `value`: there is one entry for each record, so a text is not put together from parts.
-    fn member(&mut self, name: &str, value: impl Serialize) -> io::Result<()> {
-        self.text(name)?;
+    /// `before` is all the text up to `value`, in one piece: each record has an entry, and each piece is a write to the arena.
+    fn member(&mut self, before: &str, value: impl Serialize) -> io::Result<()> {
+        self.text(before)?;
         Ok(serde_json::to_writer(self, &value)?)
     }
 
