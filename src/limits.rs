@@ -164,6 +164,13 @@ pub const OPEN_FILES: u64 = 64;
 /// Seconds between two publishes of the counters, at least and at most: a message for each second or each day.
 pub const COUNTERS_INTERVAL: core::ops::RangeInclusive<u64> = 1..=24 * 3600;
 
+/// Bytes of a text from outside that are shown in a message, before control characters are escaped.
+pub const FOREIGN_TEXT: usize = 300;
+/// Bytes of a whole message, in the log or on a terminal; with what stands before it, one write to a pipe is not torn (`PIPE_BUF`).
+pub const LINE_TEXT: usize = 3500;
+/// Bytes of a secret from which on it is kept out of messages. A shorter one would blank ordinary words.
+pub const SECRET_LEAST: usize = 6;
+
 /// Lines of one kind that the log takes at once.
 pub const LOG_BURST: u32 = 10;
 /// After a burst, one line of its kind in this time.
@@ -232,8 +239,6 @@ pub mod doctor {
     pub const ALL: Duration = Duration::from_secs(110);
     /// Shorter durations are not shown.
     pub const NOTICEABLE: Duration = Duration::from_secs(1);
-    /// Characters of an answer that is not the service's that are shown.
-    pub const FOREIGN_TEXT: usize = 300;
 }
 
 /// Bounds of finding credentials and of keeping them fresh.

@@ -12,6 +12,7 @@ use firehose_connector::firehose::credentials::Credentials;
 use firehose_connector::firehose::endpoint::{Variant, host};
 use firehose_connector::firehose::request::{Call, Encoder, TEXT_BYTES, body_len};
 use firehose_connector::firehose::sign::{Unsigned, headers};
+use firehose_connector::foreign::Secret;
 use firehose_connector::limits::BATCH_BODY_BYTES;
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::{BatchId, Relay, Settings};
@@ -142,8 +143,8 @@ fn every_header_is_the_one_that_botocore_sends() {
         }
         let credentials = Credentials {
             access_key_id: text(&golden, "access_key_id").to_owned(),
-            secret_access_key: text(&golden, "secret_access_key").to_owned(),
-            session_token: case["token"].as_str().map(str::to_owned),
+            secret_access_key: Secret::new(text(&golden, "secret_access_key")),
+            session_token: case["token"].as_str().map(Secret::new),
             expires_at: None,
         };
         let body = text(case, "body");

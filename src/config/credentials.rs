@@ -11,12 +11,10 @@ use super::{
     mqtt,
     problem::{Problem, Problems},
     settings::flag,
-    types::{
-        ContainerAuthorization, ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings,
-        Secret,
-    },
+    types::{ContainerAuthorization, ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
     url::Url,
 };
+use crate::foreign::Secret;
 
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
@@ -70,8 +68,8 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
     };
     Some(EnvironmentKeys {
         access_key_id: id.to_owned(),
-        secret_access_key: Secret::new(secret.to_owned()),
-        session_token: token.map(|token| Secret::new(token.to_owned())),
+        secret_access_key: Secret::new(secret),
+        session_token: token.map(Secret::new),
     })
 }
 
@@ -106,7 +104,7 @@ fn container(environment: &Environment, problems: &mut Problems) -> Option<Conta
     let token = header_text(environment, TOKEN, problems);
     let authorization = match environment.path(TOKEN_FILE) {
         Some(file) => Some(ContainerAuthorization::TokenFile(file.into())),
-        None => token.map(|token| ContainerAuthorization::Token(Secret::new(token.to_owned()))),
+        None => token.map(|token| ContainerAuthorization::Token(Secret::new(token))),
     };
     Some(ContainerSettings { endpoint, path, authorization })
 }

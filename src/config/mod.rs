@@ -37,7 +37,7 @@ pub use self::{
     settings::VARIABLES,
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Proxy, Secret,
+        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Proxy,
     },
 };
 

@@ -5,9 +5,10 @@ use super::{
     environment::Environment,
     problem::{Problem, Problems},
     proxy,
-    types::{ClientCertificate, Mqtt, MqttTls, Secret},
+    types::{ClientCertificate, Mqtt, MqttTls},
     url::{Url, may_hold_a_password},
 };
+use crate::foreign::Secret;
 
 const URL: &str = "FIREHOSE_CONNECTOR_MQTT_URL";
 const CA: &str = "FIREHOSE_CONNECTOR_MQTT_CA";
@@ -115,7 +116,7 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
                     text.pop();
                 }
             }
-            Some(Secret::new(text))
+            Some(Secret::new(&text))
         }
         Err(error) => {
             let shown = file.display().to_string();

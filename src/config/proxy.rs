@@ -8,9 +8,10 @@ use super::{
     environment::Environment,
     no_proxy::NoProxy,
     problem::{Problem, Problems},
-    types::{EndpointUrl, Proxy, Secret},
+    types::{EndpointUrl, Proxy},
     url::Url,
 };
+use crate::foreign::Secret;
 
 const MQTT_PROXY: &str = "FIREHOSE_CONNECTOR_MQTT_PROXY";
 const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
@@ -70,7 +71,7 @@ fn basic(login: &str) -> Secret {
     let mut plain: Vec<u8> = percent_decode_str(user).collect();
     plain.push(b':');
     plain.extend(percent_decode_str(password));
-    Secret::new(format!("Basic {}", base64_simd::STANDARD.encode_to_string(plain)))
+    Secret::new(&format!("Basic {}", base64_simd::STANDARD.encode_to_string(plain)))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What the configuration says once it is checked: plain values, no file is read here.
 
-use core::{fmt, time::Duration};
+use core::time::Duration;
 use std::path::PathBuf;
 
 use super::no_proxy::NoProxy;
+use crate::foreign::Secret;
 
 /// Everything the process was told, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,28 +240,4 @@ pub enum ContainerAuthorization {
     Token(Secret),
     /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read anew for each request; it wins over the token.
     TokenFile(PathBuf),
-}
-
-/// A text that `Debug` does not show.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text` out of logs from here on.
-    #[must_use]
-    pub const fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
 }

@@ -15,7 +15,8 @@ use crate::firehose::credentials::Credentials;
 use crate::firehose::error_code::{Class, class_of};
 use crate::firehose::reply::{self, Answer, Unreadable};
 use crate::firehose::sign::{Unsigned, headers};
-use crate::limits::{CLOCK_TOLERANCE, doctor as limits, net::SERVICE_SEND_BUFFER};
+use crate::foreign::foreign;
+use crate::limits::{CLOCK_TOLERANCE, net::SERVICE_SEND_BUFFER};
 use crate::net::chain;
 use crate::net::credentials::{Fetched, Provider};
 use crate::net::http::{self, Event, Reply, Request};
@@ -289,5 +290,5 @@ fn said(body: &Body, reply: &Reply) -> Said {
 }
 
 fn short(text: &str) -> String {
-    text.chars().take(limits::FOREIGN_TEXT).collect()
+    foreign(text)
 }

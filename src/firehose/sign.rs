@@ -64,8 +64,8 @@ impl core::error::Error for SignError {
 pub fn headers(request: &Unsigned<'_>, credentials: &Credentials, time: SystemTime) -> Result<Vec<Header>, SignError> {
     let identity = Identity::new(
         &credentials.access_key_id,
-        &credentials.secret_access_key,
-        credentials.session_token.clone(),
+        credentials.secret_access_key.expose(),
+        credentials.session_token.as_ref().map(|token| token.expose().to_owned()),
         None,
         "firehose-connector",
     )

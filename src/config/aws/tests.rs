@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::{Aws, EndpointUrl, read};
 use crate::config::{
-    ContainerAuthorization, ContainerSettings, EnvironmentKeys, Secret,
+    ContainerAuthorization, ContainerSettings, EnvironmentKeys,
     problem::Problems,
     tests::{environment, lines},
 };
+use crate::foreign::Secret;
 
 fn aws(variables: &[(&str, &str)]) -> Result<Aws, Vec<String>> {
     let mut problems = Problems::default();
@@ -82,12 +83,12 @@ fn keys_in_the_environment_come_as_a_pair() {
     let token = ("AWS_SESSION_TOKEN", "hidden too");
     let mut keys = EnvironmentKeys {
         access_key_id: "AKIA".to_owned(),
-        secret_access_key: Secret::new("hidden".to_owned()),
+        secret_access_key: Secret::new("hidden"),
         session_token: None,
     };
     assert_eq!(aws(&[]).unwrap().credentials.environment, None);
     assert_eq!(aws(&[id, secret]).unwrap().credentials.environment, Some(keys.clone()));
-    keys.session_token = Some(Secret::new("hidden too".to_owned()));
+    keys.session_token = Some(Secret::new("hidden too"));
     assert_eq!(aws(&[id, secret, token]).unwrap().credentials.environment, Some(keys));
 
     let missing = |name, given| format!("{name}: is not set, but {given} is");
@@ -191,7 +192,7 @@ fn a_token_file_wins_over_a_token() {
     let file = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token");
     let authorization = |variables: &[_]| aws(variables).unwrap().credentials.container.unwrap().authorization;
     assert_eq!(authorization(&[full]), None);
-    assert_eq!(authorization(&[full, token]), Some(ContainerAuthorization::Token(Secret::new("hidden".to_owned()))));
+    assert_eq!(authorization(&[full, token]), Some(ContainerAuthorization::Token(Secret::new("hidden"))));
     assert_eq!(authorization(&[full, token, file]), Some(ContainerAuthorization::TokenFile("/token".into())));
 }
 

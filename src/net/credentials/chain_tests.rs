@@ -1,8 +1,9 @@
 //! Which source is asked, and what is said when there is none.
 
 use super::*;
+use crate::foreign::Secret;
 use crate::{
-    config::{ContainerSettings, EnvironmentKeys, Secret},
+    config::{ContainerSettings, EnvironmentKeys},
     net::{
         clock::Clock,
         test_support::{Endpoint, Folder, http_reply},
@@ -23,7 +24,7 @@ async fn the_environment_goes_before_the_profile_and_that_before_the_container()
     let mut settings = CredentialSettings {
         environment: Some(EnvironmentKeys {
             access_key_id: "AKIAENV".to_owned(),
-            secret_access_key: Secret::new("s".to_owned()),
+            secret_access_key: Secret::new("s"),
             session_token: None,
         }),
         profile: "default".to_owned(),

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    config::Secret,
+    foreign::Secret,
     net::{
         clock::Clock,
         connect::ConnectFailure,
@@ -55,7 +55,7 @@ async fn the_token_file_is_read_anew_each_time() {
 async fn a_token_goes_into_the_header_and_not_into_errors() {
     let tls = Tls::for_service(None, &Clock::default()).unwrap();
     let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
-    let token = |text: &str| Some(ContainerAuthorization::Token(Secret::new(text.to_owned())));
+    let token = |text: &str| Some(ContainerAuthorization::Token(Secret::new(text)));
     credentials(&settings(&endpoint, token("Basic abc")), &Route::default(), &tls).await.unwrap();
     assert!(endpoint.request().await.contains("\r\nauthorization: Basic abc\r\n"));
 

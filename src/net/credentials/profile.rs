@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::is_printable;
+use crate::foreign::Secret;
 use crate::{
     config::{CredentialSettings, bounded_file},
     firehose::credentials::Credentials,
@@ -184,8 +185,8 @@ impl<'a> Profile<'a> {
             (Some(_), None) => Err(Fault::Missing(SECRET_ACCESS_KEY)),
             (Some(id), Some(secret)) => Ok(Some(Found::Keys(Credentials {
                 access_key_id: id.to_owned(),
-                secret_access_key: secret.to_owned(),
-                session_token: self.session_token.map(str::to_owned),
+                secret_access_key: Secret::new(secret),
+                session_token: self.session_token.map(Secret::new),
                 expires_at: None,
             }))),
         }

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::foreign::Secret;
 use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl},
     limits::LOG_BURST,
@@ -143,7 +144,7 @@ fn the_log_has_changes_only_and_few_of_those_that_come_again_and_again() {
     let found = || {
         let credentials = Credentials {
             access_key_id: "AKIA".to_owned(),
-            secret_access_key: "s".to_owned(),
+            secret_access_key: Secret::new("s"),
             session_token: None,
             expires_at: None,
         };

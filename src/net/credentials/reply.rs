@@ -11,6 +11,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::is_printable;
 use crate::firehose::credentials::Credentials;
+use crate::foreign::Secret;
 
 /// How an endpoint names what it hands out.
 pub(super) struct Fields {
@@ -40,8 +41,8 @@ pub(super) fn parse(body: &[u8], fields: &Fields) -> Result<Credentials, ReplyEr
     let required = |field| optional(field)?.ok_or(ReplyError::Missing(field));
     Ok(Credentials {
         access_key_id: required(fields.access_key_id)?,
-        secret_access_key: required(fields.secret_access_key)?,
-        session_token: optional(fields.session_token)?,
+        secret_access_key: Secret::new(&required(fields.secret_access_key)?),
+        session_token: optional(fields.session_token)?.as_deref().map(Secret::new),
         expires_at: match optional(fields.expiration)? {
             None => None,
             Some(text) => Some(date(&text).ok_or(ReplyError::NotADate(fields.expiration, text))?),

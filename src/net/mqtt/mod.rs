@@ -23,7 +23,7 @@ use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::config::Secret;
+use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
 use crate::net::chance;
 use crate::net::route::Route;

@@ -37,7 +37,7 @@ pub(super) fn settings(host: &str, port: u16) -> Settings {
         client_id: "gateway".to_owned(),
         lasting: true,
         username: Some("user".to_owned()),
-        password: Some(Secret::new("secret".to_owned())),
+        password: Some(Secret::new("secret")),
         packet_bytes: PACKET_BYTES,
         read_bytes: 4096,
         status_bytes: STATUS_BYTES,

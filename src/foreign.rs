@@ -1,0 +1,189 @@
+//! Text from outside on its way into a message: what a peer answered, what a file holds, what a variable is set to.
+//!
+//! It may hold anything: a line feed that forges a line of the log, an escape sequence for the terminal of whoever reads it,
+//! a megabyte, or a secret that the peer was shown and repeats. [`foreign`] is for such a text inside a message, [`line()`] for a
+//! whole message; the log and everything that is printed go through the second, so that nothing is left to memory.
+//!
+//! Which texts are secret is known because each [`Secret`] in use is on one list. A piece of one is as good as the whole, so
+//! whatever shares [`WINDOW`] bytes in a row with a secret is blanked as far as its word goes.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "the one list that all who make a secret write to; nobody waits while it is locked"
+)]
+
+use core::fmt::{self, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::limits::{FOREIGN_TEXT, LINE_TEXT, SECRET_LEAST};
+
+/// Bytes of a secret in a row that give it away.
+const WINDOW: usize = 12;
+/// What stands for a secret.
+const BLANKED: &str = "[secret]";
+
+/// All secrets in use. Those that are no more go when the next one comes.
+static SECRETS: Mutex<Vec<Weak<str>>> = Mutex::new(Vec::new());
+
+/// A text that is never shown: not by `Debug`, and, as long as there is a clone of it, not by [`foreign`] and [`line()`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Keeps `text` out of messages from here on.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let text = Arc::from(text);
+        let mut secrets = secrets();
+        secrets.retain(|secret| secret.strong_count() > 0);
+        secrets.push(Arc::downgrade(&text));
+        Self(text)
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// The list is whole whatever happened while it was locked.
+fn secrets() -> MutexGuard<'static, Vec<Weak<str>>> {
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `text` for a message: one line that shows at most [`FOREIGN_TEXT`] bytes, and no secret.
+#[must_use]
+pub fn foreign(text: &str) -> String {
+    // More than what is shown is looked through, so that a secret at the edge is seen; an endless text is not.
+    let text = &text[..text.floor_char_boundary(4 * FOREIGN_TEXT)];
+    cut(&blanked(text), FOREIGN_TEXT)
+}
+
+/// A whole message: one line that shows at most [`LINE_TEXT`] bytes, and no secret.
+#[must_use]
+pub fn line(text: &str) -> String {
+    cut(&blanked(text), LINE_TEXT)
+}
+
+/// Control characters are written as in Rust and JSON strings, those that turn the direction of writing among them.
+fn cut(text: &str, most: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(most));
+    for c in text.chars() {
+        if line.len() + c.len_utf8() > most {
+            line.push('…');
+            break;
+        }
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns {
+            // Writing to a String cannot fail.
+            let _: fmt::Result = write!(line, "{}", c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// `text` with all words blanked that give a secret away.
+fn blanked(text: &str) -> String {
+    let secrets: Vec<Arc<str>> = secrets().iter().filter_map(Weak::upgrade).collect();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        shown.push_str(if gives_away(word, &secrets) { BLANKED } else { word });
+        let between = after.find(is_of_word).unwrap_or(after.len());
+        shown.push_str(&after[..between]);
+        rest = &after[between..];
+    }
+    // What is no word, or of several, is blanked as it is.
+    for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_LEAST && !secret.chars().all(is_of_word)) {
+        if shown.contains(&**secret) {
+            shown = shown.replace(&**secret, BLANKED);
+        }
+    }
+    shown
+}
+
+/// Of base64, of URLs, and of what escapes either, so that an escaped secret is one word, too.
+const fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_' | '%' | '\\' | '.' | '~' | '!' | '$')
+}
+
+fn gives_away(word: &str, secrets: &[Arc<str>]) -> bool {
+    secrets.iter().any(|secret| match secret.len() {
+        length if length < SECRET_LEAST => false,
+        length if length < WINDOW => word.contains(&**secret),
+        _ => word.as_bytes().windows(WINDOW).any(|window| memchr::memmem::find(secret.as_bytes(), window).is_some()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "IQoJb3JpZ2luX2VjEPT//////////wEaCXVzLWVhc3QtMSJHMEUCIQD3xyz+abc/def==";
+
+    #[test]
+    fn a_secret_in_use_is_blanked_whole_in_part_and_escaped() {
+        let secret = Secret::new(TOKEN);
+        let part = &TOKEN[20..40];
+        let escaped = TOKEN.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+        let json = TOKEN.replace('/', "\\/");
+        for text in [TOKEN, part, &escaped, &json] {
+            let said = line(&format!("x-amz-security-token:{text}, host:x"));
+            assert_eq!(said, "x-amz-security-token:[secret], host:x");
+        }
+        drop(secret);
+        assert!(line(TOKEN).contains("IQoJb3JpZ2luX2Vj"), "nobody uses it any more");
+    }
+
+    #[test]
+    fn short_and_odd_secrets_are_blanked_as_they_are() {
+        let _secrets = ["hunter2", "two words, one password"].map(Secret::new);
+        assert_eq!(line("wrong password hunter2!"), "wrong password [secret]");
+        assert_eq!(foreign("'two words, one password' is wrong"), "'[secret]' is wrong");
+    }
+
+    #[test]
+    fn a_line_stays_a_line_and_has_an_end() {
+        assert_eq!(foreign("a\nb\r\0\u{1b}[31m\u{202e}"), "a\\nb\\r\\u{0}\\u{1b}[31m\\u{202e}");
+        let long = foreign(&"ü".repeat(100_000));
+        assert_eq!(long, "ü".repeat(FOREIGN_TEXT / 2) + "…");
+        assert_eq!(line(&"x".repeat(100_000)).len(), LINE_TEXT + "…".len());
+        assert_eq!(foreign("Grüße, 世界"), "Grüße, 世界");
+    }
+
+    #[test]
+    fn a_secret_that_ends_behind_the_cut_does_not_show_its_beginning() {
+        let _secret = Secret::new(TOKEN);
+        let text = format!("{} {TOKEN}", "x".repeat(FOREIGN_TEXT - 20));
+        assert!(!foreign(&text).contains("IQoJ"), "{}", foreign(&text));
+    }
+
+    #[test]
+    fn the_list_holds_what_is_in_use_and_no_more() {
+        let before = secrets().len();
+        for number in 0..1000 {
+            drop(Secret::new(&format!("secret number {number}")));
+        }
+        assert!(secrets().len() <= before + 100, "{}", secrets().len());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_said_is_one_bounded_line(text: String) {
+            for said in [foreign(&text), line(&text)] {
+                proptest::prop_assert!(!said.chars().any(char::is_control));
+            }
+        }
+    }
+}
