@@ -25,7 +25,7 @@ commit_time() { git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock; }
 built() { echo "${CARGO_TARGET_DIR:-target}/$1/release/firehose-connector"; }
 
 # Sums of all that is in dist.
-write_sums() { (cd dist && sha256sum firehose-connector[-_]* THIRD-PARTY-LICENCES.txt >SHA256SUMS); }
+write_sums() { (cd dist && sha256sum firehose-connector[-_.]* THIRD-PARTY-LICENCES.txt >SHA256SUMS); }
 
 need_cargo() {
     command -v cargo >/dev/null || fail 69 "cargo is missing; install Rust from https://rustup.rs and try again"

@@ -38,8 +38,8 @@ pub enum Command {
         /// `--online`
         online: Option<Online>,
     },
-    /// Print [`HELP`].
-    Help,
+    /// Print this text: [`HELP`], or that of one command.
+    Help(&'static str),
     /// Print [`VERSION`].
     Version,
 }
@@ -86,7 +86,7 @@ impl fmt::Display for UsageError {
         write!(f, "unknown {kind} {name:?}")?;
         match meant {
             Some(meant) => write!(f, "; did you mean {meant}?"),
-            None => f.write_str("; --help lists all"),
+            None => f.write_str("; firehose-connector --help lists all"),
         }
     }
 }
@@ -109,10 +109,10 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     let mut parser = Parser::from_args(arguments);
     let mut command: Option<&'static str> = None;
     let mut definition = None;
-    let (mut json, mut online, mut wanted) = (false, false, Online::default());
+    let (mut help, mut json, mut online, mut wanted) = (false, false, false, Online::default());
     while let Some(argument) = parser.next().map_err(unexpected)? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Short('h') | Arg::Long("help") => help = true,
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("definition") => {
                 let file = parser.value().ok().filter(|file| !file.is_empty());
@@ -133,10 +133,14 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
             }
             Arg::Long(name) => {
                 let name = format!("--{name}");
-                let meant = nearest(&name, OPTIONS);
+                // The name that other programs have for it.
+                let meant = if name == "--config" { Some(DEFINITION) } else { nearest(&name, OPTIONS) };
                 return Err(UsageError::UnknownOption(name, meant));
             }
-            Arg::Short(name) => return Err(UsageError::UnknownOption(format!("-{name}"), None)),
+            Arg::Short(name) => {
+                let meant = OPTIONS.into_iter().find(|option| option.trim_start_matches('-').starts_with(name));
+                return Err(UsageError::UnknownOption(format!("-{name}"), meant));
+            }
             Arg::Value(word) if command.is_none() => {
                 let name = word.to_string_lossy().into_owned();
                 let known = COMMANDS.into_iter().find(|known| *known == name);
@@ -145,8 +149,17 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
                     UsageError::UnknownCommand(name, meant)
                 })?);
             }
+            Arg::Value(word) if command == Some("help") && word == "run" => return Ok(Command::Help(HELP_RUN)),
+            Arg::Value(word) if command == Some("help") && word == "check" => return Ok(Command::Help(HELP_CHECK)),
             Arg::Value(word) => return Err(UsageError::Unexpected(word.to_string_lossy().into_owned())),
         }
+    }
+    if help || command == Some("help") {
+        return Ok(Command::Help(match command {
+            Some("run") => HELP_RUN,
+            Some("check") => HELP_CHECK,
+            _ => HELP,
+        }));
     }
     let misplaced = |option, given: bool, what| if given { Err(UsageError::Misplaced(option, what)) } else { Ok(()) };
     if command.is_some_and(|command| command != "check") {
@@ -158,7 +171,6 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     match command {
         Some("run") => Ok(Command::Run { definition }),
         Some("check") => Ok(Command::Check { definition, json, online: online.then_some(wanted) }),
-        Some("help") => Ok(Command::Help),
         Some(_) => Ok(Command::Version),
         None => Err(UsageError::NoCommand),
     }
@@ -171,11 +183,16 @@ fn unexpected(error: lexopt::Error) -> UsageError {
     }
 }
 
-/// Name and version.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), "\n");
+/// Name, version and, if it was built from a checkout, commit.
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), env!("FIREHOSE_CONNECTOR_COMMIT"), "\n");
 
-/// The help text; at most 100 columns.
+/// The help text; at most 80 columns, as those below.
 pub const HELP: &str = include_str!("cli/help.txt");
+/// That of `run`.
+pub const HELP_RUN: &str = include_str!("cli/help-run.txt");
+/// That of `check`.
+pub const HELP_CHECK: &str = include_str!("cli/help-check.txt");
 
 #[cfg(test)]
 mod tests;

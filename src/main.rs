@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     outlive_questions();
     return_freed_memory();
     ExitCode::from(match cli::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => print(cli::HELP),
+        Ok(Command::Help(text)) => print(text),
         Ok(Command::Version) => print(cli::VERSION),
         Ok(Command::Run { definition }) => run(definition.as_deref()),
         Ok(Command::Check { definition, json: false, online: None }) => check(definition.as_deref()),
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             exit::USAGE
         }
         Err(error) => {
-            complain(&format!("{error}\nsee firehose-connector --help\n"));
+            complain(&format!("{error}\n"));
             exit::USAGE
         }
     })

@@ -94,6 +94,13 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
 }
 
 #[test]
+fn the_sample_definition_is_good() {
+    let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/service/connectors.json.sample");
+    let config = load(Some(&sample), []).unwrap();
+    assert_eq!((config.connector.version, config.connector.memory_size), (5, 65535));
+}
+
+#[test]
 fn only_the_definition_is_set_from_the_start() {
     let set: Vec<_> = ENVIRONMENT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert_eq!(set, ["FIREHOSE_CONNECTOR_DEFINITION=/etc/firehose-connector/connectors.json"]);

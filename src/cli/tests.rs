@@ -1,6 +1,6 @@
 //! Command lines, right and wrong, and the help text against what is read.
 
-use super::{Command, HELP, Online, UsageError, VERSION, exit, parse};
+use super::{COMMANDS, Command, HELP, HELP_CHECK, HELP_RUN, OPTIONS, Online, UsageError, VERSION, exit, parse};
 use crate::config::VARIABLES;
 
 fn run(line: &str) -> Result<Command, String> {
@@ -17,10 +17,15 @@ fn each_command_is_understood() {
         ("--definition f.json run", Command::Run { definition: file.clone() }),
         ("check", Command::Check { definition: None, json: false, online: None }),
         ("check --json --definition f.json", Command::Check { definition: file, json: true, online: None }),
-        ("help", Command::Help),
-        ("--help", Command::Help),
-        ("-h", Command::Help),
-        ("run --help", Command::Help),
+        ("help", Command::Help(HELP)),
+        ("--help", Command::Help(HELP)),
+        ("-h", Command::Help(HELP)),
+        ("run --help", Command::Help(HELP_RUN)),
+        ("--help run", Command::Help(HELP_RUN)),
+        ("help run", Command::Help(HELP_RUN)),
+        ("check -h", Command::Help(HELP_CHECK)),
+        ("check --online --help", Command::Help(HELP_CHECK)),
+        ("help check", Command::Help(HELP_CHECK)),
         ("version", Command::Version),
         ("--version", Command::Version),
         ("-V", Command::Version),
@@ -51,10 +56,13 @@ fn a_wrong_argument_is_named_with_the_nearest() {
     for (line, expected) in [
         ("runn", "unknown command \"runn\"; did you mean run?"),
         ("chekc", "unknown command \"chekc\"; did you mean check?"),
-        ("start", "unknown command \"start\"; --help lists all"),
+        ("start", "unknown command \"start\"; firehose-connector --help lists all"),
         ("run --defintion f", "unknown option \"--defintion\"; did you mean --definition?"),
-        ("run --verbose-ish", "unknown option \"--verbose-ish\"; --help lists all"),
-        ("run -d f", "unknown option \"-d\"; --help lists all"),
+        ("run --verbose-ish", "unknown option \"--verbose-ish\"; firehose-connector --help lists all"),
+        ("run --config f", "unknown option \"--config\"; did you mean --definition?"),
+        ("run -d f", "unknown option \"-d\"; did you mean --definition?"),
+        ("run -x", "unknown option \"-x\"; firehose-connector --help lists all"),
+        ("help me", "unexpected argument \"me\""),
         ("run f.json", "unexpected argument \"f.json\""),
         ("run run", "unexpected argument \"run\""),
         ("run --definition", "--definition needs a file name"),
@@ -91,10 +99,42 @@ fn the_help_names_no_variable_that_is_not_read() {
 }
 
 #[test]
-fn the_help_fits_100_columns_of_ascii() {
-    for line in HELP.lines() {
-        assert!(line.is_ascii() && line.len() <= 100, "{line}");
+fn each_help_fits_80_columns_of_ascii() {
+    for text in [HELP, HELP_RUN, HELP_CHECK] {
+        for line in text.lines() {
+            assert!(line.is_ascii() && line.len() <= 80, "{line}");
+        }
+        assert!(text.ends_with('\n'));
     }
-    assert!(HELP.ends_with('\n'));
-    assert!(VERSION.starts_with("firehose-connector "));
+}
+
+#[test]
+fn the_help_of_a_command_has_its_options() {
+    for option in OPTIONS.iter().filter(|option| !matches!(**option, "--help" | "--version")) {
+        assert!(HELP_CHECK.contains(&format!("  {option} ")), "{option}");
+    }
+    assert!(HELP_RUN.contains("  --definition FILE "));
+}
+
+#[test]
+fn each_shell_completes_all_commands_and_options() {
+    for shell in [
+        include_str!("../../targets/completion/firehose-connector.bash"),
+        include_str!("../../targets/completion/_firehose-connector"),
+        include_str!("../../targets/completion/firehose-connector.fish"),
+    ] {
+        for word in COMMANDS.iter().chain(&OPTIONS) {
+            assert!(shell.contains(&format!("-l {} ", word.trim_start_matches('-'))) || shell.contains(word), "{word}");
+        }
+    }
+}
+
+#[test]
+fn the_version_ends_with_the_commit_it_was_built_from() {
+    let version = VERSION.strip_prefix("firehose-connector ").unwrap().strip_suffix('\n').unwrap();
+    let commit = version.strip_prefix(env!("CARGO_PKG_VERSION")).unwrap();
+    let is_commit = |text: &str| text.len() == 12 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    assert!(commit.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')')).is_none_or(is_commit), "{version}");
+    let is_checkout = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").is_dir();
+    assert!(!is_checkout || !commit.is_empty(), "{version}");
 }

@@ -35,6 +35,7 @@ do_install:append() {
     install -d ${D}${sysconfdir}/firehose-connector
     install -m 0640 ${S}/targets/service/environment ${D}${sysconfdir}/firehose-connector/environment
     chown root:firehose-connector ${D}${sysconfdir}/firehose-connector/environment
+    install -m 0644 ${S}/targets/service/connectors.json.sample ${D}${sysconfdir}/firehose-connector/connectors.json.sample
 
     if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'true', 'false', d)}; then
         install -D -m 0644 ${S}/targets/service/firehose-connector.service \
