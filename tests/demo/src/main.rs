@@ -25,7 +25,7 @@ use connector::Connector;
 use lexopt::prelude::*;
 use samples::{Expected, samples};
 use serde_json::Value;
-use standin::{Delivered, Faults, Options, Standin};
+use standin::{Arrival, Faults, Options, Standin};
 
 const HELP: &str = "\
 usage: demo --connector PROGRAM [--folder DIR] [--once]
@@ -42,7 +42,7 @@ const FAIL_EVERY: u64 = 7;
 
 /// Everything that can happen while the demo watches.
 enum Event {
-    Delivered(Delivered),
+    Arrived(Arrival),
     Status(Vec<u8>),
     Log(String),
     ConnectorEnded,
@@ -94,7 +94,7 @@ fn demo(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     fs::create_dir_all(&records)?;
     let standin = Standin::start(Options {
         folder: Some(records.clone()),
-        delivered: Some(forward_deliveries(events.clone())?),
+        arrivals: Some(forward_arrivals(events.clone())?),
         faults: Faults { every_record: FAIL_EVERY, ..Faults::default() },
         ..Options::default()
     })?;
@@ -102,10 +102,7 @@ fn demo(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let definition = arguments.folder.join("definition.json");
 
     say("broker", &format!("127.0.0.1:{} (MQTT 3.1.1) and :{} (MQTT 5)", broker.port, broker.v5_port));
-    say(
-        "service",
-        &format!("http://127.0.0.1:{}, a stand-in; one record in {FAIL_EVERY} fails at first", standin.port),
-    );
+    say("service", &format!("http://127.0.0.1:{}, a stand-in that puts off one record in {FAIL_EVERY}", standin.port));
     say("connector", &format!("{} run --definition {}", arguments.connector.display(), definition.display()));
     blank();
 
@@ -118,13 +115,14 @@ fn demo(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let outcome = watch(&happened, &mut broker, arguments.once, &invitation);
     let status = connector.stop()?;
     let mut expected = outcome?;
-    if arguments.once {
-        for event in happened.try_iter() {
-            match event {
-                Event::Delivered(record) => expected.delivered(&record),
-                Event::Status(payload) => entries(&payload)?.iter().for_each(|entry| expected.status(entry)),
-                _ => {}
+    for event in happened.try_iter() {
+        match event {
+            Event::Arrived(Arrival::Accepted(record)) if arguments.once => expected.delivered(&record),
+            Event::Status(payload) if arguments.once => {
+                entries(&payload)?.iter().for_each(|entry| expected.status(entry));
             }
+            Event::Log(line) => say("log", &line),
+            _ => {}
         }
     }
     let mut complaints = expected.complaints();
@@ -133,7 +131,10 @@ fn demo(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     }
     blank();
     if complaints.is_empty() {
-        say("done", "each record was delivered once, each publish has its status, the connector stopped cleanly");
+        say(
+            "done",
+            "each of the samples was delivered once or refused, and has its status; the connector stopped cleanly",
+        );
     }
     Ok(complaints)
 }
@@ -143,7 +144,7 @@ fn watch(
     happened: &Receiver<Event>,
     broker: &mut Local,
     once: bool,
-    invitation: &[String],
+    invitation: &str,
 ) -> Result<Expected, Box<dyn Error>> {
     let samples = samples();
     let mut expected = Expected::of(&samples);
@@ -163,7 +164,10 @@ fn watch(
                     blank();
                 }
             }
-            Event::Delivered(record) => {
+            Event::Arrived(Arrival::PutOff { stream, data }) => {
+                say("put off", &format!("{stream}  {}", printable(&data)));
+            }
+            Event::Arrived(Arrival::Accepted(record)) => {
                 say("delivered", &format!("{}  {}", record.stream, printable(&record.data)));
                 if !complete {
                     expected.delivered(&record);
@@ -187,7 +191,7 @@ fn watch(
                 return Ok(expected);
             }
             blank();
-            invitation.iter().for_each(|line| say("", line));
+            drop(writeln!(io::stdout(), "{invitation}"));
             blank();
         }
     }
@@ -211,28 +215,33 @@ fn summary(entry: &Value) -> String {
     }
 }
 
-fn invitation(port: u16, standin: Standin, records: &Path) -> [String; 5] {
+/// As it is printed: what can be copied has line ends where a shell expects them.
+fn invitation(port: u16, standin: Standin, records: &Path) -> String {
     let faults = format!("http://127.0.0.1:{}/standin/faults", standin.control_port);
-    let message = r#"'{"request": {"data": "hello"}, "id": "mine"}'"#;
-    [
-        "Your turn. Publish from another terminal, and watch here:".into(),
-        format!("  mosquitto_pub -p {port} -t kinesisfirehose/message -m {message}"),
-        format!("  mosquitto_pub -p {port} -t kinesisfirehose/message/binary/mine -f FILE"),
-        format!("Take the service away, and bring it back with '{{}}': curl -d '{{\"down\": true}}' {faults}"),
-        format!("Delivered records are files in {}. Ctrl-C ends the demo.", records.display()),
-    ]
+    format!(
+        "  Your turn. Publish from another terminal, and watch here:
+    mosquitto_pub -p {port} -t kinesisfirehose/message \\
+      -m '{{\"request\": {{\"data\": \"hello\"}}, \"id\": \"mine\"}}'
+    mosquitto_pub -p {port} -t kinesisfirehose/message/binary/mine -f FILE
+  Take the service away; '{{}}' instead brings it back:
+    curl -d '{{\"down\": true}}' {faults}
+  Delivered records are files in
+    {}
+  Ctrl-C ends the demo.",
+        records.display()
+    )
 }
 
-fn forward_deliveries(events: SyncSender<Event>) -> io::Result<SyncSender<Delivered>> {
-    let (delivered, arrivals) = mpsc::sync_channel(256);
-    thread::Builder::new().name("deliveries".into()).spawn(move || {
-        for record in arrivals {
-            if events.send(Event::Delivered(record)).is_err() {
+fn forward_arrivals(events: SyncSender<Event>) -> io::Result<SyncSender<Arrival>> {
+    let (announce, arrivals) = mpsc::sync_channel(256);
+    thread::Builder::new().name("arrivals".into()).spawn(move || {
+        for arrival in arrivals {
+            if events.send(Event::Arrived(arrival)).is_err() {
                 return;
             }
         }
     })?;
-    Ok(delivered)
+    Ok(announce)
 }
 
 /// SIGINT and SIGTERM end the demo in order, so that the connector does not outlive it.
@@ -266,7 +275,7 @@ fn time_limit(events: SyncSender<Event>) -> io::Result<()> {
 
 /// One line, cut to a readable length; bytes that are not text as `\xff`.
 fn printable(data: &[u8]) -> String {
-    const WIDTH: usize = 72;
+    const WIDTH: usize = 48;
     let text = match std::str::from_utf8(data) {
         Ok(text) => text.trim_end().to_owned(),
         Err(_) => data.escape_ascii().to_string(),
@@ -274,10 +283,30 @@ fn printable(data: &[u8]) -> String {
     if text.chars().count() <= WIDTH { text } else { text.chars().take(WIDTH).chain("...".chars()).collect() }
 }
 
-/// One line of the report; a closed terminal is no reason to fail.
+/// A part of the report, in as many lines as it takes; a closed terminal is no reason to fail.
 fn say(what: &str, text: &str) {
-    drop(writeln!(io::stdout(), "  {what:<10} {text}"));
+    let what = format!("  {what:<10} ");
+    let mut line = what.clone();
+    for mut word in text.split_inclusive(' ') {
+        if line.len() + word.trim_end().chars().count() > COLUMNS && line.trim_end().len() > what.trim_end().len() {
+            drop(writeln!(io::stdout(), "{}", line.trim_end()));
+            line = " ".repeat(what.len());
+        }
+        // A name that is longer than a line, such as an ARN, breaks where one of its parts ends.
+        while line.len() + word.trim_end().len() > COLUMNS {
+            let room = word.floor_char_boundary(COLUMNS - line.len());
+            let end = word[..room].rfind(['/', ':']).map_or(room, |end| end + 1);
+            drop(writeln!(io::stdout(), "{line}{}", &word[..end]));
+            line = " ".repeat(what.len());
+            word = &word[end..];
+        }
+        line.push_str(word);
+    }
+    drop(writeln!(io::stdout(), "{}", line.trim_end()));
 }
+
+/// Of a terminal that is no wider than terminals were.
+const COLUMNS: usize = 80;
 
 fn blank() {
     drop(writeln!(io::stdout()));

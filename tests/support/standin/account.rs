@@ -28,12 +28,27 @@ pub(crate) struct Delivered {
     pub(crate) data: Vec<u8>,
 }
 
+/// What became of a record that arrived.
+#[derive(Debug)]
+#[allow(dead_code, reason = "not everybody who starts a stand-in listens")]
+pub(crate) enum Arrival {
+    /// It was accepted.
+    Accepted(Delivered),
+    /// It failed alone and should come again.
+    PutOff {
+        /// Name of the delivery stream.
+        stream: String,
+        /// What it held.
+        data: Vec<u8>,
+    },
+}
+
 /// The books.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     folder: Option<PathBuf>,
     keep: usize,
-    announce: Option<mpsc::SyncSender<Delivered>>,
+    announce: Option<mpsc::SyncSender<Arrival>>,
     kept: Vec<Delivered>,
     seen: HashSet<(String, u64)>,
     streams: BTreeMap<String, u64>,
@@ -68,7 +83,7 @@ impl Account {
     pub(super) fn new(
         folder: Option<PathBuf>,
         keep: usize,
-        announce: Option<mpsc::SyncSender<Delivered>>,
+        announce: Option<mpsc::SyncSender<Arrival>>,
     ) -> io::Result<Self> {
         if let Some(folder) = &folder {
             fs::create_dir_all(folder)?;
@@ -104,7 +119,7 @@ impl Account {
             let delivered = Delivered { stream: stream.to_owned(), record_id: record_id.clone(), data };
             if let Some(announce) = &self.announce {
                 // Losing an announcement is better than stopping the service.
-                drop(announce.try_send(delivered.clone()));
+                drop(announce.try_send(Arrival::Accepted(delivered.clone())));
             }
             if keep {
                 self.keep -= delivered.data.len();
@@ -112,6 +127,14 @@ impl Account {
             }
         }
         Ok(record_id)
+    }
+
+    /// Lets one record fail.
+    pub(super) fn put_off(&mut self, stream: &str, data: Vec<u8>) {
+        self.figures.failed += 1;
+        if let Some(announce) = &self.announce {
+            drop(announce.try_send(Arrival::PutOff { stream: stream.to_owned(), data }));
+        }
     }
 
     /// The figures, for `GET /standin/state`.

@@ -30,8 +30,10 @@ use tokio::{
     task::JoinSet,
 };
 
+#[allow(unused_imports, reason = "not everybody who starts a stand-in listens")]
+pub(crate) use self::account::{Arrival, Delivered};
+pub(crate) use self::faults::Faults;
 use self::{account::Account, serve::Shared};
-pub(crate) use self::{account::Delivered, faults::Faults};
 
 /// How a stand-in is started.
 #[derive(Debug, Default)]
@@ -46,8 +48,8 @@ pub(crate) struct Options {
     pub(crate) folder: Option<PathBuf>,
     /// How many bytes of accepted records `GET /standin/records` may hold on to.
     pub(crate) keep: usize,
-    /// Accepted records are announced here; one that does not fit is announced to nobody.
-    pub(crate) delivered: Option<mpsc::SyncSender<Delivered>>,
+    /// Records that arrive are announced here; one that does not fit is announced to nobody.
+    pub(crate) arrivals: Option<mpsc::SyncSender<Arrival>>,
     /// Faults from the first request on.
     pub(crate) faults: Faults,
 }
@@ -85,7 +87,7 @@ fn run(options: Options, started: &mpsc::SyncSender<io::Result<Standin>>) -> io:
         let mut service = Service::listen((options.address.unwrap_or(Ipv4Addr::LOCALHOST), options.port).into())?;
         let control = TcpListener::bind((Ipv4Addr::LOCALHOST, options.control_port)).await?;
         let ports = Standin { port: service.address.port(), control_port: control.local_addr()?.port() };
-        let account = Account::new(options.folder, options.keep, options.delivered)?;
+        let account = Account::new(options.folder, options.keep, options.arrivals)?;
         let shared = Rc::new(Shared::new(account, options.faults));
         service.set_down(shared.down())?;
         drop(started.send(Ok(ports)));

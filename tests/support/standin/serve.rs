@@ -189,6 +189,7 @@ fn stored(call: Call, faults: &Faults, shared: &Shared) -> Reply {
         number += 1;
         if number.checked_rem(faults.every_record) == Some(0) {
             failed += 1;
+            account.put_off(&call.stream, data);
             let code = Some(faults.record_code.as_str()).filter(|code| !code.is_empty());
             entries.push(Err(code.unwrap_or("ServiceUnavailableException")));
             continue;
@@ -198,7 +199,6 @@ fn stored(call: Call, faults: &Faults, shared: &Shared) -> Reply {
             Err(error) => return error_reply(500, "InternalFailure", &error.to_string()),
         }
     }
-    account.figures.failed += failed;
     if call.batch {
         let entry = |entry: &Result<String, &str>| match entry {
             Ok(record_id) => json!({"RecordId": record_id}),
