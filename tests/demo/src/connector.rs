@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -50,6 +51,8 @@ impl Connector {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // Ctrl-C is for the demo, which then stops the connector.
+            .process_group(0)
             .spawn()?;
         if let Some(stderr) = child.stderr.take() {
             thread::Builder::new().name("log".into()).spawn(move || read_log(stderr, &events))?;
