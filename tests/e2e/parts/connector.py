@@ -48,6 +48,11 @@ def run(arguments, environment=None, within=PATIENCE):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=within, check=False)
 
 
+def said(line):
+    """A line of the log without the time."""
+    return re.sub(r"^\d{4}-\d\d-\d\dT\S+ ", "", line)
+
+
 class Connector:
     def __init__(self, folder, broker_port, service_url, document, environment=None):
         self.folder = folder
@@ -100,6 +105,15 @@ class Connector:
             return next(filter(found, self.log()), None)
 
         return until(line, f"a log line with {pattern!r}", within)
+
+    def wait_line(self, pattern, since=0, within=PATIENCE):
+        """The first line from number `since` on whose level and message, as `level: message`, the pattern matches whole."""
+
+        def line():
+            assert self.alive(), f"the connector ended: {self.log()[-5:]}"
+            return next((line for line in map(said, self.log()[since:]) if re.fullmatch(pattern, line)), None)
+
+        return until(line, f"a log line {pattern!r} from line {since} on, in {self.log()}", within)
 
     def complaints(self):
         """The warnings and errors it logged. An emulator of a process cannot confine one; that it says so is no complaint."""
