@@ -157,7 +157,7 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 // ---- life ----
 
 /// Open files, when the process is confined: standard input and output, two each for the poller and for signals, one for the
-/// service manager, a connection to the broker and one for each request, two lookups with a socket for each of three name
+/// service manager, a connection to the broker and one for each request, four lookups with a socket for each of three name
 /// servers, an exchange for credentials; and as many again.
 pub const OPEN_FILES: u64 = 64;
 
@@ -198,6 +198,8 @@ pub mod net {
 
     /// Name resolution, seconds. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
     pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
+    /// How long the addresses of one family wait for those of the other, milliseconds: the Resolution Delay of RFC 8305.
+    pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
     /// One address, seconds: the first SYN and its repetitions after 1, 3 and 7 s.
     pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
     /// All addresses of a name together, seconds.
@@ -297,8 +299,10 @@ pub mod memory {
     const _: () = assert!(CREDENTIALS >= TLS + 2 * credentials::HTTP_BUFFER + 2 * credentials::MAX_REPLY);
     /// Stack of the main thread, bytes.
     pub const STACK: usize = 160 * 1024;
-    /// Threads that resolve names, count: one for the broker's name, one for the service's.
-    pub const THREADS: usize = 2;
+    /// Questions about a name, count: musl's resolver is asked for each family of addresses by itself.
+    pub const QUESTIONS: usize = if MUSL { 2 } else { 1 };
+    /// Threads that resolve names, count: for the broker's name and for the service's, one for each question.
+    pub const THREADS: usize = 2 * QUESTIONS;
     /// Stack of such a thread, bytes; the resolver takes the most of it, 16 KiB with musl.
     pub const THREAD_STACK: usize = if MUSL { 64 } else { 192 } * 1024;
     /// Stack of such a thread and its share of the allocator, which glibc has for each thread, bytes.

@@ -26,7 +26,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     config::EndpointUrl,
     limits::net as limits,
-    net::{route::Route, tls::Tls},
+    net::{names::Lookup, route::Route, tls::Tls},
 };
 use tunnel::tunnel;
 
@@ -107,10 +107,10 @@ impl Peer<'_> {
                 let _: Result<(), _> = watch.try_send(reached());
             }
         };
-        let found = route.names.resolve(self.host, self.port).await.map_err(|failed| self.error(failed))?;
-        let addresses = alternate_families(found.into_iter());
-        tell(&|| Reached::Addresses(addresses.clone()));
-        let stream = connect_any(&addresses, send_buffer).await.map_err(|failed| self.error(failed))?;
+        let mut lookup = route.names.look_up(self.host, self.port);
+        let found = lookup.addresses().await.map_err(|failed| self.error(failed))?;
+        tell(&|| Reached::Addresses(alternate_families(found.iter().copied())));
+        let stream = connect_any(&mut lookup, found, send_buffer).await.map_err(|failed| self.error(failed))?;
         let address = stream.peer_addr().ok();
         tell(&|| Reached::Peer(address));
         Ok((Stream::Plain(stream), address))
@@ -159,10 +159,22 @@ fn alternate_families(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Socket
         .collect()
 }
 
-async fn connect_any(addresses: &[SocketAddr], send_buffer: Option<u32>) -> Result<TcpStream, Failed> {
+/// One after the other, those that are `found` and those that `lookup` finds meanwhile.
+async fn connect_any(
+    lookup: &mut Lookup,
+    found: Vec<SocketAddr>,
+    send_buffer: Option<u32>,
+) -> Result<TcpStream, Failed> {
     let end = Instant::now() + limits::CONNECT_TIMEOUT;
     let mut worst: Failed = (ConnectFailure::NameNotResolved, None, None);
-    for &address in addresses {
+    let mut addresses = alternate_families(found.into_iter()).into_iter();
+    while Instant::now() < end {
+        let Some(address) = addresses.next() else {
+            // There may be a family that has not answered yet.
+            let Ok(late) = lookup.addresses().await else { break };
+            addresses = late.into_iter();
+            continue;
+        };
         let limit = end.min(Instant::now() + limits::CONNECT_ADDRESS_TIMEOUT);
         let (failure, cause) = match timeout_at(limit, connect_one(address, send_buffer)).await {
             Ok(Ok(stream)) => return Ok(stream),
@@ -178,9 +190,8 @@ async fn connect_any(addresses: &[SocketAddr], send_buffer: Option<u32>) -> Resu
         if tells(failure) > tells(worst.0) {
             worst = (failure, Some(address), cause);
         }
-        if Instant::now() >= end {
-            break;
-        }
+        // The family that has failed least goes first.
+        addresses = alternate_families(lookup.late().await.into_iter().chain(addresses)).into_iter();
     }
     Err(worst)
 }

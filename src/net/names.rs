@@ -1,75 +1,190 @@
-//! Names of hosts to addresses, one lookup at a time for each side.
+//! Names of hosts to addresses, with a turn and a thread for each question of each side.
+//!
+//! glibc's resolver is asked for both families at once. musl's would then tell of no address when one of the two questions is
+//! answered wrongly or not at all, as many routers and VPN clients do with that for IPv6: it is asked for each family by itself,
+//! and who has answered is not kept waiting by the other for longer than [`RESOLUTION_DELAY`](limits::RESOLUTION_DELAY). glibc
+//! is not, because it would add addresses of a name server to those of a host that `/etc/hosts` has for one family.
 //!
 //! The C library's resolver holds a thread until it is done, also when nobody waits for the answer any more, and there are
 //! only [`THREADS`](crate::limits::memory::THREADS) of them. The broker's side and the service's have a [`Names`] each, and
-//! each takes one thread at most: lookups of the one that hang never hold up the other.
+//! each takes one thread for a question at most: lookups of the one that hang never hold up the other.
 
-use std::net::{IpAddr, SocketAddr};
+use core::ffi::c_int;
+use core::future::{poll_fn, ready};
+use core::pin::Pin;
+use core::task::Poll;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::connect::{ConnectFailure, Failed, Step};
+use crate::limits::memory::QUESTIONS;
 use crate::limits::net as limits;
 
 /// One side's lookups. Clones wait for each other.
 #[derive(Debug, Clone)]
 pub struct Names {
-    turn: Arc<Semaphore>,
-    lookup: Lookup,
+    questions: Vec<Question>,
 }
 
-type Lookup = fn(&str, u16) -> Result<Vec<SocketAddr>, LookupError>;
+/// What the resolver is asked about a name, by one lookup at a time.
+#[derive(Debug, Clone)]
+struct Question {
+    family: c_int,
+    turn: Arc<Semaphore>,
+    ask: Ask,
+}
+
+type Ask = fn(&str, u16, c_int) -> Answer;
+type Answer = Result<Vec<SocketAddr>, LookupError>;
+
+const FAMILIES: &[c_int] = if QUESTIONS == 1 { &[libc::AF_UNSPEC] } else { &[libc::AF_INET6, libc::AF_INET] };
+const _: () = assert!(FAMILIES.len() == QUESTIONS);
 
 impl Default for Names {
     fn default() -> Self {
-        Self::with(ask_the_system)
+        Self::with(FAMILIES, ask_the_system)
     }
 }
 
 impl Names {
-    fn with(lookup: Lookup) -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), lookup }
+    fn with(families: &[c_int], ask: Ask) -> Self {
+        let question = |&family| Question { family, turn: Arc::new(Semaphore::new(1)), ask };
+        Self { questions: families.iter().map(question).collect() }
     }
 
-    /// The addresses of `host` (name or address, without brackets), in the resolver's order.
-    ///
-    /// # Errors
-    /// None after [`RESOLVE_TIMEOUT`](limits::RESOLVE_TIMEOUT), waiting for earlier lookups included; or the resolver's.
-    pub(super) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Failed> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, port)]);
-        }
-        let failure = match timeout(limits::RESOLVE_TIMEOUT, self.take_turn(host.to_owned(), port)).await {
-            Ok(Ok(addresses)) => return Ok(addresses),
-            Ok(Err(error)) => error,
-            Err(_) => return Err((ConnectFailure::TimedOut(Step::Resolve), None, None)),
+    /// Begins to ask for the addresses of `host` (name or address, without brackets).
+    pub(super) fn look_up(&self, host: &str, port: u16) -> Lookup {
+        let asked = match host.parse::<IpAddr>() {
+            Ok(address) => vec![Box::pin(ready(Ok(vec![SocketAddr::new(address, port)]))) as _],
+            Err(_) => {
+                let ask = |question: &Question| Box::pin(question.clone().ask(host.to_owned(), port)) as _;
+                self.questions.iter().map(ask).collect()
+            }
         };
-        let what = match failure.kind() {
-            LookupErrorKind::NoName => ConnectFailure::NoSuchName,
-            _ => ConnectFailure::NameNotResolved,
-        };
-        Err((what, None, Some(failure.into())))
-    }
-
-    async fn take_turn(&self, host: String, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
-        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(std::io::Error::other)?;
-        let lookup = self.lookup;
-        let looked_up = spawn_blocking(move || {
-            let addresses = lookup(&host, port);
-            // Not before: the thread is taken until here.
-            drop(turn);
-            addresses
-        });
-        looked_up.await.map_err(std::io::Error::other)?
+        Lookup { asked, end: Instant::now() + limits::RESOLVE_TIMEOUT }
     }
 }
 
-fn ask_the_system(host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
-    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+impl Question {
+    async fn ask(self, host: String, port: u16) -> Answer {
+        let Self { family, turn, ask } = self;
+        let turn = turn.acquire_owned().await.map_err(std::io::Error::other)?;
+        let asked = spawn_blocking(move || {
+            let answer = ask(&host, port, family);
+            // Not before: the thread is taken until here.
+            drop(turn);
+            answer
+        });
+        asked.await.map_err(std::io::Error::other)?
+    }
+}
+
+/// Questions about one name, of which some may be answered later than others.
+pub(super) struct Lookup {
+    asked: Vec<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+    end: Instant,
+}
+
+impl Lookup {
+    /// The addresses that have not been taken yet, none twice: those of the first family that has some, and of the other if it
+    /// answers soon after. The rest can be asked for again.
+    ///
+    /// # Errors
+    /// None after [`RESOLVE_TIMEOUT`](limits::RESOLVE_TIMEOUT) since the lookup began, waiting for earlier ones included; or the
+    /// resolver's. A name does not exist if no answer says anything else.
+    pub(super) async fn addresses(&mut self) -> Result<Vec<SocketAddr>, Failed> {
+        self.addresses_by(self.end).await
+    }
+
+    /// Those that have come meanwhile.
+    pub(super) async fn late(&mut self) -> Vec<SocketAddr> {
+        if self.asked.is_empty() {
+            return Vec::new();
+        }
+        self.addresses_by(Instant::now()).await.unwrap_or_default()
+    }
+
+    async fn addresses_by(&mut self, mut end: Instant) -> Result<Vec<SocketAddr>, Failed> {
+        let mut found = Vec::new();
+        let mut failure: Option<LookupError> = None;
+        let is_late = loop {
+            match timeout_at(end, self.next()).await {
+                Ok(Some(Ok(more))) => {
+                    found = if found.is_empty() { more } else { together(found, more) };
+                    end = end.min(Instant::now() + limits::RESOLUTION_DELAY);
+                }
+                Ok(Some(Err(error))) => {
+                    if failure.as_ref().is_none_or(|failure| matches!(failure.kind(), LookupErrorKind::NoName)) {
+                        failure = Some(error);
+                    }
+                }
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        Err(match failure {
+            _ if is_late => (ConnectFailure::TimedOut(Step::Resolve), None, None),
+            None => (ConnectFailure::NameNotResolved, None, None),
+            Some(failure) => {
+                let is_missing = matches!(failure.kind(), LookupErrorKind::NoName);
+                let what = if is_missing { ConnectFailure::NoSuchName } else { ConnectFailure::NameNotResolved };
+                (what, None, Some(failure.into()))
+            }
+        })
+    }
+
+    /// The next answer; none when there is no question left.
+    async fn next(&mut self) -> Option<Answer> {
+        poll_fn(|context| {
+            let answers = self.asked.iter_mut().map(|asked| asked.as_mut().poll(context));
+            let answered = answers.enumerate().find_map(|(at, answer)| match answer {
+                Poll::Ready(answer) => Some((at, answer)),
+                Poll::Pending => None,
+            });
+            match answered {
+                Some((at, answer)) => {
+                    drop(self.asked.swap_remove(at));
+                    Poll::Ready(Some(answer))
+                }
+                None if self.asked.is_empty() => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// Those of one family before those of the other, as the resolver would sort them: IPv6 goes first where this device has an
+/// address of the same kind, unique local (RFC 4193) or global.
+fn together(mut found: Vec<SocketAddr>, mut more: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    found.append(&mut more);
+    let v6 = found.iter().find(|address| address.is_ipv6());
+    let is_v6_first = v6.is_some_and(|&v6| is_suited(v6).unwrap_or(false));
+    let first = found.iter().position(|address| address.is_ipv6() == is_v6_first);
+    found.rotate_left(first.unwrap_or(0));
+    found
+}
+
+/// Sends nothing: the kernel chooses the address that it would send from.
+fn is_suited(to: SocketAddr) -> std::io::Result<bool> {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
+    socket.connect(&to.into())?;
+    let from = socket.local_addr()?.as_socket_ipv6();
+    let is_local = |address: &SocketAddrV6| address.ip().is_unique_local();
+    Ok(matches!((from, to), (Some(from), SocketAddr::V6(to)) if is_local(&from) == is_local(&to)))
+}
+
+fn ask_the_system(host: &str, port: u16, family: c_int) -> Answer {
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), address: family, ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(host), None, Some(hints))?;
     found
         .map(|found| {
@@ -81,78 +196,5 @@ fn ask_the_system(host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError>
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-    use tokio::runtime::Builder;
-
-    use super::*;
-    use crate::limits::memory::THREADS;
-
-    static HANGING: AtomicUsize = AtomicUsize::new(0);
-    static RELEASED: AtomicBool = AtomicBool::new(false);
-
-    fn hang(_: &str, _: u16) -> Result<Vec<SocketAddr>, LookupError> {
-        HANGING.fetch_add(1, Ordering::SeqCst);
-        while !RELEASED.load(Ordering::SeqCst) {
-            std::thread::yield_now();
-        }
-        Ok(Vec::new())
-    }
-
-    /// Also when the test fails, or the runtime would wait for the thread for ever.
-    struct ReleaseAtTheEnd;
-
-    impl Drop for ReleaseAtTheEnd {
-        fn drop(&mut self) {
-            RELEASED.store(true, Ordering::SeqCst);
-        }
-    }
-
-    #[test]
-    fn lookups_of_one_side_that_hang_leave_a_thread_to_the_other() {
-        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build().unwrap();
-        let _release = ReleaseAtTheEnd;
-        runtime.block_on(async {
-            let (service, broker) = (Names::with(hang), Names::default());
-            let waiting: Vec<_> = (0..2 * THREADS)
-                .map(|_| {
-                    let service = service.clone();
-                    tokio::spawn(async move { service.resolve("service", 443).await })
-                })
-                .collect();
-            while HANGING.load(Ordering::SeqCst) == 0 {
-                tokio::task::yield_now().await;
-            }
-            let found = broker.resolve("localhost", 1883).await.unwrap();
-            assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 1883), "{found:?}");
-            assert_eq!(HANGING.load(Ordering::SeqCst), 1, "the others wait for their turn");
-            // Nobody waits for these any more; the one that hangs keeps its thread and its turn.
-            waiting.iter().for_each(tokio::task::JoinHandle::abort);
-            broker.resolve("localhost", 1883).await.unwrap();
-            assert_eq!(service.turn.available_permits(), 0);
-            RELEASED.store(true, Ordering::SeqCst);
-            assert_eq!(service.resolve("service", 443).await.unwrap(), []);
-        });
-    }
-
-    #[tokio::test]
-    async fn an_address_needs_no_lookup() {
-        let names = Names::with(|_, _| Err(LookupError::new(libc::EAI_FAIL)));
-        for address in ["192.0.2.1", "2001:db8::1"] {
-            assert_eq!(names.resolve(address, 80).await.unwrap(), [SocketAddr::new(address.parse().unwrap(), 80)]);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_does_not_exist_is_told_from_a_resolver_that_does_not_know() {
-        let names = Names::with(|name, _| {
-            Err(LookupError::new(if name == "missing" { libc::EAI_NONAME } else { libc::EAI_AGAIN }))
-        });
-        for (name, expected) in [("missing", ConnectFailure::NoSuchName), ("other", ConnectFailure::NameNotResolved)] {
-            let (failure, address, cause) = names.resolve(name, 80).await.unwrap_err();
-            assert_eq!((failure, address), (expected, None));
-            assert!(cause.unwrap().to_string().starts_with("failed to lookup address information: "));
-        }
-    }
-}
+#[path = "names_tests.rs"]
+mod tests;

@@ -212,7 +212,10 @@ async fn a_refusal_is_reported_rather_than_a_missing_route() {
     drop(listener);
     // TCP has no broadcast, and the kernel says so without sending.
     let unreachable = SocketAddr::from((Ipv4Addr::BROADCAST, 9));
-    let (failure, address, _) = connect_any(&[closed, unreachable], None).await.unwrap_err();
+    let mut nothing_more = Route::default().names.look_up("192.0.2.1", 9);
+    nothing_more.addresses().await.unwrap();
+    let found = vec![closed, unreachable];
+    let (failure, address, _) = connect_any(&mut nothing_more, found, None).await.unwrap_err();
     assert_eq!((failure, address), (ConnectFailure::Refused, Some(closed)));
 }
 
