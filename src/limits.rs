@@ -229,6 +229,10 @@ pub mod net {
     pub const ISSUER_TEXT: usize = 120;
     /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
     pub const MAX_PEM_FILE: u64 = 512 * 1024;
+    /// Bytes of a section of a PEM file. A certificate with a long list of names has some KiB.
+    pub const PEM_SECTION: usize = 64 * 1024;
+    /// Bytes of the name of such a section; the longest that there are have about 25.
+    pub const PEM_LABEL: usize = 40;
 }
 
 /// Bounds of `check --online`.

@@ -14,30 +14,25 @@
 //! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: [`Verifier`].
 
 mod issuer;
+mod pem;
 mod verify;
 
 use core::{error, fmt};
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::{Resumption, WantsClientCert},
     crypto::ring,
-    pki_types::{
-        CertificateDer, PrivateKeyDer,
-        pem::{self, PemObject},
-    },
+    pki_types::CertificateDer,
 };
 
 use crate::{
-    config::{ClientCertificate, MqttTls, bounded_file},
+    config::{ClientCertificate, MqttTls},
     limits::net as limits,
     net::clock::Clock,
 };
+pub use pem::{PemFault, PemFile, Wanted};
 use verify::{Stranger, Verifier};
 
 const ROOTS: [&[u8]; 5] = [
@@ -196,47 +191,6 @@ fn with_client_certificate(
     })
 }
 
-/// A PEM file and the variable that names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PemFile {
-    variable: &'static str,
-    path: PathBuf,
-}
-
-impl PemFile {
-    fn new(variable: &'static str, path: &Path) -> Self {
-        Self { variable, path: path.to_owned() }
-    }
-
-    fn open(&self) -> Result<io::Take<std::fs::File>, TlsError> {
-        bounded_file::open(&self.path, limits::MAX_PEM_FILE)
-            .map_err(|cause| TlsError::Unreadable { file: self.clone(), cause })
-    }
-
-    /// At least one certificate.
-    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(self.open()?).collect();
-        match certificates {
-            Ok(certificates) if certificates.is_empty() => Err(TlsError::NoCertificate { file: self.clone() }),
-            Ok(certificates) => Ok(certificates),
-            Err(cause) => Err(TlsError::NotPem { file: self.clone(), cause }),
-        }
-    }
-
-    fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        PrivateKeyDer::from_pem_reader(self.open()?).map_err(|cause| match cause {
-            pem::Error::NoItemsFound => TlsError::NoKey { file: self.clone() },
-            cause => TlsError::NotPem { file: self.clone(), cause },
-        })
-    }
-}
-
-impl fmt::Display for PemFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.path.display())
-    }
-}
-
 /// Why TLS cannot be set up: a file is not what its variable asks for.
 #[derive(Debug)]
 pub enum TlsError {
@@ -247,22 +201,14 @@ pub enum TlsError {
         /// What the file system says.
         cause: io::Error,
     },
-    /// A section that begins and does not end, or is not base64.
-    NotPem {
+    /// It does not hold what is wanted, or not as PEM.
+    NotUsable {
         /// Which.
         file: PemFile,
-        /// What the reader stumbled over.
-        cause: pem::Error,
-    },
-    /// No section `CERTIFICATE`.
-    NoCertificate {
-        /// Which.
-        file: PemFile,
-    },
-    /// No section with a private key that is not encrypted.
-    NoKey {
-        /// Which.
-        file: PemFile,
+        /// What it should hold.
+        wanted: Wanted,
+        /// What is wrong.
+        fault: PemFault,
     },
     /// PEM, but the content is not a certificate or key that rustls can use.
     Unusable {
@@ -286,13 +232,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { file, .. } => write!(f, "{file} cannot be read"),
-            Self::NotPem { file, .. } => write!(f, "{file} is not valid PEM"),
-            Self::NoCertificate { file } => {
-                write!(f, "{file} has no certificate: a PEM file with BEGIN CERTIFICATE is needed")
-            }
-            Self::NoKey { file } => {
-                write!(f, "{file} has no usable private key: a PEM file with an unencrypted key is needed")
-            }
+            Self::NotUsable { file, wanted, fault } => pem::explain(f, file, *wanted, fault),
             Self::Unusable { file, .. } => write!(f, "{file} is PEM but cannot be used"),
             Self::KeyMismatch { key, certificate } => {
                 write!(f, "{key} is not the key of the certificate in {certificate}")
@@ -306,9 +246,8 @@ impl error::Error for TlsError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Unreadable { cause, .. } => Some(cause),
-            Self::NotPem { cause, .. } => Some(cause),
             Self::Unusable { cause, .. } | Self::Defaults(cause) => Some(cause),
-            Self::NoCertificate { .. } | Self::NoKey { .. } | Self::KeyMismatch { .. } => None,
+            Self::NotUsable { .. } | Self::KeyMismatch { .. } => None,
         }
     }
 }

@@ -55,14 +55,14 @@ fn errors_name_the_variable_the_file_and_what_is_wrong() {
 
     let empty = folder.write("empty.pem", "no PEM here\n");
     let ca = MqttTls { ca: Some(empty.clone()), ..MqttTls::default() };
-    let expected = "has no certificate: a PEM file with BEGIN CERTIFICATE is needed";
+    let expected = "is not PEM: a file with -----BEGIN CERTIFICATE----- is needed";
     assert_eq!(
         Tls::for_broker(&ca, &Clock::default()).unwrap_err().to_string(),
         format!("FIREHOSE_CONNECTOR_MQTT_CA: {} {expected}", empty.display())
     );
 
     let cut = folder.write("cut.pem", &Ca::new().pem()[..200]);
-    assert!(matches!(Tls::for_service(Some(&cut), &Clock::default()).unwrap_err(), TlsError::NotPem { .. }));
+    assert!(matches!(Tls::for_service(Some(&cut), &Clock::default()).unwrap_err(), TlsError::NotUsable { .. }));
 
     let huge = folder.write("huge.pem", vec![b'\n'; 600 * 1024]);
     assert!(matches!(Tls::for_service(Some(&huge), &Clock::default()).unwrap_err(), TlsError::Unreadable { .. }));
@@ -92,5 +92,5 @@ fn a_key_that_belongs_to_another_certificate_is_named() {
     );
 
     let no_key = folder.write("nokey.pem", ours.certificate_pem());
-    assert!(matches!(Tls::for_broker(&client(no_key), &Clock::default()).unwrap_err(), TlsError::NoKey { .. }));
+    assert!(matches!(Tls::for_broker(&client(no_key), &Clock::default()).unwrap_err(), TlsError::NotUsable { .. }));
 }

@@ -1,0 +1,279 @@
+//! PEM files as people have them, and what is wrong with one in words that show nothing of it.
+//!
+//! Marks and base64 are all that counts: files come with a byte order mark, as UTF-16, with other line ends, on one line, with
+//! `\n` in two characters and quotes around, with sections that follow each other without a line end, and with text between.
+//! What is in such a file may be a key, so nothing of it gets into a message but the name of a section.
+
+use core::fmt;
+use std::{
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{PemObject, SectionKind},
+};
+
+use super::TlsError;
+use crate::{
+    config::bounded_file,
+    limits::net::{MAX_PEM_FILE, PEM_LABEL, PEM_SECTION},
+};
+
+/// A PEM file and the variable that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PemFile {
+    variable: &'static str,
+    path: PathBuf,
+}
+
+/// Why a PEM file is of no use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PemFault {
+    /// It has no section.
+    NotPem,
+    /// It has no section, and begins as DER does.
+    Binary,
+    /// It is cut off, or a line that begins or ends a section is damaged.
+    Marks,
+    /// What stands in a section of this name is not base64.
+    NotBase64(String),
+    /// The key is encrypted.
+    Encrypted,
+    /// There are certificates in a form from which this command of OpenSSL gets them.
+    Wrapped(&'static str),
+    /// It has sections of these names and none that is needed.
+    Others(Vec<String>),
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Certificates, at least one.
+    Certificate,
+    /// One key, not encrypted.
+    Key,
+}
+
+/// One section, its text as it stands in the file.
+struct Section {
+    label: String,
+    text: Vec<u8>,
+}
+
+impl PemFile {
+    pub(super) fn new(variable: &'static str, path: &Path) -> Self {
+        Self { variable, path: path.to_owned() }
+    }
+
+    /// At least one certificate, and none left out.
+    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let mut certificates = Vec::new();
+        self.each(Wanted::Certificate, |section| match &*section.label {
+            // The second is what OpenSSL wrote in its youth.
+            "CERTIFICATE" | "X509 CERTIFICATE" => {
+                certificates.push(section.decode("CERTIFICATE")?.1.into());
+                Ok(true)
+            }
+            "TRUSTED CERTIFICATE" => Err(PemFault::Wrapped("x509")),
+            "PKCS7" | "CMS" => Err(PemFault::Wrapped("pkcs7 -print_certs")),
+            _ => Ok(false),
+        })?;
+        Ok(certificates)
+    }
+
+    /// The first key.
+    pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        let mut key = None;
+        self.each(Wanted::Key, |section| match &*section.label {
+            "ENCRYPTED PRIVATE KEY" => Err(PemFault::Encrypted),
+            _ if memchr::memmem::find(&section.text, b"4,ENCRYPTED").is_some() => Err(PemFault::Encrypted),
+            label @ ("PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY") if key.is_none() => {
+                let (kind, der) = section.decode(label)?;
+                key = PrivateKeyDer::from_pem(kind, der);
+                Ok(true)
+            }
+            _ => Ok(false),
+        })?;
+        key.ok_or_else(|| self.fault(Wanted::Key, PemFault::NotPem))
+    }
+
+    fn fault(&self, wanted: Wanted, fault: PemFault) -> TlsError {
+        TlsError::NotUsable { file: self.clone(), wanted, fault }
+    }
+
+    /// Hands each section to `take`, which says whether it is what is wanted; one at least has to be.
+    fn each(&self, wanted: Wanted, take: impl FnMut(&Section) -> Result<bool, PemFault>) -> Result<(), TlsError> {
+        let unreadable = |cause| TlsError::Unreadable { file: self.clone(), cause };
+        let file = bounded_file::open(&self.path, MAX_PEM_FILE).map_err(unreadable)?;
+        match sections(BufReader::new(file), take) {
+            Ok(None) => Ok(()),
+            Ok(Some(fault)) => Err(self.fault(wanted, fault)),
+            Err(cause) => Err(unreadable(cause)),
+        }
+    }
+}
+
+/// Around the words that begin and end a section.
+const DASHES: &[u8] = b"-----";
+/// The first byte of all that is converted to PEM.
+const DER_SEQUENCE: u8 = 0x30;
+/// Names of sections that are shown.
+const OTHERS: usize = 4;
+
+/// What is wrong with what can be read; `None`: nothing.
+fn sections(
+    mut file: impl BufRead,
+    mut take: impl FnMut(&Section) -> Result<bool, PemFault>,
+) -> io::Result<Option<PemFault>> {
+    let head = file.fill_buf()?;
+    let is_binary = head.first() == Some(&DER_SEQUENCE) && !head.is_ascii();
+    let (mut open, mut others, mut taken) = (None::<Section>, Vec::new(), false);
+    let mut text = Vec::new();
+    for byte in file.bytes() {
+        match byte? {
+            // PEM is ASCII: this is a byte order mark, the other half of UTF-16, or a remark.
+            0 | 0x80.. => continue,
+            byte => text.push(byte),
+        }
+        if text.len() > PEM_SECTION {
+            // A remark, of which only the end counts; or a section that is none.
+            if open.is_some() {
+                return Ok(Some(PemFault::Marks));
+            }
+            text.drain(..PEM_SECTION / 2);
+        }
+        let Some(before) = text.strip_suffix(DASHES) else { continue };
+        match (mark(before), &mut open) {
+            (Mark::None, None) => {}
+            (Mark::None, Some(section)) if section.text.is_empty() => section.text.extend_from_slice(before),
+            (Mark::Begin(label), None) => open = Some(Section { label: label.to_owned(), text: Vec::new() }),
+            (Mark::End(label), Some(section)) if section.label == label => {
+                match take(section) {
+                    Ok(true) => taken = true,
+                    Ok(false) if others.len() < OTHERS && !others.contains(&section.label) => {
+                        others.push(core::mem::take(&mut section.label));
+                    }
+                    Ok(false) => {}
+                    Err(fault) => return Ok(Some(fault)),
+                }
+                open = None;
+            }
+            _ => return Ok(Some(PemFault::Marks)),
+        }
+        text.clear();
+    }
+    Ok(if open.is_some() || mark(&text) != Mark::None {
+        Some(PemFault::Marks)
+    } else if taken {
+        None
+    } else if !others.is_empty() {
+        Some(PemFault::Others(others))
+    } else {
+        Some(if is_binary { PemFault::Binary } else { PemFault::NotPem })
+    })
+}
+
+/// What stands before five dashes.
+#[derive(Debug, PartialEq, Eq)]
+enum Mark<'a> {
+    None,
+    Begin(&'a str),
+    End(&'a str),
+    Damaged,
+}
+
+fn mark(text: &[u8]) -> Mark<'_> {
+    // With more than five dashes, some stand here.
+    let text = without_dashes(text).trim_ascii();
+    let (make, label): (fn(_) -> _, _) = match (text.strip_prefix(b"BEGIN "), text.strip_prefix(b"END ")) {
+        (Some(label), _) => (Mark::Begin, label),
+        (None, Some(label)) => (Mark::End, label),
+        (None, None) => return Mark::None,
+    };
+    let is_label = |b: &u8| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b' ');
+    match str::from_utf8(label.trim_ascii()) {
+        Ok(label) if label.len() <= PEM_LABEL && label.as_bytes().iter().all(is_label) => make(label),
+        _ => Mark::Damaged,
+    }
+}
+
+fn without_dashes(text: &[u8]) -> &[u8] {
+    let dashes = text.iter().take_while(|byte| **byte == b'-').count();
+    &text[dashes..]
+}
+
+impl Section {
+    /// Its content, as that of a section called `label`.
+    fn decode(&self, label: &str) -> Result<(SectionKind, Vec<u8>), PemFault> {
+        let mut pem = format!("-----BEGIN {label}-----\n").into_bytes();
+        let mut is_escaped = false;
+        for &byte in without_dashes(&self.text) {
+            match byte {
+                // Of `\n` or `\r`.
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' | b' ' | b'\t'..=b'\r' => {}
+                _ => pem.push(byte),
+            }
+        }
+        pem.extend_from_slice(format!("\n-----END {label}-----\n").as_bytes());
+        PemObject::from_pem_slice(&pem).map_err(|_| PemFault::NotBase64(self.label.clone()))
+    }
+}
+
+impl fmt::Display for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.path.display())
+    }
+}
+
+impl Wanted {
+    const fn section(self) -> &'static str {
+        match self {
+            Self::Certificate => "CERTIFICATE",
+            Self::Key => "PRIVATE KEY",
+        }
+    }
+}
+
+/// Says what is wrong with `file`, and how to mend it.
+pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted, fault: &PemFault) -> fmt::Result {
+    let (path, needed) = (file.path.display(), wanted.section());
+    write!(f, "{file} ")?;
+    match fault {
+        PemFault::NotPem => write!(f, "is not PEM: a file with -----BEGIN {needed}----- is needed"),
+        PemFault::Binary => {
+            let tool = if wanted == Wanted::Key { "pkey" } else { "x509" };
+            write!(
+                f,
+                "is binary, and PEM is needed: convert it with openssl {tool} -inform DER -in {path} -out NEW, or if it is \
+                 PKCS #12 with openssl pkcs12 -nodes -in {path} -out NEW"
+            )
+        }
+        PemFault::Marks => f.write_str("is cut off, or a BEGIN or END line in it is damaged: copy it anew"),
+        PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it anew"),
+        PemFault::Encrypted => write!(
+            f,
+            "has an encrypted key, and nobody is there to type the password: decrypt it with openssl pkey -in {path} -out NEW"
+        ),
+        PemFault::Wrapped(how) => {
+            write!(f, "holds certificates in another form: convert it with openssl {how} -in {path} -out NEW")
+        }
+        PemFault::Others(labels) => {
+            write!(f, "has {} and no {needed}, which is needed", labels.join(", "))?;
+            match &*labels[0] {
+                "OPENSSH PRIVATE KEY" => write!(f, ": convert it with ssh-keygen -p -m PEM -N \"\" -f {path}"),
+                label if label.ends_with("REQUEST") && wanted == Wanted::Certificate => {
+                    f.write_str(": it is what the CA makes of the request")
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pem_tests.rs"]
+mod tests;
