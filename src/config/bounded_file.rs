@@ -8,6 +8,17 @@ use std::{
     path::Path,
 };
 
+/// Editors on Windows put it in front of a text.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Whether the name of a file with a secret in it can stand in a message. People put the secret where its file should be named,
+/// so a name has to begin with a folder that is there.
+#[must_use]
+pub fn is_a_name(path: &Path) -> bool {
+    let top = path.components().nth(1).filter(|_| path.is_absolute());
+    path.exists() || top.is_some_and(|top| Path::new("/").join(top).is_dir())
+}
+
 /// Opens a regular file of at most `limit` bytes; reading stops there even if it grows meanwhile.
 ///
 /// # Errors
