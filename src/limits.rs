@@ -139,7 +139,7 @@ pub const PACKET_BYTES_MAX: usize = 6 * RECORD_BYTES + 2 * ID_JSON_BYTES;
 pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 /// MQTT keep-alive: a silent connection is found dead within one and a half of it.
 pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// From the start of connecting to the last subscription's acknowledgement.
+/// From an open connection to the broker's answer to CONNECT and SUBSCRIBE, each way of opening it having bounds of its own in [`net`].
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
 /// A write that the broker does not take for this long ends the session.
 pub const MQTT_WRITE: Duration = Duration::from_secs(60);
@@ -196,25 +196,25 @@ const _: () = assert!(ARN_BYTES >= "arn:::::deliverystream/".len() + 16 + "fireh
 pub mod net {
     use core::time::Duration;
 
-    /// Name resolution, seconds. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
+    /// Name resolution. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
     pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
     /// How long the addresses of one family wait for those of the other, milliseconds: the Resolution Delay of RFC 8305.
     pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-    /// One address, seconds: the first SYN and its repetitions after 1, 3 and 7 s.
+    /// One address: the first SYN and its repetitions after 1, 3 and 7 s.
     pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
-    /// All addresses of a name together, seconds.
+    /// All addresses of a name together.
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-    /// From asking a proxy for a connection to its answer, seconds: it looks the name up and connects.
+    /// From asking a proxy for a connection to its answer: it looks the name up and connects.
     pub const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
     /// Bytes of a proxy's answer.
     pub const PROXY_HEAD: usize = 8 * 1024;
-    /// TLS handshake, seconds: four round trips with about 6 KiB, on links that carry 1 KiB a second.
+    /// TLS handshake: four round trips with about 6 KiB, on links that carry 1 KiB a second.
     pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
     /// Addresses of one name that are considered, the rest is ignored. AWS endpoints answer with up to 8 per family.
     pub const MAX_ADDRESSES: usize = 16;
-    /// Silence on a connection before the kernel probes the peer, seconds. NAT tables forget after some minutes.
+    /// Silence on a connection before the kernel probes the peer. NAT tables forget after some minutes.
     pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
-    /// Between two probes, seconds.
+    /// Between two probes.
     pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
     /// Bytes that the kernel may hold unsent for a connection to the service (`SO_SNDBUF`; the kernel doubles it for its
     /// own accounting). Small enough that a slow link shows progress between two time-outs.
@@ -255,9 +255,9 @@ pub mod credentials {
     pub const MAX_REPLY: usize = 16 * 1024;
     /// Bytes that the HTTP client may hold of a reply, head included.
     pub const HTTP_BUFFER: usize = 16 * 1024;
-    /// A whole exchange with a credentials endpoint, seconds. Greengrass asks the cloud before it answers.
+    /// A whole exchange with a credentials endpoint. Greengrass asks the cloud before it answers.
     pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-    /// The whole conversation with the metadata service of an EC2 instance, seconds. On an instance it answers within
+    /// The whole conversation with the metadata service of an EC2 instance. On an instance it answers within
     /// milliseconds; the SDKs wait 1 s for each of three attempts.
     pub const EC2_TIMEOUT: Duration = Duration::from_secs(5);
     /// How long the token of that conversation is good for, seconds.
@@ -269,20 +269,20 @@ pub mod credentials {
     /// Characters of a refusal's text that are shown.
     pub const MAX_REFUSAL_TEXT: usize = 200;
 
-    /// Temporary credentials are renewed this long before their end, seconds (the SDKs' and Greengrass's value), or a
+    /// Temporary credentials are renewed this long before their end (the SDKs' and Greengrass's value), or a
     /// tenth of what is left when that is less.
     pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
-    /// Long-lived keys are read again after this, seconds, so that a rotated key is picked up.
+    /// Long-lived keys are read again after this, so that a rotated key is picked up.
     pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
-    /// Between two scheduled renewals at least, seconds.
+    /// Between two scheduled renewals at least.
     pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
-    /// Until the next try when the endpoint hands out credentials that have ended by our clock, seconds.
+    /// Until the next try when the endpoint hands out credentials that have ended by our clock.
     pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
-    /// Between two renewals because the service refused what we have, at least, seconds.
+    /// Between two renewals because the service refused what we have, at least.
     pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
-    /// Waiting after the first failure, seconds; doubled with each further one.
+    /// Waiting after the first failure; doubled with each further one.
     pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
-    /// Waiting after many failures, seconds.
+    /// Waiting after many failures.
     pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
 }
 
