@@ -184,6 +184,18 @@ fn is_suited(to: SocketAddr) -> std::io::Result<bool> {
 }
 
 fn ask_the_system(host: &str, port: u16, family: c_int) -> Answer {
+    let is_missing =
+        |answer: &Answer| answer.as_ref().is_err_and(|error| matches!(error.kind(), LookupErrorKind::NoName));
+    let answer = ask_for(host, port, family);
+    if QUESTIONS > 1 || !is_missing(&answer) {
+        return answer;
+    }
+    // glibc takes the word of one family for that of both.
+    let each = [libc::AF_INET6, libc::AF_INET].map(|family| ask_for(host, port, family));
+    each.into_iter().find(|answer| !is_missing(answer)).unwrap_or(answer)
+}
+
+fn ask_for(host: &str, port: u16, family: c_int) -> Answer {
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), address: family, ..AddrInfoHints::default() };
     let found = getaddrinfo(Some(host), None, Some(hints))?;
     found
