@@ -11,6 +11,7 @@ use crate::limits::NAME_BYTES;
 use crate::net::chain;
 use crate::net::log_limit::LogLimit;
 use crate::net::mqtt::MqttError;
+use crate::net::words::spelled;
 use crate::relay::Counters;
 use crate::time::{Duration, Instant};
 
@@ -100,7 +101,7 @@ impl Report {
     }
 
     pub(super) fn status_refused(&mut self, now: Instant, reason: PubAckReason) {
-        self.status_limit.warn(now, format_args!("the broker does not take statuses ({reason:?})"));
+        self.status_limit.warn(now, format_args!("the broker does not take statuses ({})", spelled(&reason)));
     }
 
     pub(super) fn lost_statuses(&mut self, lost: u64) {

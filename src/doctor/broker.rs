@@ -8,9 +8,11 @@ use super::Subject;
 use super::connection::Way;
 use super::report::{Report, Step};
 use crate::cli::Online;
+use crate::foreign::foreign;
 use crate::net::chain;
 use crate::net::mqtt::{MqttError, Probe, Settings};
 use crate::net::route::Route;
+use crate::net::words::spelled;
 use crate::relay::message::STATUS_TOPIC;
 
 /// All that concerns the broker, a line each.
@@ -49,18 +51,16 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let mut probe = match login.unwrap_or(Err(MqttError::Silent)) {
         Ok(probe) => probe,
         Err(error) => {
-            let advice = (!settings.lasting).then(|| {
-                format!(
-                    "if only the client id {:?} may log in: stop the connector, and add --client-id {}",
-                    mqtt.client_id, mqtt.client_id
-                )
+            let advice = (!settings.lasting && error.may_be_for_the_client_id()).then(|| {
+                let id = foreign(&mqtt.client_id);
+                format!("if only the client id \"{id}\" may log in: stop the connector, and add --client-id {id}")
             });
             report.fail(Step::BrokerLogin, chain(&error), advice);
             return report.skip_to(Step::Credentials, "no login at the broker");
         }
     };
     let qos = if probe.is_acknowledged() { 1 } else { 0 };
-    report.ok(Step::BrokerLogin, format!("MQTT 5, client id {id:?}, QoS {qos}"));
+    report.ok(Step::BrokerLogin, format!("MQTT 5, client id \"{}\", QoS {qos}", foreign(id)));
 
     let subscribed = timeout_at(report.limit(), probe.subscribe()).await.unwrap_or(Err(MqttError::Silent));
     match subscribed {
@@ -89,7 +89,7 @@ async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
         Ok(PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => {
             return report.ok(Step::BrokerPublish, STATUS_TOPIC);
         }
-        Ok(reason) => format!("the broker does not take statuses ({reason:?})"),
+        Ok(reason) => format!("the broker does not take statuses ({})", spelled(&reason)),
         Err(error) => chain(&error),
     };
     report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));

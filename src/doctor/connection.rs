@@ -49,7 +49,7 @@ impl Way<'_> {
             Ok(stream) => {
                 match &stream {
                     Stream::Plain(_) => report.skip(steps[2], "not asked for by the URL"),
-                    Stream::Tls(stream) => report.ok(steps[2], spoken(stream, host)),
+                    Stream::Tls(stream, _) => report.ok(steps[2], spoken(stream, host)),
                 }
                 Some(stream)
             }

@@ -28,6 +28,7 @@ use crate::{
     limits::net as limits,
     net::{names::Lookup, route::Route, tls::Tls},
 };
+use error::OwnRefused;
 use tunnel::tunnel;
 
 /// Connects to `host` (name or address, without brackets) by `route`, over TLS if `tls` is given.
@@ -228,8 +229,9 @@ async fn handshake(host: &str, stream: Stream, tls: &Tls) -> Result<Stream, (Con
     let handshake =
         connector.connect_with(name, stream, |connection| connection.set_buffer_limit(Some(limits::TLS_BUFFER)));
     match timeout(limits::TLS_HANDSHAKE_TIMEOUT, handshake).await {
-        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream), tls.own().cloned())),
         Ok(Err(cause)) => {
+            let cause = OwnRefused::explain(cause, tls.own());
             let failure = TlsFailure::of(&cause).unwrap_or(TlsFailure::Closed);
             Err((ConnectFailure::Tls(failure), Some(cause)))
         }

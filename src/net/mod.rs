@@ -13,6 +13,7 @@ pub mod tally;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub mod tls;
+pub(crate) mod words;
 
 use core::error::Error;
 use core::fmt::{self, Write as _};
@@ -27,14 +28,16 @@ pub fn chance() -> u64 {
     SystemRandom::new().fill(&mut bytes).map_or(0, |()| u64::from_ne_bytes(bytes))
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line, as far as they say something to a person.
 #[must_use]
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        // Writing to a String cannot fail.
-        let _: fmt::Result = write!(text, ": {error}");
+        if let Some(words) = words::words(error) {
+            // Writing to a String cannot fail.
+            let _: fmt::Result = write!(text, ": {words}");
+        }
         source = error.source();
     }
     text

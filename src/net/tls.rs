@@ -13,7 +13,7 @@
 //!
 //! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: [`Verifier`].
 
-mod issuer;
+mod certificate;
 mod pem;
 mod verify;
 
@@ -55,6 +55,14 @@ pub struct Tls {
     /// What `config` was made of.
     trust: Trust,
     ca_variable: &'static str,
+    own: Option<Arc<OwnCertificate>>,
+}
+
+/// The certificate that we show: what is known of it when a peer does not like it.
+#[derive(Debug)]
+pub struct OwnCertificate {
+    file: PemFile,
+    last_day: Option<String>,
 }
 
 /// Whom to trust, and since when.
@@ -77,7 +85,7 @@ impl Tls {
             add_roots(&mut roots, &PemFile::new(CA_BUNDLE, path))?;
         }
         let trust = Trust::new(roots, clock);
-        Ok(Self::new(trust.builder()?.with_no_client_auth(), trust, CA_BUNDLE))
+        Ok(Self::new((trust.builder()?.with_no_client_auth(), None), trust, CA_BUNDLE))
     }
 
     /// The same trust, and a certificate of our own, which is read now; `variables` name its file and that of its key.
@@ -105,22 +113,28 @@ impl Tls {
         };
         let trust = Trust::new(roots, clock);
         let mut config = match &settings.client {
-            None => trust.builder()?.with_no_client_auth(),
+            None => (trust.builder()?.with_no_client_auth(), None),
             Some(client) => with_client_certificate(trust.builder()?, client, [MQTT_CERT, MQTT_KEY])?,
         };
-        config.alpn_protocols = settings.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+        config.0.alpn_protocols = settings.alpn.iter().map(|name| name.clone().into_bytes()).collect();
         Ok(Self::new(config, trust, MQTT_CA))
     }
 
-    fn new(mut config: ClientConfig, trust: Trust, ca_variable: &'static str) -> Self {
+    fn new((mut config, own): (ClientConfig, Option<OwnCertificate>), trust: Trust, ca_variable: &'static str) -> Self {
         config.resumption = Resumption::in_memory_sessions(limits::TLS_SESSIONS);
-        Self { config: Arc::new(config), trust, ca_variable }
+        Self { config: Arc::new(config), trust, ca_variable, own: own.map(Arc::new) }
     }
 
     /// The configuration itself.
     #[must_use]
     pub const fn config(&self) -> &Arc<ClientConfig> {
         &self.config
+    }
+
+    /// What is shown to a peer that asks who we are.
+    #[must_use]
+    pub const fn own(&self) -> Option<&Arc<OwnCertificate>> {
+        self.own.as_ref()
     }
 
     /// The variable that adds a CA, for the message about a server that nobody vouches for.
@@ -180,15 +194,27 @@ fn with_client_certificate(
     config: ConfigBuilder<ClientConfig, WantsClientCert>,
     client: &ClientCertificate,
     [certificate, key]: [&'static str; 2],
-) -> Result<ClientConfig, TlsError> {
+) -> Result<(ClientConfig, Option<OwnCertificate>), TlsError> {
     let (certificate, key) = (PemFile::new(certificate, &client.certificate), PemFile::new(key, &client.key));
     let chain = certificate.certificates()?;
     let private_key = key.private_key()?;
-    config.with_client_auth_cert(chain, private_key).map_err(|cause| match cause {
-        rustls::Error::InconsistentKeys(_) => TlsError::KeyMismatch { key, certificate },
-        rustls::Error::InvalidCertificate(_) => TlsError::Unusable { file: certificate, cause },
-        _ => TlsError::Unusable { file: key, cause },
-    })
+    let last_day = chain.first().and_then(|certificate| certificate::last_day(certificate));
+    match config.with_client_auth_cert(chain, private_key) {
+        Ok(config) => Ok((config, Some(OwnCertificate { file: certificate, last_day }))),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::KeyMismatch { key, certificate }),
+        Err(cause @ rustls::Error::InvalidCertificate(_)) => Err(TlsError::Unusable { file: certificate, cause }),
+        Err(_) => Err(TlsError::KeyKind { file: key }),
+    }
+}
+
+impl fmt::Display for OwnCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.file.fmt(f)?;
+        match &self.last_day {
+            Some(day) => write!(f, ", whose last day is {day}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why TLS cannot be set up: a file is not what its variable asks for.
@@ -217,6 +243,11 @@ pub enum TlsError {
         /// What rustls says.
         cause: rustls::Error,
     },
+    /// A key of a kind or length that is not supported.
+    KeyKind {
+        /// Which.
+        file: PemFile,
+    },
     /// The certificate is for another key.
     KeyMismatch {
         /// The key.
@@ -234,6 +265,9 @@ impl fmt::Display for TlsError {
             Self::Unreadable { file, .. } => write!(f, "{file} cannot be read"),
             Self::NotUsable { file, wanted, fault } => pem::explain(f, file, *wanted, fault),
             Self::Unusable { file, .. } => write!(f, "{file} is PEM but cannot be used"),
+            Self::KeyKind { file } => {
+                write!(f, "{file} has a key of another kind than RSA (2048 to 8192 bits), P-256, P-384 and Ed25519")
+            }
             Self::KeyMismatch { key, certificate } => {
                 write!(f, "{key} is not the key of the certificate in {certificate}")
             }
@@ -247,7 +281,7 @@ impl error::Error for TlsError {
         match self {
             Self::Unreadable { cause, .. } => Some(cause),
             Self::Unusable { cause, .. } | Self::Defaults(cause) => Some(cause),
-            Self::NotUsable { .. } | Self::KeyMismatch { .. } => None,
+            Self::NotUsable { .. } | Self::KeyKind { .. } | Self::KeyMismatch { .. } => None,
         }
     }
 }

@@ -4,9 +4,13 @@ import datetime
 import json
 import re
 import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from parts.broker import Mosquitto, RefusingBroker
 from parts.certificates import Authority
@@ -221,6 +225,65 @@ def test_a_broker_with_a_certificate_for_another_name(tmp_path, check, ca):
 
 
 @pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"issuer_too": True}, r"cannot be used: it is a CA itself \(CA:TRUE\): a certificate for a server"),
+        ({"ca_key": rsa.generate_private_key(65537, 1024)}, "its RSA key, or that of its CA, has 1024 bits, and 2048 to 8192"),
+        ({"key": rsa.generate_private_key(65537, 1024)}, "its RSA key, or that of its CA, has 1024 bits, and 2048 to 8192"),
+        ({"digest": hashes.SHA512()}, "it is signed with ECDSA and SHA-512: have it signed with SHA-256"),
+        ({"hosts": []}, "certificate for another name: use a name that it lists: none in a subjectAltName ->"),
+        ({"hosts": ["a.example", "10.9.8.7"]}, "use a name that it lists: a.example, 10.9.8.7 ->"),
+        ({"usage": x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH}, "it is not for servers: its extended key usage lacks serverAuth"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_broker_with_a_home_made_certificate(made, words, tmp_path, check):
+    ca = Authority(tmp_path, key=made.get("ca_key"))
+    leaf = ca.issue("broker", **{name: value for name, value in made.items() if name != "ca_key"})
+    trusted = leaf.certificate if "issuer_too" in made else ca.file
+    # OpenSSL would not use some of them.
+    with tls_broker(tmp_path, ca, leaf, "ciphers DEFAULT@SECLEVEL=0") as url:
+        report = check(FIREHOSE_CONNECTOR_MQTT_URL=url, FIREHOSE_CONNECTOR_MQTT_CA=trusted)
+    is_only_fault(report, "broker-tls", words)
+    assert len(report.steps["broker-tls"]["found"]) < 300
+
+
+def test_a_client_certificate_that_has_ended_is_told_with_its_file_and_day(tmp_path, check, ca):
+    day = datetime.timedelta(days=1)
+    ended = (datetime.datetime.now(datetime.timezone.utc) - day).date().isoformat()
+    device = ca.issue("device", left=-day)
+    certificate = {"FIREHOSE_CONNECTOR_MQTT_CERT": device.certificate, "FIREHOSE_CONNECTOR_MQTT_KEY": device.key}
+    with tls_broker(tmp_path, ca, ca.issue("broker"), "require_certificate true") as url:
+        report = check(FIREHOSE_CONNECTOR_MQTT_URL=url, FIREHOSE_CONNECTOR_MQTT_CA=ca.file, **certificate)
+    words = f"our client certificate has expired: renew it.*FIREHOSE_CONNECTOR_MQTT_CERT: {device.certificate}, whose last day is {ended}"
+    is_only_fault(report, "broker-login", words)
+    assert report.steps["broker-login"]["advice"] is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"\x15\x03\x03\x00\x02\x02\x46", "the broker answers in TLS: write mqtts:// in FIREHOSE_CONNECTOR_MQTT_URL"),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "answers in HTTP: check host and port"),
+    ],
+)
+def test_something_else_than_a_broker(answer, words, check):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(4096)
+            peer.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{listener.getsockname()[1]}")
+    is_only_fault(report, "broker-login", words)
+    assert report.steps["broker-login"]["advice"] is None
+    listener.close()
+
+
+@pytest.mark.parametrize(
     ("own", "words"),
     [(False, "asks for a client certificate.*MQTT_CERT"), (True, "does not accept our client certificate")],
 )
@@ -269,7 +332,7 @@ def test_what_waits_in_the_connector_s_session_survives_a_check_by_its_client_id
 def test_a_broker_that_refuses_the_subscription(check):
     broker = RefusingBroker("subscription")
     report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
-    words = "refuses the subscription to kinesisfirehose/message .NotAuthorized.*let the client subscribe to"
+    words = "refuses the subscription to kinesisfirehose/message .not authorized.*let the client subscribe to"
     is_only_fault(report, "broker-subscribe", words)
     assert report.steps["broker-publish"]["result"] == "ok"
     broker.close()
@@ -281,14 +344,14 @@ def test_a_broker_that_refuses_statuses(tmp_path, check):
     rules.chmod(0o644)
     with mosquitto(tmp_path, more=f"acl_file {rules}") as broker:
         report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://localhost:{broker.port}")
-    words = "does not take statuses .NotAuthorized.*let the client publish to kinesisfirehose/message/status"
+    words = "does not take statuses .not authorized.*let the client publish to kinesisfirehose/message/status"
     is_only_fault(report, "broker-publish", words)
 
 
 def test_a_broker_that_throws_out_who_publishes(check):
     broker = RefusingBroker("publish")
     report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
-    is_only_fault(report, "broker-publish", "the broker ended the session .NotAuthorized.*let the client publish")
+    is_only_fault(report, "broker-publish", "the broker ended the session .not authorized.*let the client publish")
     broker.close()
 
 

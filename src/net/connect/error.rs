@@ -1,10 +1,15 @@
 //! Why there is no connection, in words that lead to the cause.
 
 use core::{error, fmt};
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use ::time::{Date, OffsetDateTime};
 use rustls::{AlertDescription, CertificateError, pki_types::UnixTime};
+
+use crate::{
+    foreign::foreign,
+    net::{tls::OwnCertificate, words::spelled},
+};
 
 /// Which peer, what happened, and the cause in `source()`.
 #[derive(Debug)]
@@ -115,6 +120,8 @@ pub enum TlsFailure {
     ClientCertificateMissing,
     /// The peer does not accept our client certificate.
     ClientCertificateRefused,
+    /// Because it has ended, by the peer's clock.
+    ClientCertificateExpired,
     /// None of our ALPN names suits the peer.
     NoCommonAlpn,
     /// No common protocol version or cipher suite.
@@ -133,7 +140,11 @@ impl TlsFailure {
     #[must_use]
     pub fn of(error: &io::Error) -> Option<Self> {
         use rustls::Error as Tls;
-        Some(match error.get_ref()?.downcast_ref::<Tls>()? {
+        let error = error.get_ref()?;
+        if let Some(refused) = error.downcast_ref::<OwnRefused>() {
+            return Some(Self::of_alert(refused.alert));
+        }
+        Some(match error.downcast_ref::<Tls>()? {
             Tls::InvalidCertificate(certificate) => Self::of_certificate(certificate),
             Tls::AlertReceived(alert) => Self::of_alert(*alert),
             Tls::InvalidMessage(_) => Self::NotTls,
@@ -156,10 +167,10 @@ impl TlsFailure {
     const fn of_alert(alert: AlertDescription) -> Self {
         match alert {
             AlertDescription::CertificateRequired | AlertDescription::NoCertificate => Self::ClientCertificateMissing,
+            AlertDescription::CertificateExpired => Self::ClientCertificateExpired,
             AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied => Self::ClientCertificateRefused,
@@ -172,6 +183,39 @@ impl TlsFailure {
         }
     }
 }
+
+/// What a peer says of the certificate that we showed. It stands inside of an [`io::Error`], as rustls' own do.
+#[derive(Debug)]
+pub(super) struct OwnRefused {
+    alert: AlertDescription,
+    own: Arc<OwnCertificate>,
+}
+
+impl OwnRefused {
+    /// `error` itself if it is about something else.
+    pub(super) fn explain(error: io::Error, own: Option<&Arc<OwnCertificate>>) -> io::Error {
+        let Some(own) = own else { return error };
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(&rustls::Error::AlertReceived(alert))
+                if matches!(
+                    TlsFailure::of_alert(alert),
+                    TlsFailure::ClientCertificateRefused | TlsFailure::ClientCertificateExpired
+                ) =>
+            {
+                io::Error::new(error.kind(), Self { alert, own: Arc::clone(own) })
+            }
+            _ => error,
+        }
+    }
+}
+
+impl fmt::Display for OwnRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it says {:?} of {}", spelled(&self.alert), self.own)
+    }
+}
+
+impl error::Error for OwnRefused {}
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,7 +232,7 @@ impl fmt::Display for ConnectError {
             (failure @ ConnectFailure::Tls(TlsFailure::UnknownIssuer), _) => {
                 write!(f, " {failure}")?;
                 if let Some(issuer) = &self.issuer {
-                    write!(f, ", but {issuer:?}")?;
+                    write!(f, ", but \"{}\"", foreign(issuer))?;
                 }
                 write!(f, ": name the PEM file of its CA in {}", self.ca_variable)
             }
@@ -258,6 +302,9 @@ impl fmt::Display for TlsFailure {
             }
             Self::ClientCertificateRefused => {
                 "does not accept our client certificate: check that it is registered and active"
+            }
+            Self::ClientCertificateExpired => {
+                "says that our client certificate has expired: renew it, or set the peer's clock"
             }
             Self::NoCommonAlpn => {
                 "does not know our ALPN protocol names: for a broker, check FIREHOSE_CONNECTOR_MQTT_ALPN"

@@ -42,6 +42,9 @@ impl Decoder for Packets {
     type Error = MqttError;
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Packet>, MqttError> {
+        if let Some(protocol) = foreign_protocol(bytes) {
+            return Err(MqttError::NotMqtt(protocol));
+        }
         if let Some((first, length, header)) = fixed_header(bytes) {
             let whole = bytes.len() >= header + length;
             match first >> 4 {
@@ -71,6 +74,16 @@ impl Encoder<Packet> for Packets {
     fn encode(&mut self, packet: Packet, bytes: &mut BytesMut) -> Result<(), MqttError> {
         Ok(self.0.encode(packet, bytes)?)
     }
+}
+
+/// What else may listen behind a port, by how it begins; no packet that a broker may send begins so.
+fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
+    // An alert or a handshake of any version (RFC 8446, section 5.1).
+    let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
+    if is_tls {
+        return Some("TLS");
+    }
+    bytes.starts_with(b"HTTP/").then_some("HTTP")
 }
 
 /// First byte, remaining length, and bytes of the fixed header; `None` while it is not all there, or too
@@ -196,6 +209,19 @@ mod tests {
         assert_eq!(reason(&[0xE0, 0]), DisconnectReasonCode::NormalDisconnection);
         assert_eq!(reason(&[0xE0, 1, 0x8E]), DisconnectReasonCode::SessionTakenOver);
         assert_eq!(reason(&[0xE0, 2, 0x8E, 0]), DisconnectReasonCode::SessionTakenOver);
+    }
+
+    #[test]
+    fn what_answers_in_another_protocol_is_recognised_by_its_first_bytes() {
+        for (bytes, expected) in [
+            (&[0x15, 3, 3, 0, 2, 2, 0x46][..], "TLS"),
+            (&[0x16, 3], "TLS"),
+            (b"HTTP/", "HTTP"),
+            (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP"),
+        ] {
+            let decoded = Packets::new(1000).decode(&mut BytesMut::from(bytes));
+            assert!(matches!(decoded, Err(MqttError::NotMqtt(protocol)) if protocol == expected), "{decoded:?}");
+        }
     }
 
     #[test]

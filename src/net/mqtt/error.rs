@@ -8,6 +8,7 @@ use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, Subscr
 
 use crate::limits::MQTT_KEEP_ALIVE;
 use crate::net::connect::{ConnectError, TlsFailure};
+use crate::net::words::spelled;
 
 /// See the module.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub enum MqttError {
     Connect(ConnectError),
     /// The broker speaks another version.
     NotMqtt5,
+    /// It speaks another protocol, this one.
+    NotMqtt(&'static str),
     /// The broker closed the connection instead of answering the login. With TLS 1.3 the cause may be what it
     /// thinks of our certificate.
     NoAnswer(Option<io::Error>),
@@ -51,7 +54,7 @@ impl MqttError {
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         match self {
-            Self::NotMqtt5 | Self::NoAnswer(_) | Self::SubscriptionRefused { .. } => true,
+            Self::NotMqtt5 | Self::NotMqtt(_) | Self::NoAnswer(_) | Self::SubscriptionRefused { .. } => true,
             Self::Refused(code) => !matches!(
                 code,
                 ConnectReturnCode::ServerUnavailable
@@ -67,11 +70,40 @@ impl MqttError {
     }
 }
 
+impl MqttError {
+    /// Whether another client id might have been let in.
+    #[must_use]
+    pub fn may_be_for_the_client_id(&self) -> bool {
+        match self {
+            Self::Refused(code) => matches!(
+                code,
+                ConnectReturnCode::ClientIdentifierNotValid
+                    | ConnectReturnCode::BadClientId
+                    | ConnectReturnCode::NotAuthorized
+                    | ConnectReturnCode::Banned
+                    | ConnectReturnCode::UnspecifiedError
+            ),
+            // As AWS IoT Core does.
+            Self::NoAnswer(cause) => cause.as_ref().and_then(TlsFailure::of).is_none(),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for MqttError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::NotMqtt5 => f.write_str("the broker speaks MQTT 3.1.1, but not the MQTT 5 that the connector needs"),
+            Self::NotMqtt("TLS") => {
+                f.write_str("the broker answers in TLS: write mqtts:// in FIREHOSE_CONNECTOR_MQTT_URL")
+            }
+            Self::NotMqtt(protocol) => {
+                write!(
+                    f,
+                    "this is no broker, it answers in {protocol}: check host and port in FIREHOSE_CONNECTOR_MQTT_URL"
+                )
+            }
             Self::NoAnswer(cause) => match cause.as_ref().and_then(TlsFailure::of) {
                 Some(failure) => write!(f, "the broker {failure}"),
                 None => f.write_str(
@@ -85,18 +117,19 @@ impl fmt::Display for MqttError {
             Self::Refused(code @ (ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized)) => {
                 write!(
                     f,
-                    "the broker refuses the login ({code:?}), see FIREHOSE_CONNECTOR_MQTT_USERNAME and \
-                 FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE"
+                    "the broker refuses the login ({}), see FIREHOSE_CONNECTOR_MQTT_USERNAME and \
+                 FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE",
+                    spelled(code)
                 )
             }
-            Self::Refused(code) => write!(f, "the broker refuses the connection ({code:?})"),
+            Self::Refused(code) => write!(f, "the broker refuses the connection ({})", spelled(code)),
             Self::SubscriptionRefused { filter, reason } => {
-                write!(f, "the broker refuses the subscription to {filter} ({reason:?})")
+                write!(f, "the broker refuses the subscription to {filter} ({})", spelled(reason))
             }
             Self::Disconnected(DisconnectReasonCode::SessionTakenOver) => {
                 f.write_str("another client uses the same client id, see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID")
             }
-            Self::Disconnected(code) => write!(f, "the broker ended the session ({code:?})"),
+            Self::Disconnected(code) => write!(f, "the broker ended the session ({})", spelled(code)),
             Self::Closed(_) => f.write_str("the broker closed the connection"),
             Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),

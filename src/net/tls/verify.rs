@@ -1,9 +1,10 @@
 //! Judging the dates of a server's certificate when the clock may be behind.
 
+use core::fmt;
 use std::sync::Arc;
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_cert_signed_by_trust_anchor, verify_server_name,
@@ -15,7 +16,7 @@ use rustls::{
 
 use tokio::sync::watch;
 
-use super::issuer::issuer;
+use super::certificate::{fields, issuer, rsa_bits};
 use crate::limits::{RELEASED, net::TLS_CHAIN};
 
 /// What rustls does by itself, but for the beginning of certificates.
@@ -66,6 +67,9 @@ impl ServerCertVerifier for Verifier {
             };
             result = verify(not_before);
         }
+        if let Some(weak) = self.weak_key(end_entity, intermediates, &result) {
+            result = Err(weak.into());
+        }
         let is_strange = matches!(
             result,
             Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
@@ -83,7 +87,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms).map_err(key_missing)
     }
 
     fn verify_tls13_signature(
@@ -92,13 +96,77 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms).map_err(key_missing)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
 }
+
+impl Verifier {
+    /// The key for which `result` is bad, or will be when the handshake is signed with it: rustls speaks of the signature.
+    fn weak_key(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        result: &Result<(), Error>,
+    ) -> Option<Cause> {
+        let weak = |key: &[u8]| rsa_bits(key).filter(|bits| !RSA_BITS.contains(bits)).map(Cause::WeakKey);
+        let of = |certificate: &CertificateDer<'_>| weak(fields(certificate)?.key);
+        match result {
+            Ok(()) => of(end_entity),
+            Err(Error::InvalidCertificate(CertificateError::BadSignature)) => {
+                let issuer = fields(intermediates.last().unwrap_or(end_entity))?.issuer;
+                let roots = self.roots.roots.iter().filter(|root| root.subject.ends_with(issuer));
+                roots
+                    .map(|root| &*root.subject_public_key_info)
+                    .find_map(weak)
+                    .or_else(|| intermediates.iter().find_map(of))
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+/// Bits of RSA keys that ring takes.
+const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// What a bad signature comes from.
+#[derive(Debug)]
+enum Cause {
+    /// An RSA key of so many bits.
+    WeakKey(usize),
+    /// The server's key is not that of its certificate.
+    OtherKey,
+}
+
+fn key_missing(error: Error) -> Error {
+    match error {
+        Error::InvalidCertificate(CertificateError::BadSignature) => Cause::OtherKey.into(),
+        error => error,
+    }
+}
+
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        Self::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(cause))))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
+        match self {
+            Self::WeakKey(bits) => {
+                write!(f, "its RSA key, or that of its CA, has {bits} bits, and {least} to {most} are needed")
+            }
+            Self::OtherKey => f.write_str("the key that it is used with is another one"),
+        }
+    }
+}
+
+impl core::error::Error for Cause {}
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]

@@ -15,35 +15,52 @@ YEAR = datetime.timedelta(days=365)
 class Authority:
     """Signs certificates that are valid since `age`; `file` is the PEM file of its own."""
 
-    def __init__(self, folder, name="Test CA", age=YEAR):
+    def __init__(self, folder, name="Test CA", age=YEAR, key=None):
         self.age = age
         self.folder = folder / name.replace(" ", "-")
         self.folder.mkdir()
         self.subject = _subject(name)
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
         authority = x509.BasicConstraints(ca=True, path_length=0)
         builder = self._builder(self.subject, self.key).add_extension(authority, critical=True)
         self.file = self._write("ca.pem", _pem(builder.sign(self.key, hashes.SHA256())))
 
-    def issue(self, name, hosts=("localhost", "127.0.0.1", "0.0.0.0", "10.0.2.2"), left=YEAR):
-        """A certificate for these hosts, good for the time left, and its key, as PEM files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        hosts = x509.SubjectAlternativeName([_host(host) for host in hosts])
-        builder = self._builder(_subject(name), key, left).add_extension(hosts, critical=False)
+    def issue(
+        self,
+        name,
+        hosts=("localhost", "127.0.0.1", "0.0.0.0", "10.0.2.2"),
+        left=YEAR,
+        key=None,
+        digest=None,
+        usage=None,
+        issuer_too=False,
+    ):
+        """A certificate for these hosts, good for the time left, and its key, as PEM files; with `issuer_too` one that has
+        signed itself and is a CA, as `openssl req -x509` makes it."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        signer = self.key
+        builder = self._builder(_subject(name), key, left, issuer=_subject(name) if issuer_too else None)
+        if hosts:
+            builder = builder.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
+        if usage:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if issuer_too:
+            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            signer = key
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        certificate = _pem(builder.sign(self.key, hashes.SHA256()))
+        certificate = _pem(builder.sign(signer, digest or hashes.SHA256()))
         return SimpleNamespace(
             certificate=self._write(f"{name}.pem", certificate), key=self._write(f"{name}.key", secret)
         )
 
-    def _builder(self, subject, key, left=YEAR):
+    def _builder(self, subject, key, left=YEAR, issuer=None):
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(self.subject)
+            .issuer_name(issuer or self.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - self.age)

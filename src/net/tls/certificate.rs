@@ -1,21 +1,34 @@
-//! Whom a certificate names as its issuer, in words for a person.
+//! What a certificate says, in words for a person: who issued it, how long it is good, how long its key is.
 //!
-//! No reader of certificates is linked for that: rustls' own knows where the name is, and not how to write it. What
-//! stands here reads four elements of DER and believes none of their lengths.
+//! No reader of certificates is linked for that: rustls' own knows where all this is, and does not tell. What stands here
+//! reads a few elements of DER and believes none of their lengths.
 
 use crate::limits::net::ISSUER_TEXT;
 
-/// Organisation and common name of the issuer of this certificate; `None` when it is none, or names nobody.
-pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
-    let (mut outer, mut text) = (certificate, String::new());
-    let (_, mut signed) = element(&mut outer)?;
+/// The fields of interest, their content.
+pub(super) struct Fields<'a> {
+    pub(super) issuer: &'a [u8],
+    validity: &'a [u8],
+    pub(super) key: &'a [u8],
+}
+
+/// `None` when it is no certificate.
+pub(super) fn fields(mut certificate: &[u8]) -> Option<Fields<'_>> {
+    let (_, mut signed) = element(&mut certificate)?;
     let (_, mut fields) = element(&mut signed)?;
     // A version, which the oldest do without, then serial number and signature algorithm.
     if element(&mut fields)?.0 == VERSION {
         element(&mut fields)?;
     }
     element(&mut fields)?;
-    let (_, mut name) = element(&mut fields)?;
+    let mut next = || element(&mut fields).map(|(_, content)| content);
+    let (issuer, validity, _subject, key) = (next()?, next()?, next()?, next()?);
+    Some(Fields { issuer, validity, key })
+}
+
+/// Organisation and common name of the issuer of this certificate; `None` when it is none, or names nobody.
+pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
+    let (mut name, mut text) = (fields(certificate)?.issuer, String::new());
     while let Some((_, mut set)) = element(&mut name) {
         while let Some((_, mut attribute)) = element(&mut set) {
             let (kind, value) = (element(&mut attribute)?.1, element(&mut attribute)?.1);
@@ -32,11 +45,42 @@ pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
     Some(printable.take(ISSUER_TEXT).collect()).filter(|text: &String| !text.is_empty())
 }
 
+/// The last day of this certificate, as year-month-day.
+pub(super) fn last_day(certificate: &[u8]) -> Option<String> {
+    let mut validity = fields(certificate)?.validity;
+    element(&mut validity)?;
+    let (tag, time) = element(&mut validity)?;
+    // Two digits of the year, from 1950 on (RFC 5280, section 4.1.2.5.1), or four.
+    let (century, digits) = match tag {
+        UTC_TIME => (if *time.first()? < b'5' { "20" } else { "19" }, time.get(..6)?),
+        _ => ("", time.get(..8)?),
+    };
+    let digits = str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    let (year, day) = digits.split_at(digits.len() - 4);
+    Some(format!("{century}{year}-{}-{}", &day[..2], &day[2..]))
+}
+
+/// Bits of this public key (`SubjectPublicKeyInfo`, its content) if it is one for RSA, in whole bytes.
+pub(super) fn rsa_bits(mut key: &[u8]) -> Option<usize> {
+    let (_, mut algorithm) = element(&mut key)?;
+    if element(&mut algorithm)?.1 != RSA {
+        return None;
+    }
+    let (_, bits) = element(&mut key)?;
+    // Behind the number of unused bits: the modulus, and an exponent.
+    let (_, mut numbers) = element(&mut bits.get(1..)?)?;
+    let (_, modulus) = element(&mut numbers)?;
+    Some(8 * modulus.iter().skip_while(|byte| **byte == 0).count())
+}
+
 const VERSION: u8 = 0xA0;
 /// 2.5.4.3
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 /// 2.5.4.10
 const ORGANISATION: &[u8] = &[0x55, 4, 10];
+/// 1.2.840.113549.1.1.1
+const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 1];
+const UTC_TIME: u8 = 0x17;
 
 /// Takes an element from the front of `der`: its tag and its content.
 fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
@@ -86,19 +130,43 @@ mod tests {
         assert!(text.starts_with("O=one two [31m, CN=xxx") && text.chars().count() == ISSUER_TEXT, "{text}");
     }
 
+    #[test]
+    fn the_last_day_is_told_in_either_form_of_a_date() {
+        let ca = Ca::new();
+        for (year, expected) in [(1999, "1999-01-01"), (2031, "2031-01-01"), (2050, "2050-01-01"), (2100, "2100-01-01")]
+        {
+            assert_eq!(last_day(&ca.issue("device", (1990, year)).der()).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_rsa_key_is_told() {
+        let bits = |root| rsa_bits(fields(root).unwrap().key);
+        assert_eq!(bits(include_bytes!("../roots/amazon_root_ca_1.der")), Some(2048));
+        assert_eq!(bits(include_bytes!("../roots/amazon_root_ca_2.der")), Some(4096));
+        assert_eq!(bits(include_bytes!("../roots/amazon_root_ca_3.der")), None);
+    }
+
+    fn read_all(bytes: &[u8]) {
+        issuer(bytes);
+        last_day(bytes);
+        fields(bytes).and_then(|fields| rsa_bits(fields.key));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            issuer(&bytes);
+            read_all(&bytes);
+            rsa_bits(&bytes);
         }
 
         #[test]
         fn no_damage_makes_it_panic(place: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
             let mut bytes = include_bytes!("../roots/amazon_root_ca_2.der").to_vec();
-            let place = place.index(bytes.len().min(200));
+            let place = place.index(bytes.len().min(400));
             bytes[place] = byte;
             bytes.truncate(cut.index(bytes.len() + 1));
-            issuer(&bytes);
+            read_all(&bytes);
         }
     }
 }
