@@ -7,11 +7,13 @@ use http::{HeaderValue, Request, header};
 
 use super::{
     endpoint::{EndpointError, ask},
+    is_printable,
     reply::{self, Fields},
 };
 use crate::{
     config::{ContainerAuthorization, ContainerSettings, bounded_file},
     firehose::credentials::Credentials,
+    foreign::Secret,
     limits::credentials as limits,
     net::{route::Route, tls::Tls},
 };
@@ -33,8 +35,14 @@ pub(super) async fn credentials(
 ) -> Result<Credentials, ContainerError> {
     const HINT: &str = "check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file";
     let mut request = Request::get(&settings.path).header(header::ACCEPT, "application/json");
-    if let Some(authorization) = &settings.authorization {
-        request = request.header(header::AUTHORIZATION, header_value(authorization)?);
+    // Kept until the answer has been read, which may repeat it.
+    let token = settings.authorization.as_ref().map(token).transpose()?;
+    if let Some((variable, token)) = &token {
+        let token = Some(token.expose()).filter(|token| !token.is_empty() && is_printable(token));
+        let value = token.and_then(|token| HeaderValue::from_str(token).ok());
+        let mut value = value.ok_or(ContainerError::BadToken { variable })?;
+        value.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, value);
     }
     let reply = ask(route, &settings.endpoint, tls, request, HINT).await.map_err(ContainerError::Endpoint)?;
     reply::parse(&reply, &FIELDS)
@@ -42,20 +50,17 @@ pub(super) async fn credentials(
         .map_err(ContainerError::Endpoint)
 }
 
-fn header_value(authorization: &ContainerAuthorization) -> Result<HeaderValue, ContainerError> {
-    let (variable, value) = match authorization {
-        ContainerAuthorization::Token(token) => {
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN", HeaderValue::from_str(token.expose()))
-        }
+/// The token, and the variable that it comes from.
+fn token(authorization: &ContainerAuthorization) -> Result<(&'static str, Secret), ContainerError> {
+    match authorization {
+        ContainerAuthorization::Token(token) => Ok(("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.clone())),
         ContainerAuthorization::TokenFile(path) => {
             let text = bounded_file::read_text(path, limits::MAX_TOKEN_FILE)
                 .map_err(|cause| ContainerError::TokenFile { path: path.clone(), cause })?;
-            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", HeaderValue::from_str(text.trim_end()))
+            let token = text.trim_start_matches(bounded_file::BYTE_ORDER_MARK).trim_end();
+            Ok(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Secret::new(token)))
         }
-    };
-    let mut value = value.map_err(|_| ContainerError::BadToken { variable })?;
-    value.set_sensitive(true);
-    Ok(value)
+    }
 }
 
 /// Why the endpoint gave no credentials.
@@ -81,7 +86,7 @@ impl fmt::Display for ContainerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TokenFile { path, .. } => {
-                write!(f, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: {} cannot be read", path.display())
+                write!(f, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: {} cannot be read", bounded_file::shown(path))
             }
             Self::BadToken { variable } => {
                 write!(f, "{variable} must hold printable ASCII characters only, and no line end")

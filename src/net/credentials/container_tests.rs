@@ -65,9 +65,9 @@ async fn a_token_goes_into_the_header_and_not_into_errors() {
         "AWS_CONTAINER_AUTHORIZATION_TOKEN must hold printable ASCII characters only, and no line end"
     );
 
-    let missing = Some(ContainerAuthorization::TokenFile("/nowhere/token".into()));
+    let missing = Some(ContainerAuthorization::TokenFile("/etc/nowhere/token".into()));
     let error = credentials(&settings(&endpoint, missing), &Route::default(), &tls).await.unwrap_err();
-    assert_eq!(error.to_string(), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: /nowhere/token cannot be read");
+    assert_eq!(error.to_string(), "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: /etc/nowhere/token cannot be read");
 }
 
 #[tokio::test]
@@ -80,9 +80,65 @@ async fn a_refusal_is_passed_on_with_its_text() {
     );
     assert_eq!(error.to_string(), text);
 
-    let endpoint = Endpoint::serve(http_reply("500 Internal Server Error", &"x".repeat(9_000))).await;
+    let long = format!("{} {}", "x".repeat(9_000), "word ".repeat(1_000));
+    let endpoint = Endpoint::serve(http_reply("500 Internal Server Error", &long)).await;
     let error = ask(&endpoint).await.unwrap_err();
     assert!(error.to_string().len() < 300, "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_that_holds_credentials_does_not_show_them() {
+    let document = r#"{"AccessKeyId":"ASIA","SecretAccessKey":"SECRETSECRET","Token":"TOKENTOKEN"}"#;
+    let twice = serde_json::to_string(document).unwrap();
+    for (status, body) in [
+        ("201 Created", document),
+        ("203 Non-Authoritative Information", &*twice),
+        ("206 Partial Content", &document[..document.len() - 2]),
+        ("500 Internal Server Error", &format!("[{document}]")),
+        ("500 Internal Server Error", "<Credentials><SecretAccessKey>SECRETSECRET</SecretAccessKey></Credentials>"),
+        ("500 Internal Server Error", "AccessKeyId=ASIA&SecretAccessKey=SECRETSECRET"),
+        ("500 Internal Server Error", "the secret is SECRETSECRET, the token is TOKENTOKEN"),
+        ("500 Internal Server Error", &format!("{{\"message\":{twice}}}")),
+    ] {
+        let error = ask(&Endpoint::serve(http_reply(status, body)).await).await.unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("SECRETSECRET") && !said.contains("TOKENTOKEN"), "{body}: {said}");
+        assert!(said.contains(&status[..3]), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_repeats_the_request_does_not_show_its_token() {
+    const TOKEN: &str = "correct-horse-battery";
+    let folder = Folder::new();
+    let tls = Tls::for_service(None, &Clock::default()).unwrap();
+    let in_file = ContainerAuthorization::TokenFile(folder.write("token", format!("\u{feff}{TOKEN}\r\n")));
+    for authorization in [ContainerAuthorization::Token(Secret::new(TOKEN)), in_file] {
+        for body in [format!("Bad request: authorization: {TOKEN}"), format!("{{\"message\":\"not {TOKEN}\"}}")] {
+            let endpoint = Endpoint::serve(http_reply("400 Bad Request", &body)).await;
+            let settings = settings(&endpoint, Some(authorization.clone()));
+            let error = credentials(&settings, &Route::default(), &tls).await.unwrap_err();
+            assert!(endpoint.request().await.contains(&format!("authorization: {TOKEN}\r\n")));
+            assert!(!error.to_string().contains("horse"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_file_that_holds_no_token_or_is_one_itself_is_named_and_not_shown() {
+    let folder = Folder::new();
+    let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
+    let tls = Tls::for_service(None, &Clock::default()).unwrap();
+    for content in ["", "\n", "horse\0", "horse\nbattery", "horse\rbattery", "hörse"] {
+        let file = ContainerAuthorization::TokenFile(folder.write("token", content));
+        let error = credentials(&settings(&endpoint, Some(file)), &Route::default(), &tls).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE must hold printable ASCII"), "{text}");
+    }
+    let itself = ContainerAuthorization::TokenFile("Bearer horse/battery".into());
+    let error = credentials(&settings(&endpoint, Some(itself)), &Route::default(), &tls).await.unwrap_err();
+    let expected = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: the name is not shown, as it may be the secret itself; it cannot be read";
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use core::{error, fmt};
 
 use http::{Request, StatusCode, request};
 
-use super::reply::ReplyError;
+use super::reply::{ReplyError, object};
 use crate::{
     config::EndpointUrl,
+    foreign::foreign,
     limits::credentials as limits,
     net::{
         fetch::{FetchError, fetch},
@@ -34,17 +35,45 @@ pub(super) async fn ask(
             authority: endpoint.authority(),
             status: reply.status,
             hint: if is_refused { hint } else { "" },
-            text: excerpt(&reply.body),
+            text: complaint(&reply.body),
         });
     }
     Ok(reply.body)
 }
 
-/// The beginning of a text of somebody else's, fit for one line of a log.
-pub(super) fn excerpt(text: &[u8]) -> String {
+/// What somebody says who gives no credentials, for a message. Some put the very credentials, or our request, into an answer
+/// that is none, and those are not yet known as secrets: so of JSON only what is meant to be read, of anything else only words.
+pub(super) fn complaint(text: &[u8]) -> String {
+    if let Ok(object) = object(text) {
+        let part = |name| serde_json::from_str::<String>(object.get(name)?.get()).ok();
+        let parts = ["code", "Code", "message", "Message"].into_iter().filter_map(part);
+        let parts: Vec<_> = parts.filter(|part| !part.to_ascii_lowercase().contains("secretaccesskey")).collect();
+        return foreign(&parts.join(": "));
+    }
     let text = String::from_utf8_lossy(text);
-    let printable = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    printable.take(limits::MAX_REFUSAL_TEXT).collect()
+    let mut shown = String::new();
+    for word in text.split_whitespace() {
+        if shown.len() + word.len() >= limits::MAX_REFUSAL_TEXT {
+            break;
+        }
+        match (is_of_prose(word), shown.ends_with('…')) {
+            (true, _) => shown.extend([if shown.is_empty() { "" } else { " " }, word]),
+            (false, false) => shown.push('…'),
+            (false, true) => {}
+        }
+    }
+    foreign(&shown)
+}
+
+/// A word, a number, an address or a path, and nothing that could be a key: what is long has one case, but for its first letter.
+fn is_of_prose(word: &str) -> bool {
+    const SHORT: usize = 8;
+    let is_plain = |part: &str| {
+        let rest = part.get(1..).unwrap_or_default();
+        part.len() < SHORT || rest.bytes().all(|b| b.is_ascii_lowercase()) || part.bytes().all(|b| b.is_ascii_digit())
+    };
+    word.bytes().all(|b| b.is_ascii_alphanumeric() || b".,:;!?()'/-_".contains(&b))
+        && word.split(|c: char| !c.is_ascii_alphanumeric()).all(is_plain)
 }
 
 /// Why the endpoint gave no credentials.
@@ -62,7 +91,7 @@ pub enum EndpointError {
         status: StatusCode,
         /// What to look at.
         hint: &'static str,
-        /// The beginning of the body.
+        /// What it says, if that can be shown.
         text: String,
     },
     /// A reply with status 200 and something else in it.

@@ -4,6 +4,7 @@
 //! somebody else fail in more confusing ways. Each source is one file.
 
 mod container;
+mod date;
 mod ec2;
 mod endpoint;
 mod environment;

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::{
-    endpoint::excerpt,
+    endpoint::complaint,
     reply::{self, Fields, ReplyError},
 };
 use crate::{firehose::credentials::Credentials, limits::credentials as limits};
@@ -39,12 +39,12 @@ pub(super) async fn credentials(command: &str) -> Result<Credentials, ProcessErr
         .spawn()
         .map_err(ProcessError::NotStarted)?;
     let mut group = Group(child);
-    let (status, output, complaint) = match timeout(limits::FETCH_TIMEOUT, group.finish()).await {
+    let (status, output, said) = match timeout(limits::FETCH_TIMEOUT, group.finish()).await {
         Ok(finished) => finished.map_err(ProcessError::NotRead)?,
         Err(_) => return Err(ProcessError::TimedOut),
     };
     if !status.success() {
-        return Err(ProcessError::Failed { status, text: excerpt(&complaint) });
+        return Err(ProcessError::Failed { status, text: complaint(&said) });
     }
     if output.len() > limits::MAX_REPLY {
         return Err(ProcessError::TooLong);
@@ -102,7 +102,7 @@ pub enum ProcessError {
     Failed {
         /// That status.
         status: ExitStatus,
-        /// The beginning of what it complained.
+        /// What it complains, if that can be shown.
         text: String,
     },
     /// It printed more than [`limits::MAX_REPLY`] bytes.

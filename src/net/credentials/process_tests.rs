@@ -28,6 +28,20 @@ async fn a_process_that_fails_is_named_with_what_it_complains() {
 }
 
 #[tokio::test]
+async fn a_process_that_complains_of_its_secrets_does_not_have_them_shown() {
+    for complaint in [
+        r#"{"SecretAccessKey":"SECRETSECRET","SessionToken":"TOKENTOKEN"}"#,
+        "+ curl -H Authorization:SECRETSECRET",
+        "got SECRETSECRET and wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    ] {
+        let said = refusal(&format!("echo '{complaint}' >&2; exit 1")).await;
+        assert!(!said.contains("SECRETSECRET") && !said.contains("K7MDENG"), "{said}");
+    }
+    let said = refusal("echo '\"SECRETSECRET\"'").await;
+    assert!(said.ends_with("a JSON string and no object, as if it were encoded twice"), "{said}");
+}
+
+#[tokio::test]
 async fn other_output_is_refused_and_not_shown() {
     for (command, reason) in [
         ("echo secret", "prints something else than credentials: no JSON object"),

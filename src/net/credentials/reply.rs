@@ -1,15 +1,11 @@
 //! Credentials as JSON, as credentials endpoints hand them out. The names of the fields differ between endpoints.
 
-use core::{error, fmt, time::Duration};
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use core::{error, fmt};
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::is_printable;
+use super::{date::date, is_printable};
 use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
 
@@ -25,7 +21,7 @@ pub(super) struct Fields {
 
 /// Reads `body`; other fields are ignored.
 pub(super) fn parse(body: &[u8], fields: &Fields) -> Result<Credentials, ReplyError> {
-    let object: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(ReplyError::NotAnObject)?;
+    let object = object(body)?;
     if let Some((field, value)) = fields.sign
         && object.get(field).map(|found| found.get()) != Some(value)
     {
@@ -45,59 +41,71 @@ pub(super) fn parse(body: &[u8], fields: &Fields) -> Result<Credentials, ReplyEr
         session_token: optional(fields.session_token)?.as_deref().map(Secret::new),
         expires_at: match optional(fields.expiration)? {
             None => None,
-            Some(text) => Some(date(&text).ok_or(ReplyError::NotADate(fields.expiration, text))?),
+            Some(text) => Some(date(&text).ok_or_else(|| ReplyError::not_a_date(fields.expiration, &text))?),
         },
     })
 }
 
 /// The value of one field of an object.
 pub(super) fn field<'a>(body: &'a [u8], field: &'static str) -> Result<&'a [u8], ReplyError> {
-    let object: BTreeMap<String, &'a RawValue> = serde_json::from_slice(body).map_err(ReplyError::NotAnObject)?;
-    object.get(field).map(|value| value.get().as_bytes()).ok_or(ReplyError::Missing(field))
+    object(body)?.get(field).map(|value| value.get().as_bytes()).ok_or(ReplyError::Missing(field))
 }
 
-fn date(text: &str) -> Option<SystemTime> {
-    let seconds = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
-    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
+/// The fields of an object. What is said of anything else has nothing of it: serde would repeat the value that it did not expect.
+pub(super) fn object(body: &[u8]) -> Result<BTreeMap<String, &RawValue>, ReplyError> {
+    serde_json::from_slice(body).map_err(|error| match body.trim_ascii_start().first() {
+        Some(b'"') => ReplyError::Text,
+        _ => ReplyError::NotAnObject { line: error.line(), column: error.column() },
+    })
 }
 
-/// Why a reply holds no credentials. Values are not shown but for the date.
+/// Why a reply holds no credentials. No value is shown, but for what is much like a date.
 #[derive(Debug)]
 pub enum ReplyError {
-    /// Something else than a JSON object.
-    NotAnObject(serde_json::Error),
+    /// Something else than a JSON object, or one that is broken here.
+    NotAnObject {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// A JSON string: mostly the right object, made into JSON once too often.
+    Text,
     /// This field should have this value.
     NotSigned(&'static str, &'static str),
     /// This field is not there, `null` or empty.
     Missing(&'static str),
     /// This field is a number or the like, or has other characters than printable ASCII.
     NotText(&'static str),
-    /// This field should be a date and time as of RFC 3339.
-    NotADate(&'static str, String),
+    /// This field should be a date and time with an offset; how it reads, if that can be nothing else.
+    NotADate(&'static str, Option<String>),
+}
+
+impl ReplyError {
+    /// Fields may be mixed up, so that a secret stands where the date belongs.
+    fn not_a_date(field: &'static str, text: &str) -> Self {
+        let is_much_like_one = text.len() <= 40 && text.bytes().all(|b| b"0123456789-:+., TZ".contains(&b));
+        Self::NotADate(field, is_much_like_one.then(|| text.to_owned()))
+    }
 }
 
 impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnObject(_) => f.write_str("no JSON object"),
+            Self::NotAnObject { line, column } => write!(f, "no JSON object (line {line}, column {column})"),
+            Self::Text => f.write_str("a JSON string and no object, as if it were encoded twice"),
             Self::NotSigned(field, value) => write!(f, "{field} is not {value}"),
             Self::Missing(field) => write!(f, "no {field}"),
             Self::NotText(field) => write!(f, "{field} is not a string of printable ASCII characters"),
             Self::NotADate(field, text) => {
-                write!(f, "{field} {text:?} is not a date and time like 2018-01-18T09:18:06Z")
+                let shown = text.as_ref().map_or_else(String::new, |text| format!(" {text:?}"));
+                write!(f, "{field}{shown} is not a date and time with its offset, like 2018-01-18T09:18:06Z")
             }
         }
     }
 }
 
-impl error::Error for ReplyError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::NotAnObject(cause) => Some(cause),
-            Self::NotSigned(..) | Self::Missing(_) | Self::NotText(_) | Self::NotADate(..) => None,
-        }
-    }
-}
+impl error::Error for ReplyError {}
 
 #[cfg(test)]
 #[path = "reply_tests.rs"]

@@ -1,5 +1,8 @@
 //! Replies as endpoints send them, and as they should not.
 
+use core::time::Duration;
+use std::time::UNIX_EPOCH;
+
 use super::*;
 use crate::foreign::Secret;
 
@@ -28,14 +31,6 @@ fn a_reply_as_of_ecs_is_understood() {
 }
 
 #[test]
-fn expirations_with_fractions_and_zones_are_understood() {
-    for text in ["2018-01-18T09:18:06.123Z", "2018-01-18T10:18:06+01:00"] {
-        assert_eq!(date(text), Some(UNIX_EPOCH + Duration::from_secs(1_516_267_086)), "{text}");
-    }
-    assert_eq!(date("1960-01-01T00:00:00Z"), None);
-}
-
-#[test]
 fn token_and_expiration_may_be_missing() {
     let body = br#"{"AccessKeyId":"AKIA","SecretAccessKey":"s","Token":"","Expiration":null}"#;
     let credentials = parse(body, &FIELDS).unwrap();
@@ -44,8 +39,9 @@ fn token_and_expiration_may_be_missing() {
 
 #[test]
 fn what_is_wrong_is_named_without_showing_it() {
-    assert_eq!(error("<html>portal</html>"), "no JSON object");
-    assert_eq!(error("[]"), "no JSON object");
+    assert_eq!(error("<html>portal</html>"), "no JSON object (line 1, column 1)");
+    assert!(error("[]").starts_with("no JSON object (line 1, column "));
+    assert_eq!(error("{\"AccessKeyId\":\"A\",\n}"), "no JSON object (line 2, column 1)");
     assert_eq!(error(r#"{"Code":"Failed"}"#), "no AccessKeyId");
     assert_eq!(error(r#"{"AccessKeyId":"A","SecretAccessKey":""}"#), "no SecretAccessKey");
     assert_eq!(
@@ -57,7 +53,27 @@ fn what_is_wrong_is_named_without_showing_it() {
         "Token is not a string of printable ASCII characters"
     );
     assert_eq!(
-        error(r#"{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"soon"}"#),
-        "Expiration \"soon\" is not a date and time like 2018-01-18T09:18:06Z"
+        error(r#"{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"2037-01-01T00:00:00"}"#),
+        "Expiration \"2037-01-01T00:00:00\" is not a date and time with its offset, like 2018-01-18T09:18:06Z"
     );
+}
+
+#[test]
+fn no_value_of_a_reply_is_in_what_is_said_of_it() {
+    const SECRET: &str = "0123SECRET";
+    let document = format!(r#"{{"AccessKeyId":"A","SecretAccessKey":"{SECRET}"}}"#);
+    for body in [
+        serde_json::to_string(&document).unwrap(),
+        format!("[{document}]"),
+        format!("\"{SECRET}\""),
+        format!("{{\"AccessKeyId\":\"A\",\"{SECRET}\""),
+        format!(r#"{{"AccessKeyId":"A","SecretAccessKey":["{SECRET}"]}}"#),
+        format!(r#"{{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"{SECRET}"}}"#),
+        format!(r#"{{"AccessKeyId":"A","SecretAccessKey":"s","Expiration":"{}"}}"#, "0".repeat(16_000)),
+    ] {
+        let said = format!("{} {:?}", error(&body), parse(body.as_bytes(), &FIELDS));
+        assert!(!said.contains(SECRET) && said.len() < 300, "{body}: {said}");
+    }
+    let twice = serde_json::to_string(&document).unwrap();
+    assert_eq!(error(&twice), "a JSON string and no object, as if it were encoded twice");
 }
