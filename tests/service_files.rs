@@ -67,9 +67,14 @@ fn the_environment_file_shows_every_variable_but_home() {
 fn what_the_environment_file_shows_as_default_is_the_default() {
     let arn = ("DEFAULT_DELIVERY_STREAM_ARN", "arn:aws:firehose:eu-west-1:123456789012:deliverystream/s");
     let load = |more: Vec<(&str, &str)>| {
-        load(None, more.into_iter().chain([arn]).map(|(name, value)| (name.into(), value.into())))
+        let mut config =
+            load(None, more.into_iter().chain([arn]).map(|(name, value)| (name.into(), value.into()))).unwrap();
+        // That somebody said it is another matter.
+        config.aws.credentials.named = [None; 3];
+        config.aws.credentials.ec2_is_named = false;
+        config
     };
-    let defaults = format!("{:?}", load(vec![]).unwrap());
+    let defaults = load(vec![]);
     let named = [
         "DELIVERY_STREAM_QUEUE_SIZE",
         "PUBLISH_INTERVAL",
@@ -84,13 +89,12 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
         "AWS_USE_FIPS_ENDPOINT",
         "AWS_USE_DUALSTACK_ENDPOINT",
         "AWS_PROFILE",
-        "AWS_EC2_METADATA_DISABLED",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     ];
     let shown: Vec<_> = shown().filter(|(name, _)| named.contains(name)).collect();
     assert_eq!(shown.len(), named.len());
-    assert_eq!(format!("{:?}", load(shown).unwrap()), defaults);
+    assert_eq!(load(shown), defaults);
 }
 
 #[test]
@@ -101,7 +105,20 @@ fn the_sample_definition_is_good() {
 }
 
 #[test]
-fn only_the_definition_is_set_from_the_start() {
+fn the_definition_is_named_from_the_start_and_nobody_but_an_instance_asks_for_its_role() {
+    const NO_INSTANCE: &str = "AWS_EC2_METADATA_DISABLED=true";
     let set: Vec<_> = ENVIRONMENT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    assert_eq!(set, ["FIREHOSE_CONNECTOR_DEFINITION=/etc/firehose-connector/connectors.json"]);
+    assert_eq!(set, ["FIREHOSE_CONNECTOR_DEFINITION=/etc/firehose-connector/connectors.json", NO_INSTANCE]);
+    let arn = ("DEFAULT_DELIVERY_STREAM_ARN", "arn:aws:firehose:eu-west-1:123456789012:deliverystream/s");
+    let config =
+        load(None, [arn, NO_INSTANCE.split_once('=').unwrap()].map(|(name, value)| (name.into(), value.into())));
+    assert_eq!(config.unwrap().aws.credentials.ec2, None);
+    // Nor does one whose settings are not there yet, but the settings go before.
+    for (file, line) in [(UNIT, "Environment="), (SCRIPT, "    export ")] {
+        let place = |text: &str| file.find(text).unwrap_or_else(|| panic!("no {text}"));
+        assert!(
+            place(&format!("\n{line}{NO_INSTANCE}\n"))
+                < place(if file == UNIT { "EnvironmentFile=" } else { ". \"$environment\"" })
+        );
+    }
 }

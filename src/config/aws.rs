@@ -17,7 +17,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
         use_fips: flag(environment, "AWS_USE_FIPS_ENDPOINT", ["false", "true"], problems),
         use_dual_stack: flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", ["false", "true"], problems),
         proxy: proxy::for_https(environment, problems),
-        ca_bundle: environment.path("AWS_CA_BUNDLE").map(Into::into),
+        ca_bundle: environment.path("AWS_CA_BUNDLE"),
         credentials: credentials::read(environment, problems),
     }
 }

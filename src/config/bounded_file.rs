@@ -11,16 +11,12 @@ use std::{
 /// Editors on Windows put it in front of a text.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The name of a file with a secret in it, for a message. People put the secret where its file should be named, so a name is
-/// shown only when it begins with a folder that is there.
+/// Whether the name of a file with a secret in it can stand in a message. People put the secret where its file should be named,
+/// so a name has to begin with a folder that is there.
 #[must_use]
-pub fn shown(path: &Path) -> String {
+pub fn is_a_name(path: &Path) -> bool {
     let top = path.components().nth(1).filter(|_| path.is_absolute());
-    if path.exists() || top.is_some_and(|top| Path::new("/").join(top).is_dir()) {
-        path.display().to_string()
-    } else {
-        "the name is not shown, as it may be the secret itself; it".to_owned()
-    }
+    path.exists() || top.is_some_and(|top| Path::new("/").join(top).is_dir())
 }
 
 /// Opens a regular file of at most `limit` bytes; reading stops there even if it grows meanwhile.

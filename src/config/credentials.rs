@@ -19,6 +19,8 @@ use crate::foreign::Secret;
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+/// What it was called once. botocore looks at it first.
+const SECURITY_TOKEN: &str = "AWS_SECURITY_TOKEN";
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
@@ -35,7 +37,12 @@ const IOT_ROLE_ALIAS: &str = "FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS";
 const IOT_THING_NAME: &str = "FIREHOSE_CONNECTOR_IOT_THING_NAME";
 const IOT_CERTIFICATE: &str = "FIREHOSE_CONNECTOR_IOT_CERT";
 const IOT_KEY: &str = "FIREHOSE_CONNECTOR_IOT_KEY";
+const EC2_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const EC2_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+const EC2_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+const PROFILE: &str = "AWS_PROFILE";
+const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
+const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 
 /// Where an EC2 instance is told who it is, by IPv4 and IPv6 (AWS SDKs, "IMDS credential provider").
 const EC2_HOSTS: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
@@ -45,21 +52,23 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Creden
     CredentialSettings {
         environment: environment_keys(environment, problems),
         iot: iot(environment, problems),
-        profile: environment.text("AWS_PROFILE", problems).unwrap_or("default").to_owned(),
-        credentials_file: aws_file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-        config_file: aws_file(environment, "AWS_CONFIG_FILE", "config"),
+        profile: environment.text(PROFILE, problems).unwrap_or("default").to_owned(),
+        credentials_file: aws_file(environment, CREDENTIALS_FILE, "credentials"),
+        config_file: aws_file(environment, CONFIG_FILE, "config"),
+        named: [CREDENTIALS_FILE, CONFIG_FILE, PROFILE].map(|name| environment.is_set(name).then_some(name)),
         container: container(environment, problems),
         ec2: ec2(environment, problems),
+        ec2_is_named: [EC2_DISABLED, EC2_ENDPOINT, EC2_MODE].into_iter().any(|name| environment.is_set(name)),
         may_run_processes: false,
     }
 }
 
 /// Never shows a value.
 fn environment_keys(environment: &Environment, problems: &mut Problems) -> Option<EnvironmentKeys> {
-    let [id, secret, token] =
-        [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN].map(|name| header_text(environment, name, problems));
+    const ALL: [&str; 4] = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SECURITY_TOKEN, SESSION_TOKEN];
+    let [id, secret, security_token, session_token] = ALL.map(|name| header_text(environment, name, problems));
     let (Some(id), Some(secret)) = (id, secret) else {
-        let given = [ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN].into_iter().find(|name| environment.is_set(name));
+        let given = ALL.into_iter().find(|name| environment.is_set(name));
         let missing = [ACCESS_KEY_ID, SECRET_ACCESS_KEY].into_iter().filter(|name| !environment.is_set(name));
         for (missing, given) in missing.filter_map(|missing| Some((missing, given?))) {
             problems.push(Problem::variable(missing, format!("is not set, but {given} is")));
@@ -69,7 +78,7 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
     Some(EnvironmentKeys {
         access_key_id: id.to_owned(),
         secret_access_key: Secret::new(secret),
-        session_token: token.map(Secret::new),
+        session_token: security_token.or(session_token).map(Secret::new),
     })
 }
 
@@ -84,7 +93,7 @@ fn header_text<'a>(environment: &'a Environment, name: &str, problems: &mut Prob
 
 fn aws_file(environment: &Environment, name: &str, file: &str) -> Option<PathBuf> {
     let home = || environment.path("HOME").map(|home| home.join(".aws").join(file));
-    environment.path(name).map(PathBuf::from).or_else(home)
+    environment.path(name).or_else(home)
 }
 
 fn container(environment: &Environment, problems: &mut Problems) -> Option<ContainerSettings> {
@@ -103,7 +112,7 @@ fn container(environment: &Environment, problems: &mut Problems) -> Option<Conta
     }
     let token = header_text(environment, TOKEN, problems);
     let authorization = match environment.path(TOKEN_FILE) {
-        Some(file) => Some(ContainerAuthorization::TokenFile(file.into())),
+        Some(file) => Some(ContainerAuthorization::TokenFile(file)),
         None => token.map(|token| ContainerAuthorization::Token(Secret::new(token))),
     };
     Some(ContainerSettings { endpoint, path, authorization })
@@ -168,9 +177,8 @@ fn is_role_alias(text: &str) -> bool {
 }
 
 fn ec2(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl> {
-    const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
-    let is_off = flag(environment, "AWS_EC2_METADATA_DISABLED", ["false", "true"], problems);
-    let by_ipv6 = flag(environment, MODE, ["IPv4", "IPv6"], problems);
+    let is_off = flag(environment, EC2_DISABLED, ["false", "true"], problems);
+    let by_ipv6 = flag(environment, EC2_MODE, ["IPv4", "IPv6"], problems);
     if is_off {
         return None;
     }

@@ -69,7 +69,7 @@ impl Definition {
     pub(super) fn parse(file: &Path, text: &str, problems: &mut Problems) -> Option<Self> {
         let mut reader = Reader { file, problems };
         // Editors on Windows put a byte order mark in front.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.strip_prefix(bounded_file::BYTE_ORDER_MARK).unwrap_or(text);
         let (version, parameters) = match serde_json::from_str(text) {
             Ok(Json::Object(document)) => reader.document(document),
             Ok(_) => reader.fault("", "must be a JSON object"),

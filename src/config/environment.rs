@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -24,9 +24,15 @@ impl Environment {
         self.0.iter().filter_map(|(name, _)| name.to_str())
     }
 
-    /// A value that need not be text.
-    pub(super) fn path(&self, name: &str) -> Option<&Path> {
-        self.value(name).map(Path::new)
+    /// A value that names a file, and need not be text. Whoever starts the process may not be a shell, so what stands for the home
+    /// directory is read here, as botocore does.
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+        let path = Path::new(self.value(name)?);
+        let in_home = ["~", "$HOME", "${HOME}"].into_iter().find_map(|home| path.strip_prefix(home).ok());
+        Some(match (in_home, self.value("HOME")) {
+            (Some(rest), Some(home)) => Path::new(home).join(rest),
+            _ => path.to_owned(),
+        })
     }
 
     /// A value that is text.

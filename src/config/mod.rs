@@ -59,9 +59,9 @@ pub fn load(
     let mut problems = Problems::default();
 
     settings::refuse_unknown(&environment, &mut problems);
-    let path = definition.or_else(|| environment.path("FIREHOSE_CONNECTOR_DEFINITION"));
+    let path = definition.map(Path::to_owned).or_else(|| environment.path("FIREHOSE_CONNECTOR_DEFINITION"));
     let connector = match path {
-        Some(path) => Definition::read(path, &mut problems)
+        Some(path) => Definition::read(&path, &mut problems)
             .and_then(|definition| parameters::connector(&definition, &environment, &mut problems)),
         None => parameters::connector_without_file(&environment, &mut problems),
     };

@@ -77,7 +77,7 @@ fn tls(environment: &Environment, problems: &mut Problems) -> MqttTls {
         problems.push(Problem::variable(ALPN, rule).with_text(&alpn.join(",")));
     }
     MqttTls {
-        ca: environment.path(CA).map(Into::into),
+        ca: environment.path(CA),
         client: client_certificate(environment, CERTIFICATE, KEY, problems),
         alpn: alpn.into_iter().map(str::to_owned).collect(),
     }
@@ -92,7 +92,7 @@ pub(super) fn client_certificate(
 ) -> Option<ClientCertificate> {
     match (environment.path(certificate), environment.path(key)) {
         (Some(certificate), Some(key)) => {
-            return Some(ClientCertificate { certificate: certificate.into(), key: key.into() });
+            return Some(ClientCertificate { certificate, key });
         }
         (Some(_), None) => problems.push(Problem::variable(certificate, format!("needs {key} beside it"))),
         (None, Some(_)) => problems.push(Problem::variable(key, format!("needs {certificate} beside it"))),
@@ -108,23 +108,28 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
     if !environment.is_set(USERNAME) {
         problems.push(Problem::variable(PASSWORD_FILE, format!("needs {USERNAME} beside it")));
     }
-    let password = match bounded_file::read_text(file, MAX_FIELD_BYTES as u64) {
-        Ok(mut text) => {
-            if text.ends_with('\n') {
-                text.pop();
-                if text.ends_with('\r') {
-                    text.pop();
-                }
-            }
-            Some(Secret::new(&text))
-        }
-        Err(error) => {
-            let shown = file.display().to_string();
-            problems.push(Problem::variable(PASSWORD_FILE, format!("cannot be read: {error}")).with_text(&shown));
-            None
-        }
+    let fault = match bounded_file::read_text(&file, MAX_FIELD_BYTES as u64) {
+        Ok(text) => match one_line(&text) {
+            Some(password) => return (username, Some(Secret::new(password))),
+            None => "must hold one line with the password, without control characters".to_owned(),
+        },
+        Err(error) => format!("cannot be read: {error}"),
     };
-    (username, password)
+    problems.push(if bounded_file::is_a_name(&file) {
+        Problem::variable(PASSWORD_FILE, fault).with_text(&file.display().to_string())
+    } else {
+        let rule = "must be the name of a file that is there; it is not shown, because it may be the password itself";
+        Problem::variable(PASSWORD_FILE, rule)
+    });
+    (username, None)
+}
+
+/// A text as editors write it: a byte order mark in front and a line end behind may be there.
+fn one_line(text: &str) -> Option<&str> {
+    let text = text.strip_prefix(bounded_file::BYTE_ORDER_MARK).unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    (!text.is_empty() && !text.contains(char::is_control)).then_some(text)
 }
 
 /// A value that goes into a string of an MQTT packet.

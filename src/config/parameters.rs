@@ -120,19 +120,20 @@ pub(super) fn connector_without_file(environment: &Environment, problems: &mut P
 fn check_names(definition: &Definition, problems: &mut Problems) {
     let version = definition.version;
     for (name, value) in &definition.parameters {
-        let rule = match PARAMETERS.iter().find(|parameter| parameter.name == name) {
+        let problem = |rule: String| Problem::key(&definition.file, name, rule);
+        problems.push(match PARAMETERS.iter().find(|parameter| parameter.name == name) {
             Some(parameter) if parameter.versions.contains(&version) => continue,
-            Some(parameter) => not_in(version, parameter),
+            Some(parameter) => problem(not_in(version, parameter)).with_value(value),
             None => match nearest(name, names()) {
-                Some(meant) => format!("unknown parameter; did you mean {meant}?"),
+                Some(meant) => problem(format!("unknown parameter; did you mean {meant}?")).with_value(value),
+                // Nobody knows what the value was meant for: it may be a secret.
                 None => {
                     let known = PARAMETERS.iter().filter(|parameter| parameter.versions.contains(&version));
                     let known: Vec<_> = known.map(|parameter| parameter.name).collect();
-                    format!("unknown parameter; version {version} has {}", known.join(", "))
+                    problem(format!("unknown parameter; version {version} has {}", known.join(", ")))
                 }
             },
-        };
-        problems.push(Problem::key(&definition.file, name, rule).with_value(value));
+        });
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::limits::COUNTERS_INTERVAL;
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 47] = [
+pub const VARIABLES: [&str; 48] = [
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_IOT_CERT",
@@ -51,6 +51,7 @@ pub const VARIABLES: [&str; 47] = [
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_PROFILE",
     "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
     "AWS_SESSION_TOKEN",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_USE_DUALSTACK_ENDPOINT",

@@ -182,6 +182,9 @@ pub struct CredentialSettings {
     pub environment: Option<EnvironmentKeys>,
     /// `AWS_PROFILE`, else `default`.
     pub profile: String,
+    /// The variables that name the credentials file, the configuration file and the profile, as far as they are set: what is
+    /// named is waited for.
+    pub named: [Option<&'static str>; 3],
     /// `AWS_SHARED_CREDENTIALS_FILE`, else `$HOME/.aws/credentials`; `None` without either.
     pub credentials_file: Option<PathBuf>,
     /// `AWS_CONFIG_FILE`, else `$HOME/.aws/config`; `None` without either.
@@ -192,6 +195,8 @@ pub struct CredentialSettings {
     pub iot: Option<IotSettings>,
     /// Where an EC2 instance is told its role; `None`: `AWS_EC2_METADATA_DISABLED`.
     pub ec2: Option<EndpointUrl>,
+    /// Whether somebody asked for that, or nobody said anything about it.
+    pub ec2_is_named: bool,
     /// Whether `credential_process` of a profile may be run: a confined process runs no other.
     pub may_run_processes: bool,
 }

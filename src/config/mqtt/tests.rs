@@ -134,7 +134,7 @@ fn an_alpn_name_has_1_to_255_bytes() {
 #[test]
 fn a_password_loses_one_line_end_and_nothing_else() {
     for (content, expected) in
-        [("secret", "secret"), ("secret\n", "secret"), ("secret\r\n", "secret"), (" s\n\n", " s\n"), ("\n", "")]
+        [("secret", "secret"), ("secret\n", "secret"), ("\u{feff}secret\r\n", "secret"), (" s\r", " s"), ("s ", "s ")]
     {
         let file = TempFile::new(content.as_bytes());
         let variables = [
@@ -155,9 +155,22 @@ fn a_password_needs_a_user_name_and_a_readable_file() {
     assert_eq!(mqtt(&[("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", path)]), Err(vec![fault.to_owned()]));
 
     let user = ("FIREHOSE_CONNECTOR_MQTT_USERNAME", "user");
-    let faults = mqtt(&[user, ("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", "/nonexistent")]).unwrap_err();
-    let start = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE \"/nonexistent\": cannot be read: ";
+    let faults = mqtt(&[user, ("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", "/etc/nonexistent")]).unwrap_err();
+    let start = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE \"/etc/nonexistent\": cannot be read: ";
     assert!(faults[0].starts_with(start), "{faults:?}");
+    for password in ["hunter2", "hunter/2", "/hunter2/+x=", "two words"] {
+        let faults = mqtt(&[user, ("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", password)]).unwrap_err();
+        let expected = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE: must be the name of a file that is there; it is not shown, \
+            because it may be the password itself";
+        assert_eq!(faults, [expected]);
+    }
+    for content in ["", "\n", "secret\n\n", "secret\0", "sec\rret"] {
+        let file = TempFile::new(content.as_bytes());
+        let path = file.path().to_str().unwrap();
+        let faults = mqtt(&[user, ("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", path)]).unwrap_err();
+        let rule = "must hold one line with the password, without control characters";
+        assert_eq!(faults, [format!("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE {path:?}: {rule}")]);
+    }
 
     for content in [vec![b'x'; MAX_FIELD_BYTES + 1], vec![0xff]] {
         let file = TempFile::new(&content);

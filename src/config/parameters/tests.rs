@@ -118,7 +118,7 @@ fn a_misspelt_parameter_is_one_problem_that_names_the_nearest() {
     assert_eq!(
         read(4, &with("Foo", "\"1\""), &[]),
         Err(vec![
-            "f: Foo \"1\": unknown parameter; version 4 has DefaultDeliveryStreamArn, DeliveryStreamQueueSize, MemorySize, \
+            "f: Foo: unknown parameter; version 4 has DefaultDeliveryStreamArn, DeliveryStreamQueueSize, MemorySize, \
              PublishInterval"
                 .to_owned()
         ])

@@ -48,7 +48,8 @@ async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::R
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
+    // Some end their lines with LF alone (RFC 9112, section 2.2).
+    while !head.ends_with(b"\n\r\n") && !head.ends_with(b"\n\n") {
         if head.len() == PROXY_HEAD {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,

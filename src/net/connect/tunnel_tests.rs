@@ -56,6 +56,16 @@ async fn a_proxy_leads_to_a_name_that_only_it_can_look_up() {
 }
 
 #[tokio::test]
+async fn a_proxy_may_end_its_lines_as_it_likes() {
+    let ca = Ca::new();
+    for answer in ["HTTP/1.1 200 OK\nVia: x\n\n", "HTTP/1.0 200 OK\r\nVia: x\n\r\n", "HTTP/1.1 200 OK\n\n"] {
+        let behind = serve_tls(&ca.issue(MEANT, (2000, 2100)), None).await;
+        let proxy = serve_proxy(None, answer, Some(behind)).await;
+        by(&format!("http://127.0.0.1:{}", proxy.port), &ca).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_behind_tls_is_given_the_login_over_tls() {
     let ca = Ca::new();
     let behind = serve_tls(&ca.issue(MEANT, (2000, 2100)), None).await;

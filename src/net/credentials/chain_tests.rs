@@ -57,6 +57,33 @@ async fn a_broken_source_is_not_passed_over() {
 }
 
 #[tokio::test]
+async fn what_is_named_is_waited_for_and_nobody_else_is_asked() {
+    let folder = Folder::new();
+    let replies = ["token", "role", REPLY].map(|body| http_reply("200 OK", body));
+    let instance = Endpoint::serve_each(replies.to_vec()).await;
+    let settings = |named| CredentialSettings {
+        profile: "default".to_owned(),
+        credentials_file: Some(folder.path().join("credentials")),
+        named,
+        ec2: Some(instance.url()),
+        ..CredentialSettings::default()
+    };
+    for (place, variable) in [(0, "AWS_SHARED_CREDENTIALS_FILE"), (2, "AWS_PROFILE")] {
+        let mut named = [None; 3];
+        named[place] = Some(variable);
+        let error = fetch(&settings(named)).await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("{variable}: ")), "{error}");
+    }
+    let mut container = settings([Some("AWS_SHARED_CREDENTIALS_FILE"), None, None]);
+    container.container =
+        Some(ContainerSettings { endpoint: instance.url(), path: "/".to_owned(), authorization: None });
+    assert!(matches!(fetch(&container).await, Err(CredentialsError::Profile(ProfileError::NotThere { .. }))));
+    folder.write("credentials", KEYS);
+    let found = fetch(&settings([Some("AWS_SHARED_CREDENTIALS_FILE"), None, None])).await.unwrap();
+    assert_eq!(found.credentials.access_key_id, "AKIAPROFILE");
+}
+
+#[tokio::test]
 async fn no_source_at_all_lists_what_was_looked_at() {
     let settings = CredentialSettings {
         profile: "default".to_owned(),

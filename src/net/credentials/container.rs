@@ -86,7 +86,12 @@ impl fmt::Display for ContainerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TokenFile { path, .. } => {
-                write!(f, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: {} cannot be read", bounded_file::shown(path))
+                f.write_str("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ")?;
+                if bounded_file::is_a_name(path) {
+                    write!(f, "{} cannot be read", path.display())
+                } else {
+                    f.write_str("no file has this name, which is not shown, because it may be the token itself")
+                }
             }
             Self::BadToken { variable } => {
                 write!(f, "{variable} must hold printable ASCII characters only, and no line end")

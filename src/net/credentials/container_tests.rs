@@ -137,7 +137,7 @@ async fn a_token_file_that_holds_no_token_or_is_one_itself_is_named_and_not_show
     }
     let itself = ContainerAuthorization::TokenFile("Bearer horse/battery".into());
     let error = credentials(&settings(&endpoint, Some(itself)), &Route::default(), &tls).await.unwrap_err();
-    let expected = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: the name is not shown, as it may be the secret itself; it cannot be read";
+    let expected = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: no file has this name, which is not shown, because it may be the token itself";
     assert_eq!(error.to_string(), expected);
 }
 

@@ -96,7 +96,8 @@ async fn a_refusal_says_what_to_look_at() {
     let body = r#"{"message":"Access Denied"}"#;
     let provider = site.provider(http_reply("403 Forbidden", body)).await;
     let error = site.ask(&provider, None).await.unwrap_err().to_string();
-    for part in ["answers 403", "iot:AssumeRoleWithCertificate", "FIREHOSE_CONNECTOR_IOT_THING_NAME", ": Access Denied"] {
+    for part in ["answers 403", "iot:AssumeRoleWithCertificate", "FIREHOSE_CONNECTOR_IOT_THING_NAME", ": Access Denied"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
 }

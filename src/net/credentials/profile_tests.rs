@@ -90,13 +90,99 @@ fn a_profile_without_keys_leaves_the_way_to_the_next_source() {
 #[test]
 fn a_named_profile_that_is_nowhere_is_an_error() {
     let folder = Folder::new();
-    let path = folder.write("credentials", "[default]\naws_access_key_id = A\naws_secret_access_key = s\n");
-    let error = credentials(&settings(&folder, "gatway")).unwrap_err();
-    let config = folder.path().join("config");
-    assert_eq!(
-        error.to_string(),
-        format!("AWS_PROFILE: no profile \"gatway\" in {} or {}", path.display(), config.display())
-    );
+    let settings = CredentialSettings { named: [None, None, Some("AWS_PROFILE")], ..settings(&folder, "gatway") };
+    let [path, config] = ["credentials", "config"].map(|name| folder.path().join(name));
+    let nowhere = format!("AWS_PROFILE: no profile \"gatway\" in {} or {}", path.display(), config.display());
+    assert_eq!(credentials(&settings).unwrap_err().to_string(), nowhere);
+    folder.write("credentials", "[default]\naws_access_key_id = A\naws_secret_access_key = s\n");
+    assert_eq!(credentials(&settings).unwrap_err().to_string(), nowhere);
+    folder.write("config", "[profile gatway]\nregion = eu-west-1\n");
+    let empty = nowhere.replace("no profile", "neither keys nor credential_process for profile");
+    assert_eq!(credentials(&settings).unwrap_err().to_string(), empty);
+}
+
+#[test]
+fn a_named_file_is_waited_for_unless_the_other_one_has_keys() {
+    for (named, missing, other) in [(0, "credentials", "config"), (1, "config", "credentials")] {
+        let folder = Folder::new();
+        let mut settings = settings(&folder, "default");
+        settings.named[named] = Some("THE_VARIABLE");
+        for content in [None, Some(""), Some("[default]\nregion = x\n")] {
+            content.map(|content| folder.write(other, content));
+            let text = credentials(&settings).unwrap_err().to_string();
+            let path = folder.path().join(missing);
+            assert_eq!(text, format!("THE_VARIABLE: {} is not there yet, and no other file has keys", path.display()));
+        }
+        folder.write(other, "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = s\n");
+        assert_eq!(credentials(&settings).unwrap().unwrap().access_key_id, "AKIAOTHER");
+        folder.write(other, "");
+        folder.write(missing, "[default]\naws_access_key_id = AKIANOW\naws_secret_access_key = s\n");
+        assert_eq!(credentials(&settings).unwrap().unwrap().access_key_id, "AKIANOW");
+    }
+}
+
+#[test]
+fn names_in_quotes_are_those_that_aws_configure_writes() {
+    let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    for (heading, profile) in [
+        ("profile \"my profile\"", "my profile"),
+        ("profile 'my profile'", "my profile"),
+        ("profile my\\ profile", "my profile"),
+        ("profile \t \"plain\" ", "plain"),
+        ("profile 'it'\"'\"'s'", "it's"),
+        ("profile \"say \\\"hi\\\"\"", "say \"hi\""),
+        ("profile default", "default"),
+    ] {
+        let folder = Folder::new();
+        folder.write("config", format!("[{heading}]\n{keys}"));
+        assert!(credentials(&settings(&folder, profile)).unwrap().is_some(), "{heading}");
+    }
+    for heading in ["profile my profile", "profile \"my profile", "\"my profile\"", "my profile", "profilemy profile"] {
+        let folder = Folder::new();
+        folder.write("config", format!("[{heading}]\n{keys}"));
+        assert_eq!(credentials(&settings(&folder, "my profile")).unwrap(), None, "{heading}");
+    }
+    assert_eq!(key_in(&format!("[my profile]\n{keys}"), "my profile").unwrap().as_deref(), Some("AKIA"));
+}
+
+#[test]
+fn a_token_by_its_old_name_is_one() {
+    let token = |lines: &str| {
+        let folder = Folder::new();
+        folder.write("credentials", format!("[default]\naws_access_key_id: A\naws_secret_access_key : s\n{lines}"));
+        let found = credentials(&settings(&folder, "default")).unwrap().unwrap();
+        found.session_token.map(|token| token.expose().to_owned())
+    };
+    assert_eq!(token("aws_security_token = old\n").as_deref(), Some("old"));
+    assert_eq!(token("aws_session_token = new\naws_security_token = old\n").as_deref(), Some("old"));
+    assert_eq!(token("aws_session_token = new\naws_security_token =\n").as_deref(), Some("new"));
+    assert_eq!(token(""), None);
+}
+
+#[test]
+fn byte_order_marks_and_any_line_ends_are_read() {
+    let text = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
+    for text in [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), text.replace('\n', "\r")] {
+        assert_eq!(key_in(&text, "default").unwrap().as_deref(), Some("AKIA"), "{text:?}");
+    }
+}
+
+#[test]
+fn what_botocore_would_read_otherwise_is_refused_with_its_line() {
+    for (text, line, what) in [
+        ("aws_access_key_id = A\n[default]\n", 1, "stands before the first [heading]"),
+        ("[DEFAULT]\naws_access_key_id = A\n", 1, "is [DEFAULT], which is not supported: the name is [default]"),
+        ("[default]\nregion = x\n[a]\n[default]\n", 4, "begins the profile again, make it one section"),
+        ("[default]\naws_access_key_id = A\naws_access_key_id = B\n", 3, "has a key that stood in the profile before"),
+        (
+            "[default]\naws_secret_access_key = s\n\n  aws_session_token = t\n",
+            4,
+            "goes on with the value above, because it stands further in: begin it where that begins",
+        ),
+    ] {
+        let error = key_in(text, "default").unwrap_err().to_string();
+        assert!(error.ends_with(&format!("credentials: line {line} {what}")), "{error}");
+    }
 }
 
 #[test]
@@ -152,7 +238,10 @@ fn a_process_counts_where_there_are_no_keys() {
     folder.write("config", "[default]\ncredential_process = /opt/keys --for \"a b\" # not a comment\n");
     let process = Found::Process("/opt/keys --for \"a b\" # not a comment".to_owned());
     assert_eq!(found(&settings).unwrap(), Some(process));
-    let keys = "aws_access_key_id = AKIA\naws_secret_access_key = s\n";
-    folder.write("config", format!("[default]\ncredential_process = /opt/keys\n{keys}"));
+    // To botocore it goes before keys of the configuration file, and not before those of the credentials file.
+    let both = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\ncredential_process = /opt/keys\n";
+    folder.write("config", both);
+    assert_eq!(found(&settings).unwrap(), Some(Found::Process("/opt/keys".to_owned())));
+    folder.write("credentials", both);
     assert_eq!(credentials(&settings).unwrap().unwrap().access_key_id, "AKIA");
 }
