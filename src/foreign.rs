@@ -91,8 +91,9 @@ fn cut(text: &str, most: usize) -> String {
     line
 }
 
-/// `text` with all words blanked that give a secret away.
-fn blanked(text: &str) -> String {
+/// `text` with all words blanked that give a secret away: for a text that goes elsewhere than into a message.
+#[must_use]
+pub fn blanked(text: &str) -> String {
     let secrets: Vec<Arc<str>> = secrets().iter().filter_map(Weak::upgrade).collect();
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;

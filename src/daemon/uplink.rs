@@ -12,6 +12,7 @@ use crate::firehose::error_code::Class;
 use crate::firehose::reply::{self, Answer, Unreadable};
 use crate::firehose::request::{Call, Encoder, body_len};
 use crate::firehose::sign::{SignError, Unsigned, headers};
+use crate::foreign::foreign;
 use crate::limits::NAME_BYTES;
 use crate::net::chain;
 use crate::net::clock::Clock;
@@ -274,7 +275,7 @@ impl fmt::Display for Problem {
         match self {
             Self::Send(error) => write!(f, "{}", chain(error)),
             Self::Unreadable(unreadable) => unreadable.fmt(f),
-            Self::Refused { code, message } => write!(f, "{code}: {message}"),
+            Self::Refused { code, message } => write!(f, "{}: {}", foreign(code), foreign(message)),
         }
     }
 }

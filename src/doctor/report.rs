@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cli::exit;
+use crate::foreign;
 use crate::limits::doctor as limits;
 
 /// What is looked at, in this order.
@@ -157,9 +158,9 @@ impl<'a> Report<'a> {
     }
 
     fn line(&mut self, name: &'static str, result: Mark, found: String, advice: Option<String>) {
-        // Peers may have had a hand in it.
-        let clean = |text: String| text.replace(|c: char| c.is_control() && c != '\n', " ");
-        let (found, advice) = (clean(found), advice.map(clean));
+        // Peers may have had a hand in it. What is wrong with the configuration has a line for each fault.
+        let clean = |text: &str| text.lines().map(foreign::line).collect::<Vec<_>>().join("\n");
+        let (found, advice) = (clean(&found), advice.as_deref().map(clean));
         let now = Instant::now();
         let took = now - self.step_start;
         self.step_start = now;

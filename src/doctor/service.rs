@@ -268,12 +268,12 @@ fn said(body: &Body, reply: &Reply) -> Said {
     let answer = reply::Reply { status: reply.status, error_type: reply.error_type.as_deref(), body: &reply.body };
     match reply::read(body.call, body.records, &answer) {
         Answer::Records(records) => Said::Taken(records.outcomes().first().map(|outcome| match outcome {
-            RecordOutcome::Delivered { record_id } => Ok((*record_id).to_owned()),
-            RecordOutcome::Rejected { code, message } => Err(format!("{code}: {message}")),
+            RecordOutcome::Delivered { record_id } => Ok(foreign(record_id)),
+            RecordOutcome::Rejected { code, message } => Err(format!("{}: {}", foreign(code), foreign(message))),
             RecordOutcome::Retry => Err("the service put the record off".to_owned()),
         })),
         Answer::Refused { class, code, message } => {
-            Said::Refused { class, code: code.into_owned(), message: message.into_owned() }
+            Said::Refused { class, code: foreign(&code), message: foreign(&message) }
         }
         Answer::Unreadable(unreadable) => {
             let text = String::from_utf8_lossy(&reply.body);

@@ -11,6 +11,7 @@ use super::arena::{Arena, Block, Full, PAYLOAD};
 use super::chain::Chain;
 use super::record::{Cursor, Record};
 use super::refusal::Refusal;
+use crate::foreign::blanked;
 use crate::limits::BLOCK_BYTES;
 
 /// How a record ended.
@@ -210,6 +211,15 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn write_line(&mut self, version: u8, id: Id<'_>, status: Status<'_>) -> io::Result<()> {
+        if let Status::Rejected { code, message } = status {
+            // Refusals of a signature repeat the request, and with it the session token.
+            let (code, message) = (&*blanked(code), &*blanked(message));
+            return self.write_entry(version, id, Status::Rejected { code, message });
+        }
+        self.write_entry(version, id, status)
+    }
+
+    fn write_entry(&mut self, version: u8, id: Id<'_>, status: Status<'_>) -> io::Result<()> {
         if version == 1 {
             match status {
                 Status::Success { record_id } => self.member(r#"{"response":{"firehose_record_id":"#, record_id)?,

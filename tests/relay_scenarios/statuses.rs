@@ -1,5 +1,6 @@
 //! The statuses: their text, their size, and where they wait.
 
+use firehose_connector::foreign::Secret;
 use firehose_connector::limits::{STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN};
 use firehose_connector::relay::Accepted;
 
@@ -32,6 +33,27 @@ fn version_1_answers_each_record_with_one_object_as_the_document_shows_it() {
     s.reject(batch, "ResourceNotFoundException", "Firehose test1 not found under account 123456789012.");
     s.expect_status(
         r#"{ "response" : { "error": "ResourceNotFoundException", "error_message": "An error occurred (ResourceNotFoundException) when calling the PutRecord operation: Firehose test1 not found under account 123456789012.", "status": "fail" }, "id": "request123" }"#,
+    );
+}
+
+#[test]
+fn a_refusal_that_repeats_the_session_token_does_not_publish_it() {
+    const TOKEN: &str = "IQoJb3JpZ2luX2VjEPT//////////wEaCXVzLWVhc3QtMSJHMEUCIQD3xyz";
+    let _in_use = Secret::new(TOKEN);
+    let message = format!("should have been\n'x-amz-security-token:{TOKEN}\n'");
+    let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
+    s.publish_json("1", "x");
+    let batch = s.expect_sent(DEFAULT);
+    s.answer(batch, &[rejected("error", &message)]);
+    s.expect_status(
+        r#"{"response": [{"ErrorCode": "error", "ErrorMessage": "should have been\n'x-amz-security-token:[secret]\n'", "id": "1", "status": "fail"}]}"#,
+    );
+    let mut s = Scenario::new(Setup { version: 1, interval: 0, ..Setup::default() });
+    s.publish_json("1", "x");
+    let batch = s.expect_sent(DEFAULT);
+    s.reject(batch, "error", TOKEN);
+    s.expect_status(
+        r#"{"response": {"error": "error", "error_message": "An error occurred (error) when calling the PutRecord operation: [secret]", "status": "fail"}, "id": "1"}"#,
     );
 }
 
