@@ -37,6 +37,7 @@ use crate::{
     config::{ClientCertificate, MqttTls, bounded_file},
     limits::net as limits,
     net::clock::Clock,
+    sandbox::explained,
 };
 use verify::{Stranger, Verifier};
 
@@ -210,7 +211,7 @@ impl PemFile {
 
     fn open(&self) -> Result<io::Take<std::fs::File>, TlsError> {
         bounded_file::open(&self.path, limits::MAX_PEM_FILE)
-            .map_err(|cause| TlsError::Unreadable { file: self.clone(), cause })
+            .map_err(|cause| TlsError::Unreadable { file: self.clone(), cause: explained(&self.path, cause) })
     }
 
     /// At least one certificate.

@@ -14,6 +14,7 @@ use crate::{
     firehose::credentials::Credentials,
     limits::credentials as limits,
     net::{route::Route, tls::Tls},
+    sandbox::explained,
 };
 
 pub(super) const VARIABLES: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -49,7 +50,7 @@ fn header_value(authorization: &ContainerAuthorization) -> Result<HeaderValue, C
         }
         ContainerAuthorization::TokenFile(path) => {
             let text = bounded_file::read_text(path, limits::MAX_TOKEN_FILE)
-                .map_err(|cause| ContainerError::TokenFile { path: path.clone(), cause })?;
+                .map_err(|cause| ContainerError::TokenFile { path: path.clone(), cause: explained(path, cause) })?;
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", HeaderValue::from_str(text.trim_end()))
         }
     };
