@@ -14,7 +14,6 @@ use tokio::time::timeout;
 
 use super::connect::{ConnectFailure, Failed, Step};
 use crate::limits::net as limits;
-use crate::sandbox::resolver_out_of_reach;
 
 /// One side's lookups. Clones wait for each other.
 #[derive(Debug, Clone)]
@@ -44,15 +43,16 @@ impl Names {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let (what, failure) = match timeout(limits::RESOLVE_TIMEOUT, self.take_turn(host.to_owned(), port)).await {
+        let failure = match timeout(limits::RESOLVE_TIMEOUT, self.take_turn(host.to_owned(), port)).await {
             Ok(Ok(addresses)) => return Ok(addresses),
-            Ok(Err(error)) if matches!(error.kind(), LookupErrorKind::NoName) => {
-                (ConnectFailure::NoSuchName, Some(error.into()))
-            }
-            Ok(Err(error)) => (ConnectFailure::NameNotResolved, Some(error.into())),
-            Err(_) => (ConnectFailure::TimedOut(Step::Resolve), None),
+            Ok(Err(error)) => error,
+            Err(_) => return Err((ConnectFailure::TimedOut(Step::Resolve), None, None)),
         };
-        Err((what, None, resolver_out_of_reach().or(failure)))
+        let what = match failure.kind() {
+            LookupErrorKind::NoName => ConnectFailure::NoSuchName,
+            _ => ConnectFailure::NameNotResolved,
+        };
+        Err((what, None, Some(failure.into())))
     }
 
     async fn take_turn(&self, host: String, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
