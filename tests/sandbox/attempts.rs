@@ -12,7 +12,9 @@ use libc::c_long;
 
 #[cfg(target_pointer_width = "64")]
 use crate::system::limited_from_afar;
-use crate::system::{Attempt, call, commanded, connected, long, map, sent_to, socket, text, turn_into_code};
+use crate::system::{
+    Attempt, asked_again, call, commanded, connected, long, map, sent_to, socket, text, turn_into_code,
+};
 
 /// A port that the connector needs, where nobody listens.
 pub(crate) const OPEN_PORT: u16 = 1;
@@ -125,6 +127,7 @@ pub(crate) fn needed(inside: &Path) -> Vec<(&'static str, Attempt)> {
         ("read how names are looked up", fs::read("/etc/passwd").map(drop)),
         ("connect to a port of a peer", connected(OPEN_PORT)),
         ("ask a name server", ask()),
+        ("ask it again for a long answer", asked_again(OPEN_PORT)),
         ("make a thread", thread.and_then(|thread| thread.join().map_err(|_| io::Error::other("it panicked")))),
         ("see where a link leads", not_a_link(fs::read_link(inside))),
         ("read a limit", call(libc::SYS_prlimit64, &[0, libc::RLIMIT_NOFILE as c_long, 0, 0])),

@@ -22,11 +22,7 @@ fn nobody_listens(attempt: Attempt) -> Attempt {
 
 /// A connection that is opened by sending.
 pub(crate) fn sent_to(port: u16) -> Attempt {
-    // SAFETY: all bytes zero are an address.
-    let mut to: libc::sockaddr_in = unsafe { core::mem::zeroed() };
-    to.sin_family = libc::AF_INET as libc::sa_family_t;
-    to.sin_port = port.to_be();
-    to.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
+    let to = address(port);
     let length = size_of_val(&to) as libc::socklen_t;
     // SAFETY: the address is one, and outlives the call.
     let sent = unsafe {
@@ -34,6 +30,42 @@ pub(crate) fn sent_to(port: u16) -> Attempt {
         libc::sendto(socket, c"?".as_ptr().cast(), 1, libc::MSG_FASTOPEN, (&raw const to).cast(), length)
     };
     nobody_listens(if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) })
+}
+
+/// As the resolver of musl asks again when an answer was cut short: it tries to connect by sending, then without.
+pub(crate) fn asked_again(port: u16) -> Attempt {
+    let socket = stream_with_fast_open()?;
+    let to = address(port);
+    let length = size_of_val(&to) as libc::socklen_t;
+    // SAFETY: the address is one, and outlives the call.
+    let connected = unsafe {
+        let sent = libc::sendto(socket, c"?".as_ptr().cast(), 1, libc::MSG_FASTOPEN, (&raw const to).cast(), length);
+        if sent >= 0 { sent } else { libc::connect(socket, (&raw const to).cast(), length) as isize }
+    };
+    nobody_listens(if connected < 0 { Err(io::Error::last_os_error()) } else { Ok(()) })
+}
+
+fn stream_with_fast_open() -> io::Result<c_int> {
+    let on: c_int = 1;
+    // SAFETY: the number outlives the call.
+    unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        let length = size_of_val(&on) as libc::socklen_t;
+        let option = (&raw const on).cast();
+        if libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, option, length) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(socket)
+    }
+}
+
+fn address(port: u16) -> libc::sockaddr_in {
+    // SAFETY: all bytes zero are an address.
+    let mut to: libc::sockaddr_in = unsafe { core::mem::zeroed() };
+    to.sin_family = libc::AF_INET as libc::sa_family_t;
+    to.sin_port = port.to_be();
+    to.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
+    to
 }
 
 /// Sets a limit to what it is, from an address whose lower half is zero.
