@@ -161,6 +161,9 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 /// servers, an exchange for credentials; and as many again.
 pub const OPEN_FILES: u64 = 64;
 
+/// Links on the way to one file that are followed, as many as the kernel does (path_resolution(7)).
+pub const LINKS: usize = 40;
+
 /// Seconds between two publishes of the counters, at least and at most: a message for each second or each day.
 pub const COUNTERS_INTERVAL: core::ops::RangeInclusive<u64> = 1..=24 * 3600;
 

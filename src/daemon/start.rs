@@ -120,14 +120,16 @@ fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Resu
     memory::enforce(&ready.plan, !config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     log::debug!("memory\n{}", ready.plan);
     warn_of_service_limit(&ready.plan);
+    // A socket of a kind that none is made of later.
+    let notify = Notify::from_environment();
     // After all files of the start, before the first thread and the first connection.
-    if let Some(confined) = confine(&config).filter(|confined| !confined.missing.is_empty()) {
-        log::warn!("this system cannot confine the connector completely: {confined}");
+    if let Some(confined) = confine(&config) {
+        warn_of_gaps(&confined);
     }
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let signals = signals().map_err(RunError::System)?;
-        let daemon = assemble(config, ready, clock)?;
+        let daemon = assemble(config, ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
         let _: Result<(), JoinError> = tokio::spawn(daemon.run(signals)).await;
@@ -151,6 +153,18 @@ fn confine(config: &Config) -> Option<Confined> {
     match config.connector.isolation {
         IsolationMode::GreengrassContainer => Some(sandbox::confine(&Needs::of(config))),
         IsolationMode::NoContainer => None,
+    }
+}
+
+fn warn_of_gaps(confined: &Confined) {
+    if !confined.missing.is_empty() {
+        log::warn!("this system cannot confine the connector completely: {confined}");
+    }
+    if rustix::process::geteuid().is_root() {
+        log::warn!(
+            "the connector runs as root: isolation leaves it what only root may read beneath /etc and /run, /etc/shadow among \
+             it; run it as a user of its own"
+        );
     }
 }
 
@@ -178,7 +192,7 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunError> {
+fn assemble(config: Config, ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { plan, service_tls, broker_tls } = ready;
     let Config { connector, mqtt, aws, counters_interval, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
@@ -247,7 +261,7 @@ fn assemble(config: Config, ready: Ready, clock: Clock) -> Result<Daemon, RunErr
         renew,
         counters,
         report: Report::default(),
-        notify: Notify::from_environment(),
+        notify,
         status_bytes: None,
         drain_by: None,
     })

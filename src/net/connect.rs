@@ -27,6 +27,7 @@ use crate::{
     config::EndpointUrl,
     limits::net as limits,
     net::{names::Lookup, route::Route, tls::Tls},
+    sandbox::resolver_out_of_reach,
 };
 use error::OwnRefused;
 use tunnel::tunnel;
@@ -126,6 +127,12 @@ impl Peer<'_> {
 
     fn error(self, (failure, address, cause): Failed) -> ConnectError {
         let is_stranger = failure == ConnectFailure::Tls(TlsFailure::UnknownIssuer);
+        let cause = match failure {
+            ConnectFailure::NoSuchName | ConnectFailure::NameNotResolved | ConnectFailure::TimedOut(Step::Resolve) => {
+                resolver_out_of_reach().or(cause)
+            }
+            _ => cause,
+        };
         ConnectError {
             host: self.host.into(),
             port: self.port,

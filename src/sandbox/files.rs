@@ -1,18 +1,18 @@
 //! Landlock: which files may be read, and which TCP ports connected to. Nothing may be written, made, removed or started.
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort,
-    RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, LandlockStatus, NetPort, RestrictionStatus,
+    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
 
-use super::Needs;
+use super::{Needs, reach};
 
 /// The newest version of Landlock whose rules are used: 6, of Linux 6.12. Later ones only add what is not needed here.
 const NEWEST: ABI = ABI::V6;
 
 /// What the kernel enforces.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Enforced {
+pub enum Enforced {
     /// Landlock of this version.
     Version(u8),
     /// Nothing, for this reason.
@@ -21,7 +21,7 @@ pub(super) enum Enforced {
 
 impl Enforced {
     /// What is not enforced, and since when kernels do.
-    pub(super) fn missing(&self) -> Option<String> {
+    pub fn missing(&self) -> Option<String> {
         match self {
             Self::Version(4..) => None,
             Self::Version(_) => Some("TCP ports (Landlock of Linux 6.7)".to_owned()),
@@ -30,9 +30,12 @@ impl Enforced {
     }
 }
 
-pub(super) fn restrict(needs: &Needs) -> Enforced {
+/// Has the kernel keep this thread, and those that it starts, from all files and ports but those of `needs`.
+#[must_use]
+pub fn restrict(needs: &Needs) -> Enforced {
     match ruleset(needs) {
         Ok(RestrictionStatus { landlock: LandlockStatus::Available { effective_abi, .. }, .. }) => {
+            reach::remember(&needs.folders);
             Enforced::Version(effective_abi as u8)
         }
         Ok(_) => Enforced::Nothing(
@@ -43,22 +46,17 @@ pub(super) fn restrict(needs: &Needs) -> Enforced {
 }
 
 fn ruleset(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
-    let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
+    // Files whose names are known: folders are not listed.
+    let read = AccessFs::ReadFile;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(scopes())?
+        .scope(Scope::from_all(NEWEST))?
         .create()?
         .add_rules(path_beneath_rules(&needs.folders, read))?;
     for port in &needs.ports {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     rules.restrict_self()
-}
-
-/// Other processes are out of reach of signals and of sockets without a file, unless that is how the service manager is told.
-fn scopes() -> BitFlags<Scope> {
-    let notified_without_a_file = std::env::var("NOTIFY_SOCKET").is_ok_and(|path| path.starts_with('@'));
-    if notified_without_a_file { Scope::Signal.into() } else { Scope::from_all(NEWEST) }
 }

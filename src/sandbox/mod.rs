@@ -11,11 +11,14 @@
 //!
 //! A kernel that lacks one of them has the others. What is missing is said once.
 
-mod calls;
-mod files;
+pub mod calls;
+pub mod files;
 mod needs;
+mod reach;
+mod way;
 
 pub use needs::Needs;
+pub use reach::{explained, resolver_out_of_reach};
 
 use core::fmt::{self, Display};
 
@@ -45,6 +48,7 @@ pub fn confine(needs: &Needs) -> Confined {
     let steps = [
         missing("capabilities dropped", drop_capabilities()),
         missing("a limit of open files", limit_resources()),
+        missing("memory out of reach of others", hide()),
         files::restrict(needs).missing(),
         missing("a filter of system calls", calls::restrict()),
     ];
@@ -75,6 +79,11 @@ fn limit_resources() -> std::io::Result<()> {
         rlimit::setrlimit(resource, limit, limit)?;
     }
     Ok(())
+}
+
+/// Processes of the same user cannot trace this one, nor read its memory and its environment, where the keys may be.
+fn hide() -> rustix::io::Result<()> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
 }
 
 #[cfg(test)]

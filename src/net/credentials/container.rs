@@ -16,6 +16,7 @@ use crate::{
     foreign::Secret,
     limits::credentials as limits,
     net::{route::Route, tls::Tls},
+    sandbox::explained,
 };
 
 pub(super) const VARIABLES: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -56,7 +57,7 @@ fn token(authorization: &ContainerAuthorization) -> Result<(&'static str, Secret
         ContainerAuthorization::Token(token) => Ok(("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.clone())),
         ContainerAuthorization::TokenFile(path) => {
             let text = bounded_file::read_text(path, limits::MAX_TOKEN_FILE)
-                .map_err(|cause| ContainerError::TokenFile { path: path.clone(), cause })?;
+                .map_err(|cause| ContainerError::TokenFile { path: path.clone(), cause: explained(path, cause) })?;
             let token = text.trim_start_matches(bounded_file::BYTE_ORDER_MARK).trim_end();
             Ok(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Secret::new(token)))
         }

@@ -16,6 +16,7 @@ use crate::{
     config::{CredentialSettings, bounded_file},
     firehose::credentials::Credentials,
     limits::credentials as limits,
+    sandbox::explained,
 };
 
 const ACCESS_KEY_ID: &str = "aws_access_key_id";
@@ -91,7 +92,7 @@ fn read(path: &Path) -> Result<Option<String>, ProfileError> {
     match bounded_file::read_text(path, limits::MAX_PROFILE_FILE) {
         Ok(text) => Ok(Some(text)),
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(cause) => Err(ProfileError::Unreadable { path: path.to_owned(), cause }),
+        Err(cause) => Err(ProfileError::Unreadable { path: path.to_owned(), cause: explained(path, cause) }),
     }
 }
 

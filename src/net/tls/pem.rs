@@ -19,6 +19,7 @@ use super::TlsError;
 use crate::{
     config::bounded_file,
     limits::net::{MAX_PEM_FILE, PEM_LABEL, PEM_SECTION},
+    sandbox::explained,
 };
 
 /// A PEM file and the variable that names it.
@@ -105,7 +106,7 @@ impl PemFile {
 
     /// Hands each section to `take`, which says whether it is what is wanted; one at least has to be.
     fn each(&self, wanted: Wanted, take: impl FnMut(&Section) -> Result<bool, PemFault>) -> Result<(), TlsError> {
-        let unreadable = |cause| TlsError::Unreadable { file: self.clone(), cause };
+        let unreadable = |cause| TlsError::Unreadable { file: self.clone(), cause: explained(&self.path, cause) };
         let file = bounded_file::open(&self.path, MAX_PEM_FILE).map_err(unreadable)?;
         match sections(BufReader::new(file), take) {
             Ok(None) => Ok(()),

@@ -1,0 +1,54 @@
+//! Whose fault it is that a file cannot be read: who has to mend it should not look at its permissions in vain.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::{needs::RESOLVER, way};
+use crate::foreign::foreign;
+
+/// The folders that may be read beneath, as Landlock knows them: by device and inode. Empty until it is enforced.
+static OPEN: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
+
+pub(super) fn remember(folders: &[PathBuf]) {
+    let _: Result<(), Vec<_>> = OPEN.set(folders.iter().filter_map(|folder| identity(folder)).collect());
+}
+
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The `error` of opening `file`; if isolation is its reason, one that says so, with the folder and the way out.
+#[must_use]
+pub fn explained(file: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return error;
+    }
+    let (Some(open), Some(folder)) = (OPEN.get(), way::folder(file)) else { return error };
+    if folder.ancestors().filter_map(identity).any(|identity| open.contains(&identity)) {
+        return error;
+    }
+    let folder = foreign(&folder.to_string_lossy());
+    let text = format!(
+        "isolation lets only folders be read that were there at the start and on the way to it, and {folder} is in none of \
+         them: restart the connector, or set IsolationMode to NoContainer"
+    );
+    io::Error::new(io::ErrorKind::PermissionDenied, text)
+}
+
+/// Why no name can be looked up, if it is because isolation keeps `/etc/resolv.conf` from being read.
+#[must_use]
+pub fn resolver_out_of_reach() -> Option<io::Error> {
+    OPEN.get()?;
+    let refused = File::open(RESOLVER).err()?;
+    let why = explained(Path::new(RESOLVER), refused);
+    // Another error is the resolver's own business.
+    why.get_ref()?;
+    Some(io::Error::other(format!("{RESOLVER} cannot be read: {why}")))
+}
+
+#[cfg(test)]
+#[path = "reach_tests.rs"]
+mod tests;
