@@ -1,5 +1,6 @@
 //! What the configuration makes the process need once it runs: folders to read in, ports to connect to.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::way;
@@ -69,7 +70,9 @@ fn read_again(credentials: &CredentialSettings) -> Box<dyn Iterator<Item = &Path
     });
     let files = [&credentials.credentials_file, &credentials.config_file].into_iter().flatten();
     // A home holds more than keys, and is not opened to wait for them if others are named.
-    let in_home = |file: &&PathBuf| file.parent().is_some_and(|folder| folder.ends_with(".aws") && !folder.is_dir());
+    let in_home = |file: &&PathBuf| {
+        file.parent().is_some_and(|folder| folder.file_name() == Some(OsStr::new(".aws")) && !folder.is_dir())
+    };
     let waits = credentials.container.is_none() && files.clone().all(|file| in_home(&file));
     Box::new(files.filter(move |file| waits || !in_home(file)).chain(token).map(PathBuf::as_path))
 }
