@@ -29,7 +29,7 @@
 //!
 //! # The rules
 //!
-//! - Modules use what stands to their right: `main`, [`daemon`] and [`doctor`], [`net`], [`firehose`], [`relay`], then
+//! - Modules use what stands to their right: `main`, [`daemon`] and [`doctor`], [`prepare`], [`net`], [`firehose`], [`relay`], then
 //!   [`time`] and [`limits`]. `scripts/layers` checks it.
 //! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a deadline.
 //! - What comes from outside gets into a message through [`foreign`] only.
@@ -49,6 +49,7 @@ pub mod foreign;
 pub mod limits;
 pub mod memory;
 pub mod net;
+pub mod prepare;
 pub mod relay;
 pub mod sandbox;
 pub mod time;

@@ -98,6 +98,9 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// the same sources make the same program; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
 pub const RELEASED: Duration = Duration::from_secs(1_793_491_200);
 
+/// A certificate that ends within this is worth a warning: time enough to send somebody who has to bring the new one.
+pub const CERTIFICATE_ENDS: Duration = Duration::from_secs(30 * 24 * 3600);
+
 // ---- status ----
 
 /// Bytes of one status message: the payload limit of AWS IoT Core. More entries go in a second message.

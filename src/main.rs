@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use firehose_connector::cli::{self, Command, UsageError, exit};
-use firehose_connector::config::{self, Config};
-use firehose_connector::net::chain;
-use firehose_connector::{daemon, doctor, memory};
+use firehose_connector::config;
+use firehose_connector::net::{chain, clock::Clock};
+use firehose_connector::prepare::{self, Ready, Warning};
+use firehose_connector::{daemon, doctor, foreign, memory};
 use log::LevelFilter;
 
 fn main() -> ExitCode {
@@ -73,48 +74,51 @@ fn forget_the_start(code: &[(usize, usize)]) {
 }
 
 fn run(definition: Option<&Path>) -> u8 {
-    let config = match load(definition) {
-        Ok(config) => config,
+    let clock = Clock::default();
+    let ready = match load(definition, &clock) {
+        Ok(ready) => ready,
         Err(code) => return code,
     };
     let mut logger = env_logger::Builder::new();
-    logger.parse_filters(&config.log).filter_module(daemon::COUNTERS, LevelFilter::Info).format(line).init();
+    logger.parse_filters(&ready.config.log).filter_module(daemon::COUNTERS, LevelFilter::Info).format(line).init();
     let code = memory::program_code();
-    match daemon::run(config, &|| forget_the_start(&code)) {
+    match daemon::run(ready, clock, &|| forget_the_start(&code)) {
         Ok(()) => exit::OK,
-        Err(errors) => fail(&errors),
+        Err(error) => {
+            complain(&lines(&chain(&error)));
+            if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
+        }
     }
 }
 
 fn check(definition: Option<&Path>) -> u8 {
-    let config = match load(definition) {
-        Ok(config) => config,
+    let clock = Clock::default();
+    let Ready { config, plan, .. } = match load(definition, &clock) {
+        Ok(ready) => ready,
         Err(code) => return code,
     };
-    match daemon::check(&config) {
-        Ok((plan, confined)) => {
-            let isolation = confined.map_or_else(|| "none".to_owned(), |confined| confined.to_string());
-            let summary = config.summary();
-            print(&format!(
-                "the configuration is good\n\n{summary}\nisolation on this system    {isolation}\n\n{plan}\n"
-            ))
-        }
-        Err(errors) => fail(&errors),
+    let mut text = "the configuration is good\n".to_owned();
+    let warnings = prepare::certificates(&config, clock.wall()).into_iter().chain(prepare::credentials(&config));
+    for Warning { found, advice } in warnings {
+        text.push_str(&format!("warning: {found}; {advice}\n"));
     }
+    text.push_str(&format!("\n{}", prepare::summary(&config)));
+    // Last, because nothing is left to do for this process then.
+    let isolation = daemon::confine(&config).map_or_else(|| "none".to_owned(), |confined| confined.to_string());
+    print(&lines(&format!("{text}{:<28}{isolation}\n\n{plan}", "isolation on this system")))
 }
 
-fn load(definition: Option<&Path>) -> Result<Config, u8> {
-    config::load(definition, std::env::vars_os()).map_err(|error| {
-        complain(&format!("{error}\n"));
+/// All that a start needs, or the exit code after all that is wrong has been said.
+fn load(definition: Option<&Path>, clock: &Clock) -> Result<Ready, u8> {
+    prepare::prepare(config::load(definition, std::env::vars_os()), clock).map_err(|faults| {
+        faults.iter().for_each(|fault| complain(&lines(&chain(fault))));
         exit::CONFIG
     })
 }
 
-fn fail(errors: &[daemon::RunError]) -> u8 {
-    for error in errors {
-        complain(&format!("{}\n", chain(error)));
-    }
-    if errors.iter().all(daemon::RunError::is_configuration) { exit::CONFIG } else { exit::INTERNAL }
+/// A text of our own whose lines have parts from outside.
+fn lines(text: &str) -> String {
+    text.lines().map(|text| foreign::line(text) + "\n").collect()
 }
 
 /// Level and message. The time is the log's business: journald and syslog add it.

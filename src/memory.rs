@@ -77,8 +77,8 @@ pub struct TooSmall {
 
 impl fmt::Display for TooSmall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { given, least } = self;
-        write!(f, "MemorySize is {given} (KB), the least that works here is {least}")
+        let least = self.least;
+        write!(f, "must be at least {least} (KB): the program, its buffers and a few records take that much here")
     }
 }
 

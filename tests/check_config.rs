@@ -82,7 +82,8 @@ fn too_small_a_memory_size_is_answered_with_the_least_that_works() {
     let output = connector(&["check"], &environment("100"));
     assert_eq!(output.status.code(), Some(78));
     let text = String::from_utf8(output.stderr).unwrap();
-    let least = text.trim().strip_prefix("MemorySize is 100 (KB), the least that works here is ").unwrap();
+    let least = text.strip_prefix("FIREHOSE_CONNECTOR_MEMORY_SIZE \"100\": must be at least ").unwrap();
+    let least = least.split_once(" (KB)").unwrap().0;
     assert_eq!(connector(&["check"], &environment(least)).status.code(), Some(0));
 }
 
@@ -107,9 +108,132 @@ fn missing_certificate_files_and_too_little_memory_are_found_together() {
     let output = connector(&["check"], &environment);
     assert_eq!(output.status.code(), Some(78));
     let text = String::from_utf8(output.stderr).unwrap();
-    for part in ["FIREHOSE_CONNECTOR_MQTT_CA: /no/such/ca.pem", "AWS_CA_BUNDLE: /no/such/bundle.pem", "MemorySize is 1"]
-    {
+    for part in [
+        "FIREHOSE_CONNECTOR_MQTT_CA: /no/such/ca.pem",
+        "AWS_CA_BUNDLE: /no/such/bundle.pem",
+        "FIREHOSE_CONNECTOR_MEMORY_SIZE \"1\": must be at least ",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn all_ways_to_check_find_what_a_start_would_refuse_and_all_of_it_at_once() {
+    let parameters = format!(
+        r#"{{"DefaultDeliveryStreamArn":"{ARN}","DeliveryStreamQueueSize":"5000","MemorySize":"100","PublishInterval":"901"}}"#
+    );
+    let path = definition("all.json", &parameters);
+    let path = path.to_str().unwrap();
+    let environment = [
+        ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "c0.credentials.iot.eu-west-1.amazonaws.com"),
+        ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "gate way"),
+        ("FIREHOSE_CONNECTOR_IOT_CERT", "/no/such/device.pem"),
+        ("FIREHOSE_CONNECTOR_IOT_KEY", "/no/such/device.key"),
+        ("FIREHOSE_CONNECTOR_MQTT_URL", "broker:1883"),
+        ("FIREHOSE_CONNECTOR_MQTT_CA", "/no/such/ca.pem"),
+        ("AWS_CA_BUNDLE", "/no/such/bundle.pem"),
+    ];
+    for words in [&["run"][..], &["check"], &["check", "--json"], &["check", "--online"]] {
+        let output = connector(&[words, &["--definition", path]].concat(), &environment);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap().replace('\\', "");
+        assert_eq!(output.status.code(), Some(78), "{words:?}: {text}");
+        for part in [
+            &format!("{path}: PublishInterval \"901\": must be"),
+            &format!("{path}: MemorySize \"100\": must be at least "),
+            "FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS \"gate way\": must be",
+            "FIREHOSE_CONNECTOR_MQTT_URL \"broker:1883\": is not a URL of the form",
+            "FIREHOSE_CONNECTOR_IOT_CERT: /no/such/device.pem cannot be read",
+            "FIREHOSE_CONNECTOR_IOT_KEY: /no/such/device.key cannot be read",
+            "FIREHOSE_CONNECTOR_MQTT_CA: /no/such/ca.pem cannot be read",
+            "AWS_CA_BUNDLE: /no/such/bundle.pem cannot be read",
+        ] {
+            assert!(text.contains(part), "{words:?}: {part}: {text}");
+        }
+    }
+    // A device certificate alone, which is read again for each use.
+    let environment = [
+        environment[0],
+        ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "gateway"),
+        environment[2],
+        environment[3],
+        ("DEFAULT_DELIVERY_STREAM_ARN", ARN),
+    ];
+    for words in [&["run"][..], &["check"], &["check", "--json"], &["check", "--online"]] {
+        let output = connector(words, &environment);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{words:?}: {text}");
+        assert!(text.contains("FIREHOSE_CONNECTOR_IOT_CERT: /no/such/device.pem cannot be read"), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn what_was_set_by_whom_and_where_it_leads_is_shown() {
+    let parameters = format!(
+        r#"{{"DefaultDeliveryStreamArn":"{ARN}","DeliveryStreamQueueSize":"5000","MemorySize":"65535","PublishInterval":"10"}}"#
+    );
+    let path = definition("shown.json", &parameters);
+    let environment = [
+        ("PUBLISH_INTERVAL", "5"),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("FIREHOSE_CONNECTOR_MQTT_PROXY", "http://user:hidden@proxy.example:3128"),
+    ];
+    let shown = |more: &[(&str, &str)]| {
+        let output = connector(&["check", "--definition", path.to_str().unwrap()], &[&environment, more].concat());
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = shown(&[]);
+    for line in [
+        &format!("definition                  {}, version 5 of the connector", path.display()),
+        "DeliveryStreamQueueSize     5000 records",
+        "PublishInterval             5 s (PUBLISH_INTERVAL)",
+        "IsolationMode               GreengrassContainer (default)",
+        "broker                      mqtt://127.0.0.1:1883 by the proxy proxy.example:3128 (FIREHOSE_CONNECTOR_MQTT_PROXY), client id \"firehose-connector\"",
+        "service                     https://firehose.eu-west-1.amazonaws.com (of the region)",
+        "credentials                 environment",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(text.starts_with("the configuration is good\n\n") && !text.contains("hidden"), "{text}");
+    let text =
+        shown(&[("AWS_ENDPOINT_URL", "http://[::1]:4566/"), ("FIREHOSE_CONNECTOR_MQTT_URL", "mqtt://[fd00::1]:80")]);
+    for line in ["service                     http://[::1]:4566 (AWS_ENDPOINT_URL)\n", "mqtt://[fd00::1]:80 by"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_configuration_without_credentials_is_good_with_a_warning() {
+    let arn = ("DEFAULT_DELIVERY_STREAM_ARN", ARN);
+    let off = ("AWS_EC2_METADATA_DISABLED", "true");
+    for (more, warning) in [
+        (
+            &[][..],
+            "warning: no source of credentials is configured, so the role of an EC2 instance will be asked for at 169.254.169.254; configure a source",
+        ),
+        (&[off], "warning: no AWS credentials, provide one of: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "),
+        (
+            &[off, ("AWS_SHARED_CREDENTIALS_FILE", "/etc/no-such-file")],
+            "warning: AWS_SHARED_CREDENTIALS_FILE: /etc/no-such-file is not there yet, and no other file has keys; ",
+        ),
+    ] {
+        let environment = [&[arn], more].concat();
+        let output = connector(&["check"], &environment);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains(&format!("\n{warning}")), "{warning}: {text}");
+        let output = connector(&["check", "--json"], &environment);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        let found = warning.strip_prefix("warning: ").unwrap().split_once("; ").unwrap().0;
+        assert!(text.contains(r#""result":"warn""#) && text.contains(found), "{text}");
+    }
+    for instance in
+        [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")]
+    {
+        let text = String::from_utf8(connector(&["check"], &[arn, instance]).stdout).unwrap();
+        assert!(!text.contains("warning"), "{text}");
     }
 }
 

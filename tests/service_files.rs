@@ -72,6 +72,7 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
         // That somebody said it is another matter.
         config.aws.credentials.named = [None; 3];
         config.aws.credentials.ec2_is_named = false;
+        config.connector.origins = <[_; 5]>::default();
         config
     };
     let defaults = load(vec![]);

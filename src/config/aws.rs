@@ -12,8 +12,10 @@ use super::{
 
 /// After a problem some fields may be empty; the caller has no use for them then.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
+    let endpoint_variable = endpoint_variable(environment, problems);
     Aws {
-        endpoint_url: endpoint_url(environment, problems),
+        endpoint_url: endpoint_variable.and_then(|name| endpoint_url(environment, name, problems)),
+        endpoint_variable,
         use_fips: flag(environment, "AWS_USE_FIPS_ENDPOINT", ["false", "true"], problems),
         use_dual_stack: flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", ["false", "true"], problems),
         proxy: proxy::for_https(environment, problems),
@@ -22,14 +24,17 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
     }
 }
 
-fn endpoint_url(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl> {
+fn endpoint_variable(environment: &Environment, problems: &mut Problems) -> Option<&'static str> {
     if flag(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ["false", "true"], problems) {
         return None;
     }
-    let name = ["AWS_ENDPOINT_URL_FIREHOSE", "AWS_ENDPOINT_URL"].into_iter().find(|name| environment.is_set(name))?;
+    ["AWS_ENDPOINT_URL_FIREHOSE", "AWS_ENDPOINT_URL"].into_iter().find(|name| environment.is_set(name))
+}
+
+fn endpoint_url(environment: &Environment, name: &str, problems: &mut Problems) -> Option<EndpointUrl> {
     let (endpoint, path) = http_url(environment, name, problems)?;
     if path != "/" {
-        problems.push(Problem::variable(name, "must end after host and port"));
+        problems.push(Problem::variable(name, format!("must end after host and port, without {path}")));
     }
     Some(endpoint)
 }
@@ -50,7 +55,8 @@ pub(super) fn http_url(
         Ok(_) => "must begin with http:// or https://",
         Err(error) => error,
     };
-    let problem = Problem::variable(name, fault);
+    let problem =
+        Problem::variable(name, format!("{fault}, such as https://endpoint.example or http://127.0.0.1:4566"));
     problems.push(if may_hold_a_password(text) { problem } else { problem.with_text(text) });
     None
 }

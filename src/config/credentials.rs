@@ -147,9 +147,11 @@ fn iot(environment: &Environment, problems: &mut Problems) -> Option<IotSettings
         problems.push(Problem::variable(IOT_ROLE_ALIAS, rule).with_text(alias));
     }
     let thing_name = header_text(environment, IOT_THING_NAME, problems);
+    let endpoint = iot_endpoint(environment, problems);
     Some(IotSettings {
-        endpoint: iot_endpoint(environment, problems)?,
-        role_alias: alias?.to_owned(),
+        // After a problem these are made up: the certificate can be looked at all the same.
+        endpoint: endpoint.unwrap_or_else(|| EndpointUrl { tls: true, host: String::new(), port: 443 }),
+        role_alias: alias.unwrap_or_default().to_owned(),
         thing_name: thing_name.map(str::to_owned),
         client: client?,
         variables: variables?,
@@ -185,7 +187,7 @@ fn ec2(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl
     if environment.is_set(EC2_ENDPOINT) {
         let (endpoint, path) = http_url(environment, EC2_ENDPOINT, problems)?;
         if path != "/" {
-            problems.push(Problem::variable(EC2_ENDPOINT, "must end after host and port"));
+            problems.push(Problem::variable(EC2_ENDPOINT, format!("must end after host and port, without {path}")));
         }
         return Some(endpoint);
     }

@@ -73,6 +73,9 @@ impl Definition {
         let (version, parameters) = match serde_json::from_str(text) {
             Ok(Json::Object(document)) => reader.document(document),
             Ok(_) => reader.fault("", "must be a JSON object"),
+            Err(_) if text.trim().is_empty() => {
+                reader.fault("", "is empty, and must be a connector definition in JSON")
+            }
             Err(error) => reader.fault("", format!("is not JSON: {error}")),
         }?;
         reader.check_unique("", &parameters);

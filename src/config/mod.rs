@@ -37,7 +37,7 @@ pub use self::{
     settings::VARIABLES,
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Proxy,
+        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Origin, Proxy,
     },
 };
 
@@ -60,20 +60,18 @@ pub fn load(
 
     settings::refuse_unknown(&environment, &mut problems);
     let path = definition.map(Path::to_owned).or_else(|| environment.path("FIREHOSE_CONNECTOR_DEFINITION"));
-    let connector = match path {
-        Some(path) => Definition::read(&path, &mut problems)
-            .and_then(|definition| parameters::connector(&definition, &environment, &mut problems)),
-        None => parameters::connector_without_file(&environment, &mut problems),
+    let definition = path.as_ref().map(|path| Definition::read(path, &mut problems));
+    let file = match &definition {
+        None => parameters::File::NotGiven,
+        Some(None) => parameters::File::Unreadable,
+        Some(Some(definition)) => parameters::File::Read(definition),
     };
+    let connector = parameters::connector(file, &environment, &mut problems);
     let mqtt = mqtt::read(&environment, &mut problems);
     let mut aws = aws::read(&environment, &mut problems);
-    aws.credentials.may_run_processes =
-        connector.as_ref().is_some_and(|connector| connector.isolation == IsolationMode::NoContainer);
+    aws.credentials.may_run_processes = connector.isolation == IsolationMode::NoContainer;
     let log = settings::log_filter(&environment, &mut problems);
     let counters_interval = settings::counters_interval(&environment, &mut problems);
 
-    match (connector, mqtt, problems.into_error()) {
-        (Some(connector), Some(mqtt), None) => Ok(Config { connector, mqtt, aws, log, counters_interval }),
-        (_, _, error) => Err(error.unwrap_or_default()),
-    }
+    problems.judge(Config { connector, mqtt, aws, log, counters_interval })
 }

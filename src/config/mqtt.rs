@@ -1,5 +1,7 @@
 //! The broker and the login, from `FIREHOSE_CONNECTOR_MQTT_*`.
 
+use std::path::Path;
+
 use super::{
     bounded_file,
     environment::Environment,
@@ -25,15 +27,15 @@ const MAX_FIELD_BYTES: usize = 65_535;
 /// The longest ALPN protocol name, in bytes (RFC 7301, section 3.1).
 const MAX_ALPN_BYTES: usize = 255;
 
-/// `None` when the URL is wrong; other faults are only noted.
-pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option<Mqtt> {
+/// After a problem some fields are made up; the caller has no use for them then but to look at files.
+pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Mqtt {
     let url = url(environment, problems);
     let tls = tls(environment, problems);
     let (username, password) = login(environment, problems);
     let client_id = field(environment, CLIENT_ID, problems).unwrap_or("firehose-connector").to_owned();
 
-    let url = url?;
-    let encrypted = url.scheme == "mqtts";
+    let encrypted = url.as_ref().is_none_or(|url| url.scheme == "mqtts");
+    let (host, port) = url.map_or_else(Default::default, |url| (url.host, url.port));
     if !encrypted {
         for variable in [CA, CERTIFICATE, KEY, ALPN] {
             if environment.is_set(variable) {
@@ -41,15 +43,15 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
             }
         }
     }
-    Some(Mqtt {
-        port: url.port.unwrap_or(if encrypted { 8883 } else { 1883 }),
-        host: url.host,
+    Mqtt {
+        port: port.unwrap_or(if encrypted { 8883 } else { 1883 }),
+        host,
         tls: encrypted.then_some(tls),
         client_id,
         username,
         password,
         proxy: proxy::for_broker(environment, problems),
-    })
+    }
 }
 
 fn url(environment: &Environment, problems: &mut Problems) -> Option<Url> {
@@ -91,14 +93,27 @@ pub(super) fn client_certificate(
     problems: &mut Problems,
 ) -> Option<ClientCertificate> {
     match (environment.path(certificate), environment.path(key)) {
-        (Some(certificate), Some(key)) => {
+        (Some(certificate), Some(key)) if ![&certificate, &key].into_iter().any(|file| may_be_content(file)) => {
             return Some(ClientCertificate { certificate, key });
+        }
+        (Some(_), Some(_)) => {
+            let rule = "must be the names of two PEM files; one is not shown, because it may be the key itself";
+            problems.push(Problem::variable(&format!("{certificate} and {key}"), rule));
         }
         (Some(_), None) => problems.push(Problem::variable(certificate, format!("needs {key} beside it"))),
         (None, Some(_)) => problems.push(Problem::variable(key, format!("needs {certificate} beside it"))),
         (None, None) => {}
     }
     None
+}
+
+/// Whether somebody put the content where the name of the file belongs: with marks, or as base64 alone.
+fn may_be_content(file: &Path) -> bool {
+    const LONG: usize = 64;
+    let text = file.to_string_lossy();
+    text.contains("-----")
+        || text.contains(char::is_control)
+        || text.len() > LONG && file.is_relative() && !file.exists()
 }
 
 /// MQTT 5 allows a password without a user name; brokers do not know what to do with one, so it is a fault.

@@ -12,7 +12,7 @@ use super::{
     nearest::nearest,
     problem::{Problem, Problems},
     settings,
-    types::{Connector, IsolationMode},
+    types::{Connector, IsolationMode, Origin},
 };
 use crate::relay::arn::DeliveryStreamArn;
 
@@ -102,19 +102,22 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
     PARAMETERS.iter().map(|parameter| parameter.name)
 }
 
-/// The parameters of a definition file, single ones overridden by the environment.
-pub(super) fn connector(
-    definition: &Definition,
-    environment: &Environment,
-    problems: &mut Problems,
-) -> Option<Connector> {
-    check_names(definition, problems);
-    build(&Source { definition: Some(definition), environment }, problems)
+/// The parameters of a definition file, single ones overridden by the environment; without a file those from the environment,
+/// of the newest version. After a problem a default stands in, so that what follows can be looked at, too.
+pub(super) fn connector(file: File<'_>, environment: &Environment, problems: &mut Problems) -> Connector {
+    if let File::Read(definition) = file {
+        check_names(definition, problems);
+    }
+    build(&Source { file, environment }, problems)
 }
 
-/// The parameters from the environment alone: those of the newest version.
-pub(super) fn connector_without_file(environment: &Environment, problems: &mut Problems) -> Option<Connector> {
-    build(&Source { definition: None, environment }, problems)
+/// The definition file.
+#[derive(Clone, Copy)]
+pub(super) enum File<'a> {
+    NotGiven,
+    /// Its problems are noted.
+    Unreadable,
+    Read(&'a Definition),
 }
 
 fn check_names(definition: &Definition, problems: &mut Problems) {
@@ -141,31 +144,40 @@ fn not_in(version: u8, parameter: &Parameter) -> String {
     let (first, last) = (parameter.versions.start(), parameter.versions.end());
     let having =
         if first == last { format!("version {first} has") } else { format!("versions {first} to {last} have") };
-    format!("version {version} has no {}, {having}", parameter.name)
+    format!(
+        "version {version} has no {}, {having}: leave it out, or change the version in ConnectorArn",
+        parameter.name
+    )
 }
 
-fn build(source: &Source<'_>, problems: &mut Problems) -> Option<Connector> {
+fn build(source: &Source<'_>, problems: &mut Problems) -> Connector {
     let version = source.version();
-    let [arn, queue_size, memory_size, interval, isolation] =
-        PARAMETERS.each_ref().map(|parameter| source.value(parameter, problems));
+    let values = PARAMETERS.each_ref().map(|parameter| source.value(parameter, problems));
+    let origins = values.map(|(_, origin)| origin);
+    let [arn, queue_size, memory_size, interval, isolation] = values.map(|(value, _)| value);
     let touch_memory = settings::flag(source.environment, "FIREHOSE_CONNECTOR_MEMORY_TOUCH", ["0", "1"], problems);
     let interval = match version {
         // Version 1 knows no batches.
         1 => Duration::ZERO,
-        _ => Duration::from_secs(number(interval?)),
+        _ => Duration::from_secs(number(interval)),
     };
-    Some(Connector {
+    Connector {
         version,
-        default_delivery_stream_arn: arn?.to_owned(),
-        queue_size: usize::try_from(number(queue_size?)).unwrap_or(usize::MAX),
-        memory_size: number(memory_size?).min(usize::MAX as u64 / 1024),
+        default_delivery_stream_arn: arn.to_owned(),
+        queue_size: usize::try_from(number(queue_size)).unwrap_or(usize::MAX),
+        memory_size: number(memory_size).min(usize::MAX as u64 / 1024),
         publish_interval: interval,
-        isolation: match isolation? {
+        isolation: match isolation {
             "NoContainer" => IsolationMode::NoContainer,
             _ => IsolationMode::GreengrassContainer,
         },
         touch_memory,
-    })
+        definition: match source.file {
+            File::Read(definition) => Some(definition.file.clone()),
+            File::NotGiven | File::Unreadable => None,
+        },
+        origins,
+    }
 }
 
 /// A number whose pattern has been checked: digits, so that only too many of them can go wrong.
@@ -175,48 +187,52 @@ fn number(digits: &str) -> u64 {
 
 /// Where values come from: the environment, then the definition, then the table.
 struct Source<'a> {
-    definition: Option<&'a Definition>,
+    file: File<'a>,
     environment: &'a Environment,
 }
 
 impl<'a> Source<'a> {
-    fn version(&self) -> u8 {
-        self.definition.map_or(NEWEST_VERSION, |definition| definition.version)
+    const fn version(&self) -> u8 {
+        match self.file {
+            File::Read(definition) => definition.version,
+            File::NotGiven | File::Unreadable => NEWEST_VERSION,
+        }
     }
 
-    /// The value in force; `None` after a problem.
-    fn value(&self, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
+    /// The value in force and where it is from; after a problem that is noted the default.
+    fn value(&self, parameter: &Parameter, problems: &mut Problems) -> (&'a str, Origin) {
         let version = self.version();
         let variable = parameter.variable;
+        let default = (parameter.default.unwrap_or_default(), Origin::Default);
         if self.environment.is_set(variable) {
-            let text = self.environment.text(variable, problems)?;
+            let Some(text) = self.environment.text(variable, problems) else { return default };
             let is_taken = parameter.overridable.contains(&version);
             let fault = if is_taken { check(parameter, text).err() } else { Some(not_in(version, parameter)) };
-            let Some(rule) = fault else { return Some(text) };
+            let Some(rule) = fault else { return (text, Origin::Variable(variable)) };
             problems.push(Problem::variable(variable, rule).with_text(text));
-            return None;
+            return default;
         }
-        match self.definition {
-            Some(definition) if parameter.versions.contains(&version) => in_definition(definition, parameter, problems),
-            None if parameter.default.is_none() => {
+        match self.file {
+            File::Read(definition) if parameter.versions.contains(&version) => {
+                in_definition(definition, parameter, problems).map_or(default, |text| (text, Origin::Definition))
+            }
+            File::NotGiven if parameter.default.is_none() => {
                 let rule = "is not set: name a connector definition file there or with --definition, \
                     or set at least DEFAULT_DELIVERY_STREAM_ARN";
                 problems.push(Problem::variable("FIREHOSE_CONNECTOR_DEFINITION", rule));
-                None
+                default
             }
-            _ => parameter.default,
+            _ => default,
         }
     }
 }
 
+/// `None` when it is not there, or after a problem that is noted.
 fn in_definition<'a>(definition: &'a Definition, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
     let Some((name, value)) = definition.parameters.iter().find(|(name, _)| name == parameter.name) else {
         // A misspelt name is one problem, not two.
         let misspelt = definition.parameters.iter().any(|(name, _)| nearest(name, [parameter.name]).is_some());
-        if !parameter.required {
-            return parameter.default;
-        }
-        if !misspelt {
+        if parameter.required && !misspelt {
             let rule = format!("is missing; version {} requires it", definition.version);
             problems.push(Problem::key(&definition.file, parameter.name, rule));
         }

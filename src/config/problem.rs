@@ -3,7 +3,7 @@
 use core::fmt;
 use std::path::{Path, PathBuf};
 
-use super::json::Json;
+use super::{json::Json, types::Config};
 
 /// One fault of a file or of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub(super) fn shorten(text: &str) -> String {
 pub struct ConfigError {
     problems: Vec<Problem>,
     left_out: usize,
+    /// See [`ConfigError::rest`].
+    rest: Option<Box<Config>>,
 }
 
 impl ConfigError {
@@ -87,6 +89,13 @@ impl ConfigError {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// What there is beside the problems, with defaults in their place: not to run with, but to be looked at, so that all that
+    /// is wrong can be said at once.
+    #[must_use]
+    pub fn rest(&self) -> Option<&Config> {
+        self.rest.as_deref()
     }
 }
 
@@ -121,7 +130,17 @@ impl Problems {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn into_error(self) -> Option<ConfigError> {
         (!self.0.problems.is_empty()).then_some(self.0)
+    }
+
+    /// Whether `config` can be used.
+    pub(super) fn judge(self, config: Config) -> Result<Config, ConfigError> {
+        if self.0.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError { rest: Some(Box::new(config)), ..self.0 })
+        }
     }
 }

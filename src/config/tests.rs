@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Config, ConfigError, Connector, IsolationMode, environment::Environment, load};
+use super::{Config, ConfigError, Connector, IsolationMode, Origin, environment::Environment, load};
 
 /// The lines that a user sees.
 pub(super) fn lines(error: Option<ConfigError>) -> Vec<String> {
@@ -75,6 +75,8 @@ fn the_example_of_the_document_is_understood() {
         publish_interval: Duration::from_secs(10),
         isolation: IsolationMode::GreengrassContainer,
         touch_memory: false,
+        definition: config.connector.definition.clone(),
+        origins: [Origin::Definition; 5],
     };
     assert_eq!(config.connector, expected);
     assert_eq!((config.mqtt.host.as_str(), config.mqtt.port, config.log.as_str()), ("127.0.0.1", 1883, "info"));
@@ -166,4 +168,21 @@ fn debug_shows_no_secret() {
     let config = load_text(&filled_in(), &variables).unwrap();
     assert_eq!(config.mqtt.password.as_ref().unwrap().expose(), "hidden-password");
     assert!(!format!("{config:?}").contains("hidden"));
+}
+
+#[test]
+fn what_is_right_beside_a_problem_can_still_be_looked_at() {
+    let file = TempFile::new(filled_in().replace("\"10\"", "\"10000\"").as_bytes());
+    let variables = [
+        ("FIREHOSE_CONNECTOR_MQTT_URL", "nonsense"),
+        ("FIREHOSE_CONNECTOR_MQTT_CA", "/ca.pem"),
+        ("FIREHOSE_CONNECTOR_MEMORY_SIZE", "100"),
+    ];
+    for definition in [file.path(), Path::new("/no/such/file")] {
+        let error = load(Some(definition), pairs(&variables)).unwrap_err();
+        assert_eq!(error.problems().len(), 2, "{error}");
+        let rest = error.rest().unwrap();
+        assert_eq!((rest.connector.memory_size, rest.connector.publish_interval), (100, Duration::from_secs(10)));
+        assert_eq!(rest.mqtt.tls.as_ref().unwrap().ca.as_deref(), Some(Path::new("/ca.pem")));
+    }
 }

@@ -1,9 +1,9 @@
 //! What the configuration says once it is checked: plain values, no file is read here.
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
 use std::path::PathBuf;
 
-use super::no_proxy::NoProxy;
+use super::{no_proxy::NoProxy, problem::Problem};
 use crate::foreign::Secret;
 
 /// Everything the process was told, checked.
@@ -19,41 +19,6 @@ pub struct Config {
     pub log: String,
     /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; `None`: the counters are not published.
     pub counters_interval: Option<Duration>,
-}
-
-impl Config {
-    /// What it comes down to, a line each, for `check`.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let Connector {
-            version,
-            default_delivery_stream_arn,
-            queue_size,
-            memory_size,
-            publish_interval,
-            isolation,
-            ..
-        } = &self.connector;
-        let scheme = if self.mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
-        let endpoint = match &self.aws.endpoint_url {
-            None => "of the region".to_owned(),
-            Some(EndpointUrl { tls, host, port }) => format!("{}://{host}:{port}", if *tls { "https" } else { "http" }),
-        };
-        format!(
-            "connector version           {version}\n\
-             DefaultDeliveryStreamArn    {default_delivery_stream_arn}\n\
-             DeliveryStreamQueueSize     {queue_size} records\n\
-             MemorySize                  {memory_size} KB\n\
-             PublishInterval             {} s\n\
-             IsolationMode               {isolation:?}\n\
-             broker                      {scheme}://{}:{}, client id {:?}\n\
-             service endpoint            {endpoint}",
-            publish_interval.as_secs(),
-            self.mqtt.host,
-            self.mqtt.port,
-            self.mqtt.client_id,
-        )
-    }
 }
 
 /// The connector parameters, of whichever version, with defaults filled in.
@@ -73,6 +38,44 @@ pub struct Connector {
     pub isolation: IsolationMode,
     /// `FIREHOSE_CONNECTOR_MEMORY_TOUCH`: make all of the memory resident at start.
     pub touch_memory: bool,
+    /// The definition file, if there is one.
+    pub definition: Option<PathBuf>,
+    /// Who said what the parameters are, in the order of the fields above.
+    pub origins: [Origin; 5],
+}
+
+/// Who said what a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// Nobody.
+    #[default]
+    Default,
+    /// The definition file.
+    Definition,
+    /// This variable, whatever the definition says.
+    Variable(&'static str),
+}
+
+impl Connector {
+    /// What is wrong with a `MemorySize` that is a number, named as whoever set it knows it.
+    #[must_use]
+    pub fn memory_problem(&self, rule: String) -> Problem {
+        let (file, key) = match self.origins[2] {
+            Origin::Variable(variable) => (None, variable),
+            Origin::Definition => (self.definition.clone(), "MemorySize"),
+            Origin::Default => (None, "MemorySize"),
+        };
+        Problem { file, key: key.to_owned(), value: Some(format!("\"{}\"", self.memory_size)), rule }
+    }
+}
+
+impl fmt::Display for IsolationMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GreengrassContainer => "GreengrassContainer",
+            Self::NoContainer => "NoContainer",
+        })
+    }
 }
 
 /// `IsolationMode`.
@@ -129,6 +132,8 @@ pub struct ClientCertificate {
 pub struct Aws {
     /// `AWS_ENDPOINT_URL_FIREHOSE`, else `AWS_ENDPOINT_URL`; `None`: from the ARN's region.
     pub endpoint_url: Option<EndpointUrl>,
+    /// Which of the two.
+    pub endpoint_variable: Option<&'static str>,
     /// `AWS_USE_FIPS_ENDPOINT`: the region's FIPS endpoint; no effect on a given endpoint.
     pub use_fips: bool,
     /// `AWS_USE_DUALSTACK_ENDPOINT`: the region's endpoint with IPv6; no effect on a given endpoint.

@@ -10,7 +10,7 @@ mod start;
 mod uplink;
 
 pub use report::COUNTERS;
-pub use start::{RunError, check, run};
+pub use start::{RunError, confine, run};
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;

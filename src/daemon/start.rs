@@ -15,13 +15,13 @@ use super::uplink::Uplink;
 use super::{Daemon, Signals};
 use crate::config::{Config, IsolationMode};
 use crate::limits::memory as limits;
-use crate::memory::{self, Plan, TooSmall, Tunnels};
+use crate::memory::{self, Plan};
 use crate::net::clock::Clock;
 use crate::net::credentials::{Provider, keep_fresh};
 use crate::net::http;
 use crate::net::mqtt::{self, broker};
 use crate::net::route::Route;
-use crate::net::tls::{Tls, TlsError};
+use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Confined, Needs};
@@ -29,10 +29,6 @@ use crate::sandbox::{self, Confined, Needs};
 /// Why the process cannot start.
 #[derive(Debug)]
 pub enum RunError {
-    /// `MemorySize` is too small.
-    Memory(TooSmall),
-    /// A certificate or key file is not what it should be.
-    Tls(TlsError),
     /// The default delivery stream's ARN is none; the configuration has checked it.
     Arn(ArnError),
     /// The memory cannot be had.
@@ -45,15 +41,13 @@ impl RunError {
     /// Whether other settings would help.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Memory(_) | Self::Tls(_) | Self::Arn(_) | Self::NoMemory)
+        matches!(self, Self::Arn(_) | Self::NoMemory)
     }
 }
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
             Self::Arn(error) => error.fmt(f),
             Self::NoMemory => f.write_str("the system does not have the memory that MemorySize asks for"),
             Self::System(_) => f.write_str("the system refuses to start the runtime"),
@@ -64,44 +58,8 @@ impl fmt::Display for RunError {
 impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
-            Self::Tls(error) => error.source(),
             Self::System(error) => Some(error),
-            Self::Memory(_) | Self::Arn(_) | Self::NoMemory => None,
-        }
-    }
-}
-
-/// What can be found out without starting: whether certificates and keys are usable, what the memory is for, and what this
-/// kernel can confine. For the last this process is confined, so nothing is left to do but to say so.
-///
-/// # Errors
-/// All that [`run`] would fail with.
-pub fn check(config: &Config) -> Result<(Plan, Option<Confined>), Vec<RunError>> {
-    let ready = prepare(config, &Clock::default())?;
-    Ok((ready.plan, confine(config)))
-}
-
-/// What a start needs beside the configuration itself.
-struct Ready {
-    plan: Plan,
-    service_tls: Tls,
-    broker_tls: Option<Tls>,
-}
-
-fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
-    let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
-    let plan = Plan::new(bytes, memory::program_bytes(), Tunnels::of(config)).map_err(RunError::Memory);
-    let service = Tls::for_service(config.aws.ca_bundle.as_deref(), clock).map_err(RunError::Tls);
-    let device = match (&service, &config.aws.credentials.iot) {
-        // Read again for each use; what is wrong with it is better said now.
-        (Ok(tls), Some(iot)) => tls.as_device(&iot.client, iot.variables).err().map(RunError::Tls),
-        _ => None,
-    };
-    let broker = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose().map_err(RunError::Tls);
-    match (plan, service, device, broker) {
-        (Ok(plan), Ok(service_tls), None, Ok(broker_tls)) => Ok(Ready { plan, service_tls, broker_tls }),
-        (plan, service, device, broker) => {
-            Err([plan.err(), service.err(), device, broker.err()].into_iter().flatten().collect())
+            Self::Arn(_) | Self::NoMemory => None,
         }
     }
 }
@@ -110,26 +68,20 @@ fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
-pub fn run(config: Config, started: &dyn Fn()) -> Result<(), Vec<RunError>> {
-    let clock = Clock::default();
-    let ready = prepare(&config, &clock)?;
-    start(config, ready, clock, started).map_err(|error| vec![error])
-}
-
-fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunError> {
-    memory::enforce(&ready.plan, !config.aws.credentials.may_run_processes).map_err(RunError::System)?;
+pub fn run(ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunError> {
+    memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     log::debug!("memory\n{}", ready.plan);
     warn_of_service_limit(&ready.plan);
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
     // After all files of the start, before the first thread and the first connection.
-    if let Some(confined) = confine(&config) {
+    if let Some(confined) = confine(&ready.config) {
         warn_of_gaps(&confined);
     }
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let signals = signals().map_err(RunError::System)?;
-        let daemon = assemble(config, ready, clock, notify)?;
+        let daemon = assemble(ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
         let _: Result<(), JoinError> = tokio::spawn(daemon.run(signals)).await;
@@ -148,8 +100,9 @@ fn signals() -> io::Result<Signals> {
     })
 }
 
-/// As `IsolationMode` asks for; `None`: not at all.
-fn confine(config: &Config) -> Option<Confined> {
+/// Confines this process as `IsolationMode` asks for; `None`: not at all.
+#[must_use]
+pub fn confine(config: &Config) -> Option<Confined> {
     match config.connector.isolation {
         IsolationMode::GreengrassContainer => Some(sandbox::confine(&Needs::of(config))),
         IsolationMode::NoContainer => None,
@@ -192,8 +145,8 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn assemble(config: Config, ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
-    let Ready { plan, service_tls, broker_tls } = ready;
+fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
+    let Ready { config, plan, service_tls, broker_tls } = ready;
     let Config { connector, mqtt, aws, counters_interval, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {

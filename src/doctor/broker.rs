@@ -13,13 +13,14 @@ use crate::net::chain;
 use crate::net::mqtt::{MqttError, Probe, Settings};
 use crate::net::route::Route;
 use crate::net::words::spelled;
+use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 
 /// All that concerns the broker, a line each.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
-    let Subject { config, plan, broker_tls, .. } = subject;
+    let Ready { config, plan, broker_tls, service_tls } = &subject.ready;
     let mqtt = &config.mqtt;
-    let route = Route::to_any(config.mqtt.proxy.clone(), &subject.service_tls);
+    let route = Route::to_any(config.mqtt.proxy.clone(), service_tls);
     let way = Way {
         steps: [Step::BrokerDns, Step::BrokerTcp, Step::BrokerTls],
         host: &mqtt.host,

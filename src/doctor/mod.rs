@@ -14,6 +14,7 @@ mod report;
 mod service;
 mod test_record;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::SystemTime;
 
@@ -23,10 +24,9 @@ use tokio::runtime::Builder;
 use crate::cli::Online;
 use crate::config::{Config, ConfigError};
 use crate::limits::{RELEASED, memory as limits};
-use crate::memory::{Plan, Tunnels, program_bytes};
 use crate::net::chain;
 use crate::net::clock::Clock;
-use crate::net::tls::Tls;
+use crate::prepare::{self, Fault, Ready};
 pub use report::STEPS;
 use report::{Report, Step};
 
@@ -36,7 +36,7 @@ use report::{Report, Step};
 /// [`UNAVAILABLE`](crate::cli::exit::UNAVAILABLE) when anything else is. Ends within [`ALL`](crate::limits::doctor::ALL).
 pub fn examine(config: Result<Config, ConfigError>, json: bool, online: Option<&Online>, out: &mut dyn Write) -> u8 {
     let mut report = Report::new(json, out);
-    let subject = match (prepare(config, &mut report), online) {
+    let subject = match (prepare(config, online.is_some(), &mut report), online) {
         (Some(subject), Some(online)) => (subject, online),
         (subject, _) => {
             let why = if subject.is_some() { "not asked for, see --online" } else { "the configuration is wrong" };
@@ -64,43 +64,48 @@ pub fn examine(config: Result<Config, ConfigError>, json: bool, online: Option<&
 
 /// What is examined.
 struct Subject {
-    config: Config,
-    plan: Plan,
+    ready: Ready,
     clock: Clock,
-    broker_tls: Option<Tls>,
-    service_tls: Tls,
 }
 
 /// Says how configuration and memory are; `None` when one of them is wrong.
-fn prepare(config: Result<Config, ConfigError>, report: &mut Report<'_>) -> Option<Subject> {
-    let config = match config {
-        Ok(config) => config,
-        Err(error) => {
-            report.fail(Step::Configuration, error.to_string(), None);
+fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Report<'_>) -> Option<Subject> {
+    let clock = Clock::default();
+    let ready = match prepare::prepare(config, &clock) {
+        Ok(ready) => ready,
+        Err(faults) => {
+            let (memory, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| matches!(fault, Fault::Memory(_)));
+            let lines =
+                |faults: Vec<&Fault>| faults.into_iter().map(|fault| chain(fault)).collect::<Vec<_>>().join("\n");
+            if others.is_empty() {
+                report.ok(Step::Configuration, "nothing is wrong but MemorySize");
+            } else {
+                report.fail(Step::Configuration, lines(others), None);
+            }
+            if memory.is_empty() {
+                report.ok(Step::Memory, "MemorySize is large enough");
+            } else {
+                report.fail(Step::Memory, lines(memory), None);
+            }
             return None;
         }
     };
-    let clock = Clock::default();
-    let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), &clock);
-    let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, &clock)).transpose();
-    let files: Vec<_> = [service_tls.as_ref().err(), broker_tls.as_ref().err()].into_iter().flatten().collect();
-    if files.is_empty() {
-        let arn = &config.connector.default_delivery_stream_arn;
-        report.ok(Step::Configuration, format!("version {} of the connector, {arn}", config.connector.version));
+    let Ready { config, plan, .. } = &ready;
+    let arn = &config.connector.default_delivery_stream_arn;
+    let mut found = vec![format!("version {} of the connector, {arn}", config.connector.version)];
+    let mut warnings = prepare::certificates(config, clock.wall());
+    // Online they have a step of their own.
+    warnings.extend(prepare::credentials(config).filter(|_| !online));
+    if warnings.is_empty() {
+        report.ok(Step::Configuration, found.remove(0));
     } else {
-        let files: Vec<_> = files.into_iter().map(|error| chain(error)).collect();
-        report.fail(Step::Configuration, files.join("\n"), None);
+        let advice: BTreeSet<_> = warnings.iter().map(|warning| warning.advice).collect();
+        found.extend(warnings.into_iter().map(|warning| warning.found));
+        report.warn(Step::Configuration, found.join("\n"), advice.into_iter().collect::<Vec<_>>().join("; "));
     }
-    let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
-    let plan = Plan::new(bytes, program_bytes(), Tunnels::of(&config));
-    match &plan {
-        Ok(plan) => {
-            let text = format!("{} KB, of which {} KB for records and statuses", plan.total / 1024, plan.arena / 1024);
-            report.ok(Step::Memory, text);
-        }
-        Err(error) => report.fail(Step::Memory, error.to_string(), None),
-    }
-    Some(Subject { plan: plan.ok()?, clock, broker_tls: broker_tls.ok()?, service_tls: service_tls.ok()?, config })
+    let text = format!("{} KB, of which {} KB for records and statuses", plan.total / 1024, plan.arena / 1024);
+    report.ok(Step::Memory, text);
+    Some(Subject { ready, clock })
 }
 
 /// The system's clock alone; the service's time comes with its answer.

@@ -21,12 +21,13 @@ use crate::net::chain;
 use crate::net::credentials::{Fetched, Provider};
 use crate::net::http::{self, Event, Reply, Request};
 use crate::net::route::Route;
+use crate::prepare::Ready;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::RecordOutcome;
 
 /// All that concerns the service, a line each.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
-    let Subject { config, clock, service_tls, .. } = subject;
+    let Subject { ready: Ready { config, service_tls, .. }, clock } = subject;
     let route = Route::https(config.aws.proxy.clone(), service_tls);
     let credentials = credentials(subject, &route, report).await;
     let arn = match DeliveryStreamArn::parse(&config.connector.default_delivery_stream_arn) {
@@ -75,7 +76,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
 }
 
 async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) -> Option<Credentials> {
-    let Subject { config, clock, service_tls, .. } = subject;
+    let Subject { ready: Ready { config, service_tls, .. }, clock } = subject;
     let provider = Provider::new(config.aws.credentials.clone(), route.clone(), service_tls.clone());
     let fetched = match timeout_at(report.limit(), provider.fetch()).await {
         Ok(Ok(fetched)) => fetched,

@@ -159,6 +159,23 @@ fn built_in_roots() -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// What is wrong with a PEM file by itself.
+#[must_use]
+pub fn file_fault(variable: &'static str, file: &Path, wanted: Wanted) -> Option<TlsError> {
+    let file = PemFile::new(variable, file);
+    match wanted {
+        Wanted::Certificate => file.certificates().err(),
+        Wanted::Key => file.private_key().err(),
+    }
+}
+
+/// The last day of each certificate in a PEM file, as year-month-day; none of a file that cannot be used.
+#[must_use]
+pub fn last_days(variable: &'static str, file: &Path) -> Vec<String> {
+    let certificates = PemFile::new(variable, file).certificates().unwrap_or_default();
+    certificates.iter().filter_map(|certificate| certificate::last_day(certificate)).collect()
+}
+
 /// Bundles in the field hold the odd certificate that cannot serve as a CA here; one that can is enough.
 fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> {
     let before = roots.len();

@@ -172,15 +172,13 @@ def test_without_online_nothing_is_asked(check, standin):
 
 
 def test_a_wrong_configuration_ends_with_78_and_nothing_is_asked(check, standin):
-    report = check(document=definition(PublishInterval="901", MemorySize="1"))
+    report = check(document=definition(PublishInterval="901", MemorySize="1"), AWS_CA_BUNDLE="/no/such/file")
     assert report.code == 78
-    assert report.steps["configuration"]["result"] == "fail"
-    assert "PublishInterval" in report.steps["configuration"]["found"]
-    assert {line["result"] for step, line in report.steps.items() if step != "configuration"} == {"skip"}
-    report = check(document=definition(MemorySize="1"), AWS_CA_BUNDLE="/no/such/file")
-    assert report.code == 78
-    assert "AWS_CA_BUNDLE: /no/such/file cannot be read" in report.steps["configuration"]["found"]
-    assert "the least that works here is" in report.steps["memory"]["found"]
+    found = report.steps["configuration"]["found"]
+    assert "PublishInterval" in found and "AWS_CA_BUNDLE: /no/such/file cannot be read" in found
+    assert f'{check.file}: MemorySize "1": must be at least ' in report.steps["memory"]["found"]
+    assert {report.steps[step]["result"] for step in ["configuration", "memory"]} == {"fail"}
+    assert {line["result"] for step, line in report.steps.items() if step not in ["configuration", "memory"]} == {"skip"}
     assert standin.state()["connections"] == 0
 
 

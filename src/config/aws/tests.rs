@@ -48,22 +48,23 @@ fn configured_endpoints_can_be_ignored() {
 
 #[test]
 fn an_endpoint_is_http_or_https_without_a_path() {
+    const EXAMPLE: &str = "such as https://endpoint.example or http://127.0.0.1:4566";
     for (url, rule) in [
         ("127.0.0.1:5000", "is not a URL of the form scheme://host:port"),
         ("ftp://host", "must begin with http:// or https://"),
     ] {
         assert_eq!(
             aws(&[("AWS_ENDPOINT_URL_FIREHOSE", url)]),
-            Err(vec![format!("AWS_ENDPOINT_URL_FIREHOSE {url:?}: {rule}")])
+            Err(vec![format!("AWS_ENDPOINT_URL_FIREHOSE {url:?}: {rule}, {EXAMPLE}")])
         );
     }
     assert_eq!(
         aws(&[("AWS_ENDPOINT_URL", "https://host/path")]),
-        Err(vec!["AWS_ENDPOINT_URL: must end after host and port".to_owned()])
+        Err(vec!["AWS_ENDPOINT_URL: must end after host and port, without /path".to_owned()])
     );
     assert_eq!(
         aws(&[("AWS_ENDPOINT_URL", "https://user:hidden@host")]),
-        Err(vec!["AWS_ENDPOINT_URL: must not hold a user name or password".to_owned()])
+        Err(vec!["AWS_ENDPOINT_URL: must not hold a user name or password, such as https://endpoint.example or http://127.0.0.1:4566".to_owned()])
     );
 }
 

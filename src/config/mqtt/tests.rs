@@ -11,7 +11,7 @@ fn mqtt(variables: &[(&str, &str)]) -> Result<Mqtt, Vec<String>> {
     let mut problems = Problems::default();
     let mqtt = read(&environment(variables), &mut problems);
     match lines(problems.into_error()) {
-        faults if faults.is_empty() => Ok(mqtt.unwrap()),
+        faults if faults.is_empty() => Ok(mqtt),
         faults => Err(faults),
     }
 }
@@ -106,6 +106,18 @@ fn certificate_and_key_go_together() {
         Err(vec!["FIREHOSE_CONNECTOR_MQTT_KEY: needs FIREHOSE_CONNECTOR_MQTT_CERT beside it".to_owned()])
     );
     assert!(mqtt(&[TLS, certificate, key]).is_ok());
+}
+
+#[test]
+fn a_key_where_its_file_should_be_named_is_not_shown() {
+    let certificate = ("FIREHOSE_CONNECTOR_MQTT_CERT", "/cert.pem");
+    for key in ["-----BEGIN PRIVATE KEY-----\nSECRET\n", "-----BEGIN PRIVATE KEY-----SECRET", &"MIGHSECRET".repeat(12)]
+    {
+        let faults = mqtt(&[TLS, certificate, ("FIREHOSE_CONNECTOR_MQTT_KEY", key)]).unwrap_err();
+        let names = "FIREHOSE_CONNECTOR_MQTT_CERT and FIREHOSE_CONNECTOR_MQTT_KEY";
+        let rule = "must be the names of two PEM files; one is not shown, because it may be the key itself";
+        assert_eq!(faults, [format!("{names}: {rule}")]);
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Check, PARAMETERS, connector, connector_without_file};
+use super::{Check, File, PARAMETERS, connector};
 use crate::config::{
-    Connector, IsolationMode,
+    Connector, IsolationMode, Origin,
     definition::Definition,
     problem::Problems,
     tests::{environment, lines},
@@ -18,20 +18,20 @@ fn read(version: u8, parameters: &str, variables: &[(&str, &str)]) -> Result<Con
     let text = format!(r#"{{"ConnectorArn": "{arn}", "Parameters": {{{parameters}}}}}"#);
     let mut problems = Problems::default();
     let definition = Definition::parse(Path::new("f"), &text, &mut problems).unwrap();
-    let connector = connector(&definition, &environment(variables), &mut problems);
+    said(connector(File::Read(&definition), &environment(variables), &mut problems), problems)
+}
+
+/// Without who said what, which has a test of its own.
+fn said(connector: Connector, problems: Problems) -> Result<Connector, Vec<String>> {
     match lines(problems.into_error()) {
-        faults if faults.is_empty() => Ok(connector.unwrap()),
+        faults if faults.is_empty() => Ok(Connector { definition: None, origins: <[_; 5]>::default(), ..connector }),
         faults => Err(faults),
     }
 }
 
 fn without_file(variables: &[(&str, &str)]) -> Result<Connector, Vec<String>> {
     let mut problems = Problems::default();
-    let connector = connector_without_file(&environment(variables), &mut problems);
-    match lines(problems.into_error()) {
-        faults if faults.is_empty() => Ok(connector.unwrap()),
-        faults => Err(faults),
-    }
+    said(connector(File::NotGiven, &environment(variables), &mut problems), problems)
 }
 
 /// All required parameters of versions 2 to 5, one of them replaced.
@@ -61,6 +61,8 @@ fn each_version_reads_its_own_parameters() {
         publish_interval: Duration::from_secs(60),
         isolation: IsolationMode::GreengrassContainer,
         touch_memory: false,
+        definition: None,
+        origins: <[_; 5]>::default(),
     };
     for version in 2..=5 {
         assert_eq!(read(version, &complete(), &[]), Ok(Connector { version, ..expected.clone() }));
@@ -75,18 +77,20 @@ fn each_version_reads_its_own_parameters() {
     assert_eq!(read(1, &format!(r#""DefaultDeliveryStreamArn": "{ARN}""#), &[]), Ok(version_1));
 }
 
+const WAY_OUT: &str = ": leave it out, or change the version in ConnectorArn";
+
 #[test]
 fn a_parameter_of_another_version_says_which_versions_have_it() {
     for version in 2..=4 {
         assert_eq!(
             read(version, &with("IsolationMode", "\"NoContainer\""), &[]),
             Err(vec![format!(
-                "f: IsolationMode \"NoContainer\": version {version} has no IsolationMode, version 5 has"
+                "f: IsolationMode \"NoContainer\": version {version} has no IsolationMode, version 5 has{WAY_OUT}"
             )])
         );
     }
     let faults = read(1, &with("IsolationMode", "\"NoContainer\""), &[]).unwrap_err();
-    let having = |name, value, versions| format!("f: {name} \"{value}\": version 1 has no {name}, {versions}");
+    let having = |name, value, versions| format!("f: {name} \"{value}\": version 1 has no {name}, {versions}{WAY_OUT}");
     assert_eq!(
         faults,
         [
@@ -238,6 +242,8 @@ fn variables_alone_make_a_version_5_connector() {
         publish_interval: Duration::from_secs(10),
         isolation: IsolationMode::GreengrassContainer,
         touch_memory: false,
+        definition: None,
+        origins: <[_; 5]>::default(),
     };
     assert_eq!(without_file(&[("DEFAULT_DELIVERY_STREAM_ARN", ARN)]), Ok(expected.clone()));
     let variables = [
@@ -276,7 +282,7 @@ fn a_variable_for_a_parameter_that_version_1_lacks_is_refused() {
     ] {
         assert_eq!(
             read(1, &parameters, &[(variable, "5000")]),
-            Err(vec![format!("{variable} \"5000\": version 1 has no {name}, versions 2 to 5 have")])
+            Err(vec![format!("{variable} \"5000\": version 1 has no {name}, versions 2 to 5 have{WAY_OUT}")])
         );
     }
     assert!(read(1, &parameters, &[("DEFAULT_DELIVERY_STREAM_ARN", ARN)]).is_ok());
@@ -289,4 +295,22 @@ fn every_pattern_compiles() {
             assert!(regex_lite::Regex::new(pattern).is_ok(), "{pattern}");
         }
     }
+}
+
+#[test]
+fn who_said_what_is_known() {
+    let text = format!(r#"{{"Parameters": {{{}}}}}"#, complete());
+    let mut problems = Problems::default();
+    let definition = Definition::parse(Path::new("/f"), &text, &mut problems).unwrap();
+    let variables = environment(&[("PUBLISH_INTERVAL", "5")]);
+    let connector = connector(File::Read(&definition), &variables, &mut problems);
+    let by_variable = Origin::Variable("PUBLISH_INTERVAL");
+    let expected = [Origin::Definition, Origin::Definition, Origin::Definition, by_variable, Origin::Default];
+    assert_eq!((connector.origins, connector.definition.as_deref()), (expected, Some(Path::new("/f"))));
+    let problem = |connector: &Connector| connector.memory_problem("is wrong".to_owned()).to_string();
+    assert_eq!(problem(&connector), "/f: MemorySize \"8192\": is wrong");
+    let by_variable = without_file(&[("DEFAULT_DELIVERY_STREAM_ARN", ARN)]).unwrap();
+    let origins = [Origin::Variable("FIREHOSE_CONNECTOR_MEMORY_SIZE"); 5];
+    let by_variable = Connector { origins, ..by_variable };
+    assert_eq!(problem(&by_variable), "FIREHOSE_CONNECTOR_MEMORY_SIZE \"65535\": is wrong");
 }

@@ -93,7 +93,7 @@ async fn no_source_at_all_lists_what_was_looked_at() {
     assert_eq!(
         fetch(&settings).await.unwrap_err().to_string(),
         "no AWS credentials, provide one of: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
-         FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS; keys of profile \"default\" in /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE or HOME; \
+         FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS; keys of profile \"default\" in /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE; \
          AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI"
     );
 }

@@ -29,7 +29,7 @@ pub use schedule::Schedule;
 use core::{error, fmt};
 
 use crate::{
-    config::CredentialSettings,
+    config::{ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
     firehose::credentials::Credentials,
     net::{route::Route, tls::Tls},
 };
@@ -64,55 +64,94 @@ impl Provider {
     /// That source fails, or none is configured; see [`CredentialsError`]. Ends within
     /// [`FETCH_TIMEOUT`](crate::limits::credentials::FETCH_TIMEOUT).
     pub async fn fetch(&self) -> Result<Fetched, CredentialsError> {
-        if let Some(keys) = &self.settings.environment {
-            return Ok(Fetched { credentials: environment::credentials(keys), source: "environment" });
-        }
-        if let Some(settings) = &self.settings.iot {
-            let found = iot::credentials(settings, &self.route, &self.tls).await;
-            return fetched("AWS IoT credentials provider", found.map_err(CredentialsError::Iot));
-        }
-        match profile::found(&self.settings).map_err(CredentialsError::Profile)? {
-            Some(Found::Keys(credentials)) => return Ok(Fetched { credentials, source: "shared profile" }),
-            Some(Found::Process(command)) if self.settings.may_run_processes => {
-                let found = process::credentials(&command).await;
-                return fetched("credential_process", found.map_err(CredentialsError::Process));
+        let Self { settings, route, tls } = self;
+        let source = Source::of(settings)?;
+        let name = source.name();
+        let credentials = match source {
+            Source::Environment(keys) => environment::credentials(keys),
+            Source::Iot(settings) => iot::credentials(settings, route, tls).await.map_err(CredentialsError::Iot)?,
+            Source::Profile(credentials) => credentials,
+            Source::Process(command) => process::credentials(&command).await.map_err(CredentialsError::Process)?,
+            Source::Container(settings) => {
+                container::credentials(settings, route, tls).await.map_err(CredentialsError::Container)?
             }
-            Some(Found::Process(_)) => return Err(CredentialsError::ProcessInIsolation),
-            None => {}
-        }
-        if let Some(settings) = &self.settings.container {
-            let found = container::credentials(settings, &self.route, &self.tls).await;
-            return fetched("container endpoint", found.map_err(CredentialsError::Container));
-        }
-        let ec2 = match &self.settings.ec2 {
-            Some(endpoint) => match ec2::credentials(endpoint, &self.route, &self.tls).await {
-                Ok(credentials) => return Ok(Fetched { credentials, source: "EC2 instance metadata" }),
-                Err(error) => Some(Box::new(error)),
-            },
-            None => None,
+            Source::Ec2(endpoint) => ec2::credentials(endpoint, route, tls)
+                .await
+                .map_err(|error| not_configured(settings, Some(Box::new(error))))?,
         };
-        Err(CredentialsError::NotConfigured { looked_at: self.looked_at(), ec2 })
-    }
-
-    fn looked_at(&self) -> String {
-        let CredentialSettings { profile, credentials_file, config_file, .. } = &self.settings;
-        let file = |path: &Option<std::path::PathBuf>, variable| match path {
-            Some(path) => format!("{} ({variable})", path.display()),
-            None => format!("{variable} or HOME"),
-        };
-        format!(
-            "{}; {}; keys of profile {profile:?} in {} or {}; {}",
-            environment::VARIABLES,
-            iot::VARIABLES,
-            file(credentials_file, "AWS_SHARED_CREDENTIALS_FILE"),
-            file(config_file, "AWS_CONFIG_FILE"),
-            container::VARIABLES
-        )
+        Ok(Fetched { credentials, source: name })
     }
 }
 
-fn fetched(source: &'static str, found: Result<Credentials, CredentialsError>) -> Result<Fetched, CredentialsError> {
-    found.map(|credentials| Fetched { credentials, source })
+/// The first source that is configured.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// Keys in the environment.
+    Environment(&'a EnvironmentKeys),
+    /// The AWS IoT credentials provider.
+    Iot(&'a IotSettings),
+    /// Keys of a profile.
+    Profile(Credentials),
+    /// A command that a profile names.
+    Process(String),
+    /// A container endpoint.
+    Container(&'a ContainerSettings),
+    /// An EC2 instance's metadata: nothing else is configured.
+    Ec2(&'a EndpointUrl),
+}
+
+impl<'a> Source<'a> {
+    /// Reads the profile's files, and asks nobody.
+    ///
+    /// # Errors
+    /// None is configured, or what is named is of no use; see [`CredentialsError`].
+    pub fn of(settings: &'a CredentialSettings) -> Result<Self, CredentialsError> {
+        if let Some(keys) = &settings.environment {
+            return Ok(Self::Environment(keys));
+        }
+        if let Some(settings) = &settings.iot {
+            return Ok(Self::Iot(settings));
+        }
+        match profile::found(settings).map_err(CredentialsError::Profile)? {
+            Some(Found::Keys(credentials)) => return Ok(Self::Profile(credentials)),
+            Some(Found::Process(command)) if settings.may_run_processes => return Ok(Self::Process(command)),
+            Some(Found::Process(_)) => return Err(CredentialsError::ProcessInIsolation),
+            None => {}
+        }
+        let container = settings.container.as_ref().map(Self::Container);
+        let source = container.or_else(|| settings.ec2.as_ref().map(Self::Ec2));
+        source.ok_or_else(|| not_configured(settings, None))
+    }
+
+    /// For a message.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Environment(_) => "environment",
+            Self::Iot(_) => "AWS IoT credentials provider",
+            Self::Profile(_) => "shared profile",
+            Self::Process(_) => "credential_process",
+            Self::Container(_) => "container endpoint",
+            Self::Ec2(_) => "EC2 instance metadata",
+        }
+    }
+}
+
+fn not_configured(settings: &CredentialSettings, ec2: Option<Box<Ec2Error>>) -> CredentialsError {
+    let CredentialSettings { profile, credentials_file, config_file, .. } = settings;
+    let file = |path: &Option<std::path::PathBuf>, variable: &str| match path {
+        Some(path) => format!("{} ({variable})", path.display()),
+        None => variable.to_owned(),
+    };
+    let looked_at = format!(
+        "{}; {}; keys of profile {profile:?} in {} or {}; {}",
+        environment::VARIABLES,
+        iot::VARIABLES,
+        file(credentials_file, "AWS_SHARED_CREDENTIALS_FILE"),
+        file(config_file, "AWS_CONFIG_FILE"),
+        container::VARIABLES
+    );
+    CredentialsError::NotConfigured { looked_at, ec2 }
 }
 
 /// Whether `text` can be signed with and sent as a header.

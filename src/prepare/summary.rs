@@ -1,0 +1,61 @@
+//! What the configuration comes down to, a line each.
+
+use core::fmt::{self, Write as _};
+
+use crate::config::{Config, EndpointUrl, Origin, Proxy};
+use crate::net::{credentials::Source, http::endpoint};
+use crate::relay::arn::DeliveryStreamArn;
+
+/// See the module. A value that comes from a variable or from nobody says so, in parentheses.
+#[must_use]
+pub fn summary(config: &Config) -> String {
+    let Config { connector, mqtt, aws, .. } = config;
+    let from = |index: usize| match connector.origins.get(index) {
+        Some(Origin::Variable(variable)) => format!(" ({variable})"),
+        Some(Origin::Definition) => String::new(),
+        Some(Origin::Default) | None => " (default)".to_owned(),
+    };
+    let definition = connector.definition.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
+    let scheme = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
+    let broker = EndpointUrl { tls: false, host: mqtt.host.clone(), port: mqtt.port };
+    let (host, port) = (broker.authority(), mqtt.port);
+    let port = if host.ends_with(&format!(":{port}")) { String::new() } else { format!(":{port}") };
+    let service = match DeliveryStreamArn::parse(&connector.default_delivery_stream_arn) {
+        Ok(arn) => endpoint(aws, &arn),
+        Err(_) => EndpointUrl { tls: true, host: String::new(), port: 443 },
+    };
+    let service_proxy =
+        aws.proxy.as_ref().filter(|proxy| service.tls && !proxy.exceptions.covers(&service.host, service.port));
+    let rows = [
+        ("definition", format!("{definition}, version {} of the connector", connector.version)),
+        ("DefaultDeliveryStreamArn", connector.default_delivery_stream_arn.clone() + &from(0)),
+        ("DeliveryStreamQueueSize", format!("{} records{}", connector.queue_size, from(1))),
+        ("MemorySize", format!("{} KB{}", connector.memory_size, from(2))),
+        ("PublishInterval", format!("{} s{}", connector.publish_interval.as_secs(), from(3))),
+        ("IsolationMode", format!("{}{}", connector.isolation, from(4))),
+        ("broker", format!("{scheme}://{host}{port}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id)),
+        (
+            "service",
+            format!(
+                "{}://{}{} ({})",
+                if service.tls { "https" } else { "http" },
+                service.authority(),
+                by(service_proxy),
+                aws.endpoint_variable.unwrap_or("of the region")
+            ),
+        ),
+        ("credentials", Source::of(&aws.credentials).map_or("none yet", |source| source.name()).to_owned()),
+    ];
+    let mut text = String::new();
+    for (name, value) in rows {
+        // Writing to a String cannot fail.
+        let _: fmt::Result = writeln!(text, "{name:<28}{value}");
+    }
+    text
+}
+
+fn by(proxy: Option<&Proxy>) -> String {
+    proxy.map_or_else(String::new, |Proxy { endpoint, variable, .. }| {
+        format!(" by the proxy {}:{} ({variable})", endpoint.host, endpoint.port)
+    })
+}

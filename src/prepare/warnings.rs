@@ -1,0 +1,72 @@
+//! What a start gets along with and somebody should know.
+
+use std::time::SystemTime;
+
+use ::time::OffsetDateTime;
+
+use super::files::{Use, files};
+use crate::config::Config;
+use crate::limits::{CERTIFICATE_ENDS, RELEASED};
+use crate::net::chain;
+use crate::net::credentials::Source;
+use crate::net::tls::last_days;
+
+/// What was found, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// One sentence.
+    pub found: String,
+    /// Another one.
+    pub advice: &'static str,
+}
+
+/// Whether there is a source of credentials. None is asked; files are read.
+#[must_use]
+pub fn credentials(config: &Config) -> Option<Warning> {
+    let settings = &config.aws.credentials;
+    match Source::of(settings) {
+        Ok(Source::Ec2(endpoint)) if !settings.ec2_is_named => Some(Warning {
+            found: format!(
+                "no source of credentials is configured, so the role of an EC2 instance will be asked for at {}",
+                endpoint.host
+            ),
+            advice: "configure a source, see the README's chapter on credentials; on a device that is no instance set \
+                AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out the keys",
+        }),
+        Ok(_) => None,
+        Err(error) => Some(Warning {
+            found: chain(&error),
+            advice: "records wait until there are credentials: a source is asked again and again",
+        }),
+    }
+}
+
+/// Certificates of ours, and CAs, that end soon or have ended `now`; a time before this release is none.
+#[must_use]
+pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
+    let now = now.max(SystemTime::UNIX_EPOCH + RELEASED);
+    let (today, soon) = (day(now), day(now + CERTIFICATE_ENDS));
+    let ending = files(config).into_iter().filter_map(|(variable, file, what)| {
+        let days = || last_days(variable, file).into_iter();
+        let day = match what {
+            // A chain is good until the first of it ends; of several CAs one will do.
+            Use::Certificate => days().min(),
+            Use::Trust => days().max(),
+            Use::Key => None,
+        };
+        Some((variable, file, day.filter(|day| *day < soon)?))
+    });
+    ending
+        .map(|(variable, file, day)| {
+            let ends = if day < today { "ended" } else { "ends" };
+            Warning {
+                found: format!("{variable}: {} {ends} on {day}", file.display()),
+                advice: "put a new certificate there in time, and start the connector anew: without it there is no connection",
+            }
+        })
+        .collect()
+}
+
+fn day(time: SystemTime) -> String {
+    OffsetDateTime::from(time).date().to_string()
+}
