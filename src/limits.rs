@@ -97,6 +97,12 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// A clock before this is wrong: the day of this release, 2026-11-01 as long as there is none, since 1970. A constant, so that
 /// the same sources make the same program; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
 pub const RELEASED: Duration = Duration::from_secs(1_793_491_200);
+/// A peer's date is believed from here on: a day before [`RELEASED`], which is a day and no hour.
+pub const DATE_EARLIEST: Duration = RELEASED.saturating_sub(Duration::from_secs(24 * 3600));
+/// And up to here: 40 years later. The last of the built-in CAs ends in 2040.
+pub const DATE_LATEST: Duration = RELEASED.saturating_add(Duration::from_secs(40 * 365 * 24 * 3600));
+/// No time of day that is computed with is later: the last second of the year 9999, since 1970. Dates have four digits for the year.
+pub const TIME_LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// A certificate that ends within this is worth a warning: time enough to send somebody who has to bring the new one.
 pub const CERTIFICATE_ENDS: Duration = Duration::from_secs(30 * 24 * 3600);

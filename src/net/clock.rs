@@ -4,8 +4,12 @@
 //! time, and the difference is kept while it is large enough to break a signature. A clock that has
 //! been set right needs no correction any more, so the next answer ends it.
 //!
-//! Without a good certificate there is no next answer, so what certificates are judged by must not move with the
-//! system's clock: it is the service's time, carried on by monotonic time. Only an answer over TLS may set it.
+//! Without a good certificate there is no next answer, so what certificates are judged by must not depend on the system's
+//! clock alone: it is also the service's time, carried on by monotonic time, which only an answer over TLS may set. Nor may it
+//! depend on that alone, or one wrong answer would end all that come after it. So it is the earlier of the two: a certificate
+//! has ended only when it has by both.
+//!
+//! What peers say is bounded before it is computed with, and so is the system's clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,7 +19,7 @@ use ::time::OffsetDateTime;
 use ::time::format_description::well_known::Rfc2822;
 use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 
-use crate::limits::CLOCK_TOLERANCE;
+use crate::limits::{CLOCK_TOLERANCE, DATE_EARLIEST, DATE_LATEST, TIME_LATEST};
 use crate::time::{Duration, Instant};
 
 /// Clones tell the same time.
@@ -58,30 +62,23 @@ impl Clock {
     /// The wall time, as the service would tell it.
     #[must_use]
     pub fn wall(&self) -> SystemTime {
-        shifted(system_time(), self.ahead.load(Ordering::Relaxed))
-    }
-
-    /// The wall time for certificates: the service's, if it was ever told over TLS, or else the system's.
-    #[must_use]
-    pub fn verified_wall(&self) -> SystemTime {
-        match self.verified_start.load(Ordering::Relaxed) {
-            UNKNOWN => system_time(),
-            start => shifted(SystemTime::UNIX_EPOCH, start) + self.start.elapsed(),
-        }
+        let millis = system_millis().saturating_add(self.ahead.load(Ordering::Relaxed));
+        let since_1970 = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
+        SystemTime::UNIX_EPOCH + since_1970.min(TIME_LATEST)
     }
 
     /// Learns from the `Date` of an answer that has just come to a request sent at `sent`: the service wrote it about half-way in
-    /// between. `verified`: it came over TLS. Answers whether the correction changed by more than the tolerance.
+    /// between. `verified`: it came over TLS. Answers whether the correction changed by more than the tolerance. A date before
+    /// [`DATE_EARLIEST`] or after [`DATE_LATEST`] is nobody's time.
     pub fn learn(&self, date: &str, sent: Instant, verified: bool) -> bool {
-        let Ok(date) = OffsetDateTime::parse(date, &Rfc2822) else { return false };
-        let date = SystemTime::from(date);
-        let age = self.now().since(sent) / 2;
+        let Some(date) = believable(date) else { return false };
+        let age = millis(self.now().since(sent) / 2);
         if verified {
-            let start = signed_millis(date, SystemTime::UNIX_EPOCH + self.start.elapsed() - age);
-            self.verified_start.store(start, Ordering::Relaxed);
+            let elapsed = millis(self.start.elapsed());
+            self.verified_start.store(date.saturating_sub(elapsed.saturating_sub(age)), Ordering::Relaxed);
         }
-        let ahead = signed_millis(date, system_time() - age);
-        let tolerance = i64::try_from(CLOCK_TOLERANCE.as_millis()).unwrap_or(i64::MAX);
+        let ahead = date.saturating_sub(system_millis().saturating_sub(age));
+        let tolerance = millis(CLOCK_TOLERANCE);
         let before = self.ahead.load(Ordering::Relaxed);
         // A correction in use ends later than a new one begins, so that a clock at the edge does not flip.
         let least = if before == 0 { tolerance } else { tolerance / 2 };
@@ -103,83 +100,38 @@ impl Clock {
 /// What rustls judges certificates and the age of remembered sessions by.
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
-        let since_1970 = self.verified_wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Some(UnixTime::since_unix_epoch(since_1970))
+        let told = match self.verified_start.load(Ordering::Relaxed) {
+            UNKNOWN => None,
+            start => Some(start.saturating_add(millis(self.start.elapsed()))),
+        };
+        let millis = for_certificates(told, system_millis());
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(millis).unwrap_or_default())))
     }
 }
 
+/// The earlier of what was told over TLS and what the system's clock says, milliseconds since 1970.
+pub(super) fn for_certificates(told: Option<i64>, system: i64) -> i64 {
+    told.map_or(system, |told| told.min(system))
+}
+
+/// Milliseconds since 1970 by the system's clock; 0 before that.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
-fn system_time() -> SystemTime {
-    SystemTime::now()
+fn system_millis() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    millis(since_1970.min(TIME_LATEST))
 }
 
-fn shifted(time: SystemTime, millis: i64) -> SystemTime {
-    let by = Duration::from_millis(millis.unsigned_abs());
-    let shifted = if millis < 0 { time.checked_sub(by) } else { time.checked_add(by) };
-    shifted.unwrap_or(time)
+/// The milliseconds since 1970 of a date that may be true.
+fn believable(date: &str) -> Option<i64> {
+    let seconds = OffsetDateTime::parse(date, &Rfc2822).ok()?.unix_timestamp();
+    let since_1970 = Duration::from_secs(u64::try_from(seconds).ok()?);
+    (DATE_EARLIEST..=DATE_LATEST).contains(&since_1970).then(|| millis(since_1970))
 }
 
-fn signed_millis(later: SystemTime, earlier: SystemTime) -> i64 {
-    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    match later.duration_since(earlier) {
-        Ok(ahead) => millis(ahead),
-        Err(behind) => -millis(behind.duration()),
-    }
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn http_date(time: SystemTime) -> String {
-        let date = OffsetDateTime::from(time);
-        let (day, month) = (&date.weekday().to_string()[..3], &date.month().to_string()[..3]);
-        let (hour, minute, second) = date.to_hms();
-        format!("{day}, {:02} {month} {} {hour:02}:{minute:02}:{second:02} GMT", date.day(), date.year())
-    }
-
-    #[test]
-    fn a_wrong_clock_is_corrected_and_a_right_one_left_alone() {
-        let clock = Clock::default();
-        let hour = Duration::from_secs(3600);
-        assert!(clock.learn(&http_date(system_time() + hour), clock.now(), false));
-        let ahead = signed_millis(clock.wall(), system_time());
-        assert!((3_598_000..=3_600_100).contains(&ahead), "{ahead}");
-        assert!(!clock.learn(&http_date(system_time() + hour), clock.now(), false), "nothing new");
-        assert!(clock.learn(&http_date(system_time()), clock.now(), false), "set right");
-        assert_eq!(clock.correction(), 0);
-    }
-
-    #[test]
-    fn a_clock_at_1970_is_corrected_by_decades_and_nonsense_changes_nothing() {
-        let clock = Clock::default();
-        assert!(clock.learn("Thu, 01 Jan 1970 00:00:00 GMT", clock.now(), false));
-        assert!(clock.correction() < -1_700_000_000);
-        for nonsense in ["", "yesterday", "Thu, 99 Jan 1970 00:00:00 GMT"] {
-            assert!(!clock.learn(nonsense, clock.now(), false));
-        }
-    }
-
-    #[test]
-    fn only_an_answer_over_tls_sets_the_time_for_certificates() {
-        let clock = Clock::default();
-        let year = Duration::from_secs(365 * 24 * 3600);
-        assert!(clock.learn(&http_date(system_time() + year), clock.now(), false));
-        let ahead = signed_millis(clock.verified_wall(), system_time());
-        assert!(ahead.abs() < 1000, "{ahead}");
-
-        assert!(!clock.learn(&http_date(system_time() + year), clock.now(), true), "signatures know it already");
-        let ahead = signed_millis(clock.verified_wall(), system_time() + year);
-        assert!(ahead.abs() < 3000, "{ahead}");
-        let judged = clock.clone().current_time().unwrap().as_secs();
-        assert!(judged.abs_diff(unix(clock.verified_wall())) <= 1);
-
-        clock.learn(&http_date(system_time()), clock.now(), true);
-        let ahead = signed_millis(clock.verified_wall(), system_time());
-        assert!(ahead.abs() < 3000, "{ahead}");
-    }
-
-    fn unix(time: SystemTime) -> u64 {
-        time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
-    }
-}
+#[path = "clock_tests.rs"]
+mod tests;

@@ -1,8 +1,12 @@
 """TLS on both sides, with certificates of a CA of the test's own."""
 
+import email.utils
+import http.server
+import json
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -116,6 +120,61 @@ def test_a_service_of_an_unknown_ca_is_named_once_and_gets_nothing(connect, clie
     assert client.messages() == []
     service.close()
     assert service.received == b""
+
+
+YEARS = 365 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [time.time() + 20 * YEARS, time.time() + 73 * YEARS, 253_402_300_799],
+    ids=["later", "much later", "in the year 9999"],
+)
+def test_a_service_that_tells_a_wrong_time_over_tls_ends_no_certificate(lie, connect, client, broker, ca):
+    service = LyingService(ca.issue("service"), lie)
+    environment = mutual(broker, ca, ca.issue("device")) | {"AWS_CA_BUNDLE": ca.file}
+    connector = connect(definition(PublishInterval="0"), service.url, **environment)
+    for count, name in enumerate(["the lie comes with the answer", "and this one needs another handshake"], 1):
+        client.send(name, name)
+        entries = client.wait_entries(count)
+        assert (entries[-1]["id"], entries[-1]["status"]) == (name, "success")
+    broker.stop()
+    before = broker.connections(CLIENT_ID)
+    broker.start()
+    until(lambda: broker.connections(CLIENT_ID) > before, "the connector to come back")
+    service.close()
+    assert not [line for line in connector.complaints() if "certificate" in line]
+
+
+class LyingService:
+    """Takes every record, tells `seconds` since 1970 as the time, and closes the connection."""
+
+    def __init__(self, leaf, seconds):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                answer = json.dumps({"RecordId": "id"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def date_time_string(self, timestamp=None):
+                return email.utils.formatdate(seconds, usegmt=True)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(leaf.certificate, leaf.key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class TlsListener:

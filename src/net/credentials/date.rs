@@ -9,11 +9,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::{Date, Month, OffsetDateTime, UtcOffset, format_description::well_known::Rfc2822};
 
+use crate::limits::TIME_LATEST;
+
 /// The time that `text` names, to the second, if it is one since 1970.
 pub(super) fn date(text: &str) -> Option<SystemTime> {
     let text = text.trim();
     let time = iso(text).or_else(|| OffsetDateTime::parse(text, &Rfc2822).ok())?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(time.unix_timestamp()).ok()?))
+    // With an offset, the last day of the year 9999 reaches into the next.
+    let seconds = u64::try_from(time.unix_timestamp()).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds).min(TIME_LATEST))
 }
 
 fn iso(text: &str) -> Option<OffsetDateTime> {
@@ -124,6 +128,12 @@ mod tests {
         ] {
             assert_eq!(date(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn no_end_is_later_than_a_date_can_be_written() {
+        assert_eq!(date("9999-12-31T23:59:59-23:59"), date("9999-12-31T23:59:59Z"));
+        assert!(date("9999-12-31T23:59:59-23:59").is_some());
     }
 
     proptest::proptest! {

@@ -4,17 +4,27 @@ use ::time::{Date, Month, OffsetDateTime, Time};
 use rustls::crypto::ring;
 
 use super::*;
+use crate::net::clock::for_certificates;
 use crate::net::test_support::{Ca, Leaf};
 
 const HOST: &str = "localhost";
 
 /// By a clock in the middle of `year`.
 fn judge(year: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
+    judge_by(None, year, ca, between, leaf)
+}
+
+/// The same, when an answer over TLS has told that it is the middle of the year `told`.
+fn judge_by(told: Option<i32>, system: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
     let verifier = Verifier { roots: ca.roots(), algorithms, stranger: Stranger::default() };
     let between: Vec<_> = between.iter().map(|ca| ca.der()).collect();
-    let day = OffsetDateTime::new_utc(Date::from_calendar_date(year, Month::July, 1).unwrap(), Time::MIDNIGHT);
-    let now = UnixTime::since_unix_epoch(core::time::Duration::from_secs(day.unix_timestamp().try_into().unwrap()));
+    let millis = |year| {
+        let day = OffsetDateTime::new_utc(Date::from_calendar_date(year, Month::July, 1).unwrap(), Time::MIDNIGHT);
+        1000 * day.unix_timestamp()
+    };
+    let millis = for_certificates(told.map(millis), millis(system));
+    let now = UnixTime::since_unix_epoch(core::time::Duration::from_millis(millis.try_into().unwrap()));
     let name = ServerName::try_from(HOST).unwrap();
     match verifier.verify_server_cert(&leaf.der(), &between, &name, &[], now) {
         Ok(_) => Ok(()),
@@ -70,5 +80,46 @@ fn a_wrong_clock_excuses_neither_a_wrong_name_nor_an_unknown_ca() {
         assert!(matches!(result, Err(CertificateError::NotValidForNameContext { .. })), "{result:?}");
         let result = judge(1970, &ca, &[], &Ca::new().issue(HOST, years));
         assert_eq!(result, Err(CertificateError::UnknownIssuer));
+    }
+}
+
+#[test]
+fn a_certificate_has_ended_when_it_has_by_what_was_told_and_by_the_system_s_clock() {
+    let ca = Ca::new();
+    let leaf = ca.issue(HOST, (2020, 2040));
+    for (told, system, is_good) in [
+        // A lie ahead, to a clock that is right, and to one that was never set.
+        (Some(2060), 2030, true),
+        (Some(2060), 1970, true),
+        // The truth, to a clock that has jumped ahead; and before it is told.
+        (Some(2030), 2099, true),
+        (None, 2099, false),
+        // What has ended by both has ended, and so it has by a clock alone that nobody has contradicted.
+        (Some(2050), 2050, false),
+        (Some(2050), 2099, false),
+        (None, 2050, false),
+    ] {
+        let result = judge_by(told, system, &ca, &[], &leaf);
+        assert_eq!(result.is_ok(), is_good, "{told:?}, {system}: {result:?}");
+        assert_eq!(is_expired(result), !is_good, "{told:?}, {system}");
+    }
+}
+
+#[test]
+fn whatever_the_clocks_say_there_is_no_way_in_with_a_wrong_name_an_unknown_ca_or_dates_that_never_meet() {
+    let (ca, stranger) = (Ca::new(), Ca::new());
+    let later = ca.issue_ca((2060, 2070));
+    for told in [None, Some(1970), Some(2030), Some(2065), Some(2099)] {
+        for system in [1970, 2030, 2065, 2099] {
+            let judge = |ca: &Ca, between: &[&Ca], leaf: &Leaf| judge_by(told, system, ca, between, leaf);
+            for years in [(2000, 2100), (2090, 2100)] {
+                let result = judge(&ca, &[], &ca.issue("elsewhere.example", years));
+                assert!(matches!(result, Err(CertificateError::NotValidForNameContext { .. })), "{result:?}");
+                let result = judge(&ca, &[], &stranger.issue(HOST, years));
+                assert_eq!(result, Err(CertificateError::UnknownIssuer));
+            }
+            assert!(is_expired(judge(&ca, &[], &ca.issue(HOST, (2000, 2026)))));
+            assert!(is_expired(judge(&ca, &[&later], &later.issue(HOST, (2000, 2059)))));
+        }
     }
 }
