@@ -16,8 +16,9 @@ use super::{
     json::Json,
     nearest::nearest,
     parameters,
-    problem::{Problem, Problems, shorten},
+    problem::{Problem, Problems},
 };
+use crate::foreign::foreign;
 
 /// The connector that a file defines.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Reader<'_> {
         let rule = format!(
             "is no connector definition: one of the keys {} is needed, there is {}{hint}",
             shapes.join(", "),
-            shorten(&keys.join(", "))
+            foreign(&keys.join(", "))
         );
         self.fault("", rule)
     }
@@ -177,7 +178,7 @@ impl Reader<'_> {
             Some(_) => self.fault(&key, "must be a string"),
             None => {
                 let meant = entry.iter().find(|(name, _)| nearest(name, ["ConnectorArn"]).is_some());
-                let hint = meant.map_or_else(String::new, |(name, _)| format!("; {} is no key", shorten(name)));
+                let hint = meant.map_or_else(String::new, |(name, _)| format!("; {} is no key", foreign(name)));
                 self.fault(&key, format!("is missing{hint}"))
             }
         }
@@ -185,7 +186,7 @@ impl Reader<'_> {
 
     fn no_connector<T>(&mut self, others: &[String]) -> Option<T> {
         let expected = "arn:aws:greengrass:region::/connectors/KinesisFirehose/versions/1 to 5";
-        let others: Vec<_> = others.iter().take(10).map(|arn| shorten(arn)).collect();
+        let others: Vec<_> = others.iter().take(10).map(|arn| foreign(arn)).collect();
         let listed = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
         self.fault("Connectors", format!("none has the ConnectorArn {expected}; listed: {listed}"))
     }

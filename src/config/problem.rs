@@ -4,6 +4,7 @@ use core::fmt;
 use std::path::{Path, PathBuf};
 
 use super::{json::Json, types::Config};
+use crate::foreign::foreign;
 
 /// One fault of a file or of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +19,10 @@ pub struct Problem {
     pub rule: String,
 }
 
-/// Characters of a key or value that are shown.
-const SHOWN: usize = 120;
-
 impl Problem {
     /// A fault of an environment variable whose value is not shown.
     pub(super) fn variable(name: &str, rule: impl Into<String>) -> Self {
-        Self { file: None, key: shorten(name), value: None, rule: rule.into() }
+        Self { file: None, key: foreign(name), value: None, rule: rule.into() }
     }
 
     /// A fault of a key in a file.
@@ -39,14 +37,14 @@ impl Problem {
 
     /// The same fault, showing the text that has it.
     pub(super) fn with_text(self, text: &str) -> Self {
-        Self { value: Some(format!("{:?}", shorten(text))), ..self }
+        Self { value: Some(format!("\"{}\"", foreign(text))), ..self }
     }
 
     /// The same fault, showing the JSON value that has it if that is not a structure.
     pub(super) fn with_value(self, value: &Json) -> Self {
         match value {
             Json::Text(text) => self.with_text(text),
-            Json::Literal(literal) => Self { value: Some(shorten(literal)), ..self },
+            Json::Literal(literal) => Self { value: Some(foreign(literal)), ..self },
             Json::Array(_) | Json::Object(_) => self,
         }
     }
@@ -63,16 +61,6 @@ impl fmt::Display for Problem {
             (key, None) => write!(f, "{key}: {}", self.rule),
         }
     }
-}
-
-/// Control characters become spaces, so that a file cannot write lines of its own into a log.
-pub(super) fn shorten(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = clean.take(SHOWN).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        short.push_str("...");
-    }
-    short
 }
 
 /// All that is wrong; displays one problem per line.

@@ -46,8 +46,9 @@ fn proxy(
         Ok(Url { scheme, host, port, .. }) => {
             let tls = scheme == "https";
             let port = port.unwrap_or(if tls { 443 } else { 80 });
-            let authorization = login.map(|login| basic(&login));
-            return Some(Proxy { endpoint: EndpointUrl { tls, host, port }, authorization, variable, exceptions });
+            let endpoint = EndpointUrl { tls, host, port };
+            let (authorization, login) = login.map(|login| basic(&login)).unzip();
+            return Some(Proxy { endpoint, authorization, login: login.unwrap_or_default(), variable, exceptions });
         }
         Err(error) => error,
     };
@@ -65,13 +66,16 @@ fn without_login(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// The header's value (RFC 7617). A colon in a password stands for itself, one in a user's name cannot be sent.
-fn basic(login: &str) -> Secret {
+/// The header's value (RFC 7617), and what gives it away. A colon in a password stands for itself, one in a user's name
+/// cannot be sent.
+fn basic(login: &str) -> (Secret, Vec<Secret>) {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let mut plain: Vec<u8> = percent_decode_str(user).collect();
-    plain.push(b':');
-    plain.extend(percent_decode_str(password));
-    Secret::new(&format!("Basic {}", base64_simd::STANDARD.encode_to_string(plain)))
+    let plain = |text| percent_decode_str(text).collect::<Vec<u8>>();
+    let encoded = base64_simd::STANDARD.encode_to_string([&*plain(user), b":", &*plain(password)].concat());
+    // Without a password the name is one.
+    let secret = if password.is_empty() { user } else { password };
+    let forms = [secret, &String::from_utf8_lossy(&plain(secret)), &encoded].map(Secret::new);
+    (Secret::new(&format!("Basic {encoded}")), forms.into())
 }
 
 #[cfg(test)]
@@ -118,6 +122,11 @@ mod tests {
         assert_eq!(proxy.authorization.as_ref().unwrap().expose(), "Basic Z2F0ZUB3YXk6cDp3QGQ=");
         assert_eq!(proxy.endpoint.host, "proxy");
         assert!(!format!("{proxy:?}").contains("Z2F0"));
+        let repeated = "p:w@d=p%3Aw@d, or Z2F0ZUB3YXk6cDp3QGQ=";
+        assert_eq!(crate::foreign::line(repeated), "p:w@d=[secret], or [secret]", "five characters are no secret");
+        let proxy = https(&[("HTTPS_PROXY", "http://gate:correct%20horse@proxy:3128")]).unwrap().unwrap();
+        assert_eq!(crate::foreign::line("correct horse, correct%20horse"), "[secret], [secret]");
+        drop(proxy);
         for wrong in ["ftp://user:secret@proxy", "http://user:secret@proxy/path", "http://user:secret@pro xy"] {
             let faults = https(&[("HTTPS_PROXY", wrong)]).unwrap_err();
             assert!(faults[0].starts_with("HTTPS_PROXY: ") && !faults[0].contains("secret"), "{faults:?}");

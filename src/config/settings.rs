@@ -66,13 +66,30 @@ pub const VARIABLES: [&str; 48] = [
 /// Names that begin with this are ours alone, so an unknown one is a mistake.
 const OURS: &str = "FIREHOSE_CONNECTOR_";
 
+/// Words in names that other programs have for the same, and our names.
+const SYNONYMS: [(&[&str], &str); 8] = [
+    (&["HOST", "HOSTNAME", "PORT", "SERVER", "BROKER", "ADDRESS", "URI"], "FIREHOSE_CONNECTOR_MQTT_URL"),
+    (&["USER", "LOGIN"], "FIREHOSE_CONNECTOR_MQTT_USERNAME"),
+    (&["PASS", "PASSWD"], "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE"),
+    (&["CAFILE", "CACERT"], "FIREHOSE_CONNECTOR_MQTT_CA"),
+    (&["CERTFILE"], "FIREHOSE_CONNECTOR_MQTT_CERT"),
+    (&["KEYFILE"], "FIREHOSE_CONNECTOR_MQTT_KEY"),
+    (&["LEVEL"], "FIREHOSE_CONNECTOR_LOG"),
+    (&["ARN", "STREAM", "REGION"], "DEFAULT_DELIVERY_STREAM_ARN"),
+];
+
 /// Notes each variable that looks like one of ours and is none.
 pub(super) fn refuse_unknown(environment: &Environment, problems: &mut Problems) {
     for name in environment.names().filter(|name| !VARIABLES.contains(name)) {
         let Some(rest) = name.strip_prefix(OURS) else { continue };
-        let known = VARIABLES.iter().filter_map(|known| known.strip_prefix(OURS));
-        let rule = match nearest(rest, known) {
-            Some(meant) => format!("unknown variable; did you mean {OURS}{meant}?"),
+        let has = |words: &[&str]| rest.split('_').any(|word| words.contains(&word));
+        let synonym = SYNONYMS.iter().find(|(words, _)| has(words)).map(|(_, meant)| (*meant).to_owned());
+        // Without the beginning, which would make everything near.
+        let ours = VARIABLES.into_iter().filter(|known| known.starts_with(OURS));
+        let near = || nearest(rest, ours.map(|known| &known[OURS.len()..])).map(|meant| format!("{OURS}{meant}"));
+        let rule = match synonym.or_else(near) {
+            _ if has(&["TOPIC", "TOPICS"]) => "unknown variable; the topics are those of the connector".to_owned(),
+            Some(meant) => format!("unknown variable; did you mean {meant}?"),
             None => "unknown variable; --help lists those that there are".to_owned(),
         };
         problems.push(Problem::variable(name, rule));

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{Config, ConfigError, Connector, IsolationMode, Origin, environment::Environment, load};
+use crate::limits::FOREIGN_TEXT;
 
 /// The lines that a user sees.
 pub(super) fn lines(error: Option<ConfigError>) -> Vec<String> {
@@ -132,7 +133,7 @@ fn the_list_of_problems_is_bounded_and_each_is_one_short_line() {
     assert_eq!(lines.len(), 65);
     // All five parameters but the optional one are missing as well.
     assert_eq!(lines[64], "and 940 more");
-    assert!(lines.iter().all(|line| line.len() < 300), "{lines:?}");
+    assert!(lines.iter().all(|line| line.len() < FOREIGN_TEXT + 200), "{lines:?}");
 }
 
 #[test]

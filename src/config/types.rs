@@ -153,6 +153,8 @@ pub struct Proxy {
     pub endpoint: EndpointUrl,
     /// The value of `Proxy-Authorization`.
     pub authorization: Option<Secret>,
+    /// What of the login must not be shown, in the forms in which a proxy may repeat it.
+    pub login: Vec<Secret>,
     /// The variable that names it.
     pub variable: &'static str,
     /// `NO_PROXY`: what is reached without it.

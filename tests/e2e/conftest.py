@@ -9,9 +9,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from parts.broker import Mosquitto  # noqa: E402
 from parts.client import Client  # noqa: E402
-from parts.connector import CLIENT_ID, RUNNER, Connector, definition  # noqa: E402
+from parts.connector import CLIENT_ID, RUNNER, SPEAKERS, Connector, definition  # noqa: E402
 from parts.service import Moto, Standin  # noqa: E402
 from parts.waiting import end, until  # noqa: E402
+from parts.words import faults  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -30,6 +31,15 @@ def pytest_runtest_makereport(item, call):
     for connector in getattr(item, "connectors", []):
         if report.failed and connector.log_file.exists():
             report.sections.append(("the connector's log", "\n".join(connector.log()[-30:])))
+
+
+@pytest.fixture(autouse=True)
+def plain_words(tmp_path):  # which has the logs
+    """Whatever a connector says in any test: no debug output, no secret."""
+    SPEAKERS.clear()
+    yield
+    for given, environment, said in SPEAKERS:
+        assert not faults(said(), given, environment)
 
 
 @pytest.fixture

@@ -33,6 +33,34 @@ fn an_unknown_name_of_ours_is_a_fault_with_the_nearest() {
 }
 
 #[test]
+fn a_name_that_other_programs_have_for_the_same_leads_to_ours() {
+    for (name, meant) in [
+        ("MQTT_HOST", "FIREHOSE_CONNECTOR_MQTT_URL"),
+        ("MQTT_PORT", "FIREHOSE_CONNECTOR_MQTT_URL"),
+        ("MQTT_SERVER", "FIREHOSE_CONNECTOR_MQTT_URL"),
+        ("BROKER_URL", "FIREHOSE_CONNECTOR_MQTT_URL"),
+        ("HOST", "FIREHOSE_CONNECTOR_MQTT_URL"),
+        ("MQTT_USER", "FIREHOSE_CONNECTOR_MQTT_USERNAME"),
+        ("MQTT_PASS", "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE"),
+        ("MQTT_CAFILE", "FIREHOSE_CONNECTOR_MQTT_CA"),
+        ("MQTT_CLIENTID", "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID"),
+        ("MQTT_KEYFILE", "FIREHOSE_CONNECTOR_MQTT_KEY"),
+        ("LOG_LEVEL", "FIREHOSE_CONNECTOR_LOG"),
+        ("STREAM_ARN", "DEFAULT_DELIVERY_STREAM_ARN"),
+    ] {
+        let name = format!("FIREHOSE_CONNECTOR_{name}");
+        let mut problems = Problems::default();
+        refuse_unknown(&environment(&[(&name, "a")]), &mut problems);
+        let expected = format!("{name}: unknown variable; did you mean {meant}?");
+        assert_eq!(lines(problems.into_error()), [expected]);
+    }
+    let mut problems = Problems::default();
+    refuse_unknown(&environment(&[("FIREHOSE_CONNECTOR_MQTT_TOPIC", "a")]), &mut problems);
+    let expected = "FIREHOSE_CONNECTOR_MQTT_TOPIC: unknown variable; the topics are those of the connector";
+    assert_eq!(lines(problems.into_error()), [expected]);
+}
+
+#[test]
 fn every_known_name_is_known() {
     let variables: Vec<_> = VARIABLES.iter().map(|name| (*name, "a")).collect();
     let mut problems = Problems::default();

@@ -15,6 +15,9 @@ RUNNER = shlex.split(os.environ.get("FIREHOSE_CONNECTOR_RUNNER", ""))
 CLIENT_ID = "connector"
 STREAM = "stream-name"
 
+# What each connector of the test that is on was given, and a function that reads what it has said.
+SPEAKERS = []
+
 
 def definition(version=5, **parameters):
     """A connector definition as `create-connector-definition` takes it; a parameter that is None is left out."""
@@ -45,7 +48,9 @@ def run(arguments, environment=None, within=PATIENCE):
     """Runs the binary to its end."""
     environment = {"PATH": os.environ["PATH"]} | (environment or {})
     command = [*RUNNER, BINARY, *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=within, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=within, check=False)
+    SPEAKERS.append((command, environment, lambda: done.stdout + done.stderr))
+    return done
 
 
 def said(line):
@@ -71,6 +76,7 @@ class Connector:
         } | (environment or {})
         self.environment = {name: value for name, value in self.environment.items() if value is not None}
         self.process = None
+        SPEAKERS.append((document, self.environment, lambda: "\n".join(self.log()) if self.log_file.exists() else ""))
 
     def start(self, log=None, under=()):
         """Logs to the file, or where it is told to; `under` is a command that runs it."""
