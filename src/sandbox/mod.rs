@@ -1,13 +1,15 @@
 //! `IsolationMode` `GreengrassContainer`: the process gives up what it has no use for, before the first byte from outside
-//! is read. Whoever takes it over from then on finds a process that reads its settings, speaks with its peers, and can do
-//! nothing else: no file written, no program started, no other place reached.
+//! is read. Whoever takes it over from then on finds a process that reads its settings and speaks with its peers: no file
+//! written, no program started, no other program reached. What remains beside that, and why, stands in README, "Isolation".
 //!
 //! Four layers, each of which holds without the others:
 //!
-//! - rights: no capability, and none to be had again (`no_new_privs`);
+//! - rights: no capability, and none to be had again (`no_new_privs`); nobody of the same user looks into this process;
 //! - [`files`]: Landlock, files by folder and TCP connections by port;
 //! - [`calls`]: seccomp, the system calls that the program makes;
 //! - resources: few open files, no core dump. Memory is bounded in any case, see [`crate::memory`].
+//!
+//! Sockets that the filter of calls has no place for, such as the one to the service manager, are made before.
 //!
 //! A kernel that lacks one of them has the others. What is missing is said once.
 

@@ -1,6 +1,5 @@
 //! What the configuration makes the process need once it runs: folders to read in, ports to connect to.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::way;
@@ -22,7 +21,7 @@ impl Needs {
         let mut folders: Vec<_> =
             FOLDERS.into_iter().filter_map(|folder| Path::new(folder).canonicalize().ok()).collect();
         folders.extend([RESOLVER, "/etc/hosts"].into_iter().flat_map(|file| way::folders(Path::new(file))));
-        folders.extend(read_again(&config.aws.credentials).flat_map(way::folders));
+        folders.extend(read_again(&config.aws.credentials).into_iter().flat_map(way::folders));
         folders.retain(|folder| folder.is_dir());
         folders.sort();
         folders.dedup();
@@ -57,24 +56,29 @@ pub(super) const RESOLVER: &str = "/etc/resolv.conf";
 const FOLDERS: [&str; 5] = ["/etc", "/run", "/var/run", "/lib/systemd", "/usr/lib/systemd"];
 
 /// Files that are read each time credentials are renewed, of the sources that are in use.
-fn read_again(credentials: &CredentialSettings) -> Box<dyn Iterator<Item = &Path> + '_> {
-    if credentials.environment.is_some() {
-        return Box::new(core::iter::empty());
+fn read_again(credentials: &CredentialSettings) -> Vec<&Path> {
+    let CredentialSettings { environment, iot, container, credentials_file, config_file, .. } = credentials;
+    if environment.is_some() {
+        return Vec::new();
     }
-    if let Some(iot) = &credentials.iot {
-        return Box::new([&iot.client.certificate, &iot.client.key].into_iter().map(PathBuf::as_path));
+    if let Some(iot) = iot {
+        return vec![&iot.client.certificate, &iot.client.key];
     }
-    let token = credentials.container.as_ref().and_then(|container| match &container.authorization {
-        Some(ContainerAuthorization::TokenFile(path)) => Some(path),
-        _ => None,
-    });
-    let files = [&credentials.credentials_file, &credentials.config_file].into_iter().flatten();
-    // A home holds more than keys, and is not opened to wait for them if others are named.
-    let in_home = |file: &&PathBuf| {
-        file.parent().is_some_and(|folder| folder.file_name() == Some(OsStr::new(".aws")) && !folder.is_dir())
-    };
-    let waits = credentials.container.is_none() && files.clone().all(|file| in_home(&file));
-    Box::new(files.filter(move |file| waits || !in_home(file)).chain(token).map(PathBuf::as_path))
+    let mut files: Vec<&Path> = [credentials_file, config_file].into_iter().flatten().map(PathBuf::as_path).collect();
+    // A home holds more than keys, and is not opened to wait for them if they may come from elsewhere.
+    if container.is_some() || !files.iter().all(|file| would_be_in_home(file)) {
+        files.retain(|file| !would_be_in_home(file));
+    }
+    if let Some(ContainerAuthorization::TokenFile(token)) = container.as_ref().and_then(|it| it.authorization.as_ref())
+    {
+        files.push(token);
+    }
+    files
+}
+
+fn would_be_in_home(file: &Path) -> bool {
+    let folder = file.parent().filter(|folder| !folder.is_dir());
+    folder.and_then(Path::file_name).is_some_and(|name| name == ".aws")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The way to a file, link by link: files that are renewed are put in place by a link that leads elsewhere from then on, or by a
 //! folder that takes another's name. Landlock knows neither names nor links, only folders that were there at the start.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,12 @@ pub(super) fn folders(file: &Path) -> Vec<PathBuf> {
     let (end, mut folders) = follow(file);
     let folder = nearest(&end);
     // A folder is replaced by renaming, so the new one lies beside it. A hidden one lies in a home, which holds more than that.
-    let is_hidden = |folder: &PathBuf| folder.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    folders.extend(
-        folder.iter().filter(|folder| !is_hidden(folder)).filter_map(|folder| folder.parent()).map(Path::to_owned),
-    );
+    let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    if let Some(folder) = folder.as_deref().filter(|folder| !folder.file_name().is_none_or(is_hidden))
+        && end.parent().is_some_and(Path::is_dir)
+    {
+        folders.extend(folder.parent().map(Path::to_owned));
+    }
     folders.retain(|folder| WIDE.iter().all(|wide| folder != Path::new(wide)));
     folders.extend(folder.filter(|folder| folder != Path::new("/")));
     folders

@@ -28,7 +28,9 @@ impl Drop for Here {
 #[test]
 fn a_file_that_is_not_there_yet_needs_the_next_folder_that_is() {
     let here = Here::new("missing");
-    assert_eq!(folder(&here.0.join("no-such-folder/deeper/file")), Some(here.0.clone()));
+    let file = here.0.join("no-such-folder/deeper/file");
+    assert_eq!(folder(&file), Some(here.0.clone()));
+    assert_eq!(folders(&file), std::slice::from_ref(&here.0), "and none above it");
     assert!(folders(Path::new("/no-such-folder/file")).is_empty(), "never the root of all files");
 }
 

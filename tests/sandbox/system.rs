@@ -23,7 +23,7 @@ fn nobody_listens(attempt: Attempt) -> Attempt {
 /// A connection that is opened by sending.
 pub(crate) fn sent_to(port: u16) -> Attempt {
     let to = address(port);
-    let length = size_of_val(&to) as libc::socklen_t;
+    let length = length_of(&to);
     // SAFETY: the address is one, and outlives the call.
     let sent = unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
@@ -36,7 +36,7 @@ pub(crate) fn sent_to(port: u16) -> Attempt {
 pub(crate) fn asked_again(port: u16) -> Attempt {
     let socket = stream_with_fast_open()?;
     let to = address(port);
-    let length = size_of_val(&to) as libc::socklen_t;
+    let length = length_of(&to);
     // SAFETY: the address is one, and outlives the call.
     let connected = unsafe {
         let sent = libc::sendto(socket, c"?".as_ptr().cast(), 1, libc::MSG_FASTOPEN, (&raw const to).cast(), length);
@@ -50,7 +50,7 @@ fn stream_with_fast_open() -> io::Result<c_int> {
     // SAFETY: the number outlives the call.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
-        let length = size_of_val(&on) as libc::socklen_t;
+        let length = length_of(&on);
         let option = (&raw const on).cast();
         if libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, option, length) < 0 {
             return Err(io::Error::last_os_error());
@@ -59,10 +59,14 @@ fn stream_with_fast_open() -> io::Result<c_int> {
     }
 }
 
+fn length_of<T>(value: &T) -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of_val(value)).unwrap_or_default()
+}
+
 fn address(port: u16) -> libc::sockaddr_in {
     // SAFETY: all bytes zero are an address.
     let mut to: libc::sockaddr_in = unsafe { core::mem::zeroed() };
-    to.sin_family = libc::AF_INET as libc::sa_family_t;
+    to.sin_family = libc::sa_family_t::try_from(libc::AF_INET).unwrap_or_default();
     to.sin_port = port.to_be();
     to.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
     to
