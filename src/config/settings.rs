@@ -5,6 +5,7 @@ use core::time::Duration;
 use log::LevelFilter;
 
 use super::{
+    LogFormat,
     environment::Environment,
     nearest::nearest,
     problem::{Problem, Problems},
@@ -22,6 +23,7 @@ pub const VARIABLES: [&str; 48] = [
     "FIREHOSE_CONNECTOR_IOT_THING_NAME",
     "FIREHOSE_CONNECTOR_ISOLATION_MODE",
     "FIREHOSE_CONNECTOR_LOG",
+    "FIREHOSE_CONNECTOR_LOG_FORMAT",
     "FIREHOSE_CONNECTOR_MEMORY_SIZE",
     "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
     "FIREHOSE_CONNECTOR_MQTT_ALPN",
@@ -106,6 +108,21 @@ pub(super) fn log_filter(environment: &Environment, problems: &mut Problems) -> 
         problems.push(Problem::variable(NAME, rule).with_text(filter));
     }
     filter.to_owned()
+}
+
+/// `FIREHOSE_CONNECTOR_LOG_FORMAT`.
+pub(super) fn log_format(environment: &Environment, problems: &mut Problems) -> LogFormat {
+    const NAME: &str = "FIREHOSE_CONNECTOR_LOG_FORMAT";
+    match environment.text(NAME, problems) {
+        None => LogFormat::Auto,
+        Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some("syslog") => LogFormat::Syslog,
+        Some(text) => {
+            problems.push(Problem::variable(NAME, "must be text, json or syslog").with_text(text));
+            LogFormat::Auto
+        }
+    }
 }
 
 /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; 0, the default, is none.

@@ -1,18 +1,20 @@
 //! From a configuration to a running loop: memory first, then tasks.
 
 use core::{error, fmt};
+use std::fs::File;
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 
+use super::Daemon;
 use super::counters::Counters;
 use super::notify::Notify;
 use super::report::Report;
+use super::signals::Signals;
+use super::under_way::UnderWay;
 use super::uplink::Uplink;
-use super::{Daemon, Signals};
 use crate::config::{Config, IsolationMode};
 use crate::limits::memory as limits;
 use crate::memory::{self, Plan, TooSmall, Tunnels};
@@ -106,19 +108,20 @@ fn prepare(config: &Config, clock: &Clock) -> Result<Ready, Vec<RunError>> {
     }
 }
 
-/// Runs until SIGTERM or SIGINT. Calls `started` once, when all that only the start needs is over.
+/// Runs until a signal ends it, of those that are read from `signals` (see [`super::signals`]). Times are those of `clock`. Calls
+/// `started` once, when all that only the start needs is over.
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
-pub fn run(config: Config, started: &dyn Fn()) -> Result<(), Vec<RunError>> {
-    let clock = Clock::default();
+pub fn run(config: Config, clock: Clock, signals: io::Result<File>, started: &dyn Fn()) -> Result<(), Vec<RunError>> {
     let ready = prepare(&config, &clock)?;
-    start(config, ready, clock, started).map_err(|error| vec![error])
+    let signals = signals.map_err(RunError::System);
+    signals.and_then(|signals| start(config, ready, clock, signals, started)).map_err(|error| vec![error])
 }
 
-fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunError> {
+fn start(config: Config, ready: Ready, clock: Clock, signals: File, started: &dyn Fn()) -> Result<(), RunError> {
     memory::enforce(&ready.plan, !config.aws.credentials.may_run_processes).map_err(RunError::System)?;
-    log::debug!("memory\n{}", ready.plan);
+    ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
     warn_of_service_limit(&ready.plan);
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
@@ -128,7 +131,7 @@ fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Resu
     }
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
-        let signals = signals().map_err(RunError::System)?;
+        let signals = Signals::new(signals).map_err(RunError::System)?;
         let daemon = assemble(config, ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
@@ -138,14 +141,6 @@ fn start(config: Config, ready: Ready, clock: Clock, started: &dyn Fn()) -> Resu
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     ended
-}
-
-fn signals() -> io::Result<Signals> {
-    Ok(Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        counters: signal(SignalKind::user_defined1())?,
-    })
 }
 
 /// As `IsolationMode` asks for; `None`: not at all.
@@ -231,7 +226,7 @@ fn assemble(config: Config, ready: Ready, clock: Clock, notify: Notify) -> Resul
         read_bytes: plan.read,
         status_bytes: plan.status,
     });
-    let broker_task = tokio::spawn(broker_task);
+    tokio::spawn(broker_task);
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
@@ -254,7 +249,6 @@ fn assemble(config: Config, ready: Ready, clock: Clock, notify: Notify) -> Resul
         clock,
         relay,
         broker,
-        broker_task,
         uplink,
         events,
         credentials,
@@ -262,6 +256,7 @@ fn assemble(config: Config, ready: Ready, clock: Clock, notify: Notify) -> Resul
         counters,
         report: Report::default(),
         notify,
+        under_way: UnderWay::default(),
         status_bytes: None,
         drain_by: None,
     })

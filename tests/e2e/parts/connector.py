@@ -14,6 +14,7 @@ BINARY = os.environ.get("FIREHOSE_CONNECTOR_BIN", str(TARGET / "release/firehose
 RUNNER = shlex.split(os.environ.get("FIREHOSE_CONNECTOR_RUNNER", ""))
 CLIENT_ID = "connector"
 STREAM = "stream-name"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 
 
 def definition(version=5, **parameters):
@@ -94,6 +95,10 @@ class Connector:
             self.process.wait()
 
     def log(self):
+        """Its lines, without the time that each begins with."""
+        return [TIME.sub("", line, count=1) for line in self.raw_log()]
+
+    def raw_log(self):
         return self.log_file.read_text(errors="replace").splitlines()
 
     def wait_log(self, pattern, within=PATIENCE):
