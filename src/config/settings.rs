@@ -13,7 +13,7 @@ use super::{
 use crate::limits::COUNTERS_INTERVAL;
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 48] = [
+pub const VARIABLES: [&str; 49] = [
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_IOT_CERT",

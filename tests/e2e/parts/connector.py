@@ -73,12 +73,12 @@ class Connector:
         self.environment = {name: value for name, value in self.environment.items() if value is not None}
         self.process = None
 
-    def start(self, log=None, under=()):
-        """Logs to the file, or where it is told to; `under` is a command that runs it."""
+    def start(self, log=None, under=(), **more):
+        """Logs to the file, or where it is told to; `under` is a command that runs it, `more` is for the process."""
         command = [*under, *RUNNER, BINARY, "run", "--definition", self.definition]
         with self.log_file.open("ab") as file:
             log = log or file
-            self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log, **more)
         return self
 
     def alive(self):
