@@ -32,7 +32,7 @@
 //! - Modules use what stands to their right: `main`, [`daemon`] and [`doctor`], [`prepare`], [`net`], [`firehose`], [`relay`], then
 //!   [`time`] and [`limits`]. `scripts/layers` checks it.
 //! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a deadline.
-//! - What comes from outside gets into a message through [`foreign`] only.
+//! - What comes from outside gets into a message through [`foreign`] only, and every message is one line ([`log_output`]).
 //! - Every bound is in [`limits`], and [`memory`] shows how they add up to `MemorySize`.
 //! - One loop owns the relay. Tasks speak through bounded channels.
 //! - What the process was told is in [`config`]; how it is told, in [`cli`].
@@ -47,6 +47,7 @@ pub mod doctor;
 pub mod firehose;
 pub mod foreign;
 pub mod limits;
+pub mod log_output;
 pub mod memory;
 pub mod net;
 pub mod prepare;

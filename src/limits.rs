@@ -178,8 +178,10 @@ pub const COUNTERS_INTERVAL: core::ops::RangeInclusive<u64> = 1..=24 * 3600;
 
 /// Bytes of a text from outside that are shown in a message, before control characters are escaped.
 pub const FOREIGN_TEXT: usize = 300;
-/// Bytes of a whole message, in the log or on a terminal; with what stands before it, one write to a pipe is not torn (`PIPE_BUF`).
+/// Bytes of a whole message, in the log or on a terminal.
 pub const LINE_TEXT: usize = 3500;
+/// Bytes of a line of the log with what stands around its message (`PIPE_BUF` of Linux): a pipe takes so many whole or not at all.
+pub const LINE_BYTES: usize = 4096;
 /// Bytes of a secret from which on it is kept out of messages. A shorter one would blank ordinary words.
 pub const SECRET_LEAST: usize = 6;
 
@@ -187,6 +189,8 @@ pub const SECRET_LEAST: usize = 6;
 pub const LOG_BURST: u32 = 10;
 /// After a burst, one line of its kind in this time.
 pub const LOG_INTERVAL: Duration = Duration::from_secs(60);
+/// While lines could not be written: between two attempts to say so.
+pub const LOG_RETRY: Duration = Duration::from_secs(1);
 
 /// Part of the watchdog's time (`WATCHDOG_USEC`) after which the loop gives a sign of life: one in this many, as
 /// `sd_watchdog_enabled(3)` advises.

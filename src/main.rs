@@ -1,18 +1,21 @@
 //! The program: reads the command line, checks or runs, and says what was wrong. See the library's tour.
 
+use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::FromRawFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use firehose_connector::cli::{self, Command, UsageError, exit};
-use firehose_connector::config;
+use firehose_connector::config::{self, LogFormat};
+use firehose_connector::daemon::{self, signals};
 use firehose_connector::net::{chain, clock::Clock};
 use firehose_connector::prepare::{self, Ready, Warning};
-use firehose_connector::{daemon, doctor, foreign, memory};
-use log::LevelFilter;
+use firehose_connector::{doctor, foreign, log_output, memory};
 
 fn main() -> ExitCode {
-    outlive_questions();
+    // First of all: SIGUSR1 must not end a process that has no counters yet.
+    hold_signals(signals::OTHERS);
     return_freed_memory();
     ExitCode::from(match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help(text)) => print(text),
@@ -28,18 +31,44 @@ fn main() -> ExitCode {
             exit::USAGE
         }
         Err(error) => {
-            complain(&format!("{error}\n"));
+            complain(&lines(&error.to_string()));
             exit::USAGE
         }
     })
 }
 
-/// SIGUSR1 asks for the counters and must not end a process that has none yet. The loop takes it over.
-#[expect(unsafe_code, reason = "signal has no safe wrapper; no other thread is there yet")]
-fn outlive_questions() {
-    // SAFETY: ignoring a signal runs no handler.
+/// Has signals wait in the kernel until somebody reads them: `set` has the lowest bit for signal 1.
+#[expect(
+    unsafe_code,
+    reason = "a set with all signals of the kernel has no safe wrapper; no other thread is there yet"
+)]
+fn hold_signals(set: u64) {
+    // SAFETY: the kernel reads the eight bytes of the set, and writes nothing.
     unsafe {
-        libc::signal(libc::SIGUSR1, libc::SIG_IGN);
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_BLOCK,
+            &raw const set,
+            core::ptr::null::<u64>(),
+            size_of::<u64>(),
+        );
+        // The write that they are about fails in words.
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+/// A file that says which of the signals in `set` came (`signalfd(2)`).
+#[expect(unsafe_code, reason = "signalfd has no safe wrapper")]
+fn signal_file(set: u64) -> std::io::Result<File> {
+    // SAFETY: the kernel reads the eight bytes of the set; the file that it answers with is nobody else's.
+    unsafe {
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        let file = libc::syscall(libc::SYS_signalfd4, -1, &raw const set, size_of::<u64>(), flags);
+        match libc::c_int::try_from(file) {
+            Ok(file) if file >= 0 => Ok(File::from_raw_fd(file)),
+            _ => Err(std::io::Error::last_os_error()),
+        }
     }
 }
 
@@ -75,17 +104,24 @@ fn forget_the_start(code: &[(usize, usize)]) {
 
 fn run(definition: Option<&Path>) -> u8 {
     let clock = Clock::default();
-    let ready = match load(definition, &clock) {
+    let config = config::load(definition, std::env::vars_os());
+    let (filter, format) = config.as_ref().map_or(("info", LogFormat::Auto), |config| (&config.log, config.log_format));
+    log_output::install(filter, format, clock.clone());
+    let ready = match prepare::prepare(config, &clock) {
         Ok(ready) => ready,
-        Err(code) => return code,
+        Err(faults) => {
+            faults.iter().for_each(|fault| log_output::complain(&chain(fault)));
+            return exit::CONFIG;
+        }
     };
-    let mut logger = env_logger::Builder::new();
-    logger.parse_filters(&ready.config.log).filter_module(daemon::COUNTERS, LevelFilter::Info).format(line).init();
+    // From here on something may be held that must not be lost.
+    hold_signals(signals::ENDING);
+    let signals = signal_file(signals::ENDING | signals::OTHERS);
     let code = memory::program_code();
-    match daemon::run(ready, clock, &|| forget_the_start(&code)) {
+    match daemon::run(ready, clock, signals, &|| forget_the_start(&code)) {
         Ok(()) => exit::OK,
         Err(error) => {
-            complain(&lines(&chain(&error)));
+            log_output::complain(&chain(&error));
             if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
         }
     }
@@ -93,9 +129,13 @@ fn run(definition: Option<&Path>) -> u8 {
 
 fn check(definition: Option<&Path>) -> u8 {
     let clock = Clock::default();
-    let Ready { config, plan, .. } = match load(definition, &clock) {
+    let ready = prepare::prepare(config::load(definition, std::env::vars_os()), &clock);
+    let Ready { config, plan, .. } = match ready {
         Ok(ready) => ready,
-        Err(code) => return code,
+        Err(faults) => {
+            faults.iter().for_each(|fault| complain(&lines(&chain(fault))));
+            return exit::CONFIG;
+        }
     };
     let mut text = "the configuration is good\n".to_owned();
     let warnings = prepare::certificates(&config, clock.wall()).into_iter().chain(prepare::credentials(&config));
@@ -108,22 +148,9 @@ fn check(definition: Option<&Path>) -> u8 {
     print(&lines(&format!("{text}{:<28}{isolation}\n\n{plan}", "isolation on this system")))
 }
 
-/// All that a start needs, or the exit code after all that is wrong has been said.
-fn load(definition: Option<&Path>, clock: &Clock) -> Result<Ready, u8> {
-    prepare::prepare(config::load(definition, std::env::vars_os()), clock).map_err(|faults| {
-        faults.iter().for_each(|fault| complain(&lines(&chain(fault))));
-        exit::CONFIG
-    })
-}
-
-/// A text of our own whose lines have parts from outside.
+/// A text of several lines as it may be shown: see [`foreign`].
 fn lines(text: &str) -> String {
-    text.lines().map(|text| foreign::line(text) + "\n").collect()
-}
-
-/// Level and message. The time is the log's business: journald and syslog add it.
-fn line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> std::io::Result<()> {
-    writeln!(out, "{}: {}", record.level().as_str().to_ascii_lowercase(), record.args())
+    text.lines().map(|line| foreign::line(line) + "\n").collect()
 }
 
 /// To standard output. A reader that has gone away is no fault.

@@ -92,7 +92,7 @@ fn code(text: &'static str) -> impl Iterator<Item = &'static str> {
 /// Every text that a source file logs, at `info` and above, with an ellipsis for what varies.
 fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
     let macros = r"\b(?:info|warn|error)!\(\s*(?:target: \w+,\s*)?";
-    let limits = r"\.(?:info|warn)\(\s*now,\s*format_args!\(\s*";
+    let limits = r"\.(?:(?:info|warn)\(\s*now|write\(\s*Level::\w+),\s*format_args!\(\s*";
     let call = format!(r#"(?:{macros}|{limits})"((?:[^"\\]|\\.|\\\n)*)""#);
     let call = Regex::new(&call).unwrap();
     let (broken, varies) = (Regex::new(r"\\\n\s*").unwrap(), Regex::new(r"\{[^}]*\}").unwrap());
@@ -106,7 +106,7 @@ fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
         let source = String::from_utf8_lossy(&source);
         let code = source.split("#[cfg(test)]").next().unwrap();
         for found in call.captures_iter(code) {
-            said.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").into_owned());
+            said.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
         }
     }
 }

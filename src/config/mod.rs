@@ -1,7 +1,7 @@
 //! Configuration: the connector definition and the environment, read once at start.
 //!
 //! - `types`: the result. Everything in it is checked; no other module looks at a variable,
-//!   but for those by which a service manager is notified (`daemon`).
+//!   but for those by which a service manager is notified (`daemon`) and the log's reader is known (`log_output`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: the environment.
 //! - `problem`: what is wrong, all of it at once.
@@ -37,7 +37,7 @@ pub use self::{
     settings::VARIABLES,
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, Mqtt, MqttTls, Origin, Proxy,
+        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
     },
 };
 
@@ -71,7 +71,8 @@ pub fn load(
     let mut aws = aws::read(&environment, &mut problems);
     aws.credentials.may_run_processes = connector.isolation == IsolationMode::NoContainer;
     let log = settings::log_filter(&environment, &mut problems);
+    let log_format = settings::log_format(&environment, &mut problems);
     let counters_interval = settings::counters_interval(&environment, &mut problems);
 
-    problems.judge(Config { connector, mqtt, aws, log, counters_interval })
+    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval })
 }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use log::LevelFilter;
 
 use super::{
+    LogFormat,
     environment::Environment,
     nearest::nearest,
     problem::{Problem, Problems},
@@ -12,7 +13,7 @@ use super::{
 use crate::limits::COUNTERS_INTERVAL;
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 48] = [
+pub const VARIABLES: [&str; 49] = [
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_IOT_CERT",
@@ -22,6 +23,7 @@ pub const VARIABLES: [&str; 48] = [
     "FIREHOSE_CONNECTOR_IOT_THING_NAME",
     "FIREHOSE_CONNECTOR_ISOLATION_MODE",
     "FIREHOSE_CONNECTOR_LOG",
+    "FIREHOSE_CONNECTOR_LOG_FORMAT",
     "FIREHOSE_CONNECTOR_MEMORY_SIZE",
     "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
     "FIREHOSE_CONNECTOR_MQTT_ALPN",
@@ -123,6 +125,21 @@ pub(super) fn log_filter(environment: &Environment, problems: &mut Problems) -> 
         problems.push(Problem::variable(NAME, rule).with_text(filter));
     }
     filter.to_owned()
+}
+
+/// `FIREHOSE_CONNECTOR_LOG_FORMAT`.
+pub(super) fn log_format(environment: &Environment, problems: &mut Problems) -> LogFormat {
+    const NAME: &str = "FIREHOSE_CONNECTOR_LOG_FORMAT";
+    match environment.text(NAME, problems) {
+        None => LogFormat::Auto,
+        Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some("syslog") => LogFormat::Syslog,
+        Some(text) => {
+            problems.push(Problem::variable(NAME, "must be text, json or syslog").with_text(text));
+            LogFormat::Auto
+        }
+    }
 }
 
 /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; 0, the default, is none.

@@ -17,6 +17,8 @@ pub struct Config {
     pub aws: Aws,
     /// `FIREHOSE_CONNECTOR_LOG`, a filter that env_logger can read; `info` unless said otherwise.
     pub log: String,
+    /// `FIREHOSE_CONNECTOR_LOG_FORMAT`.
+    pub log_format: LogFormat,
     /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; `None`: the counters are not published.
     pub counters_interval: Option<Duration>,
 }
@@ -86,6 +88,20 @@ pub enum IsolationMode {
     GreengrassContainer,
     /// No confinement.
     NoContainer,
+}
+
+/// `FIREHOSE_CONNECTOR_LOG_FORMAT`: what a line of the log looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Unset: as [`LogFormat::Syslog`] for journald, as [`LogFormat::Text`] elsewhere.
+    #[default]
+    Auto,
+    /// `text`: time, level and message.
+    Text,
+    /// `json`: the same as an object.
+    Json,
+    /// `syslog`: level and message, behind the priority as a number.
+    Syslog,
 }
 
 /// The broker and the login.

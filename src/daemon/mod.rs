@@ -6,18 +6,17 @@
 mod counters;
 mod notify;
 mod report;
+pub mod signals;
 mod start;
+mod under_way;
 mod uplink;
 
-pub use report::COUNTERS;
 pub use start::{RunError, confine, run};
 
-use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Publish;
-use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::firehose::credentials::Credentials;
@@ -29,7 +28,9 @@ use crate::relay::{Accepted, Relay};
 use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
-use report::Report;
+use report::{Left, Report};
+use signals::{Signals, Told};
+use under_way::UnderWay;
 use uplink::{Done, Uplink};
 
 /// See the module.
@@ -37,7 +38,6 @@ struct Daemon {
     clock: Clock,
     relay: Box<Relay>,
     broker: Broker,
-    broker_task: JoinHandle<()>,
     uplink: Uplink,
     events: mpsc::Receiver<Event>,
     credentials: watch::Receiver<Option<Credentials>>,
@@ -46,25 +46,17 @@ struct Daemon {
     counters: Counters,
     report: Report,
     notify: Notify,
+    /// Statuses on their way to the broker.
+    under_way: UnderWay,
     /// Largest status message for this broker, while there is a session.
     status_bytes: Option<usize>,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
 
-/// What the process is told from outside.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// SIGUSR1
-    counters: Signal,
-}
-
 /// What happened.
 enum Turn {
-    Signal,
-    /// Somebody wants to see the counters.
-    Asked,
+    Told(Told),
     Event(Option<Event>),
     Inbound(Option<Inbound>),
     /// The broker's task takes a status.
@@ -80,8 +72,7 @@ impl Daemon {
         self.notify.turn(self.clock.now(), &self.relay);
         while !self.is_drained() {
             match self.wait(&mut signals).await {
-                Turn::Signal => self.drain(),
-                Turn::Asked => Report::counters(&self.count()),
+                Turn::Told(told) => self.told(told),
                 Turn::Event(Some(Event::WantsChunk { number })) => {
                     self.uplink.send_chunk(&self.relay, self.clock.now(), number)
                 }
@@ -106,15 +97,15 @@ impl Daemon {
     }
 
     async fn wait(&mut self, signals: &mut Signals) -> Turn {
+        let now = self.clock.now();
         let counters = self.status_bytes.and_then(|_| self.counters.deadline());
-        let deadlines = [self.send_deadline(), self.drain_by, counters, self.report.deadline(), self.notify.deadline()];
+        let deadlines =
+            [self.send_deadline(), self.drain_by, counters, self.report.deadline(now), self.notify.deadline()];
         let deadline = deadlines.into_iter().flatten().min();
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
             biased;
-            _ = signals.terminate.recv() => Turn::Signal,
-            _ = signals.interrupt.recv() => Turn::Signal,
-            _ = signals.counters.recv() => Turn::Asked,
+            told = signals.next() => Turn::Told(told),
             event = self.events.recv() => Turn::Event(event),
             Ok(()) = self.credentials.changed() => Turn::Credentials,
             // Before what comes in: a flood of bad messages must not keep the answers back.
@@ -190,9 +181,10 @@ impl Daemon {
     fn send_status(&mut self) {
         let mut message = Vec::new();
         let limit = self.status_bytes.unwrap_or(STATUS_BYTES);
-        if self.relay.next_status(limit, &mut message) > 0 {
+        let statuses = self.relay.next_status(limit, &mut message);
+        if statuses > 0 {
             // Room was reserved; the task may have ended since, and the process with it.
-            let _: Result<(), _> = self.broker.statuses.try_send(Bytes::from(message));
+            let _: Result<(), _> = self.broker.statuses.try_send(self.under_way.count_in(message, statuses));
         }
     }
 
@@ -215,11 +207,22 @@ impl Daemon {
         self.counters.json(self.clock.now(), &self.relay, self.uplink.traffic(), self.clock.correction())
     }
 
+    fn told(&mut self, told: Told) {
+        match told {
+            Told::End => self.drain(),
+            Told::Counters => Report::counters(&self.count()),
+            Told::Reload => self.report.nothing_to_reload(self.clock.now()),
+            Told::Nothing(signal) => self.report.signal_ignored(self.clock.now(), signal),
+        }
+    }
+
     /// The first signal ends waiting for intervals, the second ends waiting at all.
     fn drain(&mut self) {
         let now = self.clock.now();
         let wait = if self.drain_by.is_none() { DRAIN } else { core::time::Duration::ZERO };
         self.report.draining(self.relay.held(), wait);
+        // The statuses need it, and there is no time to wait as long as one may otherwise.
+        self.broker.hurry.send_replace(true);
         self.notify.stopping();
         self.drain_by = Some(now + wait);
         self.relay.drain();
@@ -229,48 +232,54 @@ impl Daemon {
         self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
     }
 
-    /// Answers what is left with a fail status, and gives the broker some time to take the last statuses.
+    /// Answers what is left with a fail status, and gives the broker some time to take the last statuses, to come back for them
+    /// if need be.
     async fn finish(mut self) {
-        let left = self.relay.stop();
-        let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
-        let Broker { inbound: mut unread, taken, statuses, .. } = self.broker;
-        let mut all_told = !self.relay.has_status();
-        if let Some(limit) = self.status_bytes {
-            all_told = true;
-            let mut message = Vec::new();
-            while self.relay.next_status(limit, &mut message) > 0 {
-                let message = Bytes::from(core::mem::take(&mut message));
-                tokio::select! {
-                    sent = statuses.send(message) => all_told &= sent.is_ok(),
-                    () = sleep_until(end) => all_told = false,
-                    // What still comes in is left to the next process: not taken, not acknowledged.
-                    () = turn_away(&mut unread, &taken) => all_told = false,
-                }
-                if !all_told {
-                    break;
-                }
-            }
-            drop(statuses);
-            // The task ends when the broker has acknowledged all of them.
-            tokio::select! {
-                // Its channel ends with the task, which is no reason to doubt it.
-                biased;
-                ended = timeout_at(end, self.broker_task) => all_told &= ended.is_ok(),
-                () = turn_away(&mut unread, &taken) => all_told = false,
-            }
+        let being_sent = self.uplink.being_sent();
+        let records = self.relay.stop();
+        if self.status_bytes.is_some() || self.untold() > 0 {
+            let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
+            // What is left then is counted below.
+            let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
         }
-        self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses(), all_told);
+        let left = Left { records, being_sent, statuses: self.untold() };
+        self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
     }
-}
 
-/// Takes nothing that comes in any more. Ends when the broker's task does.
-async fn turn_away(inbound: &mut mpsc::Receiver<Inbound>, taken: &mpsc::Sender<Vec<Publish>>) {
-    while let Some(message) = inbound.recv().await {
-        if matches!(message, Inbound::Publishes(_)) && taken.send(Vec::new()).await.is_err() {
-            return;
+    /// Statuses that the broker has not acknowledged.
+    fn untold(&self) -> usize {
+        self.relay.waiting_statuses() + self.under_way.count()
+    }
+
+    /// Ends when the broker has acknowledged all statuses. What still comes in is left to the next process: not taken, not
+    /// acknowledged.
+    async fn tell_the_rest(&mut self) {
+        while self.relay.has_status() {
+            let turn = tokio::select! {
+                Ok(_) = self.broker.statuses.reserve(), if self.status_bytes.is_some() => Turn::Status,
+                inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
+            };
+            match turn {
+                Turn::Inbound(Some(inbound)) => self.turn_away(inbound).await,
+                // The task has ended.
+                Turn::Inbound(None) => return,
+                _ => self.send_status(),
+            }
         }
-        if matches!(message, Inbound::Down(_)) {
-            return;
+        // The task ends when there are no more statuses.
+        self.broker.statuses = mpsc::channel(1).0;
+        while let Some(inbound) = self.broker.inbound.recv().await {
+            self.turn_away(inbound).await;
+        }
+    }
+
+    async fn turn_away(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Publishes(_) => {
+                // The task waits for it, unless it has ended.
+                let _: Result<(), _> = self.broker.taken.send(Vec::new()).await;
+            }
+            inbound => self.take(inbound).await,
         }
     }
 }

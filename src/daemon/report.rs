@@ -2,12 +2,16 @@
 //!
 //! Whatever a peer can cause again and again passes a [`LogLimit`]. README lists the lines, and a test compares.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use log::{debug, error, info};
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
 
 use super::uplink::Done;
 use crate::firehose::sign::SignError;
-use crate::limits::NAME_BYTES;
+use crate::foreign::foreign;
+use crate::limits::{LOG_RETRY, NAME_BYTES, STREAMS};
+use crate::log_output::{self, ALWAYS};
 use crate::net::chain;
 use crate::net::log_limit::LogLimit;
 use crate::net::mqtt::MqttError;
@@ -15,34 +19,39 @@ use crate::net::words::spelled;
 use crate::relay::Counters;
 use crate::time::{Duration, Instant};
 
-/// Target of the line that SIGUSR1 asks for, which a log filter should let pass: it was asked for.
-pub const COUNTERS: &str = "counters";
-
 /// What was said last.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     broker: Option<String>,
+    /// Delivery streams that have a problem, and which (see [`Report::is_new`]). At most as many as the relay knows.
+    service: Vec<(heapless::String<NAME_BYTES>, u64)>,
     broker_limit: LogLimit,
     service_limit: LogLimit,
     clock_limit: LogLimit,
     status_limit: LogLimit,
+    signal_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
-    /// Delivery stream and reason.
-    refused_said: Option<(heapless::String<NAME_BYTES>, String)>,
 }
 
 impl Report {
-    /// Says what was held back, once it may be said.
+    fn limits(&mut self) -> [&mut LogLimit; 5] {
+        let Self { broker_limit, service_limit, clock_limit, status_limit, signal_limit, .. } = self;
+        [broker_limit, service_limit, clock_limit, status_limit, signal_limit]
+    }
+
+    /// Says what was held back, once it may be said, and how many lines the log did not take, once it takes one.
     pub(super) fn turn(&mut self, now: Instant) {
-        let Self { broker_limit, service_limit, clock_limit, status_limit, .. } = self;
-        [broker_limit, service_limit, clock_limit, status_limit].into_iter().for_each(|limit| limit.turn(now));
+        self.limits().into_iter().for_each(|limit| limit.turn(now));
+        if log_output::has_lost() {
+            log::logger().flush();
+        }
     }
 
     /// When [`Report::turn`] has something to say.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let Self { broker_limit, service_limit, clock_limit, status_limit, .. } = self;
-        [broker_limit, service_limit, clock_limit, status_limit].into_iter().filter_map(LogLimit::deadline).min()
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let again = log_output::has_lost().then(|| now + LOG_RETRY);
+        self.limits().into_iter().filter_map(|limit| limit.deadline()).chain(again).min()
     }
 
     pub(super) fn broker_up(&mut self, now: Instant, resumed: bool) {
@@ -72,32 +81,53 @@ impl Report {
         }
         match (&done.problem, done.failures) {
             (Some(problem), _) if done.settled.failed > 0 => {
-                let refused = (name.clone(), problem.to_string());
-                if self.refused_said.as_ref() != Some(&refused) {
+                if self.is_new(name, &format!("fail: {problem}")) {
                     self.service_limit.warn(now, format_args!("records for delivery stream {name} fail: {problem}"));
-                    self.refused_said = Some(refused);
                 }
             }
-            (Some(problem), (0, 1..)) => {
-                self.service_limit.warn(now, format_args!("delivery stream {name} waits, trying on: {problem}"));
+            (Some(problem), (_, 1..)) => {
+                if self.is_new(name, &format!("waits: {problem}")) {
+                    self.service_limit.warn(now, format_args!("delivery stream {name} waits, trying on: {problem}"));
+                }
             }
-            (None, (0, 1..)) => {
-                let count = done.settled.retried;
-                let limit = &mut self.service_limit;
-                limit.warn(now, format_args!("delivery stream {name} put off {count} records, trying on"));
+            (None, (_, 1..)) => {
+                if self.is_new(name, "put off") {
+                    let count = done.settled.retried;
+                    let limit = &mut self.service_limit;
+                    limit.warn(now, format_args!("delivery stream {name} put off {count} records, trying on"));
+                }
             }
             (_, (1.., 0)) => self.service_limit.info(now, format_args!("delivery stream {name} takes records again")),
             (Some(problem), _) => debug!("delivery stream {name}: {problem}"),
             (None, _) => {}
         }
-        if done.settled.succeeded > 0 {
-            self.refused_said = None;
+        if done.problem.is_none() && done.failures.1 == 0 {
+            self.service.retain(|(this, _)| this != name);
         }
         done.renew_credentials
     }
 
+    /// Whether the problem of the delivery stream `name` is another than the last one.
+    fn is_new(&mut self, name: &heapless::String<NAME_BYTES>, problem: &str) -> bool {
+        let mut hash = DefaultHasher::new();
+        problem.hash(&mut hash);
+        let problem = hash.finish();
+        if let Some((_, last)) = self.service.iter_mut().find(|(this, _)| this == name) {
+            return core::mem::replace(last, problem) != problem;
+        }
+        if self.service.len() >= STREAMS {
+            self.service.remove(0);
+        }
+        self.service.push((name.clone(), problem));
+        true
+    }
+
     pub(super) fn not_signed(&mut self, now: Instant, error: &SignError) {
-        self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {}", chain(error)));
+        let reason = chain(error);
+        // Of no delivery stream: it is about all of them.
+        if self.is_new(&heapless::String::new(), &reason) {
+            self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {reason}"));
+        }
     }
 
     pub(super) fn status_refused(&mut self, now: Instant, reason: PubAckReason) {
@@ -116,9 +146,9 @@ impl Report {
     pub(super) fn not_ours(&mut self, now: Instant, topic: &[u8]) {
         if !self.topic_said {
             self.topic_said = true;
-            let topic = String::from_utf8_lossy(topic.get(..SHOWN).unwrap_or(topic)).into_owned();
+            let topic = foreign(&String::from_utf8_lossy(topic));
             let limit = &mut self.status_limit;
-            limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: {topic:?}"));
+            limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: \"{topic}\""));
         }
     }
 
@@ -127,7 +157,19 @@ impl Report {
     }
 
     pub(super) fn counters(json: &str) {
-        info!(target: COUNTERS, "counters {json}");
+        info!(target: ALWAYS, "counters {json}");
+    }
+
+    pub(super) fn nothing_to_reload(&mut self, now: Instant) {
+        let limit = &mut self.signal_limit;
+        limit.info(
+            now,
+            format_args!("SIGHUP is ignored: keys in files are read again by themselves, all else at a start"),
+        );
+    }
+
+    pub(super) fn signal_ignored(&mut self, now: Instant, signal: u32) {
+        self.signal_limit.info(now, format_args!("signal {signal} is ignored"));
     }
 
     #[expect(clippy::unused_self, reason = "one object says it all")]
@@ -136,23 +178,35 @@ impl Report {
     }
 
     #[expect(clippy::unused_self, reason = "one object says it all")]
-    pub(super) fn stopped(&self, left: usize, counters: Counters, lost_statuses: u64, all_told: bool) {
+    pub(super) fn stopped(&self, left: Left, counters: Counters, lost_statuses: u64) {
         let Counters { received, succeeded, failed, .. } = counters;
+        let Left { records, being_sent, statuses } = left;
         info!("stopped: {received} received, {succeeded} succeeded, {failed} failed");
-        if left > 0 {
-            error!("{left} records were not sent");
+        if records > being_sent {
+            error!("{} records were not sent", records - being_sent);
+        }
+        if being_sent > 0 {
+            error!("{being_sent} records were not confirmed by the service and may have been stored");
         }
         if lost_statuses > 0 {
             error!("{lost_statuses} statuses were lost for want of room");
         }
-        if !all_told {
-            error!("some statuses were not published, the broker did not take them");
+        if statuses > 0 {
+            error!("{statuses} statuses were not confirmed by the broker");
         }
     }
 }
 
-/// Bytes of a foreign topic that are shown.
-const SHOWN: usize = 100;
+/// What had not come to its end when the process did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    /// Records that have the status `Stopped`.
+    pub(super) records: usize,
+    /// Of these, those that were part of a request.
+    pub(super) being_sent: usize,
+    /// Statuses that the broker has not acknowledged.
+    pub(super) statuses: usize,
+}
 
 #[cfg(test)]
 mod tests {
@@ -172,6 +226,64 @@ mod tests {
             clock_corrected: None,
             renew_credentials: false,
         }
+    }
+
+    #[test]
+    fn a_reason_that_changes_is_said_and_one_that_does_not_is_not() {
+        log_lines();
+        let (mut report, now) = (Report::default(), Instant::default());
+        let offline = || Some(SendError::Stalled);
+        let waits = "warn: delivery stream telemetry waits, trying on: ";
+        for (failures, problem) in [((0, 1), offline()), ((1, 2), offline()), ((2, 3), Some(SendError::ReplyTooLong))] {
+            report.settled(now, &done(problem, failures));
+        }
+        report.settled(now, &done(Some(SendError::ReplyTooLong), (3, 4)));
+        report.settled(now, &done(None, (4, 5)));
+        report.settled(now, &done(None, (5, 0)));
+        report.settled(now, &done(offline(), (0, 1)));
+        let [stalled, too_long] = [SendError::Stalled, SendError::ReplyTooLong].map(|error| format!("{waits}{error}"));
+        let put_off = "warn: delivery stream telemetry put off 0 records, trying on";
+        let again = "info: delivery stream telemetry takes records again";
+        assert_eq!(log_lines(), [&*stalled, &*too_long, put_off, again, &*stalled]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_delivery_streams_is_bounded() {
+        let mut report = Report::default();
+        for number in 0..10 * STREAMS {
+            let name = number.to_string().as_str().try_into().unwrap();
+            report.settled(Instant::default(), &Done { name, ..done(Some(SendError::Stalled), (0, 1)) });
+        }
+        assert_eq!(report.service.len(), STREAMS);
+        log_lines();
+    }
+
+    #[test]
+    fn the_end_has_the_number_of_all_that_is_not_known_to_be_well() {
+        log_lines();
+        let counters = Counters { received: 900, succeeded: 100, failed: 800, ..Counters::default() };
+        Report::default().stopped(Left { records: 700, being_sent: 500, statuses: 389 }, counters, 2);
+        let expected = [
+            "info: stopped: 900 received, 100 succeeded, 800 failed",
+            "error: 200 records were not sent",
+            "error: 500 records were not confirmed by the service and may have been stored",
+            "error: 2 statuses were lost for want of room",
+            "error: 389 statuses were not confirmed by the broker",
+        ];
+        assert_eq!(log_lines(), expected);
+        Report::default().stopped(Left { records: 0, being_sent: 0, statuses: 0 }, counters, 0);
+        assert_eq!(log_lines(), expected[..1]);
+    }
+
+    #[test]
+    fn a_flood_of_signals_is_a_few_lines() {
+        log_lines();
+        let mut report = Report::default();
+        for _ in 0..1000 {
+            report.nothing_to_reload(Instant::default());
+            report.signal_ignored(Instant::default(), 64);
+        }
+        assert_eq!(log_lines().len(), LOG_BURST as usize);
     }
 
     #[test]
@@ -196,13 +308,13 @@ mod tests {
         }
         let most_of_a_kind = u128::from(LOG_BURST) + YEAR.as_millis() / LOG_INTERVAL.as_millis();
         assert!(count as u128 <= 2 * most_of_a_kind, "{count}");
-        if let Some(later) = report.deadline() {
+        if let Some(later) = report.deadline(now) {
             report.turn(later);
             last = log_lines();
         }
         let [broker, service] = &last[..] else { panic!("{last:?}") };
         assert!(broker.starts_with("info: broker connected, session resumed"), "{broker}");
         assert!(service.starts_with("info: delivery stream telemetry takes records again"), "{service}");
-        assert_eq!(report.deadline(), None);
+        assert_eq!(report.deadline(now), None);
     }
 }

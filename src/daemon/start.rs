@@ -1,18 +1,20 @@
 //! From a configuration to a running loop: memory first, then tasks.
 
 use core::{error, fmt};
+use std::fs::File;
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 
+use super::Daemon;
 use super::counters::Counters;
 use super::notify::Notify;
 use super::report::Report;
+use super::signals::Signals;
+use super::under_way::UnderWay;
 use super::uplink::Uplink;
-use super::{Daemon, Signals};
 use crate::config::{Config, IsolationMode};
 use crate::limits::memory as limits;
 use crate::memory::{self, Plan};
@@ -64,13 +66,15 @@ impl error::Error for RunError {
     }
 }
 
-/// Runs until SIGTERM or SIGINT. Calls `started` once, when all that only the start needs is over.
+/// Runs until a signal ends it, of those that are read from `signals` (see [`super::signals`]). Times are those of `clock`. Calls
+/// `started` once, when all that only the start needs is over.
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
-pub fn run(ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunError> {
+pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn Fn()) -> Result<(), RunError> {
+    let signals = signals.map_err(RunError::System)?;
     memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
-    log::debug!("memory\n{}", ready.plan);
+    ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
     warn_of_service_limit(&ready.plan);
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
@@ -80,7 +84,7 @@ pub fn run(ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunErro
     }
     let runtime = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
-        let signals = signals().map_err(RunError::System)?;
+        let signals = Signals::new(signals).map_err(RunError::System)?;
         let daemon = assemble(ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
@@ -90,14 +94,6 @@ pub fn run(ready: Ready, clock: Clock, started: &dyn Fn()) -> Result<(), RunErro
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
     ended
-}
-
-fn signals() -> io::Result<Signals> {
-    Ok(Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        counters: signal(SignalKind::user_defined1())?,
-    })
 }
 
 /// Confines this process as `IsolationMode` asks for; `None`: not at all.
@@ -184,7 +180,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         read_bytes: plan.read,
         status_bytes: plan.status,
     });
-    let broker_task = tokio::spawn(broker_task);
+    tokio::spawn(broker_task);
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
@@ -207,7 +203,6 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         clock,
         relay,
         broker,
-        broker_task,
         uplink,
         events,
         credentials,
@@ -215,6 +210,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         counters,
         report: Report::default(),
         notify,
+        under_way: UnderWay::default(),
         status_bytes: None,
         drain_by: None,
     })

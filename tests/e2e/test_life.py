@@ -4,24 +4,10 @@ import json
 import signal
 import time
 
-import pytest
-
 from parts.broker import Mosquitto
 from parts.client import Client
 from parts.connector import STREAM, Connector, definition, run
-from parts.waiting import end, free_port, until
-
-
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_drains_what_is_held(how, connect, client, standin):
-    connector = connect(definition(PublishInterval="900"))
-    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(300))
-    client.send_all([client.publish("kinesisfirehose/message", b"mark")])
-    client.wait_entries(1)
-    assert standin.state()["requests"] == 0
-    assert connector.stop(how=how) == 0
-    client.wait_entries(301)
-    assert standin.wait_accepted(300)["repeated"] == 0
+from parts.waiting import PATIENCE, end, free_port, until
 
 
 def test_with_the_service_away_it_ends_in_time_and_says_what_was_left(connect, client, standin):
@@ -33,7 +19,53 @@ def test_with_the_service_away_it_ends_in_time_and_says_what_was_left(connect, c
     started = time.monotonic()
     assert connector.stop() == 0
     assert time.monotonic() - started <= 10
-    assert any("123 records" in line for line in connector.log()), connector.log()
+    assert "error: 123 records were not sent" in connector.log(), connector.log()
+
+
+def test_with_the_service_hanging_it_says_what_may_have_been_stored(connect, client, standin):
+    standin.set_faults(every_request=1, request_fault="timeout")
+    connector = connect()
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(500))
+    until(lambda: standin.state()["requests"] >= 1, "a request")
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(23))
+    assert connector.stop(within=60) == 0
+    assert "error: 23 records were not sent" in connector.log(), connector.log()
+    assert "error: 500 records were not confirmed by the service and may have been stored" in connector.log()
+    entries = client.wait_entries(523)
+    assert {entry["ErrorCode"] for entry in entries} == {"Stopped"}
+    assert sum("may have been delivered" in entry["ErrorMessage"] for entry in entries) == 500
+
+
+def test_statuses_wait_for_a_broker_that_comes_back_while_it_stops(connect, client, standin, broker):
+    connector = connect(definition(PublishInterval="900"))
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(300))
+    broker.stop()
+    connector.wait_log("broker not connected")
+    connector.process.send_signal(signal.SIGTERM)
+    broker.start()
+    assert connector.process.wait(PATIENCE) == 0
+    assert standin.wait_accepted(300)["repeated"] == 0
+    assert "info: stopped: 300 received, 300 succeeded, 0 failed" == connector.log()[-1]
+
+
+def test_statuses_that_no_broker_takes_are_counted_when_it_stops(connect, client, standin, broker):
+    connector = connect(definition(PublishInterval="900"))
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(389))
+    broker.stop()
+    connector.wait_log("broker not connected")
+    start = time.monotonic()
+    assert connector.stop() == 0
+    assert 2 <= time.monotonic() - start < 10
+    assert standin.wait_accepted(389)["repeated"] == 0
+    assert "error: 389 statuses were not confirmed by the broker" == connector.log()[-1]
+
+
+def test_with_nothing_to_tell_it_waits_for_no_broker(tmp_path, connectors, standin):
+    connector = connectors(free_port(), standin.url)
+    connector.wait_log("broker not connected")
+    start = time.monotonic()
+    assert connector.stop() == 0
+    assert time.monotonic() - start < 2
 
 
 def test_it_starts_with_nothing_reachable_and_waits(tmp_path, connectors, standin):

@@ -1,7 +1,6 @@
 """What an operator has: counters on MQTT and on SIGUSR1, and a log that may be left on."""
 
 import json
-import os
 import signal
 import time
 
@@ -9,10 +8,9 @@ import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client as Paho, MQTTv5
 
 from parts.client import MESSAGE
-from parts.connector import CLIENT_ID, Connector, definition
-from parts.pipe import fill
+from parts.connector import CLIENT_ID, definition
 from parts.service import arn
-from parts.waiting import PATIENCE, free_port, until
+from parts.waiting import until
 
 COUNTERS = "kinesisfirehose/counters"
 ANSWER = "info: counters "
@@ -169,31 +167,6 @@ def test_sigusr1_puts_the_counters_into_the_log_and_ends_nothing(level, connect,
     client.wait_entries(2)
     assert asked(connector)["succeeded"] == 2
     assert connector.stop() == 0
-
-
-@pytest.mark.host_only
-def test_sigusr1_ends_nothing_that_is_not_ready_yet(tmp_path, standin):
-    """It waits for a full pipe to take what is wrong with its definition, which is before anything else."""
-    connector = Connector(tmp_path, free_port(), standin.url, "no definition")
-    reader, writer = os.pipe()
-    try:
-        fill(writer)
-        connector.start(log=writer)
-        until(lambda: ignored(connector, signal.SIGUSR1), "the program to begin")
-        connector.process.send_signal(signal.SIGUSR1)
-        os.read(reader, 1 << 20)
-        assert connector.process.wait(PATIENCE) == 78
-    finally:
-        connector.close()
-        os.close(reader)
-        os.close(writer)
-
-
-def ignored(connector, which):
-    """Whether the process ignores the signal."""
-    with open(f"/proc/{connector.process.pid}/status", encoding="ascii") as status:
-        mask = next(line.split()[1] for line in status if line.startswith("SigIgn:"))
-    return int(mask, 16) >> (which - 1) & 1
 
 
 def test_a_service_that_comes_and_goes_hundreds_of_times_leaves_a_short_log(connect, client, standin):

@@ -226,21 +226,28 @@ def test_what_is_missing_is_named(init):
     assert init.logged(f"{init.binary} is not there")
 
 
-def test_the_log_goes_to_syslog_where_there_is_one(configured, tmp_path):
+@pytest.mark.parametrize("priorities", [False, True])
+def test_the_log_goes_to_syslog_where_there_is_one(configured, tmp_path, priorities):
+    """With a priority for each line, if logger reads them: busybox has one that does not."""
     init = configured
     lines = init.root / "syslog"
     logger = tmp_path / "tools/logger"
     logger.unlink(missing_ok=True)
-    logger.write_text(f'#!/bin/sh\necho "logger $*" >>{lines}\nexec cat >>{lines}\n')
+    option = "--prio-prefix" if priorities else "--tag"
+    logger.write_text(
+        f'#!/bin/sh\n[ "$1" != --help ] || {{ echo "usage: logger [{option}]" >&2; exit; }}\n'
+        f'echo "logger $*" >>{lines}\nexec cat >>{lines}\n'
+    )
     logger.chmod(0o755)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(init.root / "dev/log"))
         init("start")
         until(init.runs, "the connector")
         init("stop")
-    text = lines.read_text()
-    assert text.startswith(f"logger -t {NAME} -p daemon.info\n")
-    assert "stopped: 0 received" in text
+    options, *text = lines.read_text().splitlines()
+    assert options == f"logger -t {NAME} -p daemon.info" + " --prio-prefix" * priorities
+    (stopped,) = [line for line in text if "stopped: 0 received" in line]
+    assert stopped.startswith("<6>info: stopped") == priorities, stopped
     assert init.log() == []
 
 

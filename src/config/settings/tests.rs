@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{VARIABLES, counters_interval, flag, log_filter, refuse_unknown};
+use super::{LogFormat, VARIABLES, counters_interval, flag, log_filter, log_format, refuse_unknown};
 use crate::config::{
     environment::Environment,
     problem::Problems,
@@ -132,4 +132,17 @@ fn a_value_that_is_not_utf_8_is_a_fault_where_text_is_needed() {
     log_filter(&environment, &mut problems);
     assert!(environment.path("AWS_CA_BUNDLE").is_some());
     assert_eq!(lines(problems.into_error()), ["FIREHOSE_CONNECTOR_LOG: is not UTF-8"]);
+}
+
+#[test]
+fn a_log_format_is_one_of_three_words() {
+    let format = |text| {
+        let mut problems = Problems::default();
+        let format = log_format(&environment(&[("FIREHOSE_CONNECTOR_LOG_FORMAT", text)]), &mut problems);
+        problems.into_error().map_or(Ok(format), |error| Err(error.to_string()))
+    };
+    let formats = ["", "text", "json", "syslog"].map(format);
+    assert_eq!(formats, [LogFormat::Auto, LogFormat::Text, LogFormat::Json, LogFormat::Syslog].map(Ok));
+    let refused = "FIREHOSE_CONNECTOR_LOG_FORMAT \"JSON\": must be text, json or syslog";
+    assert_eq!(format("JSON"), Err(refused.to_owned()));
 }

@@ -89,6 +89,8 @@ pub struct Broker {
     /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
     /// outlives its session.
     pub counters: watch::Sender<Bytes>,
+    /// Set: the process ends soon, so that the broker is tried at once and then every half a second.
+    pub hurry: watch::Sender<bool>,
 }
 
 /// The broker's ends.
@@ -97,6 +99,7 @@ struct Ends {
     taken: mpsc::Receiver<Vec<Publish>>,
     statuses: mpsc::Receiver<Bytes>,
     counters: watch::Receiver<Bytes>,
+    hurry: watch::Receiver<bool>,
     /// Whether [`Inbound::Up`] was said last.
     up: bool,
 }
@@ -114,9 +117,16 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
     let (taken_in, taken_out) = mpsc::channel(1);
     let (statuses_in, statuses_out) = mpsc::channel(1);
     let (counters_in, counters_out) = watch::channel(Bytes::new());
-    let ends =
-        Ends { inbound: inbound_in, taken: taken_out, statuses: statuses_out, counters: counters_out, up: false };
-    let broker = Broker { inbound: inbound_out, taken: taken_in, statuses: statuses_in, counters: counters_in };
+    let (hurry, hurried) = watch::channel(false);
+    let ends = Ends {
+        inbound: inbound_in,
+        taken: taken_out,
+        statuses: statuses_out,
+        counters: counters_out,
+        hurry: hurried,
+        up: false,
+    };
+    let broker = Broker { inbound: inbound_out, taken: taken_in, statuses: statuses_in, counters: counters_in, hurry };
     (broker, serve(settings, ends))
 }
 
@@ -154,8 +164,10 @@ async fn serve(settings: Settings, mut ends: Ends) {
         if ends.inbound.send(Inbound::Down(error)).await.is_err() {
             return;
         }
+        let wait = if *ends.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
         tokio::select! {
             () = sleep(wait) => {}
+            Ok(()) = ends.hurry.changed() => {}
             () = ends.inbound.closed() => return,
         }
     }

@@ -70,6 +70,8 @@ impl Connector {
 
 fn read_log(stderr: impl io::Read, events: &mpsc::SyncSender<Event>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        // Its time is now.
+        let line = line.split_once("Z ").map_or(&*line, |(_, said)| said).to_owned();
         if events.send(Event::Log(line)).is_err() {
             return;
         }

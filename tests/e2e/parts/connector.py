@@ -14,6 +14,7 @@ BINARY = os.environ.get("FIREHOSE_CONNECTOR_BIN", str(TARGET / "release/firehose
 RUNNER = shlex.split(os.environ.get("FIREHOSE_CONNECTOR_RUNNER", ""))
 CLIENT_ID = "connector"
 STREAM = "stream-name"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 
 # What each connector of the test that is on was given, and a function that reads what it has said.
 SPEAKERS = []
@@ -78,12 +79,12 @@ class Connector:
         self.process = None
         SPEAKERS.append((document, self.environment, lambda: "\n".join(self.log()) if self.log_file.exists() else ""))
 
-    def start(self, log=None, under=()):
-        """Logs to the file, or where it is told to; `under` is a command that runs it."""
+    def start(self, log=None, under=(), **more):
+        """Logs to the file, or where it is told to; `under` is a command that runs it, `more` is for the process."""
         command = [*under, *RUNNER, BINARY, "run", "--definition", self.definition]
         with self.log_file.open("ab") as file:
             log = log or file
-            self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=log, stderr=log, **more)
         return self
 
     def alive(self):
@@ -100,6 +101,10 @@ class Connector:
             self.process.wait()
 
     def log(self):
+        """Its lines, without the time that each begins with."""
+        return [TIME.sub("", line, count=1) for line in self.raw_log()]
+
+    def raw_log(self):
         return self.log_file.read_text(errors="replace").splitlines()
 
     def wait_log(self, pattern, within=PATIENCE):
