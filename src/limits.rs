@@ -144,6 +144,9 @@ pub const RECEIVE_MAXIMUM: u16 = 500;
 pub const PACKET_BYTES_MIN: usize = 16 * 1024;
 /// Largest packet limit: a record of the largest size with every byte written as `\u00XX`, and an id.
 pub const PACKET_BYTES_MAX: usize = 6 * RECORD_BYTES + 2 * ID_JSON_BYTES;
+/// Bytes kept of a publish above the packet limit, though never more than that limit: room for the longest topic, and for
+/// the begin of a JSON message, where its id may stand.
+pub const PUBLISH_BEGIN_BYTES: usize = ID_JSON_BYTES + PACKET_BYTES_MIN;
 /// How long the broker keeps the session, and with it QoS 1 publishes, while the connector is away.
 pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 /// MQTT keep-alive: a silent connection is found dead within one and a half of it.

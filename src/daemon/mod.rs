@@ -14,7 +14,6 @@ pub use start::{RunError, confine, run};
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Publish;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -24,7 +23,7 @@ use crate::firehose::credentials::Credentials;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
 use crate::net::clock::Clock;
 use crate::net::http::Event;
-use crate::net::mqtt::{Broker, Inbound};
+use crate::net::mqtt::{Broker, Inbound, Received};
 use crate::relay::{Accepted, Relay};
 use crate::time::Instant;
 use counters::Counters;
@@ -174,14 +173,20 @@ impl Daemon {
 
     /// Takes publishes into the relay and answers those that are to be acknowledged. While draining, those that the broker
     /// will deliver again to the next process are left to it.
-    fn accept(&mut self, mut publishes: Vec<Publish>) -> Vec<Publish> {
+    fn accept(&mut self, mut publishes: Vec<Received>) -> Vec<Received> {
         let now = self.clock.now();
         if self.drain_by.is_some() {
-            publishes.retain(|publish| publish.qos == QoS::AtMostOnce);
+            publishes.retain(|received| received.publish.qos == QoS::AtMostOnce);
         }
-        for publish in &publishes {
-            if self.relay.accept(now, &publish.topic, &publish.payload) == Accepted::NotOurs {
-                self.report.not_ours(now, &publish.topic);
+        for Received { publish, too_long } in &publishes {
+            let accepted = match too_long {
+                None => self.relay.accept(now, &publish.topic, &publish.payload),
+                Some(too_long) => self.relay.refuse_too_long(&publish.topic, &publish.payload, *too_long),
+            };
+            match too_long {
+                _ if accepted == Accepted::NotOurs => self.report.not_ours(now, &publish.topic),
+                Some(too_long) => self.report.too_long(now, &publish.topic, *too_long),
+                None => {}
             }
         }
         publishes
@@ -264,7 +269,7 @@ impl Daemon {
 }
 
 /// Takes nothing that comes in any more. Ends when the broker's task does.
-async fn turn_away(inbound: &mut mpsc::Receiver<Inbound>, taken: &mpsc::Sender<Vec<Publish>>) {
+async fn turn_away(inbound: &mut mpsc::Receiver<Inbound>, taken: &mpsc::Sender<Vec<Received>>) {
     while let Some(message) = inbound.recv().await {
         if matches!(message, Inbound::Publishes(_)) && taken.send(Vec::new()).await.is_err() {
             return;

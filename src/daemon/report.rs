@@ -7,12 +7,13 @@ use rumqttc::v5::mqttbytes::v5::PubAckReason;
 
 use super::uplink::Done;
 use crate::firehose::sign::SignError;
-use crate::limits::NAME_BYTES;
+use crate::foreign::foreign;
+use crate::limits::{FOREIGN_TEXT, NAME_BYTES};
 use crate::net::chain;
 use crate::net::log_limit::LogLimit;
 use crate::net::mqtt::MqttError;
 use crate::net::words::spelled;
-use crate::relay::Counters;
+use crate::relay::{Counters, TooLong};
 use crate::time::{Duration, Instant};
 
 /// Target of the line that SIGUSR1 asks for, which a log filter should let pass: it was asked for.
@@ -26,6 +27,7 @@ pub(super) struct Report {
     service_limit: LogLimit,
     clock_limit: LogLimit,
     status_limit: LogLimit,
+    publish_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
     /// Delivery stream and reason.
@@ -35,14 +37,16 @@ pub(super) struct Report {
 impl Report {
     /// Says what was held back, once it may be said.
     pub(super) fn turn(&mut self, now: Instant) {
-        let Self { broker_limit, service_limit, clock_limit, status_limit, .. } = self;
-        [broker_limit, service_limit, clock_limit, status_limit].into_iter().for_each(|limit| limit.turn(now));
+        let Self { broker_limit, service_limit, clock_limit, status_limit, publish_limit, .. } = self;
+        let limits = [broker_limit, service_limit, clock_limit, status_limit, publish_limit];
+        limits.into_iter().for_each(|limit| limit.turn(now));
     }
 
     /// When [`Report::turn`] has something to say.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let Self { broker_limit, service_limit, clock_limit, status_limit, .. } = self;
-        [broker_limit, service_limit, clock_limit, status_limit].into_iter().filter_map(LogLimit::deadline).min()
+        let Self { broker_limit, service_limit, clock_limit, status_limit, publish_limit, .. } = self;
+        let limits = [broker_limit, service_limit, clock_limit, status_limit, publish_limit];
+        limits.into_iter().filter_map(|limit| limit.deadline()).min()
     }
 
     pub(super) fn broker_up(&mut self, now: Instant, resumed: bool) {
@@ -116,10 +120,20 @@ impl Report {
     pub(super) fn not_ours(&mut self, now: Instant, topic: &[u8]) {
         if !self.topic_said {
             self.topic_said = true;
-            let topic = String::from_utf8_lossy(topic.get(..SHOWN).unwrap_or(topic)).into_owned();
-            let limit = &mut self.status_limit;
-            limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: {topic:?}"));
+            let (limit, topic) = (&mut self.publish_limit, shown(topic));
+            limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: {topic}"));
         }
+    }
+
+    pub(super) fn too_long(&mut self, now: Instant, topic: &[u8], too_long: TooLong) {
+        let TooLong { bytes, limit: most, .. } = too_long;
+        let (limit, topic) = (&mut self.publish_limit, shown(topic));
+        limit.warn(
+            now,
+            format_args!(
+                "a publish of {bytes} bytes failed with RecordTooLarge, MemorySize leaves room for packets of {most}: {topic}"
+            ),
+        );
     }
 
     pub(super) fn counters_too_long(&mut self, now: Instant) {
@@ -151,8 +165,10 @@ impl Report {
     }
 }
 
-/// Bytes of a foreign topic that are shown.
-const SHOWN: usize = 100;
+/// The begin of a topic.
+fn shown(topic: &[u8]) -> String {
+    foreign(&String::from_utf8_lossy(&topic[..topic.len().min(FOREIGN_TEXT)]))
+}
 
 #[cfg(test)]
 mod tests {

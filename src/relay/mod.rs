@@ -67,6 +67,17 @@ pub enum Accepted {
     NotOurs,
 }
 
+/// A publish that is longer than a packet may be here, so that only its begin is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong {
+    /// Bytes of the whole packet.
+    pub bytes: usize,
+    /// Bytes that a packet may have, less its fixed header.
+    pub limit: usize,
+    /// Not even its topic is known to the end.
+    pub topic_cut: bool,
+}
+
 /// A batch in flight. It is given back to [`Relay::handle_outcome`] exactly once, so it is not `Clone`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BatchId(usize);

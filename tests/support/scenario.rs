@@ -19,7 +19,7 @@ use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled};
+use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled, TooLong};
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
@@ -159,6 +159,14 @@ impl Scenario {
     /// A publish whose topic need not be UTF-8.
     pub fn publish_raw(&mut self, topic: &[u8], payload: &[u8]) -> Accepted {
         let accepted = self.relay.accept(self.now, topic, payload);
+        self.received += u64::from(accepted != Accepted::NotOurs);
+        self.step();
+        accepted
+    }
+
+    /// A publish of `bytes`, of which only a begin is known.
+    pub fn publish_too_long(&mut self, topic: &[u8], topic_cut: bool, begin: &[u8], bytes: usize) -> Accepted {
+        let accepted = self.relay.refuse_too_long(topic, begin, TooLong { bytes, limit: 100_000, topic_cut });
         self.received += u64::from(accepted != Accepted::NotOurs);
         self.step();
         accepted

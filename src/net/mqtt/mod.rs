@@ -10,6 +10,7 @@
 mod codec;
 mod error;
 mod in_flight;
+mod oversized;
 mod probe;
 mod session;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::limits::{MQTT_BACKOFF, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABL
 use crate::net::chance;
 use crate::net::route::Route;
 use crate::net::tls::Tls;
+use crate::relay::TooLong;
 use crate::relay::backoff::{Jitter, delay};
 use in_flight::InFlight;
 use session::{End, Session};
@@ -59,6 +61,15 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
+/// A publish from the broker, without its properties.
+#[derive(Debug, PartialEq)]
+pub struct Received {
+    /// The publish.
+    pub publish: Publish,
+    /// Set when it is above our packet limit: then topic and payload are what was kept of their begin.
+    pub too_long: Option<TooLong>,
+}
+
 /// What the broker's side says to the relay's.
 #[derive(Debug)]
 pub enum Inbound {
@@ -72,7 +83,7 @@ pub enum Inbound {
     /// There is no session.
     Down(MqttError),
     /// Publishes to be taken. The vector goes back through [`Broker::taken`] when each is held or answered.
-    Publishes(Vec<Publish>),
+    Publishes(Vec<Received>),
     /// The broker did not take a status.
     StatusRefused(PubAckReason),
 }
@@ -83,7 +94,7 @@ pub struct Broker {
     /// What comes from the broker.
     pub inbound: mpsc::Receiver<Inbound>,
     /// Gives publishes back, to be acknowledged.
-    pub taken: mpsc::Sender<Vec<Publish>>,
+    pub taken: mpsc::Sender<Vec<Received>>,
     /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
     pub statuses: mpsc::Sender<Bytes>,
     /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
@@ -94,7 +105,7 @@ pub struct Broker {
 /// The broker's ends.
 struct Ends {
     inbound: mpsc::Sender<Inbound>,
-    taken: mpsc::Receiver<Vec<Publish>>,
+    taken: mpsc::Receiver<Vec<Received>>,
     statuses: mpsc::Receiver<Bytes>,
     counters: watch::Receiver<Bytes>,
     /// Whether [`Inbound::Up`] was said last.

@@ -15,9 +15,9 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::codec::Framed;
 
-use super::codec::Packets;
+use super::codec::{Incoming, Packets};
 use super::in_flight::InFlight;
-use super::{Ends, Inbound, MqttError, Settings};
+use super::{Ends, Inbound, MqttError, Received, Settings};
 use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
     RECEIVE_MAXIMUM, SESSION_EXPIRY,
@@ -42,7 +42,7 @@ pub(super) struct Session {
     keep_alive: core::time::Duration,
     /// The broker kept our session from before.
     pub(super) resumed: bool,
-    group: Vec<Publish>,
+    group: Vec<Received>,
     /// The group ended because the connection had no more at hand.
     read_all: bool,
     last_write: Instant,
@@ -89,7 +89,7 @@ impl Session {
         let login = settings.username.clone().map(|username| Login::new(username, password));
         framed.send(Packet::Connect(connect, None, login)).await?;
         let answer = match framed.next().await {
-            Some(Ok(Packet::ConnAck(answer))) => answer,
+            Some(Ok(Incoming::Other(Packet::ConnAck(answer)))) => answer,
             Some(Ok(_)) => return Err(MqttError::Unexpected),
             Some(Err(MqttError::Closed(cause))) => return Err(MqttError::NoAnswer(cause)),
             None => return Err(MqttError::NoAnswer(None)),
@@ -196,30 +196,30 @@ impl Session {
 
     /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Answers whether the
     /// subscription was granted among them.
-    async fn take_group(&mut self, packet: Packet, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
+    async fn take_group(&mut self, packet: Incoming, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
         let mut granted = false;
         let mut next = Some(packet);
         let mut bytes = 0;
         while let Some(packet) = next {
             self.ping_unanswered = false;
             match packet {
-                Packet::Publish(publish) => {
-                    bytes += publish.topic.len() + publish.payload.len();
-                    self.group.push(publish);
+                Incoming::Publish(received) => {
+                    bytes += received.publish.topic.len() + received.publish.payload.len();
+                    self.group.push(received);
                 }
-                Packet::PubAck(ack) => {
+                Incoming::Other(Packet::PubAck(ack)) => {
                     in_flight.settle(ack.pkid);
                     if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
                         ends.status_refused(ack.reason).await;
                     }
                 }
-                Packet::SubAck(answer) => {
+                Incoming::Other(Packet::SubAck(answer)) => {
                     check_granted(&answer)?;
                     granted = true;
                 }
-                Packet::PingResp(_) => {}
-                Packet::Disconnect(bye) => return Err(MqttError::Disconnected(bye.reason_code)),
-                _ => return Err(MqttError::Unexpected),
+                Incoming::Other(Packet::PingResp(_)) => {}
+                Incoming::Other(Packet::Disconnect(bye)) => return Err(MqttError::Disconnected(bye.reason_code)),
+                Incoming::Other(_) => return Err(MqttError::Unexpected),
             }
             self.read_all = self.group.len() < PUBLISHES && bytes < PUBLISHES_BYTES;
             if !self.read_all {
@@ -242,7 +242,8 @@ impl Session {
         }
         let Some(mut group) = ends.taken.recv().await else { return Ok(false) };
         let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
-        for publish in group.drain(..).filter(|publish| publish.qos == QoS::AtLeastOnce) {
+        let publishes = group.drain(..).map(|received| received.publish);
+        for publish in publishes.filter(|publish| publish.qos == QoS::AtLeastOnce) {
             self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
         }
         self.group = group;

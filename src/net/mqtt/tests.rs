@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::*;
 use crate::limits::{MQTT_KEEP_ALIVE, RECEIVE_MAXIMUM, SESSION_EXPIRY};
 use crate::net::connect::connect;
-use broker::{GRANTED, STATUS_BYTES, Test, later, nothing, settings};
+use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings};
 
 #[tokio::test]
 async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
@@ -83,7 +83,7 @@ async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_given_back() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(0..=3).await;
     let group = test.publishes().await;
-    assert_eq!(group.iter().map(|publish| publish.pkid).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(group.iter().map(|received| received.publish.pkid).collect::<Vec<_>>(), [0, 1, 2, 3]);
     tokio::task::yield_now().await;
     peer.expect_silence();
     test.broker.taken.send(group).await.unwrap();
@@ -102,6 +102,60 @@ async fn what_is_not_given_back_is_not_acknowledged() {
     for id in [1, 3] {
         assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
     }
+}
+
+/// As some brokers do that were told our limit, until it is acknowledged.
+#[tokio::test]
+async fn a_publish_above_the_limit_is_handed_on_as_its_begin_and_acknowledged_in_its_turn() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    for size in [PACKET_BYTES + 1, 5_000_000] {
+        let send = async {
+            peer.publish(1..=1).await;
+            peer.publish_bytes(2, vec![b'x'; size]).await;
+            peer.publish(3..=3).await;
+        };
+        let take = async {
+            let mut ids = vec![];
+            while ids.len() < 3 {
+                let group = test.publishes().await;
+                for Received { publish, too_long } in &group {
+                    ids.push(publish.pkid);
+                    let is_long = publish.pkid == 2;
+                    assert_eq!(too_long.is_some_and(|too_long| too_long.bytes > size), is_long);
+                    assert!(publish.topic.len() + publish.payload.len() <= PACKET_BYTES);
+                }
+                test.broker.taken.send(group).await.unwrap();
+            }
+            ids
+        };
+        let ((), ids) = tokio::join!(send, take);
+        assert_eq!(ids, [1, 2, 3]);
+        for id in ids {
+            assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_within_a_publish_above_the_limit_hands_on_nothing_of_it() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=1).await;
+    // 16 MB to come, of which the topic is there, a packet id, and a byte.
+    peer.0.get_mut().write_all(b"\x32\xff\xff\xff\x07\0\x17kinesisfirehose/message\0\x02\0{").await.unwrap();
+    let group = test.publishes().await;
+    assert_eq!(group.iter().map(|received| received.publish.pkid).collect::<Vec<_>>(), [1]);
+    test.broker.taken.send(group).await.unwrap();
+    peer.packet().await;
+    drop(peer);
+    assert!(matches!(test.down().await, MqttError::Closed(_)));
+}
+
+#[tokio::test]
+async fn anything_else_that_is_too_long_ends_the_connection() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.0.get_mut().write_all(b"\x90\xff\xff\xff\x07").await.unwrap();
+    assert!(matches!(test.down().await, MqttError::Protocol(_)));
+    peer.expect_end().await;
 }
 
 #[tokio::test]

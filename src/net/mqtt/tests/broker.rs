@@ -16,7 +16,7 @@ use tokio::time;
 use tokio_util::codec::Framed;
 
 use super::super::*;
-use crate::relay::message::{COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 
 pub(super) const PACKET_BYTES: usize = 100_000;
 pub(super) const STATUS_BYTES: usize = 80_000;
@@ -104,7 +104,7 @@ impl Test {
         }
     }
 
-    pub(super) async fn publishes(&mut self) -> Vec<Publish> {
+    pub(super) async fn publishes(&mut self) -> Vec<Received> {
         match self.broker.inbound.recv().await.unwrap() {
             Inbound::Publishes(publishes) => publishes,
             inbound => panic!("{inbound:?}"),
@@ -170,6 +170,13 @@ impl Peer {
             self.0.feed(Packet::Publish(publish)).await.unwrap();
         }
         self.0.flush().await.unwrap();
+    }
+
+    /// On a topic of the connector's, at QoS 1.
+    pub(super) async fn publish_bytes(&mut self, id: u16, payload: Vec<u8>) {
+        let mut publish = Publish::new(format!("{BINARY_TOPIC}/{id}"), QoS::AtLeastOnce, payload, None);
+        publish.pkid = id;
+        self.say(Packet::Publish(publish)).await;
     }
 
     /// Asks the kernel, which has at once what the task wrote.
