@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 import threading
+import time
 
 from .client import STATUS
 
@@ -41,6 +42,7 @@ class ScriptedBroker:
         self.statuses = []
         self.acknowledged = []
         self.client = None
+        self.lock = threading.Lock()
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,8 +53,12 @@ class ScriptedBroker:
     def __exit__(self, *_):
         self.socket.close()
 
-    def send(self, data):
-        self.client.sendall(data)
+    def send(self, *pieces, pause=0):
+        """All of them before anything else."""
+        with self.lock:
+            for piece in pieces:
+                self.client.sendall(piece)
+                time.sleep(pause)
 
     def drop(self):
         """Ends the connection without a word."""
@@ -68,6 +74,7 @@ class ScriptedBroker:
             except OSError:
                 return
             self.connections += 1
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.client = client
             threading.Thread(target=self._serve, args=(client, self.connections), daemon=True).start()
 
@@ -82,26 +89,26 @@ class ScriptedBroker:
                     shift += 7
                     if digit < 0x80:
                         break
-                self._answer(client, connection, first[0], stream.read(length))
+                self._answer(connection, first[0], stream.read(length))
         except (OSError, ValueError):
             return
 
-    def _answer(self, client, connection, first, body):
+    def _answer(self, connection, first, body):
         kind = first >> 4
         if kind == 1:
             properties = self.connack(connection)
-            client.sendall(packet(0x20, b"\0\0" + number(len(properties)) + properties))
+            self.send(packet(0x20, b"\0\0" + number(len(properties)) + properties))
         elif kind == 8:
-            client.sendall(packet(0x90, body[:2] + b"\0" + self.suback))
+            self.send(packet(0x90, body[:2] + b"\0" + self.suback))
             threading.Thread(target=self.after, args=(self, connection), daemon=True).start()
         elif kind == 4:
             self.acknowledged.append(struct.unpack(">H", body[:2])[0])
         elif kind == 12:
-            client.sendall(b"\xd0\0")
+            self.send(b"\xd0\0")
         elif kind == 3:
             begin = 2 + len(STATUS)
             packet_id = body[begin : begin + 2] if first & 6 else b""
             self.statuses.append(body[begin + len(packet_id) + 1 :])
             code = self.acknowledge(body)
             if packet_id and code is not None:
-                client.sendall(packet(0x40, packet_id + (bytes([code, 0]) if code else b"")))
+                self.send(packet(0x40, packet_id + (bytes([code, 0]) if code else b"")))
