@@ -118,6 +118,9 @@ pub const STATUS_BYTES_MIN: usize = 72 * 1024;
 pub const STATUS_IN_FLIGHT_FULL: usize = 2;
 /// Status messages sent and not yet acknowledged by the broker.
 pub const STATUS_IN_FLIGHT: usize = 32;
+/// How long records wait for a broker that acknowledges no status: then they go on, and statuses without room are lost. A full
+/// message takes as long on a link of 128 kbit/s.
+pub const STATUS_ACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// Share of the arena that statuses may take and records may not: one part in this many.
 pub const STATUS_SHARE: usize = 8;
 /// Most that statuses may take of the arena, bytes: about 13,000 of them.
@@ -157,6 +160,8 @@ pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
 pub const MQTT_WRITE: Duration = Duration::from_secs(60);
 /// A session that stood for this long ends a series of failures.
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
+/// Sessions in a row that end sooner, without a reason, for which another client of the same id is suspected.
+pub const MQTT_CLOSED_EARLY: u32 = 3;
 /// Bytes of a packet that is not a publish.
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.

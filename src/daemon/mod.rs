@@ -24,7 +24,7 @@ use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
 use crate::net::clock::Clock;
 use crate::net::http::Event;
 use crate::net::mqtt::{Broker, Inbound, Received};
-use crate::relay::{Accepted, Relay};
+use crate::relay::{Accepted, Relay, status};
 use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
@@ -154,8 +154,8 @@ impl Daemon {
                 // The task waits for it, unless it has ended; then nobody wants it.
                 let _: Result<(), _> = self.broker.taken.send(taken).await;
             }
-            Inbound::Up { status_bytes, resumed } => {
-                self.report.broker_up(self.clock.now(), resumed);
+            Inbound::Up { status_bytes, resumed, terms } => {
+                self.report.broker_up(self.clock.now(), resumed, terms);
                 self.notify.broker(true);
                 self.counters.broker_up();
                 self.status_bytes = Some(status_bytes);
@@ -167,7 +167,15 @@ impl Daemon {
                 self.status_bytes = None;
                 self.relay.statuses_leave(false);
             }
-            Inbound::StatusRefused(reason) => self.report.status_refused(self.clock.now(), reason),
+            Inbound::StatusRefused(reason, message) => {
+                self.counters.statuses_refused += status::entries(&message).count() as u64;
+                self.report.status_refused(self.clock.now(), reason);
+            }
+            Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
+            Inbound::StatusesHeldUp(held_up) => {
+                self.relay.statuses_leave(!held_up);
+                self.report.statuses_held_up(self.clock.now(), held_up);
+            }
         }
     }
 

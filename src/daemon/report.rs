@@ -8,10 +8,10 @@ use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use super::uplink::Done;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
-use crate::limits::{FOREIGN_TEXT, NAME_BYTES};
+use crate::limits::{FOREIGN_TEXT, NAME_BYTES, STATUS_ACKNOWLEDGED};
 use crate::net::chain;
 use crate::net::log_limit::LogLimit;
-use crate::net::mqtt::MqttError;
+use crate::net::mqtt::{MqttError, Terms};
 use crate::net::words::spelled;
 use crate::relay::{Counters, TooLong};
 use crate::time::{Duration, Instant};
@@ -23,6 +23,7 @@ pub const COUNTERS: &str = "counters";
 #[derive(Debug, Default)]
 pub(super) struct Report {
     broker: Option<String>,
+    terms: Terms,
     broker_limit: LogLimit,
     service_limit: LogLimit,
     clock_limit: LogLimit,
@@ -49,10 +50,32 @@ impl Report {
         limits.into_iter().filter_map(|limit| limit.deadline()).min()
     }
 
-    pub(super) fn broker_up(&mut self, now: Instant, resumed: bool) {
+    pub(super) fn broker_up(&mut self, now: Instant, resumed: bool, terms: Terms) {
         self.broker = None;
         let session = if resumed { "resumed" } else { "new" };
         self.broker_limit.info(now, format_args!("broker connected, session {session}"));
+        if core::mem::replace(&mut self.terms, terms) == terms {
+            return;
+        }
+        let limit = &mut self.publish_limit;
+        if terms.publishes_at_most_once || terms.statuses_at_most_once {
+            let what = if terms.statuses_at_most_once { "publishes and statuses" } else { "publishes" };
+            limit.warn(
+                now,
+                format_args!(
+                    "the broker grants QoS 0 only: {what} are lost that are on their way when the connection ends, and \
+                     publishes that come before the next one"
+                ),
+            );
+        }
+        if let Some(seconds) = terms.session_seconds {
+            limit.warn(
+                now,
+                format_args!(
+                    "the broker keeps the session for {seconds} s only: publishes are lost when the connection is away for longer"
+                ),
+            );
+        }
     }
 
     pub(super) fn broker_down(&mut self, now: Instant, error: &MqttError) {
@@ -106,6 +129,21 @@ impl Report {
 
     pub(super) fn status_refused(&mut self, now: Instant, reason: PubAckReason) {
         self.status_limit.warn(now, format_args!("the broker does not take statuses ({})", spelled(&reason)));
+    }
+
+    pub(super) fn statuses_held_up(&mut self, now: Instant, held_up: bool) {
+        let limit = &mut self.status_limit;
+        if held_up {
+            let seconds = STATUS_ACKNOWLEDGED.as_secs();
+            limit.warn(
+                now,
+                format_args!(
+                    "the broker has acknowledged no status for {seconds} s: records go on, statuses without room are lost"
+                ),
+            );
+        } else {
+            limit.info(now, format_args!("the broker acknowledges statuses again"));
+        }
     }
 
     pub(super) fn lost_statuses(&mut self, lost: u64) {
@@ -204,7 +242,7 @@ mod tests {
             report.broker_down(now, &MqttError::Silent);
             report.settled(now, &done(Some(SendError::Stalled), (0, 1)));
             report.settled(now, &done(None, (1, 0)));
-            report.broker_up(now, true);
+            report.broker_up(now, true, Terms::default());
             now = now + STEP;
             report.turn(now);
             last = log_lines();

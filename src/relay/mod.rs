@@ -211,6 +211,13 @@ impl Relay {
         self.statuses.next_message(&mut self.arena, limit, message)
     }
 
+    /// Queues what a status message tells once more, for a broker that takes shorter ones only.
+    pub fn tell_again(&mut self, message: &[u8]) {
+        for entry in status::entries(message) {
+            self.statuses.push_again(&mut self.arena, entry);
+        }
+    }
+
     /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;
     /// while it does not, they are sent all the same.
     pub const fn statuses_leave(&mut self, leave: bool) {

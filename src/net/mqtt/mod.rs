@@ -13,6 +13,7 @@ mod in_flight;
 mod oversized;
 mod probe;
 mod session;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ use crate::relay::TooLong;
 use crate::relay::backoff::{Jitter, delay};
 use in_flight::InFlight;
 use session::{End, Session};
+use takeover::Takeover;
 
 /// Where the broker is and how to speak with it.
 #[derive(Debug)]
@@ -79,13 +81,30 @@ pub enum Inbound {
         status_bytes: usize,
         /// The broker kept the session from before.
         resumed: bool,
+        /// What the broker grants.
+        terms: Terms,
     },
     /// There is no session.
     Down(MqttError),
     /// Publishes to be taken. The vector goes back through [`Broker::taken`] when each is held or answered.
     Publishes(Vec<Received>),
-    /// The broker did not take a status.
-    StatusRefused(PubAckReason),
+    /// The broker did not take a status message.
+    StatusRefused(PubAckReason, Bytes),
+    /// A status message is longer than this broker takes, which takes less than one before.
+    StatusTooLong(Bytes),
+    /// The broker acknowledges no status, or does again.
+    StatusesHeldUp(bool),
+}
+
+/// What a broker grants less of than it was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Publishes come at QoS 0.
+    pub publishes_at_most_once: bool,
+    /// Statuses go at QoS 0.
+    pub statuses_at_most_once: bool,
+    /// Seconds that it keeps the session, if fewer than asked for.
+    pub session_seconds: Option<u32>,
 }
 
 /// The relay's ends of the channels.
@@ -113,9 +132,9 @@ struct Ends {
 }
 
 impl Ends {
-    async fn status_refused(&self, reason: PubAckReason) {
+    async fn say(&self, inbound: Inbound) {
         // Without a relay nobody is left to hear it.
-        let _: Result<(), _> = self.inbound.send(Inbound::StatusRefused(reason)).await;
+        let _: Result<(), _> = self.inbound.send(inbound).await;
     }
 }
 
@@ -136,6 +155,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
     let mut in_flight = InFlight::default();
     let mut failures = 0;
     let mut refusals = 0;
+    let mut takeover = Takeover::default();
     loop {
         let start = Instant::now();
         let ended = match Session::open(&settings).await {
@@ -146,6 +166,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
             Ok(End::Stopped | End::Abandoned) => return,
             Err(error) => error,
         };
+        let error = takeover.judge(error, ends.up.then(|| start.elapsed()), &settings.client_id);
         let offline = error.is_offline();
         if offline || ends.up && start.elapsed() >= MQTT_STABLE {
             failures = 0;
