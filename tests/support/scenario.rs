@@ -19,7 +19,7 @@ use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled, TooLong};
+use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
@@ -270,6 +270,13 @@ impl Scenario {
     /// Maps all memory.
     pub fn touch(&mut self) {
         self.relay.touch().expect("this machine has the memory");
+    }
+
+    /// A message that the broker does not take, because it takes shorter ones than before, comes back.
+    pub fn give_back(&mut self, message: &str) {
+        self.answered -= status::entries(message.as_bytes()).count() as u64;
+        self.relay.tell_again(message.as_bytes());
+        self.step();
     }
 
     /// The broker changes how it treats statuses.

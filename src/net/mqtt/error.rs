@@ -144,7 +144,7 @@ impl fmt::Display for MqttError {
             Self::PerhapsTakenOver { client_id } => write!(
                 f,
                 "the broker closes each connection soon, without a reason; perhaps another client uses the client id \
-                 {client_id:?}, see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID"
+                 \"{client_id}\", see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID"
             ),
             Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),

@@ -78,21 +78,34 @@ impl Test {
 
     /// Accepts the login and the subscription.
     pub(super) async fn accept(&self, session_present: bool, properties: ConnAckProperties) -> Peer {
+        self.accept_with(session_present, properties, GRANTED).await
+    }
+
+    /// Accepts the login, and the subscription as `granted`.
+    pub(super) async fn accept_with(
+        &self,
+        session_present: bool,
+        properties: ConnAckProperties,
+        granted: SubscribeReasonCode,
+    ) -> Peer {
         let (mut peer, ..) = self.connected().await;
         peer.answer(ConnectReturnCode::Success, session_present, properties).await;
         let subscribe = peer.subscribe().await;
-        peer.say(Packet::SubAck(SubAck {
-            pkid: subscribe.pkid,
-            return_codes: vec![GRANTED; subscribe.filters.len()],
-            properties: None,
-        }))
-        .await;
+        let return_codes = vec![granted; subscribe.filters.len()];
+        peer.say(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes, properties: None })).await;
         peer
     }
 
     pub(super) async fn expect_up(&mut self, resumed_: bool) -> usize {
         match self.broker.inbound.recv().await.unwrap() {
-            Inbound::Up { status_bytes, resumed } if resumed == resumed_ => status_bytes,
+            Inbound::Up { status_bytes, resumed, .. } if resumed == resumed_ => status_bytes,
+            inbound => panic!("{inbound:?}"),
+        }
+    }
+
+    pub(super) async fn terms(&mut self) -> Terms {
+        match self.broker.inbound.recv().await.unwrap() {
+            Inbound::Up { terms, .. } => terms,
             inbound => panic!("{inbound:?}"),
         }
     }
