@@ -118,6 +118,9 @@ pub const STATUS_BYTES_MIN: usize = 72 * 1024;
 pub const STATUS_IN_FLIGHT_FULL: usize = 2;
 /// Status messages sent and not yet acknowledged by the broker.
 pub const STATUS_IN_FLIGHT: usize = 32;
+/// How long records wait for a broker that acknowledges no status: then they go on, and statuses without room are lost. A full
+/// message takes as long on a link of 128 kbit/s.
+pub const STATUS_ACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// Share of the arena that statuses may take and records may not: one part in this many.
 pub const STATUS_SHARE: usize = 8;
 /// Most that statuses may take of the arena, bytes: about 13,000 of them.
@@ -144,6 +147,9 @@ pub const RECEIVE_MAXIMUM: u16 = 500;
 pub const PACKET_BYTES_MIN: usize = 16 * 1024;
 /// Largest packet limit: a record of the largest size with every byte written as `\u00XX`, and an id.
 pub const PACKET_BYTES_MAX: usize = 6 * RECORD_BYTES + 2 * ID_JSON_BYTES;
+/// Bytes kept of a publish above the packet limit, though never more than that limit: room for the longest topic, and for
+/// the begin of a JSON message, where its id may stand.
+pub const PUBLISH_BEGIN_BYTES: usize = ID_JSON_BYTES + PACKET_BYTES_MIN;
 /// How long the broker keeps the session, and with it QoS 1 publishes, while the connector is away.
 pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 /// MQTT keep-alive: a silent connection is found dead within one and a half of it.
@@ -154,6 +160,8 @@ pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
 pub const MQTT_WRITE: Duration = Duration::from_secs(60);
 /// A session that stood for this long ends a series of failures.
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
+/// Sessions in a row that end sooner, without a reason, for which another client of the same id is suspected.
+pub const MQTT_CLOSED_EARLY: u32 = 3;
 /// Bytes of a packet that is not a publish.
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.

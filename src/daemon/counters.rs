@@ -19,6 +19,8 @@ pub(super) struct Counters {
     interval: Option<Duration>,
     due: Instant,
     broker_connections: u64,
+    /// Statuses that the broker refused.
+    pub(super) statuses_refused: u64,
     /// Connections to the service that stood.
     pub(super) service_connections: Tally,
     /// Attempts to get credentials that brought none.
@@ -33,6 +35,7 @@ impl Counters {
             interval,
             due: Instant::default(),
             broker_connections: 0,
+            statuses_refused: 0,
             service_connections: Tally::default(),
             credentials_failed: Tally::default(),
         }
@@ -79,6 +82,7 @@ impl Counters {
             memory_used_bytes: ((blocks - free) * BLOCK_BYTES) as u64,
             statuses_waiting: relay.waiting_statuses() as u64,
             statuses_lost: relay.lost_statuses(),
+            statuses_refused: self.statuses_refused,
             requests: traffic.requests,
             requests_failed: traffic.requests_failed,
             request_bytes: traffic.bytes,
@@ -109,6 +113,7 @@ struct Snapshot<'a> {
     memory_used_bytes: u64,
     statuses_waiting: u64,
     statuses_lost: u64,
+    statuses_refused: u64,
     requests: u64,
     requests_failed: u64,
     request_bytes: u64,
@@ -149,6 +154,7 @@ mod tests {
             memory_used_bytes: 256,
             statuses_waiting: 3,
             statuses_lost: 2,
+            statuses_refused: 4,
             requests: 900,
             requests_failed: 9,
             request_bytes: 123_456_789_012,

@@ -14,7 +14,6 @@ mod uplink;
 pub use start::{RunError, confine, run};
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Publish;
 use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep_until, timeout_at};
@@ -23,8 +22,8 @@ use crate::firehose::credentials::Credentials;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
 use crate::net::clock::Clock;
 use crate::net::http::Event;
-use crate::net::mqtt::{Broker, Inbound};
-use crate::relay::{Accepted, Relay};
+use crate::net::mqtt::{Broker, Inbound, Received};
+use crate::relay::{Accepted, Relay, status};
 use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
@@ -146,8 +145,8 @@ impl Daemon {
                 // The task waits for it, unless it has ended; then nobody wants it.
                 let _: Result<(), _> = self.broker.taken.send(taken).await;
             }
-            Inbound::Up { status_bytes, resumed } => {
-                self.report.broker_up(self.clock.now(), resumed);
+            Inbound::Up { status_bytes, resumed, terms } => {
+                self.report.broker_up(self.clock.now(), resumed, terms);
                 self.notify.broker(true);
                 self.counters.broker_up();
                 self.status_bytes = Some(status_bytes);
@@ -159,20 +158,34 @@ impl Daemon {
                 self.status_bytes = None;
                 self.relay.statuses_leave(false);
             }
-            Inbound::StatusRefused(reason) => self.report.status_refused(self.clock.now(), reason),
+            Inbound::StatusRefused(reason, message) => {
+                self.counters.statuses_refused += status::entries(&message).count() as u64;
+                self.report.status_refused(self.clock.now(), reason);
+            }
+            Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
+            Inbound::StatusesHeldUp(held_up) => {
+                self.relay.statuses_leave(!held_up);
+                self.report.statuses_held_up(self.clock.now(), held_up);
+            }
         }
     }
 
     /// Takes publishes into the relay and answers those that are to be acknowledged. While draining, those that the broker
     /// will deliver again to the next process are left to it.
-    fn accept(&mut self, mut publishes: Vec<Publish>) -> Vec<Publish> {
+    fn accept(&mut self, mut publishes: Vec<Received>) -> Vec<Received> {
         let now = self.clock.now();
         if self.drain_by.is_some() {
-            publishes.retain(|publish| publish.qos == QoS::AtMostOnce);
+            publishes.retain(|received| received.publish.qos == QoS::AtMostOnce);
         }
-        for publish in &publishes {
-            if self.relay.accept(now, &publish.topic, &publish.payload) == Accepted::NotOurs {
-                self.report.not_ours(now, &publish.topic);
+        for Received { publish, too_long } in &publishes {
+            let accepted = match too_long {
+                None => self.relay.accept(now, &publish.topic, &publish.payload),
+                Some(too_long) => self.relay.refuse_too_long(&publish.topic, &publish.payload, *too_long),
+            };
+            match too_long {
+                _ if accepted == Accepted::NotOurs => self.report.not_ours(now, &publish.topic),
+                Some(too_long) => self.report.too_long(now, &publish.topic, *too_long),
+                None => {}
             }
         }
         publishes

@@ -10,13 +10,13 @@ use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use super::uplink::Done;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
-use crate::limits::{LOG_RETRY, NAME_BYTES, STREAMS};
+use crate::limits::{FOREIGN_TEXT, LOG_RETRY, NAME_BYTES, STATUS_ACKNOWLEDGED, STREAMS};
 use crate::log_output::{self, ALWAYS};
 use crate::net::chain;
 use crate::net::log_limit::LogLimit;
-use crate::net::mqtt::MqttError;
+use crate::net::mqtt::{MqttError, Terms};
 use crate::net::words::spelled;
-use crate::relay::Counters;
+use crate::relay::{Counters, TooLong};
 use crate::time::{Duration, Instant};
 
 /// What was said last.
@@ -25,19 +25,21 @@ pub(super) struct Report {
     broker: Option<String>,
     /// Delivery streams that have a problem, and which (see [`Report::is_new`]). At most as many as the relay knows.
     service: Vec<(heapless::String<NAME_BYTES>, u64)>,
+    terms: Terms,
     broker_limit: LogLimit,
     service_limit: LogLimit,
     clock_limit: LogLimit,
     status_limit: LogLimit,
     signal_limit: LogLimit,
+    publish_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
 }
 
 impl Report {
-    fn limits(&mut self) -> [&mut LogLimit; 5] {
-        let Self { broker_limit, service_limit, clock_limit, status_limit, signal_limit, .. } = self;
-        [broker_limit, service_limit, clock_limit, status_limit, signal_limit]
+    fn limits(&mut self) -> [&mut LogLimit; 6] {
+        let Self { broker_limit, service_limit, clock_limit, status_limit, publish_limit, signal_limit, .. } = self;
+        [broker_limit, service_limit, clock_limit, status_limit, publish_limit, signal_limit]
     }
 
     /// Says what was held back, once it may be said, and how many lines the log did not take, once it takes one.
@@ -54,10 +56,32 @@ impl Report {
         self.limits().into_iter().filter_map(|limit| limit.deadline()).chain(again).min()
     }
 
-    pub(super) fn broker_up(&mut self, now: Instant, resumed: bool) {
+    pub(super) fn broker_up(&mut self, now: Instant, resumed: bool, terms: Terms) {
         self.broker = None;
         let session = if resumed { "resumed" } else { "new" };
         self.broker_limit.info(now, format_args!("broker connected, session {session}"));
+        if core::mem::replace(&mut self.terms, terms) == terms {
+            return;
+        }
+        let limit = &mut self.publish_limit;
+        if terms.publishes_at_most_once || terms.statuses_at_most_once {
+            let what = if terms.statuses_at_most_once { "publishes and statuses" } else { "publishes" };
+            limit.warn(
+                now,
+                format_args!(
+                    "the broker grants QoS 0 only: {what} are lost that are on their way when the connection ends, and \
+                     publishes that come before the next one"
+                ),
+            );
+        }
+        if let Some(seconds) = terms.session_seconds {
+            limit.warn(
+                now,
+                format_args!(
+                    "the broker keeps the session for {seconds} s only: publishes are lost when the connection is away for longer"
+                ),
+            );
+        }
     }
 
     pub(super) fn broker_down(&mut self, now: Instant, error: &MqttError) {
@@ -134,6 +158,21 @@ impl Report {
         self.status_limit.warn(now, format_args!("the broker does not take statuses ({})", spelled(&reason)));
     }
 
+    pub(super) fn statuses_held_up(&mut self, now: Instant, held_up: bool) {
+        let limit = &mut self.status_limit;
+        if held_up {
+            let seconds = STATUS_ACKNOWLEDGED.as_secs();
+            limit.warn(
+                now,
+                format_args!(
+                    "the broker has acknowledged no status for {seconds} s: records go on, statuses without room are lost"
+                ),
+            );
+        } else {
+            limit.info(now, format_args!("the broker acknowledges statuses again"));
+        }
+    }
+
     pub(super) fn lost_statuses(&mut self, lost: u64) {
         if lost > 0 && !self.statuses_lost {
             self.statuses_lost = true;
@@ -146,10 +185,20 @@ impl Report {
     pub(super) fn not_ours(&mut self, now: Instant, topic: &[u8]) {
         if !self.topic_said {
             self.topic_said = true;
-            let topic = foreign(&String::from_utf8_lossy(topic));
-            let limit = &mut self.status_limit;
+            let (limit, topic) = (&mut self.publish_limit, shown(topic));
             limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: \"{topic}\""));
         }
+    }
+
+    pub(super) fn too_long(&mut self, now: Instant, topic: &[u8], too_long: TooLong) {
+        let TooLong { bytes, limit: most, .. } = too_long;
+        let (limit, topic) = (&mut self.publish_limit, shown(topic));
+        limit.warn(
+            now,
+            format_args!(
+                "a publish of {bytes} bytes failed with RecordTooLarge, MemorySize leaves room for packets of {most}: {topic}"
+            ),
+        );
     }
 
     pub(super) fn counters_too_long(&mut self, now: Instant) {
@@ -206,6 +255,11 @@ pub(super) struct Left {
     pub(super) being_sent: usize,
     /// Statuses that the broker has not acknowledged.
     pub(super) statuses: usize,
+}
+
+/// The begin of a topic.
+fn shown(topic: &[u8]) -> String {
+    foreign(&String::from_utf8_lossy(&topic[..topic.len().min(FOREIGN_TEXT)]))
 }
 
 #[cfg(test)]
@@ -300,7 +354,7 @@ mod tests {
             report.broker_down(now, &MqttError::Silent);
             report.settled(now, &done(Some(SendError::Stalled), (0, 1)));
             report.settled(now, &done(None, (1, 0)));
-            report.broker_up(now, true);
+            report.broker_up(now, true, Terms::default());
             now = now + STEP;
             report.turn(now);
             last = log_lines();

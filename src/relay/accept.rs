@@ -9,7 +9,7 @@ use super::record::{RecordWriter, WriteError};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use super::stream::DeliveryStream;
-use super::{Accepted, DEFAULT, Relay};
+use super::{Accepted, DEFAULT, Relay, TooLong};
 use crate::limits::{ARN_BYTES, ID_JSON_BYTES};
 use crate::time::Instant;
 
@@ -34,6 +34,20 @@ impl Relay {
             },
             None => Accepted::NotOurs,
         }
+    }
+
+    /// Answers a publish of which only the begin of `topic` and `payload` is known, with the id that stands there.
+    pub fn refuse_too_long(&mut self, topic: &[u8], payload: &[u8], too_long: TooLong) -> Accepted {
+        // A topic that was cut may end within a character.
+        let text = topic.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let is_whole = !too_long.topic_cut && text.len() == topic.len();
+        let id = match Topic::parse(text) {
+            Some(Topic::Json) => Id::Json(message::parse(payload).0),
+            Some(Topic::Binary(id)) if is_whole && json::quoted_len(id) <= ID_JSON_BYTES => Id::Plain(id),
+            Some(Topic::Binary(_)) => Id::Json(""),
+            None => return Accepted::NotOurs,
+        };
+        self.answer(id, Err(Refusal::PublishTooLong(too_long)))
     }
 
     fn hold_json<'m>(&mut self, now: Instant, id: &str, request: Request<'m>) -> Result<(), Refusal<'m>> {

@@ -76,6 +76,8 @@ pub enum Invalid {
     Surrogate(&'static str),
     /// A topic that is not UTF-8.
     Topic,
+    /// A payload that is not UTF-8 from this byte on.
+    Encoding(usize),
 }
 
 impl fmt::Display for Invalid {
@@ -96,6 +98,9 @@ impl fmt::Display for Invalid {
                 "the property {property} has half of a surrogate pair (\\ud800 to \\udfff), which is no character"
             ),
             Self::Topic => f.write_str("the topic is not UTF-8"),
+            Self::Encoding(place) => {
+                write!(f, "the message is not UTF-8, as JSON must be: what is wrong begins at byte {}", place + 1)
+            }
         }
     }
 }
@@ -106,12 +111,28 @@ impl fmt::Display for Invalid {
 /// Nothing is copied. serde_json copies each string with escapes that it is asked for, so it is asked for none: member
 /// names are compared as they stand, and what is to be an object is looked at first.
 pub fn parse(payload: &[u8]) -> (&str, Result<Request<'_>, Invalid>) {
-    if !nests_within_bound(payload) {
+    // serde_json checks the strings that are kept, but what is passed over may be anything to it.
+    match str::from_utf8(payload) {
+        Ok(text) => parse_text(meant(text)),
+        Err(error) => {
+            let right = payload.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            (parse_text(meant(right)).0, Err(Invalid::Encoding(error.valid_up_to())))
+        }
+    }
+}
+
+/// What a program meant that puts a byte order mark before its JSON, or sends a C string with the zero that ends it.
+fn meant(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text).trim_end_matches('\0')
+}
+
+fn parse_text(text: &str) -> (&str, Result<Request<'_>, Invalid>) {
+    if !nests_within_bound(text.as_bytes()) {
         return ("", Err(Invalid::TooDeep));
     }
-    let mut message = Message::new(payload);
-    let mut json = serde_json::Deserializer::from_slice(payload);
-    let top = kind(payload);
+    let mut message = Message::new(text);
+    let mut json = serde_json::Deserializer::from_str(text);
+    let top = kind(text);
     let read = match top {
         OBJECT => Fill(&mut message).deserialize(&mut json),
         _ => IgnoredAny::deserialize(&mut json).map(|IgnoredAny| ()),
@@ -130,7 +151,7 @@ pub fn parse(payload: &[u8]) -> (&str, Result<Request<'_>, Invalid>) {
 
 /// The members of the top object that matter, as far as they were read.
 struct Message<'a> {
-    payload: &'a [u8],
+    text: &'a str,
     id: Option<&'a str>,
     request: Option<Inner<'a>>,
     /// What `request` is, if not an object.
@@ -145,8 +166,8 @@ struct Inner<'a> {
 }
 
 impl<'a> Message<'a> {
-    const fn new(payload: &'a [u8]) -> Self {
-        Self { payload, id: None, request: None, other: None }
+    const fn new(text: &'a str) -> Self {
+        Self { text, id: None, request: None, other: None }
     }
 
     fn request(self) -> Result<Request<'a>, Invalid> {
@@ -164,7 +185,7 @@ impl<'a> Message<'a> {
 
 /// `value` if it is the text of a string.
 fn string<'a>(property: &'static str, value: &'a str) -> Result<&'a str, Invalid> {
-    match kind(value.as_bytes()) {
+    match kind(value) {
         STRING => Ok(value),
         found => Err(Invalid::Type { property, expected: "a string", found }),
     }
@@ -174,8 +195,8 @@ const OBJECT: &str = "an object";
 const STRING: &str = "a string";
 
 /// What the value at the start of `text` is, white space and a colon before it aside.
-fn kind(text: &[u8]) -> &'static str {
-    match text.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b':')) {
+fn kind(text: &str) -> &'static str {
+    match text.bytes().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b':')) {
         Some(b'"') => STRING,
         Some(b'{') => OBJECT,
         Some(b'[') => "an array",
@@ -196,8 +217,8 @@ impl<'a> Members<'a> for Message<'a> {
         if is(name, "id") {
             self.id = optional(map.next_value()?);
         } else if is(name, "request") {
-            let value = name.as_ptr().addr() + name.len() - self.payload.as_ptr().addr();
-            let found = kind(&self.payload[value..]);
+            let value = name.as_ptr().addr() + name.len() - self.text.as_ptr().addr();
+            let found = kind(&self.text[value..]);
             if found == OBJECT {
                 self.other = None;
                 return map.next_value_seed(Fill(self.request.insert(Inner::default())));

@@ -67,6 +67,17 @@ pub enum Accepted {
     NotOurs,
 }
 
+/// A publish that is longer than a packet may be here, so that only its begin is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong {
+    /// Bytes of the whole packet.
+    pub bytes: usize,
+    /// Bytes that a packet may have, less its fixed header.
+    pub limit: usize,
+    /// Not even its topic is known to the end.
+    pub topic_cut: bool,
+}
+
 /// A batch in flight. It is given back to [`Relay::handle_outcome`] exactly once, so it is not `Clone`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BatchId(usize);
@@ -198,6 +209,13 @@ impl Relay {
     /// speaks of; zero: none waits.
     pub fn next_status(&mut self, limit: usize, message: &mut Vec<u8>) -> usize {
         self.statuses.next_message(&mut self.arena, limit, message)
+    }
+
+    /// Queues what a status message tells once more, for a broker that takes shorter ones only.
+    pub fn tell_again(&mut self, message: &[u8]) {
+        for entry in status::entries(message) {
+            self.statuses.push_again(&mut self.arena, entry);
+        }
     }
 
     /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::TooLong;
 use super::arn::ArnError;
 use super::json::LoneSurrogate;
 use super::message::Invalid;
@@ -22,6 +23,8 @@ pub enum Refusal<'a> {
     },
     /// The data is larger than a record may be.
     TooLarge,
+    /// The publish is longer than a packet may be.
+    PublishTooLong(TooLong),
     /// The stream holds as many records as it may.
     QueueFull {
         /// `DeliveryStreamQueueSize`
@@ -51,7 +54,7 @@ impl Refusal<'_> {
         match self {
             Self::Message(_) => "InvalidMessage",
             Self::Arn { .. } => "InvalidDeliveryStreamArn",
-            Self::TooLarge => "RecordTooLarge",
+            Self::TooLarge | Self::PublishTooLong(_) => "RecordTooLarge",
             Self::QueueFull { .. } => "QueueFull",
             Self::MemoryFull => "MemoryFull",
             Self::Streams => "TooManyDeliveryStreams",
@@ -78,6 +81,9 @@ impl fmt::Display for Refusal<'_> {
             }
             Self::TooLarge => {
                 write!(f, "the data is larger than {RECORD_BYTES} bytes, the most that a record may hold")
+            }
+            Self::PublishTooLong(TooLong { bytes, limit, .. }) => {
+                write!(f, "the publish is {bytes} bytes long, at most {limit} are taken, see MemorySize")
             }
             Self::QueueFull { size } => {
                 write!(f, "the delivery stream holds {size} records already, its DeliveryStreamQueueSize")

@@ -98,10 +98,29 @@ impl StatusQueue {
     }
 
     fn push_keeping(&mut self, keep: usize, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
+        let version = self.version;
+        self.write_keeping(keep, arena, &mut |entry| entry.write_line(version, id, status));
+    }
+
+    /// Queues an entry of an earlier message as it stands there.
+    pub fn push_again(&mut self, arena: &mut Arena, text: &[u8]) {
+        let keep = arena.free().saturating_sub(self.reserve());
+        self.write_keeping(keep, arena, &mut |entry| {
+            entry.write_all(text)?;
+            entry.text("\n")
+        });
+    }
+
+    fn write_keeping(
+        &mut self,
+        keep: usize,
+        arena: &mut Arena,
+        write: &mut dyn FnMut(&mut Entry<'_>) -> io::Result<()>,
+    ) {
         let (before, free) = (self.chain, arena.free());
         let written = self.chain.map_or_else(|| Chain::new(arena, 0, keep), Ok).and_then(|chain| {
             let mut entry = Entry { arena, chain, keep };
-            let written = entry.write_line(self.version, id, status);
+            let written = write(&mut entry);
             self.chain = Some(entry.chain);
             written.map_err(|_| Full)
         });
@@ -161,6 +180,23 @@ impl StatusQueue {
         }
         (self.read, self.blocks) = (0, 0);
     }
+}
+
+/// What stands in each entry once, and nowhere else: a quotation mark within a JSON string has a backslash before it.
+const MARK: &[u8] = br#","status":""#;
+
+/// The entries of a message that [`StatusQueue::next_message`] made.
+pub fn entries(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let list = message.strip_prefix(b"{\"response\":[");
+    let mut rest = list.unwrap_or(message);
+    core::iter::from_fn(move || {
+        let mark = memchr::memmem::find(rest, MARK)?;
+        // Behind it only `success"` or `fail"` stands in an entry. In version 1 the message is the entry.
+        let end = list.map_or(Some(rest.len()), |_| Some(mark + memchr::memchr(b'}', &rest[mark..])? + 1))?;
+        let (entry, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        Some(entry)
+    })
 }
 
 /// Bytes of a message that are not entries.

@@ -259,3 +259,40 @@ fn other_topics_are_none_of_ours() {
 fn white_space_in_strings_survives_the_comparison_of_statuses() {
     assert_eq!(compact("{ \"a b\" : [ \"c\\\" d\" ] }"), "{\"a b\":[\"c\\\" d\"]}");
 }
+
+#[test]
+fn a_publish_above_the_packet_limit_fails_with_the_id_that_its_begin_shows() {
+    let long = "i".repeat(50_000);
+    for (topic, topic_cut, begin, id) in [
+        (format!("{BINARY_TOPIC}/a/b"), false, "\0\u{1}", "a/b"),
+        (BINARY_TOPIC.to_owned(), false, "", ""),
+        (format!("{BINARY_TOPIC}/{long}"), false, "", &*long),
+        (format!("{BINARY_TOPIC}/{long}"), true, "", ""),
+        (JSON_TOPIC.to_owned(), false, r#"{"id": "7", "request": {"data": "xxx"#, "7"),
+        (JSON_TOPIC.to_owned(), false, r#"{"n": [1, {"id": "no"}], "id": "7", "request": {"da"#, "7"),
+        (JSON_TOPIC.to_owned(), false, r#"{"request": {"data": "xxx"#, ""),
+        (JSON_TOPIC.to_owned(), false, r#"{"request": {"id": "no", "data": "xxx"#, ""),
+        (JSON_TOPIC.to_owned(), false, r#"{"id": "7"#, ""),
+        (JSON_TOPIC.to_owned(), false, r#"{"id": 7, "#, ""),
+        (JSON_TOPIC.to_owned(), false, "not JSON", ""),
+        (JSON_TOPIC.to_owned(), false, "", ""),
+    ] {
+        let mut s = direct();
+        assert_eq!(s.publish_too_long(topic.as_bytes(), topic_cut, begin.as_bytes(), 400_000), Accepted::Failed);
+        let sentence = "the publish is 400000 bytes long, at most 100000 are taken, see MemorySize";
+        let status = format!(r#""ErrorCode":"RecordTooLarge","ErrorMessage":"{sentence}","id":"{id}","status":"fail""#);
+        assert_eq!(s.take_statuses(), [format!(r#"{{"response":[{{{status}}}]}}"#)], "{topic} {begin}");
+        assert_eq!(s.relay().counters().failed_invalid, 1);
+    }
+}
+
+#[test]
+fn a_publish_above_the_packet_limit_on_a_foreign_topic_is_not_answered() {
+    let mut s = direct();
+    for (topic, topic_cut) in [(&b"other/topic"[..], false), (b"other/topic\xc3", true), (b"", false)] {
+        assert_eq!(s.publish_too_long(topic, topic_cut, b"{", 400_000), Accepted::NotOurs);
+    }
+    assert_eq!(s.publish_too_long(b"kinesisfirehose/message/binary/\xc3", true, b"", 400_000), Accepted::Failed);
+    assert!(s.take_statuses()[0].contains(r#""id":"""#));
+    assert_eq!(s.relay().counters().received, 1);
+}

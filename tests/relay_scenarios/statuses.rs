@@ -1,7 +1,9 @@
 //! The statuses: their text, their size, and where they wait.
 
 use firehose_connector::foreign::Secret;
-use firehose_connector::limits::{STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN};
+use firehose_connector::limits::{
+    RECORD_BYTES, STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN,
+};
 use firehose_connector::relay::Accepted;
 
 use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup, delivered, rejected};
@@ -293,4 +295,44 @@ fn stopping_with_a_full_queue_answers_every_record() {
     assert_eq!(s.stop(), held);
     assert_eq!(s.relay().lost_statuses(), 0);
     s.broker(Broker::Takes).take_statuses();
+}
+
+#[test]
+fn a_message_that_became_too_long_is_told_again_in_shorter_ones() {
+    for version in [1, 5] {
+        let mut s = Scenario::new(Setup { version, ..Setup::default() });
+        let ids = ["a", r#"},{"#, r#"","status":"success"},{"#, r#"\",\"status\":\"fail\"},{\""#, "\n", "\u{e9}"];
+        s.broker(Broker::Away);
+        for id in ids {
+            s.publish_binary(id, &vec![0; RECORD_BYTES + 1]);
+        }
+        s.broker(Broker::Takes);
+        let told = s.take_statuses();
+        s.status_limit(400);
+        told.iter().for_each(|message| s.give_back(message));
+        let again = s.take_statuses();
+        assert_eq!((told.len(), again.len()), if version == 1 { (6, 6) } else { (1, 3) });
+        let ids_of = |messages: &[String]| -> Vec<String> {
+            let parsed = messages.iter().map(|message| serde_json::from_str::<serde_json::Value>(message).unwrap());
+            let entries = parsed.flat_map(|message| match &message["response"] {
+                serde_json::Value::Array(entries) => entries.clone(),
+                _ => vec![message],
+            });
+            entries.map(|entry| entry["id"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(ids_of(&again), ids);
+        assert_eq!(ids_of(&told), ids);
+        assert_eq!(s.relay().lost_statuses(), 0);
+    }
+}
+
+#[test]
+fn a_status_that_is_longer_than_the_broker_of_now_takes_is_counted_as_lost() {
+    let mut s = Scenario::new(Setup::default());
+    s.publish_binary(&"i".repeat(1000), &vec![0; RECORD_BYTES + 1]);
+    let told = s.take_statuses();
+    s.status_limit(300);
+    s.give_back(&told[0]);
+    assert_eq!(s.take_statuses(), Vec::<String>::new());
+    assert_eq!(s.relay().lost_statuses(), 1);
 }

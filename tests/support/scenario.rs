@@ -19,7 +19,7 @@ use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled};
+use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
@@ -164,6 +164,14 @@ impl Scenario {
         accepted
     }
 
+    /// A publish of `bytes`, of which only a begin is known.
+    pub fn publish_too_long(&mut self, topic: &[u8], topic_cut: bool, begin: &[u8], bytes: usize) -> Accepted {
+        let accepted = self.relay.refuse_too_long(topic, begin, TooLong { bytes, limit: 100_000, topic_cut });
+        self.received += u64::from(accepted != Accepted::NotOurs);
+        self.step();
+        accepted
+    }
+
     /// A JSON message for the default delivery stream.
     pub fn publish_json(&mut self, id: &str, data: &str) -> Accepted {
         self.publish(JSON_TOPIC, json!({"request": {"data": data}, "id": id}).to_string().as_bytes())
@@ -262,6 +270,13 @@ impl Scenario {
     /// Maps all memory.
     pub fn touch(&mut self) {
         self.relay.touch().expect("this machine has the memory");
+    }
+
+    /// A message that the broker does not take, because it takes shorter ones than before, comes back.
+    pub fn give_back(&mut self, message: &str) {
+        self.answered -= status::entries(message.as_bytes()).count() as u64;
+        self.relay.tell_again(message.as_bytes());
+        self.step();
     }
 
     /// The broker changes how it treats statuses.

@@ -35,6 +35,11 @@ pub enum MqttError {
     Disconnected(DisconnectReasonCode),
     /// The connection closed.
     Closed(Option<io::Error>),
+    /// The connection closed, as those before it, soon and without a word.
+    PerhapsTakenOver {
+        /// Ours.
+        client_id: String,
+    },
     /// The broker did not answer in time.
     Silent,
     /// The broker sent what is not MQTT, or more than it was told to.
@@ -65,7 +70,12 @@ impl MqttError {
             Self::Disconnected(code) => {
                 matches!(code, DisconnectReasonCode::SessionTakenOver | DisconnectReasonCode::NotAuthorized)
             }
-            Self::Connect(_) | Self::Closed(_) | Self::Silent | Self::Protocol(_) | Self::Unexpected => false,
+            Self::Connect(_)
+            | Self::Closed(_)
+            | Self::PerhapsTakenOver { .. }
+            | Self::Silent
+            | Self::Protocol(_)
+            | Self::Unexpected => false,
         }
     }
 }
@@ -131,6 +141,11 @@ impl fmt::Display for MqttError {
             }
             Self::Disconnected(code) => write!(f, "the broker ended the session ({})", spelled(code)),
             Self::Closed(_) => f.write_str("the broker closed the connection"),
+            Self::PerhapsTakenOver { client_id } => write!(
+                f,
+                "the broker closes each connection soon, without a reason; perhaps another client uses the client id \
+                 \"{client_id}\", see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID"
+            ),
             Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),

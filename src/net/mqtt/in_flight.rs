@@ -52,13 +52,13 @@ impl InFlight {
         Some(self.last_id)
     }
 
-    /// Forgets the message `id`. Answers whether there was one.
-    pub(super) fn settle(&mut self, id: u16) -> bool {
-        let Some(place) = self.messages.iter().position(|(this, _)| *this == id) else { return false };
+    /// Gives the message `id` back, if there is one.
+    pub(super) fn settle(&mut self, id: u16) -> Option<Bytes> {
+        let place = self.messages.iter().position(|(this, _)| *this == id)?;
         let (_, message) = self.messages.remove(place);
         self.bytes -= message.len();
         self.sent -= usize::from(place < self.sent);
-        true
+        Some(message)
     }
 }
 
@@ -75,15 +75,15 @@ mod tests {
     fn a_message_stays_until_it_is_acknowledged() {
         let mut in_flight = InFlight::default();
         let ids: Vec<_> = (0..3).map(|_| in_flight.insert(Bytes::from_static(b"x")).unwrap()).collect();
-        assert!(in_flight.settle(ids[1]));
-        assert!(!in_flight.settle(ids[1]), "only once");
+        assert!(in_flight.settle(ids[1]).is_some());
+        assert!(in_flight.settle(ids[1]).is_none(), "only once");
         in_flight.start_again();
         assert!(!in_flight.has_room(u16::MAX, FULL), "what is to be repeated goes first");
         assert_eq!(in_flight.send_again(1).unwrap().0, ids[0]);
         assert_eq!(in_flight.send_again(1), None, "the broker takes one at a time");
         assert_eq!(in_flight.send_again(2).unwrap().0, ids[2]);
         assert_eq!(in_flight.send_again(3), None);
-        assert!(in_flight.settle(ids[0]) && in_flight.settle(ids[2]) && in_flight.is_empty());
+        assert!(in_flight.settle(ids[0]).is_some() && in_flight.settle(ids[2]).is_some() && in_flight.is_empty());
     }
 
     #[test]

@@ -10,8 +10,10 @@
 mod codec;
 mod error;
 mod in_flight;
+mod oversized;
 mod probe;
 mod session;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -28,9 +30,11 @@ use crate::limits::{MQTT_BACKOFF, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABL
 use crate::net::chance;
 use crate::net::route::Route;
 use crate::net::tls::Tls;
+use crate::relay::TooLong;
 use crate::relay::backoff::{Jitter, delay};
 use in_flight::InFlight;
 use session::{End, Session};
+use takeover::Takeover;
 
 /// Where the broker is and how to speak with it.
 #[derive(Debug)]
@@ -59,6 +63,15 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
+/// A publish from the broker, without its properties.
+#[derive(Debug, PartialEq)]
+pub struct Received {
+    /// The publish.
+    pub publish: Publish,
+    /// Set when it is above our packet limit: then topic and payload are what was kept of their begin.
+    pub too_long: Option<TooLong>,
+}
+
 /// What the broker's side says to the relay's.
 #[derive(Debug)]
 pub enum Inbound {
@@ -68,13 +81,30 @@ pub enum Inbound {
         status_bytes: usize,
         /// The broker kept the session from before.
         resumed: bool,
+        /// What the broker grants.
+        terms: Terms,
     },
     /// There is no session.
     Down(MqttError),
     /// Publishes to be taken. The vector goes back through [`Broker::taken`] when each is held or answered.
-    Publishes(Vec<Publish>),
-    /// The broker did not take a status.
-    StatusRefused(PubAckReason),
+    Publishes(Vec<Received>),
+    /// The broker did not take a status message.
+    StatusRefused(PubAckReason, Bytes),
+    /// A status message is longer than this broker takes, which takes less than one before.
+    StatusTooLong(Bytes),
+    /// The broker acknowledges no status, or does again.
+    StatusesHeldUp(bool),
+}
+
+/// What a broker grants less of than it was asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Publishes come at QoS 0.
+    pub publishes_at_most_once: bool,
+    /// Statuses go at QoS 0.
+    pub statuses_at_most_once: bool,
+    /// Seconds that it keeps the session, if fewer than asked for.
+    pub session_seconds: Option<u32>,
 }
 
 /// The relay's ends of the channels.
@@ -83,7 +113,7 @@ pub struct Broker {
     /// What comes from the broker.
     pub inbound: mpsc::Receiver<Inbound>,
     /// Gives publishes back, to be acknowledged.
-    pub taken: mpsc::Sender<Vec<Publish>>,
+    pub taken: mpsc::Sender<Vec<Received>>,
     /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
     pub statuses: mpsc::Sender<Bytes>,
     /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
@@ -96,7 +126,7 @@ pub struct Broker {
 /// The broker's ends.
 struct Ends {
     inbound: mpsc::Sender<Inbound>,
-    taken: mpsc::Receiver<Vec<Publish>>,
+    taken: mpsc::Receiver<Vec<Received>>,
     statuses: mpsc::Receiver<Bytes>,
     counters: watch::Receiver<Bytes>,
     hurry: watch::Receiver<bool>,
@@ -105,9 +135,9 @@ struct Ends {
 }
 
 impl Ends {
-    async fn status_refused(&self, reason: PubAckReason) {
+    async fn say(&self, inbound: Inbound) {
         // Without a relay nobody is left to hear it.
-        let _: Result<(), _> = self.inbound.send(Inbound::StatusRefused(reason)).await;
+        let _: Result<(), _> = self.inbound.send(inbound).await;
     }
 }
 
@@ -135,6 +165,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
     let mut in_flight = InFlight::default();
     let mut failures = 0;
     let mut refusals = 0;
+    let mut takeover = Takeover::default();
     loop {
         let start = Instant::now();
         let ended = match Session::open(&settings).await {
@@ -145,6 +176,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
             Ok(End::Stopped | End::Abandoned) => return,
             Err(error) => error,
         };
+        let error = takeover.judge(error, ends.up.then(|| start.elapsed()), &settings.client_id);
         let offline = error.is_offline();
         if offline || ends.up && start.elapsed() >= MQTT_STABLE {
             failures = 0;

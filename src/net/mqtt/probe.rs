@@ -7,6 +7,7 @@ use rumqttc::v5::mqttbytes::v5::{
     Disconnect, DisconnectProperties, DisconnectReasonCode, Packet, PubAckReason, RetainForwardRule,
 };
 
+use super::codec::Incoming;
 use super::session::{FILTERS, Session, check_granted};
 use super::{MqttError, Settings};
 use crate::net::connect::Stream;
@@ -70,9 +71,9 @@ impl Probe {
     async fn answer(&mut self) -> Result<Packet, MqttError> {
         loop {
             match self.0.framed.next().await.ok_or(MqttError::Closed(None))?? {
-                Packet::Publish(_) => {}
-                Packet::Disconnect(bye) => return Err(MqttError::Disconnected(bye.reason_code)),
-                packet => return Ok(packet),
+                Incoming::Publish(_) => {}
+                Incoming::Other(Packet::Disconnect(bye)) => return Err(MqttError::Disconnected(bye.reason_code)),
+                Incoming::Other(packet) => return Ok(packet),
             }
         }
     }

@@ -15,12 +15,12 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::codec::Framed;
 
-use super::codec::Packets;
+use super::codec::{Incoming, Packets};
 use super::in_flight::InFlight;
-use super::{Ends, Inbound, MqttError, Settings};
+use super::{Ends, Inbound, MqttError, Received, Settings, Terms};
 use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
-    RECEIVE_MAXIMUM, SESSION_EXPIRY,
+    RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED,
 };
 use crate::net::connect::{Stream, connect};
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
@@ -42,7 +42,12 @@ pub(super) struct Session {
     keep_alive: core::time::Duration,
     /// The broker kept our session from before.
     pub(super) resumed: bool,
-    group: Vec<Publish>,
+    terms: Terms,
+    /// When the broker last acknowledged a status, or had none to acknowledge.
+    acknowledged: Instant,
+    /// It was said that it acknowledges none.
+    held_up: bool,
+    group: Vec<Received>,
     /// The group ended because the connection had no more at hand.
     read_all: bool,
     last_write: Instant,
@@ -89,7 +94,7 @@ impl Session {
         let login = settings.username.clone().map(|username| Login::new(username, password));
         framed.send(Packet::Connect(connect, None, login)).await?;
         let answer = match framed.next().await {
-            Some(Ok(Packet::ConnAck(answer))) => answer,
+            Some(Ok(Incoming::Other(Packet::ConnAck(answer)))) => answer,
             Some(Ok(_)) => return Err(MqttError::Unexpected),
             Some(Err(MqttError::Closed(cause))) => return Err(MqttError::NoAnswer(cause)),
             None => return Err(MqttError::NoAnswer(None)),
@@ -108,7 +113,8 @@ impl Session {
         Self {
             framed,
             qos: if properties.and_then(|all| all.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce },
-            receive_maximum: properties.and_then(|all| all.receive_max).unwrap_or(u16::MAX),
+            // None at a time is against the standard. To end the session for it would stop the records, too.
+            receive_maximum: properties.and_then(|all| all.receive_max).map_or(u16::MAX, |most| most.max(1)),
             status_bytes: most.map_or(settings.status_bytes, |most| {
                 settings.status_bytes.min((most as usize).saturating_sub(STATUS_HEADER))
             }),
@@ -116,6 +122,15 @@ impl Session {
                 .and_then(|all| all.server_keep_alive.filter(|seconds| *seconds > 0))
                 .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.into())),
             resumed: answer.session_present,
+            terms: Terms {
+                publishes_at_most_once: false,
+                statuses_at_most_once: properties.and_then(|all| all.max_qos) == Some(0),
+                session_seconds: properties
+                    .and_then(|all| all.session_expiry_interval)
+                    .filter(|kept| settings.lasting && *kept < seconds(SESSION_EXPIRY)),
+            },
+            acknowledged: Instant::now(),
+            held_up: false,
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
             last_write: Instant::now(),
@@ -167,7 +182,8 @@ impl Session {
                     }
                     if granted && !ends.up {
                         ends.up = true;
-                        let up = Inbound::Up { status_bytes: self.status_bytes, resumed: self.resumed };
+                        let Self { status_bytes, resumed, terms, .. } = *self;
+                        let up = Inbound::Up { status_bytes, resumed, terms };
                         if ends.inbound.send(up).await.is_err() {
                             return Ok(End::Abandoned);
                         }
@@ -177,6 +193,10 @@ impl Session {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
+                () = sleep_until(self.acknowledged + STATUS_ACKNOWLEDGED), if ends.up && !self.held_up && !in_flight.is_empty() => {
+                    self.held_up = true;
+                    ends.say(Inbound::StatusesHeldUp(true)).await;
+                }
                 Ok(()) = ends.counters.changed(), if granted => {
                     let message = ends.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
@@ -196,30 +216,37 @@ impl Session {
 
     /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Answers whether the
     /// subscription was granted among them.
-    async fn take_group(&mut self, packet: Packet, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
+    async fn take_group(&mut self, packet: Incoming, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
         let mut granted = false;
         let mut next = Some(packet);
         let mut bytes = 0;
         while let Some(packet) = next {
             self.ping_unanswered = false;
             match packet {
-                Packet::Publish(publish) => {
-                    bytes += publish.topic.len() + publish.payload.len();
-                    self.group.push(publish);
+                Incoming::Publish(received) => {
+                    bytes += received.publish.topic.len() + received.publish.payload.len();
+                    self.group.push(received);
                 }
-                Packet::PubAck(ack) => {
-                    in_flight.settle(ack.pkid);
-                    if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-                        ends.status_refused(ack.reason).await;
+                Incoming::Other(Packet::PubAck(ack)) => {
+                    self.acknowledged = Instant::now();
+                    if core::mem::take(&mut self.held_up) {
+                        ends.say(Inbound::StatusesHeldUp(false)).await;
+                    }
+                    if let Some(message) = in_flight.settle(ack.pkid)
+                        && !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers)
+                    {
+                        ends.say(Inbound::StatusRefused(ack.reason, message)).await;
                     }
                 }
-                Packet::SubAck(answer) => {
+                Incoming::Other(Packet::SubAck(answer)) => {
                     check_granted(&answer)?;
+                    let qos_0 = SubscribeReasonCode::Success(QoS::AtMostOnce);
+                    self.terms.publishes_at_most_once = answer.return_codes.contains(&qos_0);
                     granted = true;
                 }
-                Packet::PingResp(_) => {}
-                Packet::Disconnect(bye) => return Err(MqttError::Disconnected(bye.reason_code)),
-                _ => return Err(MqttError::Unexpected),
+                Incoming::Other(Packet::PingResp(_)) => {}
+                Incoming::Other(Packet::Disconnect(bye)) => return Err(MqttError::Disconnected(bye.reason_code)),
+                Incoming::Other(_) => return Err(MqttError::Unexpected),
             }
             self.read_all = self.group.len() < PUBLISHES && bytes < PUBLISHES_BYTES;
             if !self.read_all {
@@ -242,7 +269,8 @@ impl Session {
         }
         let Some(mut group) = ends.taken.recv().await else { return Ok(false) };
         let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
-        for publish in group.drain(..).filter(|publish| publish.qos == QoS::AtLeastOnce) {
+        let publishes = group.drain(..).map(|received| received.publish);
+        for publish in publishes.filter(|publish| publish.qos == QoS::AtLeastOnce) {
             self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
         }
         self.group = group;
@@ -271,7 +299,7 @@ impl Session {
                 self.feed(self.status(id, message, self.resumed)).await?;
                 fed = true;
             } else {
-                ends.status_refused(TOO_LONG).await;
+                ends.say(Inbound::StatusTooLong(message)).await;
             }
         }
         if fed { self.flush().await } else { Ok(()) }
@@ -280,8 +308,11 @@ impl Session {
     async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
         // It may have been made for another connection.
         if message.len() > self.status_bytes {
-            ends.status_refused(TOO_LONG).await;
+            ends.say(Inbound::StatusTooLong(message)).await;
             return Ok(());
+        }
+        if in_flight.is_empty() {
+            self.acknowledged = Instant::now();
         }
         let id = match self.qos {
             QoS::AtMostOnce => 0,
@@ -322,9 +353,6 @@ impl Session {
 
 /// Part of the keep-alive time without a write of ours after which a ping is sent.
 const PING_AFTER: f32 = 0.75;
-
-/// What a status is refused for that is longer than the packets of this broker, which takes less than one before.
-const TOO_LONG: PubAckReason = PubAckReason::QuotaExceeded;
 
 /// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;

@@ -14,9 +14,9 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
-use crate::limits::{MQTT_KEEP_ALIVE, RECEIVE_MAXIMUM, SESSION_EXPIRY};
+use crate::limits::{MQTT_KEEP_ALIVE, RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED};
 use crate::net::connect::connect;
-use broker::{GRANTED, STATUS_BYTES, Test, later, nothing, settings};
+use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings};
 
 #[tokio::test]
 async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
@@ -83,7 +83,7 @@ async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_given_back() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(0..=3).await;
     let group = test.publishes().await;
-    assert_eq!(group.iter().map(|publish| publish.pkid).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(group.iter().map(|received| received.publish.pkid).collect::<Vec<_>>(), [0, 1, 2, 3]);
     tokio::task::yield_now().await;
     peer.expect_silence();
     test.broker.taken.send(group).await.unwrap();
@@ -102,6 +102,60 @@ async fn what_is_not_given_back_is_not_acknowledged() {
     for id in [1, 3] {
         assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
     }
+}
+
+/// As some brokers do that were told our limit, until it is acknowledged.
+#[tokio::test]
+async fn a_publish_above_the_limit_is_handed_on_as_its_begin_and_acknowledged_in_its_turn() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    for size in [PACKET_BYTES + 1, 5_000_000] {
+        let send = async {
+            peer.publish(1..=1).await;
+            peer.publish_bytes(2, vec![b'x'; size]).await;
+            peer.publish(3..=3).await;
+        };
+        let take = async {
+            let mut ids = vec![];
+            while ids.len() < 3 {
+                let group = test.publishes().await;
+                for Received { publish, too_long } in &group {
+                    ids.push(publish.pkid);
+                    let is_long = publish.pkid == 2;
+                    assert_eq!(too_long.is_some_and(|too_long| too_long.bytes > size), is_long);
+                    assert!(publish.topic.len() + publish.payload.len() <= PACKET_BYTES);
+                }
+                test.broker.taken.send(group).await.unwrap();
+            }
+            ids
+        };
+        let ((), ids) = tokio::join!(send, take);
+        assert_eq!(ids, [1, 2, 3]);
+        for id in ids {
+            assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_within_a_publish_above_the_limit_hands_on_nothing_of_it() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=1).await;
+    // 16 MB to come, of which the topic is there, a packet id, and a byte.
+    peer.0.get_mut().write_all(b"\x32\xff\xff\xff\x07\0\x17kinesisfirehose/message\0\x02\0{").await.unwrap();
+    let group = test.publishes().await;
+    assert_eq!(group.iter().map(|received| received.publish.pkid).collect::<Vec<_>>(), [1]);
+    test.broker.taken.send(group).await.unwrap();
+    peer.packet().await;
+    drop(peer);
+    assert!(matches!(test.down().await, MqttError::Closed(_)));
+}
+
+#[tokio::test]
+async fn anything_else_that_is_too_long_ends_the_connection() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.0.get_mut().write_all(b"\x90\xff\xff\xff\x07").await.unwrap();
+    assert!(matches!(test.down().await, MqttError::Protocol(_)));
+    peer.expect_end().await;
 }
 
 #[tokio::test]
@@ -184,7 +238,7 @@ async fn a_broker_that_takes_less_than_before_gets_the_statuses_one_after_the_ot
 }
 
 #[tokio::test]
-async fn a_status_too_long_for_the_broker_of_now_is_given_up_and_the_session_stands() {
+async fn a_status_too_long_for_the_broker_of_now_comes_back_and_the_session_stands() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for status in [vec![b'x'; 5000], b"short".to_vec()] {
         test.send(status).await;
@@ -195,7 +249,7 @@ async fn a_status_too_long_for_the_broker_of_now_is_given_up_and_the_session_sta
     later(MQTT_BACKOFF.1).await;
     let mut peer = test.accept(true, ConnAckProperties { max_packet_size: Some(1000), ..nothing() }).await;
     let refused = test.broker.inbound.recv().await.unwrap();
-    assert!(matches!(refused, Inbound::StatusRefused(PubAckReason::QuotaExceeded)), "{refused:?}");
+    assert!(matches!(&refused, Inbound::StatusTooLong(message) if message.len() == 5000), "{refused:?}");
     assert_eq!(peer.status().await.payload, "short");
     test.expect_up(true).await;
 }
@@ -230,7 +284,8 @@ async fn a_status_that_the_broker_refuses_is_reported_and_not_sent_again() {
     let id = peer.status().await.pkid;
     peer.say(Packet::PubAck(PubAck { pkid: id, reason: PubAckReason::NotAuthorized, properties: None })).await;
     let refused = test.broker.inbound.recv().await.unwrap();
-    assert!(matches!(refused, Inbound::StatusRefused(PubAckReason::NotAuthorized)), "{refused:?}");
+    let Inbound::StatusRefused(PubAckReason::NotAuthorized, message) = refused else { panic!("{refused:?}") };
+    assert_eq!(message, "one");
     drop(test.broker.statuses);
     peer.expect_goodbye().await;
 }
@@ -402,4 +457,79 @@ async fn without_a_relay_the_task_ends() {
     test.down().await;
     drop(test.broker);
     test.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_broker_grants_less_of_is_told() {
+    let asked = u32::try_from(SESSION_EXPIRY.as_secs()).unwrap();
+    let at_most_once = SubscribeReasonCode::Success(QoS::AtMostOnce);
+    let lasting = |seconds| ConnAckProperties { session_expiry_interval: Some(seconds), ..nothing() };
+    let terms = |publishes, statuses, session_seconds| Terms {
+        publishes_at_most_once: publishes,
+        statuses_at_most_once: statuses,
+        session_seconds,
+    };
+    for (properties, granted, expected) in [
+        (nothing(), GRANTED, terms(false, false, None)),
+        (lasting(asked), GRANTED, terms(false, false, None)),
+        (lasting(u32::MAX), GRANTED, terms(false, false, None)),
+        (lasting(asked - 1), GRANTED, terms(false, false, Some(asked - 1))),
+        (lasting(0), at_most_once, terms(true, false, Some(0))),
+        (ConnAckProperties { max_qos: Some(0), ..nothing() }, at_most_once, terms(true, true, None)),
+        (ConnAckProperties { max_qos: Some(1), ..nothing() }, GRANTED, terms(false, false, None)),
+    ] {
+        let mut test = Test::new().await;
+        let _peer = test.accept_with(false, properties, granted).await;
+        assert_eq!(test.terms().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again_is_too() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    later(2 * STATUS_ACKNOWLEDGED).await;
+    test.send("one").await;
+    let first = peer.status().await;
+    later(STATUS_ACKNOWLEDGED / 2).await;
+    test.send("two").await;
+    let second = peer.status().await;
+    peer.acknowledge(&first).await;
+    // The answer to what comes after it tells that it has been read.
+    peer.publish(1..=1).await;
+    let group = test.publishes().await;
+    test.broker.taken.send(group).await.unwrap();
+    peer.packet().await;
+    later(STATUS_ACKNOWLEDGED * 3 / 4).await;
+    tokio::task::yield_now().await;
+    assert!(test.broker.inbound.try_recv().is_err(), "it acknowledged one meanwhile");
+    later(STATUS_ACKNOWLEDGED / 2).await;
+    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(true))));
+    peer.acknowledge(&second).await;
+    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+}
+
+#[tokio::test]
+async fn a_broker_that_says_it_takes_no_status_at_a_time_gets_one_after_the_other() {
+    let (test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(0), ..nothing() }).await;
+    for text in ["one", "two"] {
+        test.send(text).await;
+        let status = peer.status().await;
+        assert_eq!(status.payload, text);
+        peer.acknowledge(&status).await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_are_closed_soon_and_without_a_word_raise_a_suspicion() {
+    let mut test = Test::new().await;
+    for number in 1..=4 {
+        let peer = test.accept(true, nothing()).await;
+        test.expect_up(true).await;
+        drop(peer);
+        let error = test.down().await;
+        let suspects = error.to_string().contains("perhaps another client uses the client id \"gateway\"");
+        assert_eq!(suspects, number >= 3, "{number}: {error}");
+        assert!(!error.is_refusal());
+        later(MQTT_BACKOFF.1).await;
+    }
 }

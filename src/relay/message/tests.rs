@@ -61,9 +61,7 @@ fn broken_json_is_a_problem_with_its_place_and_the_id_that_stood_before_it() {
     let (id, sentence) = problem(br#"{"id": "7", "request": {"data": "a"}"#);
     assert_eq!(id, r#""7""#);
     assert_eq!(sentence, "the message is not valid JSON: EOF while parsing an object at line 1 column 36");
-    for payload in
-        [&b""[..], b"{", b"hello", br#"{"request": {"data": "a"}} x"#, b"{\"request\": {\"data\": \"\xff\"}}", b"\xff"]
-    {
+    for payload in [&b""[..], b"{", b"hello", br#"{"request": {"data": "a"}} x"#] {
         assert!(problem(payload).1.starts_with("the message is not valid JSON: "), "{payload:?}");
     }
 }
@@ -94,5 +92,40 @@ fn topics_are_told_apart() {
     assert_eq!(Topic::parse("kinesisfirehose/message/binary/a/b//c"), Some(Topic::Binary("a/b//c")));
     for topic in ["kinesisfirehose/message/status", "kinesisfirehose/message/binaryx", "kinesisfirehose", ""] {
         assert_eq!(Topic::parse(topic), None);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_before_and_zeros_behind_a_message_mean_nothing() {
+    let message = r#"{"request": {"data": "\u0000 \ufeff"}, "id": "7"}"#;
+    let expected = Request { data: r#""\u0000 \ufeff""#, delivery_stream_arn: None };
+    for (before, after) in [("\u{feff}", ""), ("", "\0"), ("", "\n\0\0\0"), ("\u{feff}", "\0")] {
+        let payload = [before, message, after].concat();
+        let (id, request) = parse(payload.as_bytes());
+        assert_eq!((id, request.unwrap()), (r#""7""#, expected), "{payload:?}");
+    }
+    for payload in ["\u{feff}\u{feff}{}", "\0{}", "{\0}", "{}\0 {}", "\u{feff}", "\0"] {
+        assert!(problem(payload.as_bytes()).1.starts_with("the message is not valid JSON: "), "{payload:?}");
+    }
+}
+
+#[test]
+fn what_is_not_utf_8_is_refused_wherever_it_stands_and_the_id_before_it_kept() {
+    for (wrong, id) in [
+        (&b"{\"request\": {\"data\": \"\xff\"}, \"id\": \"7\"}"[..], ""),
+        (b"{\"id\": \"7\", \"request\": {\"data\": \"a\"}, \"ignored\": \"\xc3\x28\"}", r#""7""#),
+        (b"{\"id\": \"7\", \"request\": {\"data\": \"a\", \"ignored\": [\"\xed\xa0\x80\"]}}", r#""7""#),
+        (b"{\"id\": \"7\", \"\xc0\x80\": 1, \"request\": {\"data\": \"a\"}}", r#""7""#),
+        (b"{\"request\": {\"data\": \"a\"}, \"id\": \"7\"}\xf0\x9f", r#""7""#),
+        (b"\xff\xfe{\0}\0", ""),
+    ] {
+        let place = str::from_utf8(wrong).unwrap_err().valid_up_to() + 1;
+        let sentence = format!("the message is not UTF-8, as JSON must be: what is wrong begins at byte {place}");
+        assert_eq!(problem(wrong), (id.to_owned(), sentence), "{wrong:?}");
+    }
+    for right in ["\u{e9}", "\u{1f980}", "\u{feff}", "\u{0}"] {
+        let payload =
+            format!(r#"{{"request": {{"data": "a"}}, "ignored": {}}}"#, serde_json::to_string(right).unwrap());
+        assert!(parse(payload.as_bytes()).1.is_ok(), "{payload}");
     }
 }

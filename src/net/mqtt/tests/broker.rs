@@ -16,7 +16,7 @@ use tokio::time;
 use tokio_util::codec::Framed;
 
 use super::super::*;
-use crate::relay::message::{COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 
 pub(super) const PACKET_BYTES: usize = 100_000;
 pub(super) const STATUS_BYTES: usize = 80_000;
@@ -78,21 +78,34 @@ impl Test {
 
     /// Accepts the login and the subscription.
     pub(super) async fn accept(&self, session_present: bool, properties: ConnAckProperties) -> Peer {
+        self.accept_with(session_present, properties, GRANTED).await
+    }
+
+    /// Accepts the login, and the subscription as `granted`.
+    pub(super) async fn accept_with(
+        &self,
+        session_present: bool,
+        properties: ConnAckProperties,
+        granted: SubscribeReasonCode,
+    ) -> Peer {
         let (mut peer, ..) = self.connected().await;
         peer.answer(ConnectReturnCode::Success, session_present, properties).await;
         let subscribe = peer.subscribe().await;
-        peer.say(Packet::SubAck(SubAck {
-            pkid: subscribe.pkid,
-            return_codes: vec![GRANTED; subscribe.filters.len()],
-            properties: None,
-        }))
-        .await;
+        let return_codes = vec![granted; subscribe.filters.len()];
+        peer.say(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes, properties: None })).await;
         peer
     }
 
     pub(super) async fn expect_up(&mut self, resumed_: bool) -> usize {
         match self.broker.inbound.recv().await.unwrap() {
-            Inbound::Up { status_bytes, resumed } if resumed == resumed_ => status_bytes,
+            Inbound::Up { status_bytes, resumed, .. } if resumed == resumed_ => status_bytes,
+            inbound => panic!("{inbound:?}"),
+        }
+    }
+
+    pub(super) async fn terms(&mut self) -> Terms {
+        match self.broker.inbound.recv().await.unwrap() {
+            Inbound::Up { terms, .. } => terms,
             inbound => panic!("{inbound:?}"),
         }
     }
@@ -104,7 +117,7 @@ impl Test {
         }
     }
 
-    pub(super) async fn publishes(&mut self) -> Vec<Publish> {
+    pub(super) async fn publishes(&mut self) -> Vec<Received> {
         match self.broker.inbound.recv().await.unwrap() {
             Inbound::Publishes(publishes) => publishes,
             inbound => panic!("{inbound:?}"),
@@ -170,6 +183,13 @@ impl Peer {
             self.0.feed(Packet::Publish(publish)).await.unwrap();
         }
         self.0.flush().await.unwrap();
+    }
+
+    /// On a topic of the connector's, at QoS 1.
+    pub(super) async fn publish_bytes(&mut self, id: u16, payload: Vec<u8>) {
+        let mut publish = Publish::new(format!("{BINARY_TOPIC}/{id}"), QoS::AtLeastOnce, payload, None);
+        publish.pkid = id;
+        self.say(Packet::Publish(publish)).await;
     }
 
     /// Asks the kernel, which has at once what the task wrote.

@@ -1,0 +1,218 @@
+//! Packets as brokers send them, whole, split anywhere, and wrong.
+
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish, PublishProperties};
+
+use super::*;
+use crate::limits::PUBLISH_BEGIN_BYTES;
+use crate::relay::TooLong;
+
+/// Bytes that a packet may have in these tests.
+const LIMIT: usize = 300;
+
+fn encoded(publish: &Publish) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    publish.write(&mut bytes).unwrap();
+    bytes
+}
+
+const fn received(publish: Publish) -> Incoming {
+    Incoming::Publish(Received { publish, too_long: None })
+}
+
+/// A packet of a broker: its bytes, and what is to come of it.
+#[derive(Debug)]
+struct Sent {
+    bytes: BytesMut,
+    expected: Incoming,
+}
+
+fn publish_of(topic: usize, payload: usize, qos: u8, properties: usize, id: u16) -> Sent {
+    let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos)];
+    let payload: Vec<u8> = (0..payload).map(|place| place.to_le_bytes()[0]).collect();
+    let mut publish = Publish::new("t".repeat(topic), qos, payload, None);
+    publish.pkid = if qos == QoS::AtMostOnce { 0 } else { id };
+    let mut sent = publish.clone();
+    let user_properties = vec![("name".to_owned(), "v".repeat(60)); properties];
+    sent.properties = (properties > 0).then(|| PublishProperties { user_properties, ..Default::default() });
+    let bytes = encoded(&sent);
+    let (_, length, _) = fixed_header(&bytes).unwrap();
+    if length <= LIMIT {
+        return Sent { bytes, expected: received(publish) };
+    }
+    let topic_cut = topic > LIMIT;
+    publish.topic.truncate(LIMIT);
+    publish.payload.truncate(LIMIT - publish.topic.len());
+    let too_long = Some(TooLong { bytes: bytes.len(), limit: LIMIT, topic_cut });
+    Sent { bytes, expected: Incoming::Publish(Received { publish, too_long }) }
+}
+
+fn acknowledgement(id: u16) -> Sent {
+    let ack = PubAck { pkid: id, reason: PubAckReason::Success, properties: None };
+    let mut bytes = BytesMut::new();
+    ack.write(&mut bytes).unwrap();
+    Sent { bytes, expected: Incoming::Other(Packet::PubAck(ack)) }
+}
+
+fn packet() -> impl Strategy<Value = Sent> {
+    (0..3 * LIMIT, 0..9 * LIMIT, 0..4_u8, 0..9_usize, 1..=u16::MAX, any::<bool>()).prop_map(
+        |(topic, payload, kind, properties, id, short)| match (kind, short) {
+            (3, _) => acknowledgement(id),
+            (qos, true) => publish_of(topic % 50, payload % 50, qos, 0, id),
+            (qos, false) => publish_of(topic, payload, qos, properties, id),
+        },
+    )
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_publish_arrives_whole_and_without_its_properties(
+        topic in "[a-z/]{0,40}", payload: Vec<u8>, acknowledged: bool, pairs in 0..60_usize, cut in 0..100_usize,
+    ) {
+        let qos = if acknowledged { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let mut publish = Publish::new(topic, qos, payload, None);
+        publish.pkid = u16::from(acknowledged) * 513;
+        let plain = publish.clone();
+        let user_properties = vec![("a".to_owned(), "b".to_owned()); pairs];
+        publish.properties = Some(PublishProperties { user_properties, message_expiry_interval: Some(7), ..Default::default() });
+        let mut whole = encoded(&publish);
+        whole.extend_from_slice(&encoded(&plain));
+        let mut codec = Packets::new(100_000);
+        let later = whole.split_off(whole.len().min(cut));
+        let mut bytes = whole;
+        let first = codec.decode(&mut bytes).unwrap();
+        bytes.unsplit(later);
+        let mut packets = vec![];
+        packets.extend(first);
+        while let Some(packet) = codec.decode(&mut bytes).unwrap() {
+            packets.push(packet);
+        }
+        proptest::prop_assert_eq!(packets, vec![received(plain.clone()), received(plain)]);
+        proptest::prop_assert!(bytes.is_empty());
+    }
+
+    #[test]
+    fn however_a_stream_is_cut_its_packets_are_the_same_and_none_above_the_limit_is_held(
+        packets in vec(packet(), 1..12), cuts in vec(1..1000_usize, 1..20), singly: bool,
+    ) {
+        let mut cuts = cuts.into_iter().cycle().map(|cut| if singly { 1 } else { cut });
+        let mut stream = BytesMut::new();
+        packets.iter().for_each(|packet| stream.extend_from_slice(&packet.bytes));
+        let (mut codec, mut buffer, mut decoded) = (Packets::new(LIMIT), BytesMut::new(), vec![]);
+        while !stream.is_empty() {
+            let cut = cuts.next().unwrap().min(stream.len());
+            buffer.unsplit(stream.split_to(cut));
+            while let Some(packet) = codec.decode(&mut buffer).unwrap() {
+                decoded.push(packet);
+            }
+            proptest::prop_assert!(buffer.len() <= LIMIT + 5, "{} bytes wait", buffer.len());
+        }
+        let expected: Vec<_> = packets.into_iter().map(|packet| packet.expected).collect();
+        proptest::prop_assert_eq!(decoded, expected);
+    }
+
+    #[test]
+    fn no_bytes_above_the_limit_make_it_panic_or_take_more_than_the_packet(tail: Vec<u8>, length in 11..60_usize) {
+        let mut bytes = BytesMut::from(&[0x32, length.to_le_bytes()[0]][..]);
+        bytes.extend_from_slice(&tail);
+        let before = bytes.len();
+        match Packets::new(10).decode(&mut bytes) {
+            Ok(Some(_)) => proptest::prop_assert_eq!(before - bytes.len(), 2 + length),
+            Ok(None) => proptest::prop_assert!(before < 2 + length),
+            Err(_) => {}
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, publish: bool) {
+        let mut bytes = BytesMut::from(&bytes[..]);
+        if let (true, Some(first)) = (publish, bytes.first_mut()) {
+            *first = 0x32;
+        }
+        while matches!(Packets::new(1000).decode(&mut bytes), Ok(Some(_))) {}
+    }
+}
+
+#[test]
+fn a_short_disconnect_says_its_reason() {
+    use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
+    let reason = |bytes: &[u8]| match Packets::new(1000).decode(&mut BytesMut::from(bytes)) {
+        Ok(Some(Incoming::Other(Packet::Disconnect(bye)))) => bye.reason_code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason(&[0xE0, 0]), DisconnectReasonCode::NormalDisconnection);
+    assert_eq!(reason(&[0xE0, 1, 0x8E]), DisconnectReasonCode::SessionTakenOver);
+    assert_eq!(reason(&[0xE0, 2, 0x8E, 0]), DisconnectReasonCode::SessionTakenOver);
+}
+
+#[test]
+fn what_answers_in_another_protocol_is_recognised_by_its_first_bytes() {
+    for (bytes, expected) in [
+        (&[0x15, 3, 3, 0, 2, 2, 0x46][..], "TLS"),
+        (&[0x16, 3], "TLS"),
+        (b"HTTP/", "HTTP"),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP"),
+    ] {
+        let decoded = Packets::new(1000).decode(&mut BytesMut::from(bytes));
+        assert!(matches!(decoded, Err(MqttError::NotMqtt(protocol)) if protocol == expected), "{decoded:?}");
+    }
+}
+
+#[test]
+fn a_broker_of_the_version_before_is_recognised() {
+    for code in [0, 1] {
+        let decoded = Packets::new(1000).decode(&mut BytesMut::from(&[0x20, 2, 0, code][..]));
+        assert!(matches!(decoded, Err(MqttError::NotMqtt5)), "{decoded:?}");
+    }
+}
+
+#[test]
+fn the_longest_packet_that_there_can_be_passes_and_what_is_behind_it_arrives() {
+    const LONGEST: usize = 268_435_455;
+    let topic = "kinesisfirehose/message/binary/7";
+    let (length, _) = encode_length(LONGEST);
+    let mut buffer = BytesMut::from(&[&[0x32][..], &length, &[0, 32], topic.as_bytes(), &[1, 2, 0]].concat()[..]);
+    let (mut codec, chunk) = (Packets::new(120_000), vec![b'x'; 32 * 1024]);
+    let mut left = LONGEST - 2 - topic.len() - 3;
+    while left > 0 {
+        assert_eq!(codec.decode(&mut buffer).unwrap(), None);
+        let piece = left.min(chunk.len());
+        buffer.extend_from_slice(&chunk[..piece]);
+        left -= piece;
+    }
+    assert!(buffer.capacity() <= 4 * chunk.len(), "{}", buffer.capacity());
+    let behind = acknowledgement(9);
+    buffer.extend_from_slice(&behind.bytes);
+    let Ok(Some(Incoming::Publish(Received { publish, too_long }))) = codec.decode(&mut buffer) else { panic!() };
+    assert_eq!((&publish.topic[..], publish.pkid, publish.qos), (topic.as_bytes(), 0x0102, QoS::AtLeastOnce));
+    assert_eq!(too_long, Some(TooLong { bytes: 5 + LONGEST, limit: 120_000, topic_cut: false }));
+    assert_eq!(publish.topic.len() + publish.payload.len(), PUBLISH_BEGIN_BYTES);
+    assert_eq!(codec.decode(&mut buffer).unwrap(), Some(behind.expected));
+}
+
+#[test]
+fn a_publish_above_the_limit_whose_lengths_contradict_each_other_is_an_error() {
+    let length = 100;
+    for (what, packet) in [
+        ("a topic beyond the packet", &[0x30, length, 0, length - 1][..]),
+        ("properties beyond it", &[0x30, length, 0, 1, b't', 0xFF, 0x01]),
+        ("a length of properties without an end", &[0x30, length, 0, 1, b't', 0x80, 0x80, 0x80, 0x80, 0]),
+        ("no packet id", &[0x32, length, 0, 1, b't', 0, 0, 0]),
+        ("QoS 3", &[0x36, length, 0, 1, b't', 0, 1, 0]),
+    ] {
+        let mut bytes = BytesMut::from(packet);
+        let mut codec = Packets::new(50);
+        assert!(codec.decode(&mut bytes).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn only_a_publish_may_be_longer_than_it_was_said() {
+    for kind in (1..16_u8).filter(|kind| *kind != PUBLISH) {
+        let (length, digits) = encode_length(CONTROL_PACKET_BYTES + 1);
+        let mut bytes = BytesMut::from(&[&[kind << 4], &length[..digits], &[0; 20]].concat()[..]);
+        assert!(Packets::new(100).decode(&mut bytes).is_err(), "{kind}");
+    }
+}
