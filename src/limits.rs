@@ -71,6 +71,15 @@ pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
 pub const BACKOFF_PUT_OFF: Duration = Duration::from_millis(100);
 /// Longest delay between two attempts of a delivery stream.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
+/// Requests in a row that come to nothing, by an answer that may be the fault of one record, until the next has half as many
+/// records: a single failure is the service's more often than a record's.
+pub const FAILURES_APART: u32 = 3;
+/// Records of a delivery stream that are set aside because they failed alone, without another request having succeeded
+/// since they failed first. In an outage all would, and then be sent one by one.
+pub const ASIDE_UNPROVEN: usize = 16;
+/// How long batches do not grow after one was too large for something on the way. A proxy's limit stays, and each attempt to
+/// exceed it costs the link a batch.
+pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 /// Longest delay between two attempts while the device has no network. An attempt costs nobody else anything, but signs a
 /// batch.
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);

@@ -60,6 +60,18 @@ pub enum Unreadable {
     },
 }
 
+impl Unreadable {
+    /// What to do about it.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Foreign { status: 413 } => Class::TooLarge,
+            Self::Foreign { status: 408 | 429 } => Class::Retry,
+            Self::Foreign { .. } | Self::Count { .. } => Class::RetryApart,
+        }
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -113,7 +125,7 @@ impl Entry<'_> {
                     let message = self.error_message.as_deref().map_or("", |message| cut(message));
                     RecordOutcome::Rejected { code, message }
                 }
-                Class::Retry | Class::Credentials | Class::Clock => RecordOutcome::Retry,
+                _ => RecordOutcome::Retry,
             },
             (None, Some(record_id)) => RecordOutcome::Delivered { record_id },
             (None, None) => RecordOutcome::Retry,

@@ -6,13 +6,15 @@
 //! A record's life: [`Relay::accept`] copies it into the [`arena`] and the [`queue`] of its
 //! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, which `firehose::request`
 //! reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
-//! to the end of the queue. [`Relay::next_status`] yields the statuses as messages.
+//! to the end of the queue, or [`aside`] when others are taken and this one is not. [`Relay::next_status`] yields the
+//! statuses as messages.
 //!
 //! At all times: received = succeeded + failed + held.
 
 mod accept;
 pub mod arena;
 pub mod arn;
+pub mod aside;
 pub mod backoff;
 pub mod chain;
 pub mod json;
@@ -78,6 +80,8 @@ pub struct Batch {
     pub records: RecordQueue,
     /// Sent by `PutRecord` instead of `PutRecordBatch`.
     pub single: bool,
+    /// Its one record failed alone before, see [`aside`].
+    alone: bool,
     stream: usize,
     cut_at: Instant,
 }
@@ -111,6 +115,8 @@ pub struct Settled {
     pub failed: usize,
     /// Records that went back to the end of the queue.
     pub retried: usize,
+    /// Of these, those that from now on are sent alone, because the service takes others and not them.
+    pub set_aside: usize,
 }
 
 /// See the module.

@@ -15,6 +15,8 @@ impl Relay {
         let mut settled = Settled::default();
         let Some(mut batch) = self.batches.get_mut(id.0).and_then(Option::take) else { return settled };
         let count = batch.records.len();
+        let encoded = batch.records.encoded();
+        let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
         let refusal = arn.map(|arn| Refusal::Endpoint { region: arn.region, partition: arn.partition });
@@ -27,7 +29,9 @@ impl Relay {
                 Outcome::Records(_)
                 | Outcome::Retry
                 | Outcome::Offline
+                | Outcome::RetryApart
                 | Outcome::RetrySmaller
+                | Outcome::TooLarge
                 | Outcome::NoSuchEndpoint => RecordOutcome::Retry,
             };
             let status = match (this, &refusal) {
@@ -36,8 +40,15 @@ impl Relay {
                 (RecordOutcome::Retry, Some(refusal)) => Status::Refused(refusal),
                 (RecordOutcome::Retry, None) => {
                     settled.retried += 1;
-                    if let Some(stream) = &mut self.streams[batch.stream] {
-                        stream.waiting.push(&mut self.arena, record);
+                    let arena = &mut self.arena;
+                    match &mut self.streams[batch.stream] {
+                        Some(stream) if apart => {
+                            let new = stream.put_back(arena, record, count, batch.alone, now);
+                            settled.set_aside += usize::from(new);
+                        }
+                        Some(stream) if batch.alone => stream.aside.records.push(arena, record),
+                        Some(stream) => stream.waiting.push(arena, record),
+                        None => {}
                     }
                     continue;
                 }
@@ -58,20 +69,34 @@ impl Relay {
         self.counters.retried += settled.retried as u64;
         let took = now.since(batch.cut_at);
         if let Some(stream) = &mut self.streams[batch.stream] {
-            stream.requests -= 1;
             stream.in_flight -= count;
+            if batch.alone {
+                stream.aside.in_flight = false;
+            } else {
+                stream.requests -= 1;
+            }
             if settled.retried < count.div_ceil(2) {
-                stream.progressed(now, took);
+                stream.progressed(now, took, encoded);
+                if batch.alone {
+                    stream.aside.hope(now);
+                }
                 if settled.retried > 0 {
                     stream.put_off(now, &mut self.jitter);
                 }
+            } else if batch.alone {
+                stream.aside.failed(now, &mut self.jitter);
             } else if matches!(outcome, Outcome::Offline) {
                 stream.offline(now, &mut self.jitter);
             } else {
                 stream.failed(now, &mut self.jitter);
             }
-            if matches!(outcome, Outcome::RetrySmaller) || settled.retried == count && took >= SIGNATURE_LIFE {
-                stream.shrink(count);
+            match outcome {
+                _ if batch.alone => {}
+                Outcome::TooLarge => stream.too_large(now, count, encoded),
+                Outcome::RetrySmaller if count > 1 => stream.shrink(count),
+                _ if settled.retried == count && took >= SIGNATURE_LIFE => stream.shrink(count),
+                Outcome::RetryApart => stream.apart(count),
+                _ => {}
             }
         }
         self.retire(batch.stream);
@@ -96,7 +121,7 @@ impl Relay {
                 None
             }
             Outcome::NoSuchEndpoint => (index != DEFAULT && stream.endpoint_missing(now, self.answered)).then_some(arn),
-            Outcome::Retry | Outcome::Offline | Outcome::RetrySmaller => None,
+            Outcome::Retry | Outcome::Offline | Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge => None,
         }
     }
 
@@ -117,8 +142,8 @@ impl Relay {
             }
         }
         for stream in self.streams.iter_mut().flatten() {
-            (stream.requests, stream.in_flight) = (0, 0);
-            while let Some(record) = stream.waiting.pop(&self.arena) {
+            (stream.requests, stream.in_flight, stream.aside.in_flight) = (0, 0, false);
+            while let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.records.pop(&self.arena)) {
                 self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
                 record.release(&mut self.arena);
                 left += 1;

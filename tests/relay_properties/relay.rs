@@ -50,7 +50,9 @@ enum Answer {
     Rejected,
     Retry,
     Offline,
+    RetryApart,
     RetrySmaller,
+    TooLarge,
     NoSuchEndpoint,
     WrongLength(usize),
 }
@@ -63,7 +65,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Answer::Rejected),
         2 => Just(Answer::Retry),
         1 => Just(Answer::Offline),
+        2 => Just(Answer::RetryApart),
         1 => Just(Answer::RetrySmaller),
+        1 => Just(Answer::TooLarge),
         1 => Just(Answer::NoSuchEndpoint),
         1 => (0..600_usize).prop_map(Answer::WrongLength),
     ];
@@ -221,7 +225,9 @@ impl Model {
             Answer::Rejected => RecordOutcome::Rejected { code: "Code", message: "words" },
             Answer::Retry
             | Answer::Offline
+            | Answer::RetryApart
             | Answer::RetrySmaller
+            | Answer::TooLarge
             | Answer::NoSuchEndpoint
             | Answer::WrongLength(_) => RecordOutcome::Retry,
         };
@@ -239,7 +245,9 @@ impl Model {
             Answer::Rejected => Outcome::Rejected { code: "Code", message: "words" },
             Answer::Retry => Outcome::Retry,
             Answer::Offline => Outcome::Offline,
+            Answer::RetryApart => Outcome::RetryApart,
             Answer::RetrySmaller => Outcome::RetrySmaller,
+            Answer::TooLarge => Outcome::TooLarge,
             // All streams have one endpoint, so any answer shows that it exists; see the scenarios for others.
             Answer::NoSuchEndpoint => Outcome::NoSuchEndpoint,
             Answer::WrongLength(length) if *length >= numbers.len() => Outcome::Records(&wrong),

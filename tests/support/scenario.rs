@@ -134,6 +134,13 @@ impl Scenario {
         self.at(self.now() + millis)
     }
 
+    /// Moves on by `millis`, with requests that the script has not taken yet.
+    pub fn step_unwatched(&mut self, millis: u64) -> &mut Self {
+        self.now = Instant::from_millis(self.now() + millis);
+        self.step();
+        self
+    }
+
     /// Sets a time that may lie in the past.
     pub fn clock_jumps_to(&mut self, millis: u64) -> &mut Self {
         self.now = Instant::from_millis(millis);

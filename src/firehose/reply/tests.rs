@@ -76,9 +76,12 @@ fn the_error_code_is_found_wherever_the_service_puts_it() {
 fn every_class_of_error_has_its_answer() {
     for (status, code, class) in [
         (400, "ThrottlingException", Class::Retry),
-        (503, "ServiceUnavailableException", Class::Retry),
-        (500, "SomethingNew", Class::Retry),
+        (503, "ServiceUnavailableException", Class::RetryApart),
+        (500, "InternalFailure", Class::RetryApart),
+        (500, "SomethingNew", Class::RetryApart),
+        (500, "ExpiredTokenException", Class::Credentials),
         (429, "SomethingNew", Class::Retry),
+        (413, "SomethingNew", Class::TooLarge),
         (400, "ExpiredTokenException", Class::Credentials),
         (403, "UnrecognizedClientException", Class::Credentials),
         (403, "InvalidSignatureException", Class::Clock),
