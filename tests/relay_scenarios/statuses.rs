@@ -107,6 +107,30 @@ fn the_statuses_of_a_batch_are_split_at_128_kib_in_its_order() {
 }
 
 #[test]
+fn a_message_takes_no_more_memory_than_its_bytes_however_many_wait() {
+    for (version, interval) in [(1, 0), (5, 0), (5, 1)] {
+        let mut s = Scenario::new(Setup { version, interval, ..Setup::default() });
+        s.broker(Broker::Away);
+        for round in 0..2_000 {
+            s.publish_binary(&"i".repeat(round % 300), b"x");
+            while let Some(sent) = s.take_sent() {
+                s.deliver(sent);
+            }
+        }
+        let (mut messages, mut bytes) = (0, 0);
+        loop {
+            let mut message = Vec::new();
+            if s.next_status(&mut message) == 0 {
+                break;
+            }
+            assert_eq!(message.capacity(), message.len());
+            (messages, bytes) = (messages + 1, bytes + message.len());
+        }
+        assert!(messages > 1 && bytes > 2 * STATUS_BYTES, "{messages} messages of {bytes} bytes");
+    }
+}
+
+#[test]
 fn a_message_may_be_exactly_as_long_as_the_limit() {
     let entry = r#"{"firehose_record_id":"r0","id":"","status":"success"}"#;
     let both = r#"{"response":[,]}"#.len() + 2 * entry.len();

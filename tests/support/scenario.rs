@@ -306,6 +306,13 @@ impl Scenario {
         self
     }
 
+    /// Takes the next status message from the relay itself, of any length up to the broker's limit.
+    pub fn next_status(&mut self, message: &mut Vec<u8>) -> usize {
+        let entries = self.relay.next_status(self.limit, message);
+        self.answered += entries as u64;
+        entries
+    }
+
     /// No status message was published that the script has not taken.
     pub fn expect_no_status(&self) {
         assert_eq!(self.messages.front(), None, "a status nobody expected");
