@@ -63,7 +63,9 @@ pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
 /// taken as unreadable: its batch is sent again with half as many records.
 pub const REPLY_BYTES: usize = 160 * 1024;
-/// Bytes of a service's error message that are kept for the status.
+/// Bytes of a service's error code in a status, as JSON. The longest that is known has 40.
+pub const ERROR_CODE_BYTES: usize = 64;
+/// Bytes of a service's error message that are kept for the status; where room for statuses is short, fewer.
 pub const ERROR_MESSAGE_BYTES: usize = 1024;
 /// First delay after a failed request; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_millis(500);

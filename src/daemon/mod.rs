@@ -24,7 +24,7 @@ use crate::firehose::credentials::Credentials;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
 use crate::net::clock::Clock;
 use crate::net::http::Event;
-use crate::net::mqtt::{Broker, Inbound};
+use crate::net::mqtt::{Again, Broker, Inbound};
 use crate::relay::{Accepted, Relay};
 use crate::time::Instant;
 use counters::Counters;
@@ -48,6 +48,10 @@ struct Daemon {
     notify: Notify,
     /// Largest status message for this broker, while there is a session.
     status_bytes: Option<usize>,
+    /// Publishes of this session were not taken, because there was no room for their statuses.
+    left_behind: bool,
+    /// The broker does not send them again.
+    forgetful: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
@@ -97,6 +101,7 @@ impl Daemon {
                 Turn::Event(None) | Turn::Inbound(None) => break,
             }
             self.report.lost_statuses(self.relay.lost_statuses());
+            self.fetch_left();
             self.send_due();
             self.publish_counters();
             self.report.turn(self.clock.now());
@@ -159,6 +164,8 @@ impl Daemon {
                 self.report.broker_up(self.clock.now(), resumed);
                 self.notify.broker(true);
                 self.counters.broker_up();
+                self.forgetful |= self.left_behind && !resumed;
+                self.left_behind = false;
                 self.status_bytes = Some(status_bytes);
                 self.relay.statuses_leave(true);
             }
@@ -167,24 +174,47 @@ impl Daemon {
                 self.notify.broker(false);
                 self.status_bytes = None;
                 self.relay.statuses_leave(false);
+                self.broker.again.send_replace(Again::No);
             }
             Inbound::StatusRefused(reason) => self.report.status_refused(self.clock.now(), reason),
         }
     }
 
     /// Takes publishes into the relay and answers those that are to be acknowledged. While draining, those that the broker
-    /// will deliver again to the next process are left to it.
+    /// will deliver again to the next process are left to it. So are, for a while, those that can be neither held nor answered;
+    /// and with them those behind them, which keeps their order.
     fn accept(&mut self, mut publishes: Vec<Publish>) -> Vec<Publish> {
         let now = self.clock.now();
-        if self.drain_by.is_some() {
-            publishes.retain(|publish| publish.qos == QoS::AtMostOnce);
-        }
-        for publish in &publishes {
-            if self.relay.accept(now, &publish.topic, &publish.payload) == Accepted::NotOurs {
-                self.report.not_ours(now, &publish.topic);
+        publishes.retain(|publish| {
+            let comes_again = publish.qos != QoS::AtMostOnce;
+            if comes_again && (self.drain_by.is_some() || self.left_behind && self.relay.do_statuses_leave()) {
+                return false;
             }
-        }
+            self.relay.may_come_again(comes_again && !self.forgetful);
+            match self.relay.accept(now, &publish.topic, &publish.payload) {
+                Accepted::NotNow => {
+                    self.left_behind = true;
+                    return false;
+                }
+                Accepted::NotOurs => self.report.not_ours(now, &publish.topic),
+                Accepted::Held | Accepted::Failed => {}
+            }
+            true
+        });
         publishes
+    }
+
+    /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any more.
+    fn fetch_left(&mut self) {
+        if !self.left_behind || self.status_bytes.is_none() || self.drain_by.is_some() {
+            return;
+        }
+        let again = match self.relay.do_statuses_leave() {
+            false => Again::Now,
+            true if self.relay.has_status_room() && !self.relay.has_status() => Again::Soon,
+            true => Again::No,
+        };
+        self.broker.again.send_if_modified(|before| core::mem::replace(before, again) != again);
     }
 
     fn send_status(&mut self) {

@@ -216,6 +216,8 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         report: Report::default(),
         notify,
         status_bytes: None,
+        left_behind: false,
+        forgetful: false,
         drain_by: None,
     })
 }

@@ -67,6 +67,8 @@ pub enum Accepted {
     Failed,
     /// Its topic is none of the connector's: not counted, not answered.
     NotOurs,
+    /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::may_come_again`].
+    NotNow,
 }
 
 /// A batch in flight. It is given back to [`Relay::handle_outcome`] exactly once, so it is not `Clone`.
@@ -139,6 +141,7 @@ pub struct Relay {
     /// The stream after the one that sent last.
     turn: usize,
     statuses_leave: bool,
+    may_come_again: bool,
     draining: bool,
 }
 
@@ -164,6 +167,7 @@ impl Relay {
             answered: Instant::default(),
             turn: DEFAULT,
             statuses_leave: false,
+            may_come_again: false,
             draining: false,
         }
     }
@@ -210,6 +214,19 @@ impl Relay {
     /// while it does not, they are sent all the same.
     pub const fn statuses_leave(&mut self, leave: bool) {
         self.statuses_leave = leave;
+    }
+
+    /// Whether the broker takes statuses, see [`Relay::statuses_leave`].
+    #[must_use]
+    pub const fn do_statuses_leave(&self) -> bool {
+        self.statuses_leave
+    }
+
+    /// Says whether the publishes that follow come again if they are not taken. Then one that is refused without room for its
+    /// status is [`Accepted::NotNow`] while the broker takes statuses: it is to come when those that wait have left. Otherwise
+    /// its status is counted as lost.
+    pub const fn may_come_again(&mut self, again: bool) {
+        self.may_come_again = again;
     }
 
     /// From now on nothing waits for its interval.

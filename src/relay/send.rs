@@ -49,7 +49,9 @@ impl Relay {
         self.streams[index].as_ref()?.due_alone().filter(|_| self.has_status_room())
     }
 
-    fn has_status_room(&self) -> bool {
+    /// Whether there is room for the statuses of another batch, which an empty status queue has when no batch is in flight.
+    #[must_use]
+    pub fn has_status_room(&self) -> bool {
         self.status_room() >= FULL_BATCH_STATUSES
     }
 
@@ -58,8 +60,12 @@ impl Relay {
         if !self.statuses_leave {
             return usize::MAX;
         }
-        let expected = self.batches.iter().flatten().map(|batch| batch.records.statuses()).sum();
-        self.statuses.room().saturating_sub(expected)
+        self.statuses.room().saturating_sub(self.promised())
+    }
+
+    /// Bytes for the statuses of the batches in flight.
+    pub(super) fn promised(&self) -> usize {
+        self.batches.iter().flatten().map(|batch| batch.records.statuses()).sum()
     }
 
     fn free_slot(&self) -> Option<usize> {

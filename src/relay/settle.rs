@@ -1,11 +1,14 @@
 //! The end of a record: a status, and its memory given back.
 
+use super::arena::PAYLOAD;
 use super::arn::DeliveryStreamArn;
 use super::outcome::{Outcome, RecordOutcome};
+use super::queue::RecordQueue;
+use super::record::Record;
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use super::{BatchId, DEFAULT, Relay, Settled};
-use crate::limits::{ARN_BYTES, SIGNATURE_LIFE};
+use crate::limits::{ARN_BYTES, SIGNATURE_LIFE, STATUS_ENTRY_BYTES};
 use crate::time::Instant;
 
 impl Relay {
@@ -36,7 +39,10 @@ impl Relay {
             };
             let status = match (this, &refusal) {
                 (RecordOutcome::Delivered { record_id }, _) => Status::Success { record_id },
-                (RecordOutcome::Rejected { code, message }, _) => Status::Rejected { code, message },
+                (RecordOutcome::Rejected { code, message }, _) => {
+                    let most = STATUS_ENTRY_BYTES + self.spare_status_room(batch.records, record);
+                    self.statuses.rejected(code, message, most)
+                }
                 (RecordOutcome::Retry, Some(refusal)) => Status::Refused(refusal),
                 (RecordOutcome::Retry, None) => {
                     settled.retried += 1;
@@ -102,6 +108,14 @@ impl Relay {
         self.retire(batch.stream);
         self.check_conservation();
         settled
+    }
+
+    /// Bytes that the status of `record` may take beyond what was reserved for it: its part of half of what nothing else
+    /// needs, when the records of its batch that come `after` it get as much.
+    fn spare_status_room(&self, after: RecordQueue, record: Record) -> usize {
+        let room = if self.statuses_leave { self.arena.free() * PAYLOAD } else { self.statuses.room() };
+        let reserved = self.promised() + after.statuses() + record.id_len(&self.arena) + STATUS_ENTRY_BYTES;
+        room.saturating_sub(reserved) / 2 / (after.len() + 1)
     }
 
     /// Remembers what `outcome` says about endpoints. Answers the ARN of the delivery stream at `index` if its endpoint is

@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::arena::{Arena, Block, Full, PAYLOAD};
 use super::chain::Chain;
+use super::json::{cut_quoted, quoted_len};
 use super::record::{Cursor, Record};
 use super::refusal::Refusal;
 use crate::foreign::blanked;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, ERROR_CODE_BYTES};
 
 /// How a record ended.
 #[derive(Debug, Clone, Copy)]
@@ -88,16 +89,32 @@ impl StatusQueue {
 
     /// Queues the status of a record. Without room it is counted as lost.
     pub fn push(&mut self, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
-        let keep = arena.free().saturating_sub(self.reserve());
-        self.push_keeping(keep, arena, id, status);
+        let queued = self.offer(arena, 0, id, status);
+        self.lost += u64::from(!queued);
     }
 
     /// As [`StatusQueue::push`], with all memory that is free: for a record that is about to give its own back.
     pub fn push_anywhere(&mut self, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
-        self.push_keeping(0, arena, id, status);
+        let queued = self.push_keeping(0, arena, id, status);
+        self.lost += u64::from(!queued);
     }
 
-    fn push_keeping(&mut self, keep: usize, arena: &mut Arena, id: Id<'_>, status: Status<'_>) {
+    /// Queues the status of a record, if then there is still room for the `promised` bytes. Answers whether there was.
+    pub fn offer(&mut self, arena: &mut Arena, promised: usize, id: Id<'_>, status: Status<'_>) -> bool {
+        let room = self.reserve().saturating_sub(promised.div_ceil(PAYLOAD));
+        self.push_keeping(arena.free().saturating_sub(room), arena, id, status)
+    }
+
+    /// The status of a record that the service refused, with its words cut so that it is no longer than `most` bytes, its id
+    /// aside.
+    #[must_use]
+    pub fn rejected<'a>(&self, code: &'a str, message: &'a str, most: usize) -> Status<'a> {
+        let code = cut_quoted(code, ERROR_CODE_BYTES);
+        let around = if self.version == 1 { 130 + 2 * quoted_len(code) } else { 60 + quoted_len(code) };
+        Status::Rejected { code, message: cut_quoted(message, most.saturating_sub(around)) }
+    }
+
+    fn push_keeping(&mut self, keep: usize, arena: &mut Arena, id: Id<'_>, status: Status<'_>) -> bool {
         let (before, free) = (self.chain, arena.free());
         let written = self.chain.map_or_else(|| Chain::new(arena, 0, keep), Ok).and_then(|chain| {
             let mut entry = Entry { arena, chain, keep };
@@ -108,15 +125,15 @@ impl StatusQueue {
         if written.is_ok() {
             self.blocks += free - arena.free();
             self.waiting += 1;
-            return;
+            return true;
         }
-        self.lost += 1;
         match (self.chain, before) {
             (Some(mut chain), Some(earlier)) => chain.truncate(arena, earlier),
             (Some(chain), None) => arena.release(chain.first),
             (None, _) => {}
         }
         self.chain = before;
+        false
     }
 
     /// Moves entries into `message`, which is cleared first, until they are all there or it would be longer

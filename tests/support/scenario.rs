@@ -166,7 +166,7 @@ impl Scenario {
     /// A publish whose topic need not be UTF-8.
     pub fn publish_raw(&mut self, topic: &[u8], payload: &[u8]) -> Accepted {
         let accepted = self.relay.accept(self.now, topic, payload);
-        self.received += u64::from(accepted != Accepted::NotOurs);
+        self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow));
         self.step();
         accepted
     }
@@ -276,6 +276,12 @@ impl Scenario {
         self.broker = broker;
         self.relay.statuses_leave(broker != Broker::Away);
         self.step();
+        self
+    }
+
+    /// Publishes that are not taken come again.
+    pub fn publishes_come_again(&mut self) -> &mut Self {
+        self.relay.may_come_again(true);
         self
     }
 
