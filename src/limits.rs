@@ -95,6 +95,10 @@ pub const ENDPOINT_MISSING_TIMES: u32 = 12;
 pub const ENDPOINT_MISSING: Duration = Duration::from_secs(30 * 60);
 /// A request that moved no byte for this long has failed.
 pub const STALL: Duration = Duration::from_secs(60);
+/// From the last byte written of a request to the last of its answer, at most, whatever comes meanwhile: on 20 kbit/s what the
+/// kernel held of the request takes 50 s and the longest answer as long. A peer that sends `100 Continue` for ever, or a byte
+/// a minute, holds the records no longer.
+pub const ANSWER: Duration = Duration::from_secs(120);
 /// Service: how long a signature is good for. A request that takes longer comes to nothing, so the next has half as many
 /// records; they become more again while requests take less than a third of this.
 pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);

@@ -224,7 +224,7 @@ impl Uplink {
                     }
                     SendError::Connect(error) if error.kind().is_offline() => Outcome::Offline,
                     // Some things on the way look into requests, and break off instead of answering.
-                    SendError::Broken(_) | SendError::Stalled => Outcome::RetryApart,
+                    SendError::Broken(_) | SendError::Stalled | SendError::Unanswered => Outcome::RetryApart,
                     SendError::Connect(_) | SendError::Closed => Outcome::Retry,
                 };
                 done.settled = relay.handle_outcome(now, batch, outcome);
