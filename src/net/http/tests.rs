@@ -289,7 +289,7 @@ async fn an_answer_that_drips_or_never_begins_has_an_end_all_the_same() {
         let reply = loop {
             peer.say(drip).await;
             // Real time, for the byte to arrive before the clock moves.
-            let done = time::timeout(Duration::from_millis(20), client.done()).await;
+            let done = timeout(Duration::from_millis(20), client.done()).await;
             if let Ok(reply) = done {
                 break reply;
             }
