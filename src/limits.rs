@@ -63,7 +63,9 @@ pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
 /// taken as unreadable: its batch is sent again with half as many records.
 pub const REPLY_BYTES: usize = 160 * 1024;
-/// Bytes of a service's error message that are kept for the status.
+/// Bytes of a service's error code in a status, as JSON. The longest that is known has 40.
+pub const ERROR_CODE_BYTES: usize = 64;
+/// Bytes of a service's error message that are kept for the status; where room for statuses is short, fewer.
 pub const ERROR_MESSAGE_BYTES: usize = 1024;
 /// First delay after a failed request; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
@@ -71,6 +73,15 @@ pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
 pub const BACKOFF_PUT_OFF: Duration = Duration::from_millis(100);
 /// Longest delay between two attempts of a delivery stream.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
+/// Requests in a row that come to nothing, by an answer that may be the fault of one record, until the next has half as many
+/// records: a single failure is the service's more often than a record's.
+pub const FAILURES_APART: u32 = 3;
+/// Records of a delivery stream that are set aside because they failed alone, without another request having succeeded
+/// since they failed first. In an outage all would, and then be sent one by one.
+pub const ASIDE_UNPROVEN: usize = 16;
+/// How long batches do not grow after one was too large for something on the way. A proxy's limit stays, and each attempt to
+/// exceed it costs the link a batch.
+pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 /// Longest delay between two attempts while the device has no network. An attempt costs nobody else anything, but signs a
 /// batch.
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
@@ -84,6 +95,10 @@ pub const ENDPOINT_MISSING_TIMES: u32 = 12;
 pub const ENDPOINT_MISSING: Duration = Duration::from_secs(30 * 60);
 /// A request that moved no byte for this long has failed.
 pub const STALL: Duration = Duration::from_secs(60);
+/// From the last byte written of a request to the last of its answer, at most, whatever comes meanwhile: on 20 kbit/s what the
+/// kernel held of the request takes 50 s and the longest answer as long. A peer that sends `100 Continue` for ever, or a byte
+/// a minute, holds the records no longer.
+pub const ANSWER: Duration = Duration::from_secs(120);
 /// Service: how long a signature is good for. A request that takes longer comes to nothing, so the next has half as many
 /// records; they become more again while requests take less than a third of this.
 pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);

@@ -245,11 +245,13 @@ mod tests {
     }
 
     #[test]
-    fn more_memory_never_means_a_smaller_arena_or_packet() {
+    fn more_memory_never_means_a_smaller_packet_and_a_smaller_arena_only_for_another_connection() {
         let least = least(PROGRAM, NONE);
         let plans: Vec<_> = (0..2000).map(|step| Plan::new(least + step * 64 * KIB, PROGRAM, NONE).unwrap()).collect();
         assert!(plans.is_sorted_by_key(|plan| plan.packet));
         assert!(plans.iter().all(|plan| plan.arena >= ARENA_BYTES));
+        let as_many_connections = plans.chunk_by(|one, next| one.connections == next.connections);
+        assert!(as_many_connections.map(<[Plan]>::to_vec).all(|plans| plans.is_sorted_by_key(|plan| plan.arena)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::firehose::credentials::Credentials;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
 use crate::net::clock::Clock;
 use crate::net::http::Event;
-use crate::net::mqtt::{Broker, Inbound, Received};
+use crate::net::mqtt::{Again, Broker, Inbound, Received};
 use crate::relay::{Accepted, Relay, status};
 use crate::time::Instant;
 use counters::Counters;
@@ -49,6 +49,10 @@ struct Daemon {
     under_way: UnderWay,
     /// Largest status message for this broker, while there is a session.
     status_bytes: Option<usize>,
+    /// Publishes of this session were not taken, because there was no room for their statuses.
+    left_behind: bool,
+    /// The broker does not send them again.
+    forgetful: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
@@ -87,6 +91,7 @@ impl Daemon {
                 Turn::Event(None) | Turn::Inbound(None) => break,
             }
             self.report.lost_statuses(self.relay.lost_statuses());
+            self.fetch_left();
             self.send_due();
             self.publish_counters();
             self.report.turn(self.clock.now());
@@ -149,6 +154,8 @@ impl Daemon {
                 self.report.broker_up(self.clock.now(), resumed, terms);
                 self.notify.broker(true);
                 self.counters.broker_up();
+                self.forgetful |= self.left_behind && !resumed;
+                self.left_behind = false;
                 self.status_bytes = Some(status_bytes);
                 self.relay.statuses_leave(true);
             }
@@ -157,6 +164,7 @@ impl Daemon {
                 self.notify.broker(false);
                 self.status_bytes = None;
                 self.relay.statuses_leave(false);
+                self.broker.again.send_replace(Again::No);
             }
             Inbound::StatusRefused(reason, message) => {
                 self.counters.statuses_refused += status::entries(&message).count() as u64;
@@ -171,24 +179,45 @@ impl Daemon {
     }
 
     /// Takes publishes into the relay and answers those that are to be acknowledged. While draining, those that the broker
-    /// will deliver again to the next process are left to it.
+    /// will deliver again to the next process are left to it. So are, for a while, those that can be neither held nor answered;
+    /// and with them those behind them, which keeps their order.
     fn accept(&mut self, mut publishes: Vec<Received>) -> Vec<Received> {
         let now = self.clock.now();
-        if self.drain_by.is_some() {
-            publishes.retain(|received| received.publish.qos == QoS::AtMostOnce);
-        }
-        for Received { publish, too_long } in &publishes {
+        publishes.retain(|Received { publish, too_long }| {
+            let comes_again = publish.qos != QoS::AtMostOnce;
+            if comes_again && (self.drain_by.is_some() || self.left_behind && self.relay.do_statuses_leave()) {
+                return false;
+            }
+            self.relay.may_come_again(comes_again && !self.forgetful);
             let accepted = match too_long {
                 None => self.relay.accept(now, &publish.topic, &publish.payload),
                 Some(too_long) => self.relay.refuse_too_long(&publish.topic, &publish.payload, *too_long),
             };
-            match too_long {
-                _ if accepted == Accepted::NotOurs => self.report.not_ours(now, &publish.topic),
-                Some(too_long) => self.report.too_long(now, &publish.topic, *too_long),
-                None => {}
+            match (accepted, too_long) {
+                (Accepted::NotNow, _) => {
+                    self.left_behind = true;
+                    return false;
+                }
+                (Accepted::NotOurs, _) => self.report.not_ours(now, &publish.topic),
+                (_, Some(too_long)) => self.report.too_long(now, &publish.topic, *too_long),
+                (Accepted::Held | Accepted::Failed, None) => {}
             }
-        }
+            true
+        });
         publishes
+    }
+
+    /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any more.
+    fn fetch_left(&mut self) {
+        if !self.left_behind || self.status_bytes.is_none() || self.drain_by.is_some() {
+            return;
+        }
+        let again = match self.relay.do_statuses_leave() {
+            false => Again::Now,
+            true if self.relay.has_status_room() && !self.relay.has_status() => Again::Soon,
+            true => Again::No,
+        };
+        self.broker.again.send_if_modified(|before| core::mem::replace(before, again) != again);
     }
 
     fn send_status(&mut self) {

@@ -103,6 +103,13 @@ impl Report {
                 limit.warn(now, format_args!("the system's clock is wrong, signatures are corrected by {seconds} s"));
             }
         }
+        if let (Some(problem), 1..) = (&done.problem, done.settled.set_aside) {
+            let limit = &mut self.service_limit;
+            limit.warn(
+                now,
+                format_args!("a record for delivery stream {name} waits alone, the others go on: {problem}"),
+            );
+        }
         match (&done.problem, done.failures) {
             (Some(problem), _) if done.settled.failed > 0 => {
                 if self.is_new(name, &format!("fail: {problem}")) {

@@ -212,6 +212,8 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         notify,
         under_way: UnderWay::default(),
         status_bytes: None,
+        left_behind: false,
+        forgetful: false,
         drain_by: None,
     })
 }

@@ -228,7 +228,9 @@ impl Uplink {
                         Outcome::NoSuchEndpoint
                     }
                     SendError::Connect(error) if error.kind().is_offline() => Outcome::Offline,
-                    _ => Outcome::Retry,
+                    // Some things on the way look into requests, and break off instead of answering.
+                    SendError::Broken(_) | SendError::Stalled | SendError::Unanswered => Outcome::RetryApart,
+                    SendError::Connect(_) | SendError::Closed => Outcome::Retry,
                 };
                 done.settled = relay.handle_outcome(now, batch, outcome);
                 done.problem = Some(Problem::Send(error));
@@ -250,7 +252,10 @@ impl Uplink {
                     Answer::Refused { class, code, message } => {
                         let outcome = match class {
                             Class::Permanent => Outcome::Rejected { code: &code, message: &message },
-                            Class::Retry | Class::Credentials | Class::Clock => Outcome::Retry,
+                            Class::TooLarge if busy.records == 1 => {
+                                Outcome::Rejected { code: &code, message: &message }
+                            }
+                            _ => retry(class),
                         };
                         done.settled = relay.handle_outcome(now, batch, outcome);
                         // A wrong clock looks like a wrong key, so the key is in doubt only when the clock was right.
@@ -260,7 +265,7 @@ impl Uplink {
                             Some(Problem::Refused { code: code.into_owned(), message: message.into_owned() });
                     }
                     Answer::Unreadable(unreadable) => {
-                        done.settled = relay.handle_outcome(now, batch, Outcome::Retry);
+                        done.settled = relay.handle_outcome(now, batch, retry(unreadable.class()));
                         // It may have been a proxy, and it may have been about the key; asking anew does no harm.
                         done.renew_credentials = matches!(unreadable, Unreadable::Foreign { status: 401 | 403 });
                         done.problem = Some(Problem::Unreadable(unreadable));
@@ -272,6 +277,15 @@ impl Uplink {
         self.traffic.requests += 1;
         self.traffic.requests_failed += u64::from(done.problem.is_some());
         Some(done)
+    }
+}
+
+/// How records are sent again after an answer of this class.
+const fn retry(class: Class) -> Outcome<'static> {
+    match class {
+        Class::RetryApart => Outcome::RetryApart,
+        Class::TooLarge => Outcome::TooLarge,
+        Class::Retry | Class::Credentials | Class::Clock | Class::Permanent => Outcome::Retry,
     }
 }
 

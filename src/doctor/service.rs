@@ -249,7 +249,7 @@ impl Service<'_> {
         match class {
             Class::Credentials => "the service does not know this key, or it has ended: have it renewed".to_owned(),
             Class::Clock => "check that the secret key belongs to the key, and the region in the ARN".to_owned(),
-            Class::Retry => {
+            Class::Retry | Class::RetryApart | Class::TooLarge => {
                 "the connector sends again by itself; if it lasts, look at quota and state of the service".to_owned()
             }
             Class::Permanent if code.starts_with("AccessDenied") => {

@@ -8,6 +8,10 @@
 pub enum Class {
     /// Wait and send again, for as long as it takes.
     Retry,
+    /// As `Retry`, and it may be the fault of one of the records.
+    RetryApart,
+    /// The request is too long: as `Retry`, with less. One record that is too long by itself fails.
+    TooLarge,
     /// Get new credentials, then as `Retry`.
     Credentials,
     /// The signature's time or key is not what the service expects: correct the clock, get new credentials, then as `Retry`.
@@ -34,6 +38,8 @@ pub fn class_of(code: &str, status: u16) -> Class {
         | "RequestExpired"
         | "RequestTimeTooSkewed" => Class::Clock,
 
+        _ if status >= 500 => Class::RetryApart,
+
         "ServiceUnavailableException"
         | "ServiceUnavailable"
         | "InternalFailure"
@@ -56,7 +62,8 @@ pub fn class_of(code: &str, status: u16) -> Class {
         | "TooManyRequestsException"
         | "TransactionInProgressException" => Class::Retry,
 
-        _ if status == 408 || status == 429 || status >= 500 => Class::Retry,
+        _ if status == 408 || status == 429 => Class::Retry,
+        _ if status == 413 => Class::TooLarge,
         _ => Class::Permanent,
     }
 }

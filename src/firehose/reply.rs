@@ -60,6 +60,18 @@ pub enum Unreadable {
     },
 }
 
+impl Unreadable {
+    /// What to do about it.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Foreign { status: 413 } => Class::TooLarge,
+            Self::Foreign { status: 408 | 429 } => Class::Retry,
+            Self::Foreign { .. } | Self::Count { .. } => Class::RetryApart,
+        }
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -102,18 +114,23 @@ impl Entry<'_> {
     fn is_readable(&self) -> bool {
         let length = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |text| text.len());
         let longest = length(&self.record_id).max(length(&self.error_code));
-        (self.record_id.is_some() || self.error_code.is_some()) && longest <= ERROR_MESSAGE_BYTES
+        (self.record_id.is_some() || self.error_code().is_some()) && longest <= ERROR_MESSAGE_BYTES
+    }
+
+    /// An empty code is none: what writes all members of an entry writes that one so.
+    fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref().filter(|code| !code.is_empty())
     }
 
     // A failed entry may carry a record id all the same, so the error code decides.
     fn outcome(&self) -> RecordOutcome<'_> {
-        match (&self.error_code, &self.record_id) {
+        match (self.error_code(), &self.record_id) {
             (Some(code), _) => match class_of(code, OK) {
                 Class::Permanent => {
                     let message = self.error_message.as_deref().map_or("", |message| cut(message));
                     RecordOutcome::Rejected { code, message }
                 }
-                Class::Retry | Class::Credentials | Class::Clock => RecordOutcome::Retry,
+                _ => RecordOutcome::Retry,
             },
             (None, Some(record_id)) => RecordOutcome::Delivered { record_id },
             (None, None) => RecordOutcome::Retry,
@@ -164,6 +181,10 @@ struct ErrorDocument<'a> {
 }
 
 fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
+    // The service refuses with a status of 4xx or 5xx; 407 is a proxy's.
+    if !matches!(reply.status, 400..=599) || reply.status == 407 {
+        return None;
+    }
     let document: ErrorDocument<'a> = serde_json::from_slice(reply.body).ok()?;
     let kind = reply.error_type.map(Cow::Borrowed).or_else(|| document.kind.map(|text| text.0))?;
     let code = map(kind, |kind| {

@@ -1,7 +1,8 @@
 //! Requests to the service: one task for each connection, one request at a time on it, kept alive between requests.
 //!
 //! A body comes chunk by chunk: the task says [`Event::WantsChunk`], and whoever owns the records sends
-//! one. Time-outs judge progress, not duration: a request lives as long as bytes move.
+//! one. Time-outs judge progress, not duration: a request lives as long as bytes move. Only what comes after its last byte has
+//! an end in any case.
 
 mod body;
 mod watched;
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 use crate::config::{Aws, EndpointUrl};
 use crate::firehose::endpoint;
 use crate::firehose::sign::Header;
-use crate::limits::{HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
+use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
 use crate::net::connect::{ConnectError, Stream, connect};
 use crate::net::route::Route;
 use crate::net::tally::Tally;
@@ -83,6 +84,8 @@ pub enum SendError {
     Connect(ConnectError),
     /// No byte moved for [`STALL`].
     Stalled,
+    /// The answer was not complete [`ANSWER`] after the request.
+    Unanswered,
     /// The connection broke. The service may have taken the records.
     Broken(hyper::Error),
     /// The answer is longer than [`REPLY_BYTES`].
@@ -111,6 +114,9 @@ impl fmt::Display for SendError {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Stalled => write!(f, "the connection to the service moved no byte for {} s", STALL.as_secs()),
+            Self::Unanswered => {
+                write!(f, "the service's answer was not complete {} s after the request", ANSWER.as_secs())
+            }
             Self::Broken(_) => f.write_str("the connection to the service broke"),
             Self::ReplyTooLong => write!(f, "the service's answer is longer than {REPLY_BYTES} bytes"),
             Self::Closed => f.write_str("the service closed the connection at once"),
@@ -123,7 +129,7 @@ impl error::Error for SendError {
         match self {
             Self::Connect(error) => error.source(),
             Self::Broken(error) => Some(error),
-            Self::Stalled | Self::ReplyTooLong | Self::Closed => None,
+            Self::Stalled | Self::Unanswered | Self::ReplyTooLong | Self::Closed => None,
         }
     }
 }
@@ -246,11 +252,12 @@ impl From<SendError> for Failed {
 }
 
 async fn send(open: &mut Open, message: hyper::Request<ChunkBody>) -> Result<Reply, Failed> {
-    open.progress.moved();
+    open.progress.wrote();
     let progress = Arc::clone(&open.progress);
     tokio::select! {
         reply = reply(&mut open.sender, message) => reply,
         () = progress.stalled(STALL) => Err(SendError::Stalled.into()),
+        () = progress.unanswered(ANSWER) => Err(SendError::Unanswered.into()),
     }
 }
 

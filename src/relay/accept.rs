@@ -14,7 +14,8 @@ use crate::limits::{ARN_BYTES, ID_JSON_BYTES};
 use crate::time::Instant;
 
 impl Relay {
-    /// Takes a publish. It ends in a record that is held or in a `fail` status that is queued.
+    /// Takes a publish. It ends in a record that is held or in a `fail` status that is queued; see also
+    /// [`Relay::may_come_again`].
     pub fn accept(&mut self, now: Instant, topic: &[u8], payload: &[u8]) -> Accepted {
         let Ok(topic) = str::from_utf8(topic) else {
             return self.answer(Id::Json(""), Err(Invalid::Topic.into()));
@@ -118,15 +119,20 @@ impl Relay {
     }
 
     fn answer(&mut self, id: Id<'_>, held: Result<(), Refusal<'_>>) -> Accepted {
-        self.counters.received += 1;
         let accepted = match held {
             Ok(()) => Accepted::Held,
             Err(refusal) => {
+                let (status, promised) = (Status::Refused(&refusal), self.promised());
+                if !(self.statuses_leave && self.may_come_again) {
+                    self.statuses.push(&mut self.arena, id, status);
+                } else if !self.statuses.offer(&mut self.arena, promised, id, status) {
+                    return Accepted::NotNow;
+                }
                 self.counters.refused(&refusal);
-                self.statuses.push(&mut self.arena, id, Status::Refused(&refusal));
                 Accepted::Failed
             }
         };
+        self.counters.received += 1;
         self.check_conservation();
         accepted
     }

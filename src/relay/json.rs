@@ -93,12 +93,26 @@ fn unit(text: &str, at: usize) -> Option<u32> {
 /// Bytes that `text` takes as a JSON string, as serde_json writes it, with its quotes.
 #[must_use]
 pub fn quoted_len(text: &str) -> usize {
-    let written = |byte| match byte {
+    2 + text.bytes().map(written).sum::<usize>()
+}
+
+/// The longest part of `text`, from its start, that takes at most `most` bytes as a JSON string.
+#[must_use]
+pub fn cut_quoted(text: &str, most: usize) -> &str {
+    let mut length = 2;
+    let end = text.bytes().position(|byte| {
+        length += written(byte);
+        length > most
+    });
+    &text[..text.floor_char_boundary(end.unwrap_or(text.len()))]
+}
+
+const fn written(byte: u8) -> usize {
+    match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | b'\x08' | b'\x0c' => 2,
         ..b' ' => 6,
         _ => 1,
-    };
-    2 + text.bytes().map(written).sum::<usize>()
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +153,19 @@ mod tests {
         #[test]
         fn the_length_of_a_quoted_text_is_that_of_serde_json(text in "[\\x00-\\x7f\u{e9}\u{1f980}]{0,40}") {
             proptest::prop_assert_eq!(quoted_len(&text), serde_json::to_string(&text).unwrap().len());
+        }
+
+        #[test]
+        fn a_text_is_cut_where_its_json_would_be_too_long(
+            text in "[\\x00-\\x7f\u{e9}\u{1f980}]{0,40}",
+            most in 2..100_usize,
+        ) {
+            let cut = cut_quoted(&text, most);
+            proptest::prop_assert!(text.starts_with(cut) && quoted_len(cut) <= most);
+            if let Some(next) = text[cut.len()..].chars().next() {
+                let longer = format!("{cut}{next}");
+                proptest::prop_assert!(quoted_len(&longer) > most);
+            }
         }
 
         #[test]

@@ -6,13 +6,15 @@
 //! A record's life: [`Relay::accept`] copies it into the [`arena`] and the [`queue`] of its
 //! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, which `firehose::request`
 //! reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
-//! to the end of the queue. [`Relay::next_status`] yields the statuses as messages.
+//! to the end of the queue, or [`aside`] when others are taken and this one is not. [`Relay::next_status`] yields the
+//! statuses as messages.
 //!
 //! At all times: received = succeeded + failed + held.
 
 mod accept;
 pub mod arena;
 pub mod arn;
+pub mod aside;
 pub mod backoff;
 pub mod chain;
 pub mod json;
@@ -65,6 +67,8 @@ pub enum Accepted {
     Failed,
     /// Its topic is none of the connector's: not counted, not answered.
     NotOurs,
+    /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::may_come_again`].
+    NotNow,
 }
 
 /// A publish that is longer than a packet may be here, so that only its begin is known.
@@ -89,6 +93,8 @@ pub struct Batch {
     pub records: RecordQueue,
     /// Sent by `PutRecord` instead of `PutRecordBatch`.
     pub single: bool,
+    /// Its one record failed alone before, see [`aside`].
+    alone: bool,
     stream: usize,
     cut_at: Instant,
 }
@@ -122,6 +128,8 @@ pub struct Settled {
     pub failed: usize,
     /// Records that went back to the end of the queue.
     pub retried: usize,
+    /// Of these, those that from now on are sent alone, because the service takes others and not them.
+    pub set_aside: usize,
 }
 
 /// See the module.
@@ -144,6 +152,7 @@ pub struct Relay {
     /// The stream after the one that sent last.
     turn: usize,
     statuses_leave: bool,
+    may_come_again: bool,
     draining: bool,
 }
 
@@ -169,6 +178,7 @@ impl Relay {
             answered: Instant::default(),
             turn: DEFAULT,
             statuses_leave: false,
+            may_come_again: false,
             draining: false,
         }
     }
@@ -222,6 +232,19 @@ impl Relay {
     /// while it does not, they are sent all the same.
     pub const fn statuses_leave(&mut self, leave: bool) {
         self.statuses_leave = leave;
+    }
+
+    /// Whether the broker takes statuses, see [`Relay::statuses_leave`].
+    #[must_use]
+    pub const fn do_statuses_leave(&self) -> bool {
+        self.statuses_leave
+    }
+
+    /// Says whether the publishes that follow come again if they are not taken. Then one that is refused without room for its
+    /// status is [`Accepted::NotNow`] while the broker takes statuses: it is to come when those that wait have left. Otherwise
+    /// its status is counted as lost.
+    pub const fn may_come_again(&mut self, again: bool) {
+        self.may_come_again = again;
     }
 
     /// From now on nothing waits for its interval.

@@ -18,8 +18,13 @@ pub enum Outcome<'a> {
     Offline,
     /// As `Retry`: the host name of the delivery stream's endpoint does not exist. When that stays so, the records fail.
     NoSuchEndpoint,
-    /// As `Retry`, and send fewer records at a time: the answer was too long.
+    /// As `Retry`, and it may be the fault of one of the records: when that repeats, the next requests have fewer, until
+    /// the one that cannot be taken stands alone.
+    RetryApart,
+    /// As `RetryApart`, at once: the answer was too long.
     RetrySmaller,
+    /// As `RetryApart`, with fewer bytes at once: the request was too long for something on the way.
+    TooLarge,
 }
 
 /// What became of one record.

@@ -87,6 +87,19 @@ impl RecordQueue {
         self.statuses += header.status_len();
     }
 
+    /// Puts a record before the first.
+    pub(super) fn push_front(&mut self, arena: &mut Arena, record: Record) {
+        let behind = core::mem::take(self);
+        self.push(arena, record);
+        if behind.count > 0 {
+            record.set_next(arena, behind.head);
+            self.tail = behind.tail;
+            self.count += behind.count;
+            self.encoded += behind.encoded;
+            self.statuses += behind.statuses;
+        }
+    }
+
     /// Takes the first record.
     pub fn pop(&mut self, arena: &Arena) -> Option<Record> {
         let record = self.front()?;
@@ -98,15 +111,18 @@ impl RecordQueue {
         Some(record)
     }
 
-    /// Takes the first records: at most `records`, at most `bytes` encoded, at most `statuses` bytes of
-    /// statuses, at least one if there is any.
-    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
+    /// Takes the first records: at most `records` and what each of them bears as company, at most `bytes` encoded, at
+    /// most `statuses` bytes of statuses, at least one if there is any.
+    pub fn split(&mut self, arena: &mut Arena, mut records: usize, bytes: usize, statuses: usize) -> Self {
         let mut batch = Self::default();
         while let Some(record) = self.front() {
             let header = record.header(arena);
+            if header.suspicion.company > 0 {
+                records = records.min(header.suspicion.company.into());
+            }
             let encoded = batch.encoded + header.encoded_len();
             let answered = batch.statuses + header.status_len();
-            if batch.count > 0 && (batch.count == records || encoded > bytes || answered > statuses) {
+            if batch.count > 0 && (batch.count >= records || encoded > bytes || answered > statuses) {
                 break;
             }
             self.pop(arena);

@@ -12,7 +12,7 @@ use crate::limits::RECORD_BYTES;
 use crate::time::Instant;
 
 /// Bytes before the data in the first block: next record 4, data length 4, id length 4, time of
-/// receipt 8, and 4 spare that make it divisible by 3.
+/// receipt 8, and what is known of its failures 4.
 const HEADER: usize = 24;
 const _: () = assert!(HEADER.is_multiple_of(3));
 
@@ -118,6 +118,16 @@ pub(super) struct Header {
     pub(super) data_len: usize,
     pub(super) id_len: usize,
     received_at: Instant,
+    pub(super) suspicion: Suspicion,
+}
+
+/// What failed requests say about a record that was in them. Zero in a new one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Suspicion {
+    /// Records in a batch with this one, at most; zero: as many as fit.
+    pub(super) company: u16,
+    /// How many requests of its delivery stream had succeeded when one with it failed last; zero: none has failed.
+    pub(super) failed_at: u16,
 }
 
 /// A sealed record. It must be released once, or its blocks are lost.
@@ -158,7 +168,17 @@ impl Record {
             data_len: u32::from_le_bytes(field(bytes, 4)) as usize,
             id_len: u32::from_le_bytes(field(bytes, 8)) as usize,
             received_at: Instant::from_millis(u64::from_le_bytes(field(bytes, 12))),
+            suspicion: Suspicion {
+                company: u16::from_le_bytes(field(bytes, 20)),
+                failed_at: u16::from_le_bytes(field(bytes, 22)),
+            },
         }
+    }
+
+    pub(super) fn suspect(self, arena: &mut Arena, Suspicion { company, failed_at }: Suspicion) {
+        let header = arena.bytes_mut(self.0);
+        header[20..22].copy_from_slice(&company.to_le_bytes());
+        header[22..24].copy_from_slice(&failed_at.to_le_bytes());
     }
 
     pub(super) fn set_next(self, arena: &mut Arena, next: Self) {

@@ -18,9 +18,14 @@ impl Relay {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let index = (0..STREAMS).map(|step| (self.turn + step) % STREAMS).find(|index| due(self.due(*index)))?;
         self.turn = (index + 1) % STREAMS;
+        let alone = due(self.due_alone(index));
         let room = self.status_room();
-        let records = self.streams[index].as_mut()?.cut(&mut self.arena, self.single, room);
-        self.batches[slot] = Some(Batch { records, single: self.single, stream: index, cut_at: now });
+        let stream = self.streams[index].as_mut()?;
+        let records = match alone {
+            true => stream.cut_alone(&mut self.arena),
+            false => stream.cut(&mut self.arena, self.single, room),
+        };
+        self.batches[slot] = Some(Batch { records, single: self.single, alone, stream: index, cut_at: now });
         Some(BatchId(slot))
     }
 
@@ -34,10 +39,20 @@ impl Relay {
     fn due(&self, index: usize) -> Option<Instant> {
         let stream = self.streams[index].as_ref()?;
         let window = if self.single { SINGLE_IN_FLIGHT } else { 1 };
-        if stream.requests >= window || self.status_room() < FULL_BATCH_STATUSES {
-            return None;
-        }
-        stream.due(&self.arena, if self.draining { Duration::ZERO } else { self.publish_interval })
+        let interval = if self.draining { Duration::ZERO } else { self.publish_interval };
+        let batch = stream.due(&self.arena, interval).filter(|_| stream.requests < window && self.has_status_room());
+        batch.into_iter().chain(self.due_alone(index)).min()
+    }
+
+    /// When a record of this stream that waits alone is due.
+    fn due_alone(&self, index: usize) -> Option<Instant> {
+        self.streams[index].as_ref()?.due_alone().filter(|_| self.has_status_room())
+    }
+
+    /// Whether there is room for the statuses of another batch, which an empty status queue has when no batch is in flight.
+    #[must_use]
+    pub fn has_status_room(&self) -> bool {
+        self.status_room() >= FULL_BATCH_STATUSES
     }
 
     /// Bytes for the statuses of the next batch, beside those that wait and those of the batches in flight.
@@ -45,8 +60,12 @@ impl Relay {
         if !self.statuses_leave {
             return usize::MAX;
         }
-        let expected = self.batches.iter().flatten().map(|batch| batch.records.statuses()).sum();
-        self.statuses.room().saturating_sub(expected)
+        self.statuses.room().saturating_sub(self.promised())
+    }
+
+    /// Bytes for the statuses of the batches in flight.
+    pub(super) fn promised(&self) -> usize {
+        self.batches.iter().flatten().map(|batch| batch.records.statuses()).sum()
     }
 
     fn free_slot(&self) -> Option<usize> {

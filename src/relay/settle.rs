@@ -1,11 +1,14 @@
 //! The end of a record: a status, and its memory given back.
 
+use super::arena::PAYLOAD;
 use super::arn::DeliveryStreamArn;
 use super::outcome::{Outcome, RecordOutcome};
+use super::queue::RecordQueue;
+use super::record::Record;
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use super::{BatchId, DEFAULT, Relay, Settled};
-use crate::limits::{ARN_BYTES, SIGNATURE_LIFE};
+use crate::limits::{ARN_BYTES, SIGNATURE_LIFE, STATUS_ENTRY_BYTES};
 use crate::time::Instant;
 
 impl Relay {
@@ -15,6 +18,8 @@ impl Relay {
         let mut settled = Settled::default();
         let Some(mut batch) = self.batches.get_mut(id.0).and_then(Option::take) else { return settled };
         let count = batch.records.len();
+        let encoded = batch.records.encoded();
+        let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
         let refusal = arn.map(|arn| Refusal::Endpoint { region: arn.region, partition: arn.partition });
@@ -27,17 +32,29 @@ impl Relay {
                 Outcome::Records(_)
                 | Outcome::Retry
                 | Outcome::Offline
+                | Outcome::RetryApart
                 | Outcome::RetrySmaller
+                | Outcome::TooLarge
                 | Outcome::NoSuchEndpoint => RecordOutcome::Retry,
             };
             let status = match (this, &refusal) {
                 (RecordOutcome::Delivered { record_id }, _) => Status::Success { record_id },
-                (RecordOutcome::Rejected { code, message }, _) => Status::Rejected { code, message },
+                (RecordOutcome::Rejected { code, message }, _) => {
+                    let most = STATUS_ENTRY_BYTES + self.spare_status_room(batch.records, record);
+                    self.statuses.rejected(code, message, most)
+                }
                 (RecordOutcome::Retry, Some(refusal)) => Status::Refused(refusal),
                 (RecordOutcome::Retry, None) => {
                     settled.retried += 1;
-                    if let Some(stream) = &mut self.streams[batch.stream] {
-                        stream.waiting.push(&mut self.arena, record);
+                    let arena = &mut self.arena;
+                    match &mut self.streams[batch.stream] {
+                        Some(stream) if apart => {
+                            let new = stream.put_back(arena, record, count, batch.alone, now);
+                            settled.set_aside += usize::from(new);
+                        }
+                        Some(stream) if batch.alone => stream.aside.records.push(arena, record),
+                        Some(stream) => stream.waiting.push(arena, record),
+                        None => {}
                     }
                     continue;
                 }
@@ -58,25 +75,47 @@ impl Relay {
         self.counters.retried += settled.retried as u64;
         let took = now.since(batch.cut_at);
         if let Some(stream) = &mut self.streams[batch.stream] {
-            stream.requests -= 1;
             stream.in_flight -= count;
+            if batch.alone {
+                stream.aside.in_flight = false;
+            } else {
+                stream.requests -= 1;
+            }
             if settled.retried < count.div_ceil(2) {
-                stream.progressed(now, took);
+                stream.progressed(now, took, encoded);
+                if batch.alone {
+                    stream.aside.hope(now);
+                }
                 if settled.retried > 0 {
                     stream.put_off(now, &mut self.jitter);
                 }
+            } else if batch.alone {
+                stream.aside.failed(now, &mut self.jitter);
             } else if matches!(outcome, Outcome::Offline) {
                 stream.offline(now, &mut self.jitter);
             } else {
                 stream.failed(now, &mut self.jitter);
             }
-            if matches!(outcome, Outcome::RetrySmaller) || settled.retried == count && took >= SIGNATURE_LIFE {
-                stream.shrink(count);
+            match outcome {
+                _ if batch.alone => {}
+                Outcome::TooLarge => stream.too_large(now, count, encoded),
+                Outcome::RetrySmaller if count > 1 => stream.shrink(count),
+                _ if settled.retried == count && took >= SIGNATURE_LIFE => stream.shrink(count),
+                Outcome::RetryApart => stream.apart(count),
+                _ => {}
             }
         }
         self.retire(batch.stream);
         self.check_conservation();
         settled
+    }
+
+    /// Bytes that the status of `record` may take beyond what was reserved for it: its part of half of what nothing else
+    /// needs, when the records of its batch that come `after` it get as much.
+    fn spare_status_room(&self, after: RecordQueue, record: Record) -> usize {
+        let room = if self.statuses_leave { self.arena.free() * PAYLOAD } else { self.statuses.room() };
+        let reserved = self.promised() + after.statuses() + record.id_len(&self.arena) + STATUS_ENTRY_BYTES;
+        room.saturating_sub(reserved) / 2 / (after.len() + 1)
     }
 
     /// Remembers what `outcome` says about endpoints. Answers the ARN of the delivery stream at `index` if its endpoint is
@@ -96,7 +135,7 @@ impl Relay {
                 None
             }
             Outcome::NoSuchEndpoint => (index != DEFAULT && stream.endpoint_missing(now, self.answered)).then_some(arn),
-            Outcome::Retry | Outcome::Offline | Outcome::RetrySmaller => None,
+            Outcome::Retry | Outcome::Offline | Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge => None,
         }
     }
 
@@ -117,8 +156,8 @@ impl Relay {
             }
         }
         for stream in self.streams.iter_mut().flatten() {
-            (stream.requests, stream.in_flight) = (0, 0);
-            while let Some(record) = stream.waiting.pop(&self.arena) {
+            (stream.requests, stream.in_flight, stream.aside.in_flight) = (0, 0, false);
+            while let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.records.pop(&self.arena)) {
                 self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
                 record.release(&mut self.arena);
                 left += 1;

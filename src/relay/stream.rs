@@ -2,11 +2,14 @@
 
 use super::arena::Arena;
 use super::arn::DeliveryStreamArn;
+use super::aside::Aside;
 use super::backoff::{self, Jitter};
 use super::queue::RecordQueue;
+use super::record::{Record, Suspicion};
 use crate::limits::{
-    ARN_BYTES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES, BATCH_BYTES_FIRST,
-    BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES, SIGNATURE_LIFE,
+    ARN_BYTES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES,
+    BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES,
+    FAILURES_APART, SIGNATURE_LIFE, TOO_LARGE_KEPT,
 };
 use crate::time::{Duration, Instant};
 
@@ -19,18 +22,26 @@ pub struct DeliveryStream {
     arn: heapless::String<ARN_BYTES>,
     /// Records that wait for a batch.
     pub waiting: RecordQueue,
+    /// Records that wait alone.
+    pub aside: Aside,
     /// Requests in flight, and the records in them.
     pub requests: usize,
     /// See `requests`.
     pub in_flight: usize,
     /// Requests in a row that brought nothing.
     failures: u32,
+    /// Requests that did not fail, from 1 on; see [`Suspicion`].
+    successes: u16,
     /// No request before this.
     retry_at: Instant,
     /// Records in a batch; fewer than the service takes after a request that was too slow or a reply that was too long.
     batch_records: usize,
     /// Encoded bytes in a batch, likewise; few after a failure, because nothing is known of the link then.
     batch_bytes: usize,
+    /// These do not grow before this.
+    grow_at: Instant,
+    /// The most encoded bytes that went through.
+    passed: usize,
     /// The host name of the endpoint does not exist, it seems.
     missing: Option<Missing>,
 }
@@ -53,12 +64,16 @@ impl DeliveryStream {
         Self {
             arn: text,
             waiting: RecordQueue::default(),
+            aside: Aside::default(),
             requests: 0,
             in_flight: 0,
             failures: 0,
+            successes: 1,
             retry_at: Instant::default(),
             batch_records: BATCH_RECORDS,
             batch_bytes: RECORDS_BYTES,
+            grow_at: Instant::default(),
+            passed: 0,
             missing: None,
         }
     }
@@ -72,7 +87,7 @@ impl DeliveryStream {
     /// Records that wait or are in flight: what `DeliveryStreamQueueSize` bounds.
     #[must_use]
     pub const fn held(&self) -> usize {
-        self.waiting.len() + self.in_flight
+        self.waiting.len() + self.aside.records.len() + self.in_flight
     }
 
     /// Requests in a row that brought nothing.
@@ -91,6 +106,12 @@ impl DeliveryStream {
         Some(ready.max(self.retry_at))
     }
 
+    /// When the first of the records that wait alone is due: not while nothing goes through, then the others go first.
+    #[must_use]
+    pub fn due_alone(&self) -> Option<Instant> {
+        if self.failures > 0 && !self.waiting.is_empty() { None } else { self.aside.due() }
+    }
+
     /// Takes the next batch off the queue: one record, or as many as a request holds and `statuses` bytes
     /// can answer.
     pub fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> RecordQueue {
@@ -101,13 +122,50 @@ impl DeliveryStream {
         batch
     }
 
-    /// A request settled most of its records, and `took` so long.
-    pub fn progressed(&mut self, now: Instant, took: Duration) {
+    /// Takes the first of the records that wait alone.
+    pub fn cut_alone(&mut self, arena: &mut Arena) -> RecordQueue {
+        self.in_flight += 1;
+        self.aside.cut(arena)
+    }
+
+    /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in one
+    /// of them. If others succeeded since the last time, it is the more suspect and gets half of the company. A single one is
+    /// set aside. Answers whether the service takes others and not this one, if that is new.
+    pub fn put_back(&mut self, arena: &mut Arena, record: Record, count: usize, alone: bool, now: Instant) -> bool {
+        let Suspicion { company, failed_at } = record.header(arena).suspicion;
+        let others_succeeded = failed_at != 0 && failed_at != self.successes;
+        // In an outage all fail, so only a few are set aside before anything else has succeeded.
+        let aside = alone || count == 1 && (others_succeeded || self.aside.records.len() < ASIDE_UNPROVEN);
+        let new = others_succeeded && count == 1 && !(alone && company == 1);
+        let half = u16::try_from(count / 2).unwrap_or(u16::MAX).max(1);
+        let company = match others_succeeded {
+            true => half,
+            false if aside && !alone => 0,
+            false => company,
+        };
+        record.suspect(arena, Suspicion { company, failed_at: self.successes });
+        if alone {
+            self.aside.records.push(arena, record);
+        } else if aside {
+            self.aside.push(arena, record, now);
+        } else {
+            self.waiting.push(arena, record);
+        }
+        new
+    }
+
+    /// A request with so many `encoded` bytes settled most of its records, and `took` so long.
+    pub fn progressed(&mut self, now: Instant, took: Duration, encoded: usize) {
+        self.passed = self.passed.max(encoded);
+        if self.failures > 0 {
+            self.aside.hope(now);
+        }
         self.failures = 0;
+        self.successes = self.successes.checked_add(1).unwrap_or(1);
         // A request that failed beside this one must not stop the stream for long.
         self.retry_at = self.retry_at.min(now + BACKOFF_BASE);
         // Twice as many then still take less than it.
-        if took < SIGNATURE_LIFE / 3 {
+        if took < SIGNATURE_LIFE / 3 && now >= self.grow_at {
             self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
             self.batch_bytes = (self.batch_bytes * 2).min(RECORDS_BYTES);
         }
@@ -158,6 +216,27 @@ impl DeliveryStream {
     /// A request of `records` was too slow, or its reply too long to be read: the next batch has half as many.
     pub fn shrink(&mut self, records: usize) {
         self.batch_records = (records / 2).max(1);
-        self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_LEAST);
+        self.batch_bytes = (self.batch_bytes / 2).max(BATCH_BYTES_LEAST.min(self.batch_bytes));
+    }
+
+    /// A request of `records` failed for reasons that may lie in one of them: so, when it repeats, do half as many.
+    pub fn apart(&mut self, records: usize) {
+        if self.failures >= FAILURES_APART && records > 1 {
+            self.shrink(records);
+        }
+    }
+
+    /// A request of `records` with so many `encoded` bytes was too long for something on the way, which will be so for a
+    /// while; unless as many have passed, then it was something in one of them.
+    pub fn too_large(&mut self, now: Instant, records: usize, encoded: usize) {
+        if encoded <= self.passed {
+            self.apart(records);
+            if self.failures >= FAILURES_APART {
+                self.passed = 0;
+            }
+        } else if records > 1 {
+            self.batch_bytes = (encoded / 2).max(self.passed);
+            self.grow_at = now + TOO_LARGE_KEPT;
+        }
     }
 }

@@ -81,11 +81,14 @@ def test_the_service_goes_down_and_comes_back(connect, client, standin):
     connector = connect()
     send(client, 10)
     client.wait_entries(10)
+    before = len(connector.log())
     standin.set_faults(down=True)
     send(client, 1000, start=10)
-    connector.wait_log("refused|unreachable|backing off|retry|connect")
+    connector.wait_line("warn: delivery stream stream-name waits, trying on: .+", since=before)
     assert len(client.entries()) == 10
+    before = len(connector.log())
     standin.heal()
+    connector.wait_line("info: delivery stream stream-name takes records again", since=before, within=120)
     check_all(client, standin, 1010, within=120)
 
 

@@ -50,7 +50,9 @@ enum Answer {
     Rejected,
     Retry,
     Offline,
+    RetryApart,
     RetrySmaller,
+    TooLarge,
     NoSuchEndpoint,
     WrongLength(usize),
 }
@@ -63,7 +65,9 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Answer::Rejected),
         2 => Just(Answer::Retry),
         1 => Just(Answer::Offline),
+        2 => Just(Answer::RetryApart),
         1 => Just(Answer::RetrySmaller),
+        1 => Just(Answer::TooLarge),
         1 => Just(Answer::NoSuchEndpoint),
         1 => (0..600_usize).prop_map(Answer::WrongLength),
     ];
@@ -91,20 +95,23 @@ struct Setup {
     arena: usize,
     connections: usize,
     seed: u64,
+    /// Publishes that are not taken come again.
+    again: bool,
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
     let version = prop_oneof![Just(1_u8), Just(2), Just(5), Just(5)];
     let interval = prop_oneof![Just(0_u64), 1..30_u64, Just(900)];
     let arena = STATUS_QUEUE_BYTES_MIN + 256 * 1024..3_000_000_usize;
-    (version, interval, 10..900_usize, arena, 1..6_usize, any::<u64>()).prop_map(
-        |(version, interval, queue_size, arena, connections, seed)| Setup {
+    (version, interval, 10..900_usize, arena, 1..6_usize, any::<u64>(), any::<bool>()).prop_map(
+        |(version, interval, queue_size, arena, connections, seed, again)| Setup {
             version,
             interval,
             queue_size,
             arena,
             connections,
             seed,
+            again,
         },
     )
 }
@@ -136,7 +143,7 @@ struct Model {
 impl Model {
     fn new(setup: &Setup) -> Self {
         let arn = format!("{ARN}s0");
-        let relay = Relay::new(&Settings {
+        let mut relay = Relay::new(&Settings {
             version: setup.version,
             default_delivery_stream: DeliveryStreamArn::parse(&arn).unwrap(),
             queue_size: setup.queue_size,
@@ -145,6 +152,8 @@ impl Model {
             connections: setup.connections,
             seed: setup.seed,
         });
+        relay.statuses_leave(setup.again);
+        relay.may_come_again(setup.again);
         let (in_flight, accepted, rejected, retried, refused) = Default::default();
         let (held, last, statuses, codes) = Default::default();
         Self { relay, now: 0, next: 0, in_flight, accepted, rejected, retried, refused, held, last, statuses, codes }
@@ -152,7 +161,7 @@ impl Model {
 
     fn publish(&mut self, stream: usize, size: usize) -> Accepted {
         let number = self.next;
-        self.next += 1;
+        let before = (self.relay.arena().free(), self.relay.waiting_statuses());
         let data = format!("{number:010}:{}", "x".repeat(size - 11));
         let now = Instant::from_millis(self.now);
         let accepted = match stream {
@@ -163,9 +172,15 @@ impl Model {
                 self.relay.accept(now, JSON_TOPIC.as_bytes(), payload.as_bytes())
             }
         };
+        if accepted == Accepted::NotNow {
+            assert!(self.relay.has_status() || !self.in_flight.is_empty(), "there is something to wait for");
+            assert_eq!((self.relay.arena().free(), self.relay.waiting_statuses()), before, "nothing is left of it");
+            return accepted;
+        }
+        self.next += 1;
         match accepted {
             Accepted::Held => drop(self.held.insert(number, stream)),
-            Accepted::Failed | Accepted::NotOurs => drop(self.refused.insert(number)),
+            _ => drop(self.refused.insert(number)),
         }
         accepted
     }
@@ -182,8 +197,12 @@ impl Model {
         };
         let now = Instant::from_millis(self.now);
         let accepted = self.relay.accept(now, JSON_TOPIC.as_bytes(), payload.to_string().as_bytes());
-        assert_eq!(accepted, Accepted::Failed);
-        self.refused.insert(number);
+        if accepted == Accepted::NotNow {
+            self.next -= 1;
+        } else {
+            assert_eq!(accepted, Accepted::Failed);
+            self.refused.insert(number);
+        }
     }
 
     fn poll(&mut self) {
@@ -221,7 +240,9 @@ impl Model {
             Answer::Rejected => RecordOutcome::Rejected { code: "Code", message: "words" },
             Answer::Retry
             | Answer::Offline
+            | Answer::RetryApart
             | Answer::RetrySmaller
+            | Answer::TooLarge
             | Answer::NoSuchEndpoint
             | Answer::WrongLength(_) => RecordOutcome::Retry,
         };
@@ -239,7 +260,9 @@ impl Model {
             Answer::Rejected => Outcome::Rejected { code: "Code", message: "words" },
             Answer::Retry => Outcome::Retry,
             Answer::Offline => Outcome::Offline,
+            Answer::RetryApart => Outcome::RetryApart,
             Answer::RetrySmaller => Outcome::RetrySmaller,
+            Answer::TooLarge => Outcome::TooLarge,
             // All streams have one endpoint, so any answer shows that it exists; see the scenarios for others.
             Answer::NoSuchEndpoint => Outcome::NoSuchEndpoint,
             Answer::WrongLength(length) if *length >= numbers.len() => Outcome::Records(&wrong),
@@ -321,6 +344,8 @@ fn every_record_has_one_end_whatever_happens() {
         let mut model = Model::new(&setup);
         let free = model.relay.arena().free();
         let segment = (setup.arena / 64).next_power_of_two().max(64 * 1024);
+        let always_leave =
+            setup.again && !operations.iter().any(|operation| matches!(operation, Operation::Broker { takes: false }));
         for operation in operations {
             match operation {
                 Operation::Publish { stream, count, size } => {
@@ -330,7 +355,7 @@ fn every_record_has_one_end_whatever_happens() {
                 }
                 Operation::Invalid(kind) => model.invalid(kind),
                 Operation::TooLarge => {
-                    assert_eq!(model.publish(0, 1_024_001), Accepted::Failed);
+                    assert!(matches!(model.publish(0, 1_024_001), Accepted::Failed | Accepted::NotNow));
                 }
                 Operation::Poll => model.poll(),
                 Operation::Answer { batch, answer } => {
@@ -348,6 +373,7 @@ fn every_record_has_one_end_whatever_happens() {
             }
             model.check();
         }
+        assert!(!always_leave || model.relay.lost_statuses() == 0, "a broker that takes statuses gets all of them");
         for (code, count) in model.finish(free, segment) {
             *reached.borrow_mut().entry(code).or_default() += count;
         }

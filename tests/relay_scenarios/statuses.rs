@@ -109,6 +109,30 @@ fn the_statuses_of_a_batch_are_split_at_128_kib_in_its_order() {
 }
 
 #[test]
+fn a_message_takes_no_more_memory_than_its_bytes_however_many_wait() {
+    for (version, interval) in [(1, 0), (5, 0), (5, 1)] {
+        let mut s = Scenario::new(Setup { version, interval, ..Setup::default() });
+        s.broker(Broker::Away);
+        for round in 0..2_000 {
+            s.publish_binary(&"i".repeat(round % 300), b"x");
+            while let Some(sent) = s.take_sent() {
+                s.deliver(sent);
+            }
+        }
+        let (mut messages, mut bytes) = (0, 0);
+        loop {
+            let mut message = Vec::new();
+            if s.next_status(&mut message) == 0 {
+                break;
+            }
+            assert_eq!(message.capacity(), message.len());
+            (messages, bytes) = (messages + 1, bytes + message.len());
+        }
+        assert!(messages > 1 && bytes > 2 * STATUS_BYTES, "{messages} messages of {bytes} bytes");
+    }
+}
+
+#[test]
 fn a_message_may_be_exactly_as_long_as_the_limit() {
     let entry = r#"{"firehose_record_id":"r0","id":"","status":"success"}"#;
     let both = r#"{"response":[,]}"#.len() + 2 * entry.len();
@@ -280,6 +304,95 @@ fn a_service_with_many_words_for_each_of_many_records_loses_no_status() {
         s.take_statuses();
     }
     assert_eq!((s.relay().held(), s.relay().lost_statuses()), (0, 0));
+}
+
+#[test]
+fn the_words_of_a_service_are_cut_where_room_is_short_and_every_record_has_its_status() {
+    for (version, interval) in [(1, 0), (2, 2), (5, 2)] {
+        for words in ["\x01", "w", "\u{1f980}"] {
+            let mut s = Scenario::new(Setup { arena: 1_500_000, version, interval, ..Setup::default() });
+            let mut held = 0;
+            while held < 500 && s.publish_binary(&format!("{held:0100}"), b"x") == Accepted::Held {
+                held += 1;
+            }
+            s.broker(Broker::Busy);
+            while s.relay().held() > 0 {
+                match s.take_sent() {
+                    Some(sent) => drop(s.reject(sent, "AccessDeniedException", &words.repeat(1_024 / words.len()))),
+                    None => break,
+                }
+            }
+            s.broker(Broker::Takes);
+            while let Some(sent) = s.take_sent() {
+                s.reject(sent, "AccessDeniedException", &words.repeat(1_024 / words.len()));
+            }
+            let statuses = s.take_statuses().concat();
+            assert_eq!((s.relay().lost_statuses(), s.relay().held()), (0, 0), "version {version} {words:?}");
+            assert_eq!(statuses.matches("AccessDeniedException\"").count(), 500);
+            let word = serde_json::to_string(words).unwrap();
+            assert!(statuses.matches(word.trim_matches('"')).count() > 5 * 500, "some words are left");
+        }
+    }
+}
+
+#[test]
+fn one_record_keeps_all_the_words_of_the_service() {
+    let mut s = Scenario::new(Setup { arena: MIB, interval: 0, ..Setup::default() });
+    s.publish_binary("id", b"x");
+    let sent = s.expect_sent(DEFAULT);
+    let words = "w".repeat(1_024);
+    s.reject(sent, "AccessDeniedException", &words);
+    assert!(s.take_statuses().concat().contains(&words));
+}
+
+#[test]
+fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_statuses_have_gone() {
+    for publish in ["bad JSON, and as long as an id of some length makes it, so that there is soon no room", "x"] {
+        let mut s = Scenario::new(Setup { arena: MIB, interval: 900, ..Setup::default() });
+        s.publishes_come_again().broker(Broker::Busy);
+        let id = "i".repeat(1_000);
+        let (topic, payload) = match publish {
+            "x" => (format!("kinesisfirehose/message/binary/{id}"), "x".to_owned()),
+            _ => ("kinesisfirehose/message".to_owned(), format!(r#"{{"id": "{id}"}}"#)),
+        };
+        let mut left = 3_000;
+        let mut in_flight = Vec::new();
+        for _ in 0..10_000 {
+            if left == 0 {
+                break;
+            }
+            match s.publish(&topic, payload.as_bytes()) {
+                Accepted::NotNow => {
+                    assert!(!s.relay().has_status_room() || s.relay().has_status());
+                    for sent in in_flight.drain(..) {
+                        s.deliver(sent);
+                    }
+                    s.broker(Broker::Takes).take_statuses();
+                    s.broker(Broker::Busy);
+                    in_flight.extend(s.take_sent());
+                }
+                _ => left -= 1,
+            }
+            in_flight.extend(s.take_sent());
+            if in_flight.len() > 2 {
+                s.deliver(in_flight.remove(0));
+            }
+        }
+        assert_eq!((left, s.relay().lost_statuses()), (0, 0));
+        s.broker(Broker::Takes).take_statuses();
+        while s.take_sent().is_some() {}
+    }
+}
+
+#[test]
+fn while_the_broker_is_away_nothing_is_left_to_it() {
+    let mut s = Scenario::new(Setup { arena: MIB, ..Setup::default() });
+    s.publishes_come_again().broker(Broker::Away);
+    for _ in 0..10_000 {
+        assert_eq!(s.publish("kinesisfirehose/message", b"{}"), Accepted::Failed);
+    }
+    assert!(s.relay().lost_statuses() > 0);
+    s.broker(Broker::Takes).take_statuses();
 }
 
 #[test]

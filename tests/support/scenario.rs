@@ -134,6 +134,13 @@ impl Scenario {
         self.at(self.now() + millis)
     }
 
+    /// Moves on by `millis`, with requests that the script has not taken yet.
+    pub fn step_unwatched(&mut self, millis: u64) -> &mut Self {
+        self.now = Instant::from_millis(self.now() + millis);
+        self.step();
+        self
+    }
+
     /// Sets a time that may lie in the past.
     pub fn clock_jumps_to(&mut self, millis: u64) -> &mut Self {
         self.now = Instant::from_millis(millis);
@@ -159,7 +166,7 @@ impl Scenario {
     /// A publish whose topic need not be UTF-8.
     pub fn publish_raw(&mut self, topic: &[u8], payload: &[u8]) -> Accepted {
         let accepted = self.relay.accept(self.now, topic, payload);
-        self.received += u64::from(accepted != Accepted::NotOurs);
+        self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow));
         self.step();
         accepted
     }
@@ -287,6 +294,12 @@ impl Scenario {
         self
     }
 
+    /// Publishes that are not taken come again.
+    pub fn publishes_come_again(&mut self) -> &mut Self {
+        self.relay.may_come_again(true);
+        self
+    }
+
     /// The broker's limit for a status message, bytes.
     pub fn status_limit(&mut self, limit: usize) -> &mut Self {
         self.limit = limit;
@@ -312,6 +325,13 @@ impl Scenario {
     pub fn expect_status(&mut self, message: &str) -> &mut Self {
         assert_eq!(self.messages.pop_front().as_deref(), Some(compact(message).as_str()), "status message");
         self
+    }
+
+    /// Takes the next status message from the relay itself, of any length up to the broker's limit.
+    pub fn next_status(&mut self, message: &mut Vec<u8>) -> usize {
+        let entries = self.relay.next_status(self.limit, message);
+        self.answered += entries as u64;
+        entries
     }
 
     /// No status message was published that the script has not taken.

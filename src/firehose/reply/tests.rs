@@ -55,6 +55,45 @@ fn what_is_not_the_services_json_is_never_permanent() {
 }
 
 #[test]
+fn an_empty_error_code_is_none() {
+    let body = r#"{"FailedPutCount":0,"RequestResponses":[{"RecordId":"a","ErrorCode":"","ErrorMessage":""}]}"#;
+    let Answer::Records(records) = read(Call::PutRecordBatch, 1, &reply(200, body)) else { panic!("records") };
+    assert_eq!(records.outcomes(), [RecordOutcome::Delivered { record_id: "a" }]);
+    let nothing = reply(200, r#"{"RequestResponses":[{"ErrorCode":"","ErrorMessage":"x"}]}"#);
+    let foreign = Answer::Unreadable(Unreadable::Foreign { status: 200 });
+    assert_eq!(read(Call::PutRecordBatch, 1, &nothing), foreign);
+}
+
+#[test]
+fn a_refusal_with_a_status_that_the_service_has_no_use_for_is_foreign() {
+    let body = r#"{"__type":"ResourceNotFoundException","message":"x"}"#;
+    for status in [100, 201, 204, 206, 301, 302, 307, 407, 600, 999] {
+        let reply = Reply { error_type: Some("ResourceNotFoundException"), ..reply(status, body) };
+        let foreign = Answer::Unreadable(Unreadable::Foreign { status });
+        assert_eq!(read(Call::PutRecordBatch, 1, &reply), foreign, "{status}");
+    }
+    for status in [400, 403, 404, 499] {
+        let answer = read(Call::PutRecordBatch, 1, &reply(status, body));
+        assert!(matches!(answer, Answer::Refused { class: Class::Permanent, .. }), "{status}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_is_foreign_is_sent_again_in_smaller_requests_where_it_was_too_much() {
+    for (status, class) in [
+        (413, Class::TooLarge),
+        (200, Class::RetryApart),
+        (403, Class::RetryApart),
+        (502, Class::RetryApart),
+        (408, Class::Retry),
+        (429, Class::Retry),
+    ] {
+        assert_eq!(Unreadable::Foreign { status }.class(), class, "{status}");
+    }
+    assert_eq!(Unreadable::Count { sent: 2, answered: 1 }.class(), Class::RetryApart);
+}
+
+#[test]
 fn the_error_code_is_found_wherever_the_service_puts_it() {
     let document = |kind: &str| format!(r#"{{"__type":"{kind}","message":"Firehose test1 not found"}}"#);
     for (error_type, body) in [
@@ -76,9 +115,12 @@ fn the_error_code_is_found_wherever_the_service_puts_it() {
 fn every_class_of_error_has_its_answer() {
     for (status, code, class) in [
         (400, "ThrottlingException", Class::Retry),
-        (503, "ServiceUnavailableException", Class::Retry),
-        (500, "SomethingNew", Class::Retry),
+        (503, "ServiceUnavailableException", Class::RetryApart),
+        (500, "InternalFailure", Class::RetryApart),
+        (500, "SomethingNew", Class::RetryApart),
+        (500, "ExpiredTokenException", Class::Credentials),
         (429, "SomethingNew", Class::Retry),
+        (413, "SomethingNew", Class::TooLarge),
         (400, "ExpiredTokenException", Class::Credentials),
         (403, "UnrecognizedClientException", Class::Credentials),
         (403, "InvalidSignatureException", Class::Clock),

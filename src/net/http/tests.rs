@@ -272,6 +272,38 @@ async fn a_request_lives_as_long_as_bytes_move() {
 }
 
 #[tokio::test]
+async fn an_answer_that_drips_or_never_begins_has_an_end_all_the_same() {
+    for drip in ["HTTP/1.1 100 Continue\r\n\r\n", "X"] {
+        let server = Server::new().await;
+        let mut client = Client::new();
+        let sender = client.start(&server, 1).await;
+        let mut peer = server.accept().await;
+        client.wants_chunk().await;
+        sender.send(Bytes::from_static(b"x")).await.unwrap();
+        peer.head().await;
+        peer.read(1).await;
+        if drip == "X" {
+            peer.say("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await;
+        }
+        let mut waited = Duration::ZERO;
+        let reply = loop {
+            peer.say(drip).await;
+            // Real time, for the byte to arrive before the clock moves.
+            let done = timeout(Duration::from_millis(20), client.done()).await;
+            if let Ok(reply) = done {
+                break reply;
+            }
+            assert!(waited <= ANSWER, "{waited:?}");
+            later(STALL / 4).await;
+            waited += STALL / 4;
+        };
+        assert!(matches!(reply, Err(SendError::Unanswered)), "{reply:?}");
+        assert!(waited >= ANSWER - STALL / 4, "{waited:?}");
+        peer.closed().await;
+    }
+}
+
+#[tokio::test]
 async fn a_connection_cut_within_the_answer_is_broken_and_the_next_request_opens_one() {
     let (mut client, server) = (Client::new(), Server::new().await);
     for part in ["HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", "HTTP/1.1 200", ""] {

@@ -1,4 +1,4 @@
-//! A connection that remembers when bytes last moved.
+//! A connection that remembers when bytes last moved, and when some were written.
 
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -10,35 +10,54 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::net::connect::Stream;
 
-/// When bytes last moved, shared between the connection and whoever waits for it.
+/// When bytes last moved, shared between the connection and whoever waits for it: milliseconds since `start`.
 #[derive(Debug)]
 pub(in crate::net) struct Progress {
     start: Instant,
-    millis: AtomicU64,
+    moved: AtomicU64,
+    written: AtomicU64,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { start: Instant::now(), millis: AtomicU64::new(0) }
+        Self { start: Instant::now(), moved: AtomicU64::new(0), written: AtomicU64::new(0) }
     }
 }
 
 impl Progress {
-    /// Bytes moved just now.
-    pub(super) fn moved(&self) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.millis.store(millis, Ordering::Relaxed);
+    /// Bytes were read just now.
+    fn read(&self) {
+        self.moved.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Bytes were written just now, or a request begins.
+    pub(super) fn wrote(&self) {
+        self.read();
+        self.written.store(self.now(), Ordering::Relaxed);
     }
 
     /// Ends when nothing has moved for `limit`.
     pub(super) async fn stalled(&self, limit: Duration) {
+        self.passed(&self.moved, limit).await;
+    }
+
+    /// Ends when nothing has been written for `limit`.
+    pub(super) async fn unanswered(&self, limit: Duration) {
+        self.passed(&self.written, limit).await;
+    }
+
+    async fn passed(&self, last: &AtomicU64, limit: Duration) {
         loop {
-            let end = self.start + Duration::from_millis(self.millis.load(Ordering::Relaxed)) + limit;
+            let end = self.start + Duration::from_millis(last.load(Ordering::Relaxed)) + limit;
             if end <= Instant::now() {
                 return;
             }
             sleep_until(end).await;
         }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -56,7 +75,7 @@ impl Watched {
 
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.progress.moved();
+            self.progress.wrote();
         }
         written
     }
@@ -67,7 +86,7 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.progress.moved();
+            self.progress.read();
         }
         read
     }

@@ -46,6 +46,8 @@ pub enum MqttError {
     Protocol(mqttbytes::Error),
     /// The broker sent a packet that has no place here.
     Unexpected,
+    /// We ended the connection, so that the broker sends again what could not be taken.
+    LeftBehind,
 }
 
 impl MqttError {
@@ -75,7 +77,8 @@ impl MqttError {
             | Self::PerhapsTakenOver { .. }
             | Self::Silent
             | Self::Protocol(_)
-            | Self::Unexpected => false,
+            | Self::Unexpected
+            | Self::LeftBehind => false,
         }
     }
 }
@@ -149,6 +152,9 @@ impl fmt::Display for MqttError {
             Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
+            Self::LeftBehind => f.write_str(
+                "publishes were left at the broker while there was no room for their statuses, and are fetched now",
+            ),
         }
     }
 }

@@ -116,11 +116,25 @@ pub struct Broker {
     pub taken: mpsc::Sender<Vec<Received>>,
     /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
     pub statuses: mpsc::Sender<Bytes>,
+    /// Whether publishes that were not given back are wanted now.
+    pub again: watch::Sender<Again>,
     /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
     /// outlives its session.
     pub counters: watch::Sender<Bytes>,
     /// Set: the process ends soon, so that the broker is tried at once and then every half a second.
     pub hurry: watch::Sender<bool>,
+}
+
+/// Whether publishes that were received, and not given back to be acknowledged, are to come again: a broker sends them when
+/// the session is resumed over a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// There are none.
+    No,
+    /// Once the broker has acknowledged the statuses sent, so that none of these comes twice.
+    Soon,
+    /// At once.
+    Now,
 }
 
 /// The broker's ends.
@@ -130,6 +144,7 @@ struct Ends {
     statuses: mpsc::Receiver<Bytes>,
     counters: watch::Receiver<Bytes>,
     hurry: watch::Receiver<bool>,
+    again: watch::Receiver<Again>,
     /// Whether [`Inbound::Up`] was said last.
     up: bool,
 }
@@ -148,15 +163,24 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
     let (statuses_in, statuses_out) = mpsc::channel(1);
     let (counters_in, counters_out) = watch::channel(Bytes::new());
     let (hurry, hurried) = watch::channel(false);
+    let (again_in, again_out) = watch::channel(Again::No);
     let ends = Ends {
         inbound: inbound_in,
         taken: taken_out,
         statuses: statuses_out,
         counters: counters_out,
         hurry: hurried,
+        again: again_out,
         up: false,
     };
-    let broker = Broker { inbound: inbound_out, taken: taken_in, statuses: statuses_in, counters: counters_in, hurry };
+    let broker = Broker {
+        inbound: inbound_out,
+        taken: taken_in,
+        statuses: statuses_in,
+        again: again_in,
+        counters: counters_in,
+        hurry,
+    };
     (broker, serve(settings, ends))
 }
 
@@ -178,7 +202,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
         };
         let error = takeover.judge(error, ends.up.then(|| start.elapsed()), &settings.client_id);
         let offline = error.is_offline();
-        if offline || ends.up && start.elapsed() >= MQTT_STABLE {
+        if offline || matches!(error, MqttError::LeftBehind) || ends.up && start.elapsed() >= MQTT_STABLE {
             failures = 0;
         }
         failures += 1;

@@ -12,12 +12,13 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter, Login, Packet,
     PingReq, PubAck, PubAckReason, Publish, RetainForwardRule, SubAck, Subscribe, SubscribeReasonCode,
 };
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::codec::Framed;
 
 use super::codec::{Incoming, Packets};
 use super::in_flight::InFlight;
-use super::{Ends, Inbound, MqttError, Received, Settings, Terms};
+use super::{Again, Ends, Inbound, MqttError, Received, Settings, Terms};
 use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
     RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED,
@@ -209,6 +210,9 @@ impl Session {
                     self.feed(Packet::PingReq(PingReq)).await?;
                     self.flush().await?;
                 }
+                () = wanted_again(&mut ends.again, in_flight.is_empty()), if granted => {
+                    return Err(MqttError::LeftBehind);
+                }
                 () = sleep_until(granted_by), if !granted => return Err(MqttError::Silent),
             }
         }
@@ -348,6 +352,15 @@ impl Session {
     async fn flush(&mut self) -> Result<(), MqttError> {
         self.last_write = Instant::now();
         timeout(MQTT_WRITE, self.framed.flush()).await.map_err(|_| MqttError::Silent)?
+    }
+}
+
+/// Ends when publishes are to come again.
+async fn wanted_again(again: &mut watch::Receiver<Again>, all_acknowledged: bool) {
+    let wanted = |again: &Again| *again == Again::Now || *again == Again::Soon && all_acknowledged;
+    if again.wait_for(wanted).await.is_err() {
+        // Nobody is left to want them; the channel of statuses says so, too.
+        core::future::pending::<()>().await;
     }
 }
 

@@ -291,6 +291,31 @@ async fn a_status_that_the_broker_refuses_is_reported_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn publishes_that_were_left_come_over_a_new_connection_once_the_statuses_sent_are_acknowledged() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("status").await;
+    let status = peer.status().await;
+    peer.publish(1..=2).await;
+    let mut group = test.publishes().await;
+    group.truncate(1);
+    test.broker.taken.send(group).await.unwrap();
+    assert!(matches!(peer.packet().await, Packet::PubAck(PubAck { pkid: 1, .. })), "the second is not acknowledged");
+    test.broker.again.send_replace(Again::Soon);
+    // What comes after it is still taken over the same connection.
+    test.send("another").await;
+    let another = peer.status().await;
+    peer.acknowledge(&status).await;
+    peer.acknowledge(&another).await;
+    assert!(matches!(test.down().await, MqttError::LeftBehind));
+    peer.expect_end().await;
+    test.broker.again.send_replace(Again::No);
+    let mut peer = test.accept(true, nothing()).await;
+    test.expect_up(true).await;
+    peer.publish(2..=2).await;
+    assert_eq!(test.publishes().await.len(), 1);
+}
+
+#[tokio::test]
 async fn counters_go_out_once_and_only_the_newest_of_them() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for text in ["old", "new"] {

@@ -1,0 +1,94 @@
+//! Several records at which the service fails, among others, in any places: the others are delivered within a bounded number
+//! of requests, each once.
+
+use std::collections::HashSet;
+
+use firehose_connector::relay::arn::DeliveryStreamArn;
+use firehose_connector::relay::message::BINARY_TOPIC;
+use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::{Accepted, Relay, Settings};
+use firehose_connector::time::{Duration, Instant};
+use proptest::prelude::*;
+
+use crate::support::scenario::{ARN, data_of};
+
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    Apart,
+    Smaller,
+    TooLarge,
+}
+
+proptest! {
+    #![proptest_config(crate::cases(150))]
+    #[test]
+    fn several_bad_records_among_many_hold_up_none_of_the_others(
+        places in proptest::collection::hash_set(0..1500_usize, 1..20),
+        // Records published between two requests, beside the 500 that come first.
+        flow in prop_oneof![Just(0_usize), 1..50_usize],
+        failure in prop_oneof![Just(Failure::Apart), Just(Failure::Smaller), Just(Failure::TooLarge)],
+        connections in 1..4_usize,
+        // Of 10 requests that could succeed, so many fail all the same.
+        flapping in prop_oneof![3 => Just(0_u64), 1 => 1..3_u64],
+        seed: u64,
+    ) {
+        let mut relay = Relay::new(&Settings {
+            version: 5,
+            default_delivery_stream: DeliveryStreamArn::parse(&format!("{ARN}s")).unwrap(),
+            queue_size: 5_000,
+            publish_interval: Duration::from_secs(1),
+            arena_bytes: 4 << 20,
+            connections,
+            seed,
+        });
+        relay.statuses_leave(true);
+        let total = if flow == 0 { 500 } else { 1500 };
+        let bad: HashSet<usize> = places.into_iter().filter(|place| *place < total).collect();
+        let (mut now, mut published, mut requests, mut chance) = (Instant::default(), 0, 0, seed);
+        let mut taken = HashSet::new();
+        let mut message = Vec::new();
+        while taken.len() < total - bad.len() {
+            let next = if published == 0 { 500 } else { flow };
+            for number in published..total.min(published + next) {
+                let payload = number.to_string();
+                prop_assert_eq!(relay.accept(now, BINARY_TOPIC.as_bytes(), payload.as_bytes()), Accepted::Held);
+            }
+            published = total.min(published + next);
+            let Some(id) = relay.poll_send(now) else {
+                now = relay.poll_timeout().unwrap().max(now);
+                continue;
+            };
+            requests += 1;
+            let (batch, arena) = relay.batch(&id).unwrap();
+            let numbers: Vec<usize> = batch.records.iter(arena)
+                .map(|record| String::from_utf8(data_of(record, arena)).unwrap().parse().unwrap())
+                .collect();
+            now = now + Duration::from_millis(50);
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // What is too large is so each time.
+            let flaps = !matches!(failure, Failure::TooLarge) && (chance >> 33) % 10 < flapping;
+            let fails = flaps || numbers.iter().any(|number| bad.contains(number));
+            let settled = if fails {
+                relay.handle_outcome(now, id, match failure {
+                    Failure::Apart => Outcome::RetryApart,
+                    Failure::Smaller => Outcome::RetrySmaller,
+                    Failure::TooLarge => Outcome::TooLarge,
+                })
+            } else {
+                for number in &numbers {
+                    prop_assert!(taken.insert(*number), "record {} is taken twice", number);
+                }
+                let records = vec![RecordOutcome::Delivered { record_id: "r" }; numbers.len()];
+                relay.handle_outcome(now, id, Outcome::Records(&records))
+            };
+            prop_assert_eq!(settled.retried, if fails { numbers.len() } else { 0 });
+            while relay.next_status(128 * 1024, &mut message) > 0 {}
+            let most = 2 * (60 + 25 * bad.len()) + (2 * 1500_usize).checked_div(flow).unwrap_or(0);
+            prop_assert!(requests <= most, "{} requests, {} taken, {} bad", requests, taken.len(), bad.len());
+        }
+        prop_assert_eq!(relay.held(), total.min(published) - taken.len());
+        prop_assert_eq!(relay.lost_statuses(), 0);
+        let most = if flapping == 0 { 120_000 } else { 3_600_000 } + 1_200 * requests as u64;
+        prop_assert!(now.as_millis() < most, "{} ms for {} requests", now.as_millis(), requests);
+    }
+}

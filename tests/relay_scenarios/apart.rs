@@ -1,0 +1,273 @@
+//! Records at which the service, or something on the way, fails every time: they are found, stand alone, and wait without
+//! holding up the others.
+
+use std::collections::HashMap;
+
+use firehose_connector::limits::{ASIDE_UNPROVEN, BACKOFF_CAP, BATCH_RECORDS, TOO_LARGE_KEPT};
+use firehose_connector::relay::outcome::Outcome;
+
+use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup};
+
+/// A service that fails at every request with a record that begins with `bad`, in the way of `failure`.
+struct Service {
+    failure: Outcome<'static>,
+    /// It fails at everything.
+    down: bool,
+    /// Largest body that passes, bytes; a longer one is [`Outcome::TooLarge`].
+    most_bytes: usize,
+    requests: usize,
+    failed: usize,
+    /// How often each record was taken.
+    taken: HashMap<Vec<u8>, usize>,
+    sizes: Vec<usize>,
+    said: usize,
+}
+
+impl Service {
+    fn new(failure: Outcome<'static>) -> Self {
+        let (taken, sizes) = Default::default();
+        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, said: 0 }
+    }
+
+    fn serve(&mut self, s: &mut Scenario, sent: Sent) {
+        self.requests += 1;
+        self.sizes.push(sent.data.len());
+        let bytes: usize = sent.data.iter().map(|data| data.len().div_ceil(3) * 4 + 12).sum();
+        let settled = if bytes > self.most_bytes {
+            self.failed += 1;
+            s.outcome(sent, Outcome::TooLarge)
+        } else if self.down || sent.data.iter().any(|data| data.starts_with(b"bad")) {
+            self.failed += 1;
+            s.outcome(sent, self.failure)
+        } else {
+            for data in &sent.data {
+                *self.taken.entry(data.clone()).or_default() += 1;
+            }
+            s.deliver(sent)
+        };
+        self.said += settled.set_aside;
+        s.take_statuses();
+    }
+
+    /// Answers each request 50 ms after it was sent, until `end` (milliseconds) or until no more than `held` are held.
+    fn run(&mut self, s: &mut Scenario, end: u64, held: usize) {
+        while s.relay().held() > held && s.now() < end {
+            if let Some(sent) = s.take_sent() {
+                s.step_unwatched(50);
+                self.serve(s, sent);
+            } else if s.deadline().is_some_and(|at| at < end) {
+                s.wait();
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+fn publish(s: &mut Scenario, prefix: &str, count: usize) {
+    for number in 0..count {
+        s.publish_binary("", format!("{prefix}{number}").as_bytes());
+    }
+}
+
+const FAILURES: [Outcome<'_>; 3] = [Outcome::RetryApart, Outcome::RetrySmaller, Outcome::TooLarge];
+
+#[test]
+fn a_record_at_which_the_service_fails_is_found_wherever_it_stands_and_the_others_go() {
+    for failure in FAILURES {
+        for place in [0, 1, 249, 250, 333, 499] {
+            let mut s = Scenario::new(Setup::default());
+            let mut service = Service::new(failure);
+            publish(&mut s, "before", place);
+            publish(&mut s, "bad", 1);
+            publish(&mut s, "after", 499 - place);
+            service.run(&mut s, 60_000, 1);
+            assert_eq!((s.relay().held(), service.taken.len()), (1, 499), "{failure:?} {place}");
+            assert!(service.requests <= 30, "{} requests, {failure:?} {place}", service.requests);
+            let end = s.now() + 10_000;
+            service.run(&mut s, end, 0);
+            assert_eq!(service.said, 1, "it is said once that it waits alone");
+            assert!(service.taken.values().all(|times| *times == 1));
+        }
+    }
+}
+
+#[test]
+fn once_it_stands_alone_the_others_go_in_full_batches_and_it_is_tried_for_ever_and_taken_in_the_end() {
+    let mut s = Scenario::new(Setup::default());
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "bad", 1);
+    publish(&mut s, "good", 499);
+    service.run(&mut s, 60_000, 1);
+    service.run(&mut s, 3_600_000, 0);
+    service.sizes.clear();
+    for round in 0..50 {
+        let end = s.now() + 60_000;
+        publish(&mut s, &format!("round{round}-"), 1_000);
+        service.run(&mut s, end, 0);
+        assert_eq!(s.relay().held(), 1);
+        s.step_unwatched(end.saturating_sub(s.now()));
+    }
+    let (alone, others): (Vec<usize>, Vec<usize>) = service.sizes.iter().partition(|size| **size == 1);
+    assert_eq!(others, vec![BATCH_RECORDS; 100], "full batches");
+    let least = 50 * 60 / usize::try_from(BACKOFF_CAP.as_secs()).unwrap();
+    assert!((least..5 * least).contains(&alone.len()), "{} attempts in 50 minutes", alone.len());
+    while let Some(sent) = s.take_sent() {
+        service.serve(&mut s, sent);
+    }
+    s.wait();
+    let sent = s.expect_batch(DEFAULT, &["bad0"]);
+    s.deliver(sent);
+    s.take_statuses();
+    assert_eq!(s.relay().held(), 0);
+}
+
+#[test]
+fn a_queue_that_is_never_empty_finds_it_too() {
+    let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "first", 100);
+    publish(&mut s, "bad", 1);
+    let mut round = 0;
+    while service.said == 0 {
+        round += 1;
+        let room = 3_000 - s.relay().held();
+        publish(&mut s, &format!("round{round}-"), room);
+        let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
+        s.step_unwatched(50);
+        service.serve(&mut s, sent);
+        assert!(round < 400, "{:?}", service.sizes);
+    }
+    assert!(service.failed < 25, "{} requests failed", service.failed);
+    assert!((0..100).all(|number| service.taken.contains_key(format!("first{number}").as_bytes())));
+    while s.take_sent().is_some() {}
+}
+
+fn next(s: &mut Scenario) -> Sent {
+    loop {
+        s.wait();
+        if let Some(sent) = s.take_sent() {
+            return sent;
+        }
+    }
+}
+
+#[test]
+fn a_record_that_comes_first_and_fails_does_not_delay_the_one_behind_it() {
+    for interval in [0, 1] {
+        let mut s = Scenario::new(Setup { interval, ..Setup::default() });
+        let mut service = Service::new(Outcome::RetryApart);
+        publish(&mut s, "bad", 3);
+        service.run(&mut s, 3_600_000, 0);
+        for round in 0..100 {
+            s.step_unwatched(10_000);
+            while let Some(sent) = s.take_sent() {
+                service.serve(&mut s, sent);
+            }
+            let before = s.now();
+            publish(&mut s, &format!("good{round}-"), 1);
+            while s.relay().held() > 3 {
+                match s.take_sent() {
+                    Some(sent) => service.serve(&mut s, sent),
+                    None => drop(s.wait()),
+                }
+            }
+            assert!(s.now() - before <= 1_000, "{} ms in round {round}", s.now() - before);
+        }
+        assert_eq!(service.said, 3);
+        while s.take_sent().is_some() {}
+    }
+}
+
+#[test]
+fn an_outage_of_a_day_brings_no_flood_and_full_batches_are_back_at_once() {
+    for failure in [Outcome::RetryApart, Outcome::RetrySmaller] {
+        let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
+        let mut service = Service::new(failure);
+        service.down = true;
+        publish(&mut s, "record", 5_000);
+        service.run(&mut s, 24 * 3_600_000, 0);
+        assert_eq!(s.relay().held(), 5_000);
+        assert!(service.requests < 1_000, "{} requests in a day", service.requests);
+        assert_eq!(service.said, 0, "nothing shows that it is the fault of a record");
+        (service.down, service.requests, service.failed) = (false, 0, 0);
+        service.run(&mut s, 25 * 3_600_000, 0);
+        assert_eq!((s.relay().held(), service.failed), (0, 0));
+        let most = 10 + 5_000 / BATCH_RECORDS + ASIDE_UNPROVEN;
+        assert!(service.requests <= most, "{} requests: {:?}", service.requests, service.sizes);
+    }
+}
+
+#[test]
+fn one_failure_of_the_service_does_not_make_batches_smaller() {
+    let mut s = Scenario::new(Setup::default());
+    publish(&mut s, "record", 1_000);
+    for size in [500, 500] {
+        let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
+        assert_eq!(sent.data.len(), size);
+        s.outcome(sent, Outcome::RetryApart);
+    }
+    let sent = next(&mut s);
+    assert_eq!(sent.data.len(), 500);
+    s.outcome(sent, Outcome::RetryApart);
+    assert_eq!(next(&mut s).data.len(), 250);
+}
+
+#[test]
+fn a_proxy_that_takes_a_megabyte_gets_requests_that_pass_and_is_not_asked_for_more_each_time() {
+    let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
+    let mut service = Service::new(Outcome::TooLarge);
+    service.most_bytes = 1_000_000;
+    let data = "x".repeat(4_000);
+    for round in 0..20 {
+        for number in 0..1_000 {
+            s.publish_binary("", format!("{round}-{number}{data}").as_bytes());
+        }
+        service.run(&mut s, u64::MAX, 0);
+    }
+    assert!(s.now() < u64::try_from(TOO_LARGE_KEPT.as_millis()).unwrap());
+    assert_eq!((s.relay().held(), service.taken.len()), (0, 20_000));
+    assert!(service.failed <= 3, "{} of {} requests were too large", service.failed, service.requests);
+    assert!(service.requests < 20_000 * 5_400 / 500_000 + 10, "no smaller than half of what passes");
+    s.step_unwatched(u64::try_from(TOO_LARGE_KEPT.as_millis()).unwrap());
+    service.most_bytes = usize::MAX;
+    service.sizes.clear();
+    for number in 0..4_000 {
+        s.publish_binary("", format!("later-{number}{data}").as_bytes());
+    }
+    service.run(&mut s, u64::MAX, 0);
+    assert!(service.sizes.contains(&BATCH_RECORDS), "{:?}", service.sizes);
+}
+
+#[test]
+fn a_record_too_large_for_a_proxy_waits_alone() {
+    let mut s = Scenario::new(Setup::default());
+    let mut service = Service::new(Outcome::TooLarge);
+    service.most_bytes = 1_000_000;
+    publish(&mut s, "small", 200);
+    s.publish_binary("", &vec![b'l'; 900_000]);
+    publish(&mut s, "other", 200);
+    service.run(&mut s, 60_000, 1);
+    assert_eq!((s.relay().held(), service.taken.len()), (1, 400));
+    assert!(service.requests <= 12, "{:?}", service.sizes);
+    let end = s.now() + 3_600_000;
+    service.run(&mut s, end, 0);
+    assert_eq!((s.relay().held(), service.said), (1, 1));
+    service.most_bytes = usize::MAX;
+    service.run(&mut s, end + 600_000, 0);
+    assert_eq!(s.relay().held(), 0);
+}
+
+#[test]
+fn what_stands_alone_keeps_its_place_in_the_budget_and_is_answered_at_the_end() {
+    let mut s = Scenario::new(Setup { interval: 1, queue_size: 2, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "bad", 2);
+    service.run(&mut s, 600_000, 0);
+    s.publish_binary("third", b"x");
+    let statuses = s.take_statuses().concat();
+    assert!(statuses.contains("QueueFull") && statuses.contains("third"), "{statuses}");
+    while s.take_sent().is_some() {}
+    assert_eq!(s.stop(), 2);
+    assert_eq!(s.take_statuses().concat().matches("Stopped").count(), 2);
+}
