@@ -61,7 +61,7 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
             let ends = if day < today { "ended" } else { "ends" };
             Warning {
                 found: format!("{variable}: {} {ends} on {day}", file.display()),
-                advice: "put a new certificate there in time, and start the connector anew: without it there is no connection",
+                advice: "put a new one there and start the connector anew: once it has ended there is no connection",
             }
         })
         .collect()

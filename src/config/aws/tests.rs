@@ -269,3 +269,32 @@ fn an_ec2_instance_is_asked_by_either_protocol_or_not_at_all() {
     assert_eq!(ec2(&[by_ipv6, other]), Some(endpoint(false, "127.0.0.1", 1338)));
     assert_eq!(ec2(&[other, ("AWS_EC2_METADATA_DISABLED", "true")]), None);
 }
+
+#[test]
+fn the_home_directory_in_front_of_a_file_needs_no_shell() {
+    for name in ["~/keys", "$HOME/keys", "${HOME}/keys", "/home/gateway/keys"] {
+        let home = ("HOME", "/home/gateway");
+        let credentials = aws(&[home, ("AWS_SHARED_CREDENTIALS_FILE", name)]).unwrap().credentials;
+        assert_eq!(credentials.credentials_file.as_deref(), Some(Path::new("/home/gateway/keys")), "{name}");
+        assert_eq!(credentials.config_file.as_deref(), Some(Path::new("/home/gateway/.aws/config")));
+        let bundle = aws(&[home, ("AWS_CA_BUNDLE", name)]).unwrap().ca_bundle;
+        assert_eq!(bundle.as_deref(), Some(Path::new("/home/gateway/keys")), "{name}");
+    }
+    for name in ["~other/keys", "keys/~/x"] {
+        let credentials = aws(&[("HOME", "/h"), ("AWS_CONFIG_FILE", name)]).unwrap().credentials;
+        assert_eq!(credentials.config_file.as_deref(), Some(Path::new(name)));
+    }
+    let without = aws(&[("AWS_CONFIG_FILE", "~/config")]).unwrap().credentials;
+    assert_eq!(without.config_file.as_deref(), Some(Path::new("~/config")), "there is no home");
+}
+
+#[test]
+fn a_session_token_may_have_its_name_of_before() {
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let (old, new) = (("AWS_SECURITY_TOKEN", "old"), ("AWS_SESSION_TOKEN", "new"));
+    for (tokens, expected) in [(&[old][..], "old"), (&[new], "new"), (&[new, old], "old")] {
+        let environment = aws(&[&keys, tokens].concat()).unwrap().credentials.environment.unwrap();
+        assert_eq!(environment.session_token.unwrap().expose(), expected);
+    }
+    assert_eq!(aws(&[old]).unwrap_err()[0], "AWS_ACCESS_KEY_ID: is not set, but AWS_SECURITY_TOKEN is");
+}
