@@ -347,7 +347,7 @@ pub mod memory {
     /// Threads that resolve names, count: for the broker's name and for the service's, one for each question.
     pub const THREADS: usize = 2 * QUESTIONS;
     /// Stack of such a thread, bytes; the resolver takes the most of it, 16 KiB with musl.
-    pub const THREAD_STACK: usize = if MUSL { 64 } else { 192 } * 1024;
+    pub const THREAD_STACK: usize = if MUSL { 32 } else { 192 } * 1024;
     /// Stack of such a thread and its share of the allocator, which glibc has for each thread, bytes.
     pub const THREAD: usize = THREAD_STACK + if MUSL { 0 } else { 136 * 1024 };
     /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
