@@ -110,73 +110,80 @@ const OWN: &[c_long] = &[
 #[cfg(target_arch = "arm")]
 const CLOCK_GETTIME64: c_long = 403;
 
-/// The number of an argument, how much of it counts, and what that must be.
-type Condition = (u8, SeccompCmpArgLen, SeccompCmpOp, u64);
+/// The number of an argument, which of its bits count, and what these must be.
+type Condition = (u8, u64, u64);
 
-/// Calls that are made with some arguments only: all conditions of one of the lists must hold.
+/// Calls that are made with some arguments only: all conditions of one of the call's lines must hold.
 ///
 /// A filter sees numbers, not what an address points to: whom a datagram goes to, or which path is opened, is not among them.
-fn with_arguments() -> Vec<(c_long, Vec<Vec<Condition>>)> {
-    let any_of = |argument, values: &[c_int]| values.iter().map(|value| vec![is(argument, *value)]).collect();
-    let none_of = |argument, flags: c_int| vec![vec![masked(argument, flags, 0)]];
+const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
+    // TCP, and UDP for the sake of name servers. TCP under other names (`IPPROTO_MPTCP`, `IPPROTO_SMC`) passes by Landlock. The
+    // socket to the service manager is there already.
+    (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_STREAM), is(2, 0)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_STREAM), is(2, libc::IPPROTO_TCP)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_DGRAM), is(2, 0)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_DGRAM), is(2, libc::IPPROTO_UDP)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_STREAM), is(2, 0)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_STREAM), is(2, libc::IPPROTO_TCP)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_DGRAM), is(2, 0)]),
+    (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_DGRAM), is(2, libc::IPPROTO_UDP)]),
+    // For signals. A pair of datagram sockets could be connected elsewhere.
+    (libc::SYS_socketpair, &[is(0, libc::AF_UNIX), kind(libc::SOCK_STREAM)]),
     // A connection that is opened by sending (`MSG_FASTOPEN`) passes by Landlock, which looks at `connect`. C libraries know
     // how to do without.
-    let sends = |argument| none_of(argument, !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT));
+    (libc::SYS_sendto, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
+    (libc::SYS_sendmsg, &[none_but(2, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
+    (libc::SYS_sendmmsg, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
+    #[cfg(target_arch = "arm")]
+    (libc::SYS_send, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
+    // Threads, not processes. `clone3` hides what it is told, and is done without.
+    (libc::SYS_clone, &[(0, bits(libc::CLONE_THREAD), bits(libc::CLONE_THREAD))]),
     // No file is written or made, also where there is no Landlock.
-    let writes = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
-    vec![
-        (libc::SYS_socket, sockets()),
-        // Signals. A pair of datagram sockets could be connected elsewhere.
-        (libc::SYS_socketpair, vec![vec![is(0, libc::AF_UNIX), masked(1, !SOCKET_FLAGS, libc::SOCK_STREAM)]]),
-        (libc::SYS_sendto, sends(3)),
-        (libc::SYS_sendmsg, sends(2)),
-        (libc::SYS_sendmmsg, sends(3)),
-        #[cfg(target_arch = "arm")]
-        (libc::SYS_send, sends(3)),
-        // Threads, not processes. `clone3` hides what it is told, and is done without.
-        (libc::SYS_clone, vec![vec![masked(0, libc::CLONE_THREAD, libc::CLONE_THREAD)]]),
-        (libc::SYS_tgkill, vec![vec![is(0, std::process::id().cast_signed())]]),
-        (libc::SYS_openat, none_of(2, writes)),
-        (libc::SYS_ioctl, any_of(1, &IOCTLS)),
-        (FCNTL, descriptors()),
-        (libc::SYS_prctl, any_of(0, &[libc::PR_SET_NAME])),
-        // Limits are read, not set, and no other process's: of the new one's address no bit may be set.
-        (libc::SYS_prlimit64, vec![vec![is(0, 0), (2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)]]),
-        (libc::SYS_mprotect, none_of(2, libc::PROT_EXEC)),
-        (MMAP, none_of(2, libc::PROT_EXEC)),
-        #[cfg(not(target_arch = "aarch64"))]
-        (libc::SYS_open, none_of(1, writes)),
-    ]
-}
+    (libc::SYS_openat, &[none_of(2, WRITES)]),
+    #[cfg(not(target_arch = "aarch64"))]
+    (libc::SYS_open, &[none_of(1, WRITES)]),
+    // `TCGETS` and `TIOCGWINSZ`, to see whether output is a terminal, `FIONBIO`, `FIOCLEX`. They have other types in each C library.
+    (libc::SYS_ioctl, &[is(1, 0x5401)]),
+    (libc::SYS_ioctl, &[is(1, 0x5413)]),
+    (libc::SYS_ioctl, &[is(1, 0x5421)]),
+    (libc::SYS_ioctl, &[is(1, 0x5451)]),
+    // Nobody is signalled when something happens to a file or socket (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`).
+    (FCNTL, &[is(1, libc::F_DUPFD)]),
+    (FCNTL, &[is(1, libc::F_DUPFD_CLOEXEC)]),
+    (FCNTL, &[is(1, libc::F_GETFD)]),
+    (FCNTL, &[is(1, libc::F_SETFD)]),
+    (FCNTL, &[is(1, libc::F_GETFL)]),
+    (FCNTL, &[is(1, libc::F_SETFL), none_of(2, libc::O_ASYNC)]),
+    (libc::SYS_prctl, &[is(0, libc::PR_SET_NAME)]),
+    // Limits are read, not set, and no other process's: of the new one's address no bit may be set.
+    (libc::SYS_prlimit64, &[is(0, 0), (2, u64::MAX, 0)]),
+    (libc::SYS_mprotect, &[none_of(2, libc::PROT_EXEC)]),
+    (MMAP, &[none_of(2, libc::PROT_EXEC)]),
+];
 
-/// TCP, and UDP for the sake of name servers. TCP under other names (`IPPROTO_MPTCP`, `IPPROTO_SMC`) passes by Landlock. The
-/// socket to the service manager is there already.
-fn sockets() -> Vec<Vec<Condition>> {
-    let kinds = [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)];
-    let families = [libc::AF_INET, libc::AF_INET6];
-    let of_kind = |(kind, protocol)| families.map(|family| [0, protocol].map(|protocol| (family, kind, protocol)));
-    let all = kinds.into_iter().flat_map(of_kind).flatten();
-    all.map(|(family, kind, protocol)| vec![is(0, family), masked(1, !SOCKET_FLAGS, kind), is(2, protocol)]).collect()
-}
-
-/// Nobody is signalled when something happens to a file or socket (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`).
-fn descriptors() -> Vec<Vec<Condition>> {
-    let commands = [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL];
-    let flags = vec![is(1, libc::F_SETFL), masked(2, libc::O_ASYNC, 0)];
-    commands.into_iter().map(|command| vec![is(1, command)]).chain([flags]).collect()
-}
+const WRITES: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
 
 /// Of an `int`, only the lower half of the register counts; the kernel looks at no more.
-fn is(argument: u8, value: c_int) -> Condition {
-    (argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, bits(value))
+const fn is(argument: u8, value: c_int) -> Condition {
+    (argument, bits(-1), bits(value))
 }
 
-fn masked(argument: u8, mask: c_int, value: c_int) -> Condition {
-    (argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(bits(mask)), bits(value))
+const fn none_of(argument: u8, flags: c_int) -> Condition {
+    (argument, bits(flags), 0)
 }
 
-/// What may be said of a socket beside its type.
-const SOCKET_FLAGS: c_int = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+const fn none_but(argument: u8, flags: c_int) -> Condition {
+    none_of(argument, !flags)
+}
+
+/// The type of a socket, whatever else is said with it.
+const fn kind(kind: c_int) -> Condition {
+    (1, bits(!(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)), bits(kind))
+}
+
+const fn bits(value: c_int) -> u64 {
+    value.cast_unsigned() as u64
+}
 
 #[cfg(not(target_arch = "arm"))]
 const FCNTL: c_long = libc::SYS_fcntl;
@@ -186,9 +193,6 @@ const FCNTL: c_long = libc::SYS_fcntl64;
 const MMAP: c_long = libc::SYS_mmap;
 #[cfg(target_arch = "arm")]
 const MMAP: c_long = libc::SYS_mmap2;
-
-/// `TCGETS` and `TIOCGWINSZ`, to see whether output is a terminal, `FIONBIO`, `FIOCLEX`. They have other types in each C library.
-const IOCTLS: [c_int; 4] = [0x5401, 0x5413, 0x5421, 0x5451];
 
 /// Has the kernel refuse all other calls of this thread and of those that it starts.
 ///
@@ -200,16 +204,18 @@ pub fn restrict() -> Result<(), seccompiler::Error> {
 
 #[allow(clippy::useless_conversion, reason = "numbers of calls are shorter on 32-bit architectures")]
 fn filter() -> Result<BpfProgram, seccompiler::Error> {
-    let free = CALLS.iter().chain(OWN).map(|call| (*call, Vec::new()));
-    let mut rules: BTreeMap<_, _> = free.map(|(call, rules)| (i64::from(call), rules)).collect();
-    for (call, lists) in with_arguments() {
-        let lists = lists.into_iter().map(|conditions| {
-            let conditions = conditions.into_iter().map(|(argument, length, comparison, value)| {
-                SeccompCondition::new(argument, length, comparison, value)
-            });
-            SeccompRule::new(conditions.collect::<Result<_, _>>()?)
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    let free = CALLS.iter().chain(OWN).map(|call| (*call, &[][..]));
+    let own_threads = (libc::SYS_tgkill, &[is(0, std::process::id().cast_signed())][..]);
+    for (call, conditions) in WITH_ARGUMENTS.iter().copied().chain([own_threads]).chain(free) {
+        let rules = rules.entry(i64::from(call)).or_default();
+        let conditions = conditions.iter().map(|(argument, mask, value)| {
+            SeccompCondition::new(*argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(*mask), *value)
         });
-        rules.insert(i64::from(call), lists.collect::<Result<_, _>>()?);
+        let conditions: Vec<_> = conditions.collect::<Result<_, _>>()?;
+        if !conditions.is_empty() {
+            rules.push(SeccompRule::new(conditions)?);
+        }
     }
     let refuse = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
     let program: BpfProgram = SeccompFilter::new(rules, refuse, SeccompAction::Allow, ARCHITECTURE)?.try_into()?;
@@ -234,8 +240,4 @@ fn for_this_architecture(mut program: BpfProgram) -> BpfProgram {
 #[cfg(not(target_arch = "arm"))]
 const fn for_this_architecture(program: BpfProgram) -> BpfProgram {
     program
-}
-
-fn bits(value: c_int) -> u64 {
-    value.cast_unsigned().into()
 }

@@ -1,7 +1,6 @@
 //! The way to a file, link by link: files that are renewed are put in place by a link that leads elsewhere from then on, or by a
 //! folder that takes another's name. Landlock knows neither names nor links, only folders that were there at the start.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,41 +12,40 @@ const WIDE: [&str; 11] =
 
 /// The folders beneath which `file` is, or will be when a link of its way, or its folder, has been replaced.
 pub(super) fn folders(file: &Path) -> Vec<PathBuf> {
-    let (end, mut folders) = follow(file);
+    let mut beside = Vec::new();
+    let end = follow(file, &mut beside);
     let folder = nearest(&end);
     // A folder is replaced by renaming, so the new one lies beside it. A hidden one lies in a home, which holds more than that.
-    let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
-    if let Some(folder) = folder.as_deref().filter(|folder| !folder.file_name().is_none_or(is_hidden))
+    if let Some(folder) = &folder
         && end.parent().is_some_and(Path::is_dir)
+        && !folder.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
     {
-        folders.extend(folder.parent().map(Path::to_owned));
+        beside.extend(folder.parent().map(Path::to_owned));
     }
-    folders.retain(|folder| WIDE.iter().all(|wide| folder != Path::new(wide)));
-    folders.extend(folder.filter(|folder| folder != Path::new("/")));
-    folders
+    let beside = beside.iter().filter_map(|folder| folder.canonicalize().ok());
+    let narrow = beside.filter(|folder| WIDE.iter().all(|wide| folder != Path::new(wide)));
+    narrow.chain(folder.filter(|folder| folder != Path::new("/"))).collect()
 }
 
 /// The real folder that holds `file`, or will: the next one above it that there is.
 pub(super) fn folder(file: &Path) -> Option<PathBuf> {
-    nearest(&follow(file).0)
+    nearest(&follow(file, &mut Vec::new()))
 }
 
-/// Where `file` leads to without any link, there or not; and the folders that hold those links, and what they lead to.
-fn follow(file: &Path) -> (PathBuf, Vec<PathBuf>) {
-    let mut end = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let mut folders = Vec::new();
+/// Where `file` leads to without any link, there or not. `beside` gets the folders that hold those links, and what they lead to.
+fn follow(file: &Path, beside: &mut Vec<PathBuf>) -> PathBuf {
+    let mut end = file.to_owned();
     for _ in 0..LINKS {
-        let steps: Vec<_> = end.ancestors().collect();
-        let link = steps.iter().rev().find_map(|step| Some((*step, step.parent()?, fs::read_link(step).ok()?)));
-        let Some((link, holder, to)) = link else { break };
+        // The first on the way, for what comes after it is somewhere else.
+        let links = end.ancestors().filter_map(|step| Some((step, step.parent()?, fs::read_link(step).ok()?)));
+        let Some((link, holder, to)) = links.last() else { break };
         let to = holder.join(to);
-        folders.extend(
-            [holder, to.parent().unwrap_or(holder)].into_iter().filter_map(|folder| folder.canonicalize().ok()),
-        );
-        // Joined one by one: to join nothing would make a folder of it.
-        end = end.strip_prefix(link).into_iter().flatten().fold(to, |end, step| end.join(step));
+        beside.push(holder.to_owned());
+        beside.extend(to.parent().map(Path::to_owned));
+        let beyond = end.strip_prefix(link).into_iter().flatten();
+        end = to.iter().chain(beyond).collect();
     }
-    (end, folders)
+    end
 }
 
 fn nearest(end: &Path) -> Option<PathBuf> {
