@@ -49,6 +49,8 @@ struct Daemon {
     under_way: UnderWay,
     /// Largest status message for this broker, while there is a session.
     status_bytes: Option<usize>,
+    /// The broker acknowledges no status.
+    held_up: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
@@ -150,7 +152,7 @@ impl Daemon {
                 self.notify.broker(true);
                 self.counters.broker_up();
                 self.status_bytes = Some(status_bytes);
-                self.relay.statuses_leave(true);
+                self.relay.statuses_leave(!self.held_up);
             }
             Inbound::Down(error) => {
                 self.report.broker_down(self.clock.now(), &error);
@@ -164,7 +166,8 @@ impl Daemon {
             }
             Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
             Inbound::StatusesHeldUp(held_up) => {
-                self.relay.statuses_leave(!held_up);
+                self.held_up = held_up;
+                self.relay.statuses_leave(self.status_bytes.is_some() && !held_up);
                 self.report.statuses_held_up(self.clock.now(), held_up);
             }
         }

@@ -212,6 +212,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         notify,
         under_way: UnderWay::default(),
         status_bytes: None,
+        held_up: false,
         drain_by: None,
     })
 }
