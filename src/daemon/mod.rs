@@ -53,6 +53,8 @@ struct Daemon {
     left_behind: bool,
     /// The broker does not send them again.
     forgetful: bool,
+    /// The broker acknowledges no status.
+    held_up: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
@@ -157,7 +159,7 @@ impl Daemon {
                 self.forgetful |= self.left_behind && !resumed;
                 self.left_behind = false;
                 self.status_bytes = Some(status_bytes);
-                self.relay.statuses_leave(true);
+                self.relay.statuses_leave(!self.held_up);
             }
             Inbound::Down(error) => {
                 self.report.broker_down(self.clock.now(), &error);
@@ -172,7 +174,8 @@ impl Daemon {
             }
             Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
             Inbound::StatusesHeldUp(held_up) => {
-                self.relay.statuses_leave(!held_up);
+                self.held_up = held_up;
+                self.relay.statuses_leave(self.status_bytes.is_some() && !held_up);
                 self.report.statuses_held_up(self.clock.now(), held_up);
             }
         }

@@ -214,6 +214,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         status_bytes: None,
         left_behind: false,
         forgetful: false,
+        held_up: false,
         drain_by: None,
     })
 }

@@ -14,6 +14,8 @@ pub(super) struct InFlight {
     last_id: u16,
     /// How many of them, from the first, went out on the connection of now.
     sent: usize,
+    /// It was said that the broker acknowledges none. That holds until it does, whatever becomes of the connection.
+    pub(super) held_up: bool,
 }
 
 impl InFlight {

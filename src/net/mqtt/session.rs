@@ -46,8 +46,6 @@ pub(super) struct Session {
     terms: Terms,
     /// When the broker last acknowledged a status, or had none to acknowledge.
     acknowledged: Instant,
-    /// It was said that it acknowledges none.
-    held_up: bool,
     group: Vec<Received>,
     /// The group ended because the connection had no more at hand.
     read_all: bool,
@@ -131,7 +129,6 @@ impl Session {
                     .filter(|kept| settings.lasting && *kept < seconds(SESSION_EXPIRY)),
             },
             acknowledged: Instant::now(),
-            held_up: false,
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
             last_write: Instant::now(),
@@ -157,6 +154,10 @@ impl Session {
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
+        // This one acknowledges nothing, and nothing waits for it.
+        if self.qos == QoS::AtMostOnce && core::mem::take(&mut in_flight.held_up) {
+            ends.say(Inbound::StatusesHeldUp(false)).await;
+        }
         ends.counters.mark_unchanged();
         let granted_by = Instant::now() + MQTT_CONNECT;
         let mut granted = false;
@@ -194,8 +195,8 @@ impl Session {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
-                () = sleep_until(self.acknowledged + STATUS_ACKNOWLEDGED), if ends.up && !self.held_up && !in_flight.is_empty() => {
-                    self.held_up = true;
+                () = sleep_until(self.acknowledged + STATUS_ACKNOWLEDGED), if ends.up && !in_flight.held_up && !in_flight.is_empty() => {
+                    in_flight.held_up = true;
                     ends.say(Inbound::StatusesHeldUp(true)).await;
                 }
                 Ok(()) = ends.counters.changed(), if granted => {
@@ -233,7 +234,7 @@ impl Session {
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
                     self.acknowledged = Instant::now();
-                    if core::mem::take(&mut self.held_up) {
+                    if core::mem::take(&mut in_flight.held_up) {
                         ends.say(Inbound::StatusesHeldUp(false)).await;
                     }
                     if let Some(message) = in_flight.settle(ack.pkid)

@@ -529,6 +529,14 @@ async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again
     assert!(test.broker.inbound.try_recv().is_err(), "it acknowledged one meanwhile");
     later(STATUS_ACKNOWLEDGED / 2).await;
     assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(true))));
+    // It is no other broker after a reconnect.
+    drop(peer);
+    test.down().await;
+    later(MQTT_BACKOFF.1).await;
+    let mut peer = test.accept(true, nothing()).await;
+    test.expect_up(true).await;
+    assert_eq!(peer.status().await.pkid, second.pkid);
+    later(2 * STATUS_ACKNOWLEDGED).await;
     peer.acknowledge(&second).await;
     assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
 }
