@@ -226,7 +226,11 @@ impl Section {
 
 impl fmt::Display for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.path.display())
+        if bounded_file::is_a_name(&self.path) {
+            write!(f, "{}: {}", self.variable, self.path.display())
+        } else {
+            write!(f, "{} (not shown, it may be the text of the file itself)", self.variable)
+        }
     }
 }
 
