@@ -26,6 +26,10 @@ pub(super) fn words(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref() {
         return of_mqtt(error);
     }
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        // "connection error": the source says which.
+        return error.source().is_none().then(|| error.to_string());
+    }
     match error.downcast_ref::<serde_json::Error>() {
         // It shows what is there.
         Some(error) if error.classify() == Category::Data => {
@@ -71,7 +75,7 @@ fn of_tls(error: &rustls::Error) -> Option<String> {
     use rustls::Error as Tls;
     Some(match error {
         Tls::InvalidCertificate(error) => return of_certificate(error),
-        Tls::AlertReceived(alert) => format!("it says {:?}", spelled(alert)),
+        Tls::AlertReceived(alert) => format!("it says \"{}\"", spelled(alert)),
         Tls::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
         ) => "it has no TLS 1.2 or later".to_owned(),

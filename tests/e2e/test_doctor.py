@@ -81,7 +81,7 @@ def stranger(tmp_path):
 
 
 def is_only_fault(report, faulty, words, warned=()):
-    """This step fails with these words; what needs it is skipped, and everything else is well."""
+    """This step fails with these words; what needs it is skipped, and everything else is well or warned of."""
     faults = {step: line for step, line in report.steps.items() if line["result"] == "fail"}
     assert list(faults) == [faulty], faults
     fault = faults[faulty]
@@ -256,7 +256,6 @@ def test_a_client_certificate_that_has_ended_is_told_with_its_file_and_day(tmp_p
     words = f"our client certificate has expired: renew it.*FIREHOSE_CONNECTOR_MQTT_CERT: {device.certificate}, whose last day is {ended}"
     is_only_fault(report, "broker-login", words, warned=["configuration"])
     assert report.steps["broker-login"]["advice"] is None
-    assert f"{device.certificate} ended on {ended}" in report.steps["configuration"]["found"]
 
 
 @pytest.mark.parametrize(

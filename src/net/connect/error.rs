@@ -211,7 +211,7 @@ impl OwnRefused {
 
 impl fmt::Display for OwnRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it says {:?} of {}", spelled(&self.alert), self.own)
+        write!(f, "it says \"{}\" of {}", spelled(&self.alert), self.own)
     }
 }
 

@@ -174,6 +174,14 @@ async fn a_required_client_certificate_is_asked_for() {
     let stranger = with_certificate(&ca, &Ca::new().issue("device", THIS_CENTURY));
     let error = echo(connect(&Route::default(), HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateRefused));
+
+    let port = serve_tls(&server, Some(&ca)).await;
+    let ended = with_certificate(&ca, &ca.issue("device", (2000, 2001)));
+    let error = echo(connect(&Route::default(), HOST, port, Some(&ended), None).await.unwrap()).await.unwrap_err();
+    assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateExpired));
+    let text = error.to_string();
+    assert!(text.starts_with("it says \"certificate expired\" of FIREHOSE_CONNECTOR_MQTT_CERT: "), "{text}");
+    assert!(text.ends_with("cert.pem, whose last day is 2001-01-01"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ use rustls::pki_types::{
 use super::TlsError;
 use crate::{
     config::bounded_file,
+    foreign::foreign,
     limits::net::{MAX_PEM_FILE, PEM_LABEL, PEM_SECTION},
     sandbox::explained,
 };
@@ -226,7 +227,11 @@ impl Section {
 
 impl fmt::Display for PemFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.path.display())
+        if self.variable.ends_with("_KEY") && !bounded_file::is_a_name(&self.path) {
+            write!(f, "{} (not shown, it may be the key itself)", self.variable)
+        } else {
+            write!(f, "{}: {}", self.variable, foreign(&self.path.to_string_lossy()))
+        }
     }
 }
 

@@ -144,6 +144,18 @@ fn what_is_cut_or_damaged_is_refused_and_nothing_of_it_is_shown() {
 }
 
 #[test]
+fn a_key_in_the_place_of_the_name_of_its_file_is_not_shown() {
+    let pem = Ca::new().issue("device", (2000, 2100)).key_pem();
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    for text in [pem, base64.clone(), base64[..40].to_owned(), format!("/{base64}")] {
+        let error = PemFile::new("VARIABLE_KEY", Path::new(&text)).private_key().unwrap_err();
+        assert_eq!(error.to_string(), "VARIABLE_KEY (not shown, it may be the key itself) cannot be read");
+    }
+    let error = PemFile::new("VARIABLE_KEY", Path::new("/etc/no-such-key.pem")).private_key().unwrap_err();
+    assert_eq!(error.to_string(), "VARIABLE_KEY: /etc/no-such-key.pem cannot be read");
+}
+
+#[test]
 fn one_bad_certificate_among_good_ones_is_not_left_out() {
     let ca = Ca::new();
     let error = certificates(ca.pem() + &ca.pem().replace('M', "?")).unwrap_err();

@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
+from pathlib import Path
 
 from .service import ROOT, TARGET, arn
 from .waiting import PATIENCE, until
@@ -50,7 +51,8 @@ def run(arguments, environment=None, within=PATIENCE):
     environment = {"PATH": os.environ["PATH"]} | (environment or {})
     command = [*RUNNER, BINARY, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=within, check=False)
-    SPEAKERS.append((command, environment, lambda: done.stdout + done.stderr))
+    files = [Path(argument).read_text() for argument in map(str, arguments) if argument.endswith(".json") and Path(argument).is_file()]
+    SPEAKERS.append((command + files, environment, lambda: done.stdout + done.stderr))
     return done
 
 
