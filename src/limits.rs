@@ -188,7 +188,7 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 
 // ---- life ----
 
-/// Open files, when the process is confined: standard input and output, two each for the poller and for signals, one for the
+/// Open files, when the process is confined: standard input and output, two for the poller, three for signals, one for the
 /// service manager, a connection to the broker and one for each request, four lookups with a socket for each of three name
 /// servers, an exchange for credentials; and as many again.
 pub const OPEN_FILES: u64 = 64;

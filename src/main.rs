@@ -105,8 +105,15 @@ fn forget_the_start(code: &[(usize, usize)]) {
 fn run(definition: Option<&Path>) -> u8 {
     let clock = Clock::default();
     let config = config::load(definition, std::env::vars_os());
-    let (filter, format) = config.as_ref().map_or(("info", LogFormat::Auto), |config| (&config.log, config.log_format));
-    log_output::install(filter, format, clock.clone());
+    match &config {
+        Ok(config) => log_output::install(&config.log, config.log_format, clock.clone()),
+        Err(_) => {
+            // It may be wrong, too, and is among the faults then.
+            let format = std::env::var("FIREHOSE_CONNECTOR_LOG_FORMAT").ok();
+            let format = format.and_then(|name| LogFormat::named(&name)).unwrap_or_default();
+            log_output::install("info", format, clock.clone());
+        }
+    }
     let ready = match prepare::prepare(config, &clock) {
         Ok(ready) => ready,
         Err(faults) => {

@@ -130,16 +130,11 @@ pub(super) fn log_filter(environment: &Environment, problems: &mut Problems) -> 
 /// `FIREHOSE_CONNECTOR_LOG_FORMAT`.
 pub(super) fn log_format(environment: &Environment, problems: &mut Problems) -> LogFormat {
     const NAME: &str = "FIREHOSE_CONNECTOR_LOG_FORMAT";
-    match environment.text(NAME, problems) {
-        None => LogFormat::Auto,
-        Some("text") => LogFormat::Text,
-        Some("json") => LogFormat::Json,
-        Some("syslog") => LogFormat::Syslog,
-        Some(text) => {
-            problems.push(Problem::variable(NAME, "must be text, json or syslog").with_text(text));
-            LogFormat::Auto
-        }
-    }
+    let Some(name) = environment.text(NAME, problems) else { return LogFormat::Auto };
+    LogFormat::named(name).unwrap_or_else(|| {
+        problems.push(Problem::variable(NAME, "must be text, json or syslog").with_text(name));
+        LogFormat::Auto
+    })
 }
 
 /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; 0, the default, is none.

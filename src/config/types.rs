@@ -104,6 +104,19 @@ pub enum LogFormat {
     Syslog,
 }
 
+impl LogFormat {
+    /// That with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            "syslog" => Some(Self::Syslog),
+            _ => None,
+        }
+    }
+}
+
 /// The broker and the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mqtt {

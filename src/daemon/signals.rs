@@ -48,7 +48,7 @@ pub(super) enum Told {
     End,
     /// Somebody wants to see the counters.
     Counters,
-    /// It is a mistake for others to reload on SIGHUP; here nothing has to be.
+    /// Reload, as others do on SIGHUP: here nothing has to be.
     Reload,
     /// Nothing.
     Nothing(u32),

@@ -101,3 +101,23 @@ impl Log for LogOutput {
         self.catch_up();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::test_support::log_lines;
+
+    #[test]
+    fn last_words_are_a_line_of_the_log() {
+        log_lines();
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(last_words));
+        let ended = panic::catch_unwind(|| panic!("{} is not\nfour", 2 + 3));
+        panic::set_hook(usual);
+        assert!(ended.is_err());
+        let lines = log_lines();
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        let expected = "error: a fault of the program, which ends: 5 is not\nfour, at src/log_output/mod.rs:";
+        assert!(line.starts_with(expected), "{line}");
+    }
+}

@@ -169,6 +169,15 @@ def test_json_is_an_object_for_each_line(connect):
     assert all(TIME.fullmatch(line["time"] + " ") for line in objects)
 
 
+def test_what_is_wrong_with_the_configuration_has_the_form_of_the_log(tmp_path):
+    document = definition(DeliveryStreamQueueSize="1", MemorySize="64 MB")
+    connector = Connector(tmp_path, free_port(), "http://127.0.0.1:9", document, {"FIREHOSE_CONNECTOR_LOG_FORMAT": "json"})
+    assert connector.start().process.wait(PATIENCE) == 78
+    objects = [json.loads(line) for line in connector.raw_log()]
+    assert [line["level"] for line in objects] == ["error"] * 2, objects
+    assert "DeliveryStreamQueueSize" in objects[0]["message"] and "MemorySize" in objects[1]["message"]
+
+
 @pytest.mark.host_only
 def test_journald_gets_priorities_and_nobody_else_who_has_inherited_its_variable(tmp_path, standin):
     file = tmp_path / "journal"
