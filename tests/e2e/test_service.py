@@ -148,6 +148,27 @@ def test_a_stream_in_trouble_does_not_hold_up_another(connect, client, standin):
     assert entries[-1]["id"] == "held"
 
 
+@pytest.mark.parametrize("interval", ["0", "1"])
+@pytest.mark.parametrize("fault", ["internal", "bad-gateway", "cut"])
+def test_a_record_that_the_service_cannot_take_waits_alone(fault, interval, connect, client, standin):
+    standin.set_faults(bad_record="", request_fault=fault)
+    connector = connect(definition(PublishInterval=interval))
+    send(client, 20)
+    client.send("", "empty")
+    send(client, 20, start=20)
+    until(lambda: len(client.entries()) == 40, "the statuses of the others", within=60)
+    connector.wait_line("warn: a record for delivery stream stream-name waits alone, the others go on: .+", within=60)
+    # It is tried on, and holds up nobody.
+    for number in range(40, 45):
+        send(client, 1, start=number)
+        until(lambda: len(client.entries()) == number + 1, "the next status", within=20)
+    assert standin.state()["accepted"] == 45
+    standin.heal()
+    until(lambda: len(client.entries()) == 46, "the last status", within=330)
+    assert client.entries()[-1]["id"] == "empty"
+    assert standin.wait_accepted(46)["repeated"] == 0
+
+
 def test_order_is_kept_when_nothing_fails(connect, client, standin):
     connect()
     send(client, 3000)

@@ -16,6 +16,8 @@ pub(crate) struct Faults {
     pub(crate) every_request: u64,
     /// How those requests fail.
     pub(crate) request_fault: RequestFault,
+    /// So does each with a record of this data.
+    pub(crate) bad_record: Option<String>,
     /// Streams that answer every request with an error.
     pub(crate) streams: BTreeMap<String, CallError>,
     /// Access key ids whose requests are answered with an error.

@@ -111,7 +111,7 @@ async fn call(headers: &HeaderMap, body: &[u8], now: i64, shared: &Shared) -> Re
         Err(refusal) => {
             let faults = shared.faults.borrow().clone();
             let error = call::signer(headers).ok().and_then(|key| faults.keys.get(&key));
-            let fault = fault(&faults, &mut shared.account.borrow_mut().figures, error.is_some());
+            let fault = fault(&faults, &mut shared.account.borrow_mut().figures, error.is_some(), false);
             match (error, fault) {
                 (Some(error), _) => Ok(error_reply(error.status, &error.code, &error.message)),
                 (None, Some(fault)) => faulty(fault, 0).await,
@@ -148,7 +148,8 @@ async fn put(call: Call, shared: &Shared) -> Result<Reply, Cut> {
         figures.received += records;
         figures.single_requests += u64::from(!call.batch);
         figures.largest_batch = figures.largest_batch.max(call.records.len());
-        fault(&faults, figures, error.is_some())
+        let is_bad = |bad: &String| call.records.iter().any(|data| data == bad.as_bytes());
+        fault(&faults, figures, error.is_some(), faults.bad_record.as_ref().is_some_and(is_bad))
     };
     if faults.latency_ms > 0 {
         tokio::time::sleep(Duration::from_millis(faults.latency_ms)).await;
@@ -173,8 +174,8 @@ async fn put(call: Call, shared: &Shared) -> Result<Reply, Cut> {
 }
 
 /// What is wrong with the request that has just come, if it is its turn.
-fn fault(faults: &Faults, figures: &mut Figures, has_error: bool) -> Option<RequestFault> {
-    let nth = figures.requests.checked_rem(faults.every_request) == Some(0);
+fn fault(faults: &Faults, figures: &mut Figures, has_error: bool, has_bad_record: bool) -> Option<RequestFault> {
+    let nth = has_bad_record || figures.requests.checked_rem(faults.every_request) == Some(0);
     figures.faulted_requests += u64::from(nth || has_error);
     nth.then(|| faults.request_fault.pick(figures.faulted_requests))
 }
