@@ -46,6 +46,8 @@ pub mod daemon;
 pub mod doctor;
 pub mod firehose;
 pub mod foreign;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod limits;
 pub mod log_output;
 pub mod memory;

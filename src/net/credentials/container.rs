@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) const VARIABLES: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI";
 
-const FIELDS: Fields = Fields {
+pub(super) const FIELDS: Fields = Fields {
     sign: None,
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",

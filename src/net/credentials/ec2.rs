@@ -22,7 +22,7 @@ use crate::{
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-const FIELDS: Fields = Fields {
+pub(super) const FIELDS: Fields = Fields {
     sign: Some(("Code", "\"Success\"")),
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",

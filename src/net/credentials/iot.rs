@@ -23,7 +23,7 @@ use crate::{
 
 pub(super) const VARIABLES: &str = "FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS";
 
-const FIELDS: Fields = Fields {
+pub(super) const FIELDS: Fields = Fields {
     sign: None,
     access_key_id: "accessKeyId",
     secret_access_key: "secretAccessKey",

@@ -213,6 +213,25 @@ impl error::Error for CredentialsError {
     }
 }
 
+/// Reads what a source of credentials may say, see [`crate::fuzz`]. No message repeats it.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(bytes: &[u8]) {
+    for fields in [&container::FIELDS, &ec2::FIELDS, &iot::FIELDS, &process::FIELDS] {
+        match reply::parse(bytes, fields) {
+            Ok(credentials) => assert!(!credentials.access_key_id.is_empty()),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+/// Reads a shared file that anybody may have written, see [`crate::fuzz`].
+#[cfg(any(test, fuzzing))]
+pub fn fuzz_profile(bytes: &[u8]) {
+    if let Ok(text) = str::from_utf8(bytes) {
+        profile::fuzz(text);
+    }
+}
+
 #[cfg(test)]
 #[path = "chain_tests.rs"]
 mod tests;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{firehose::credentials::Credentials, limits::credentials as limits};
 
-const FIELDS: Fields = Fields {
+pub(super) const FIELDS: Fields = Fields {
     sign: Some(("Version", "1")),
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",

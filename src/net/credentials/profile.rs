@@ -378,6 +378,15 @@ impl error::Error for ProfileError {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(text: &str) {
+    for (name, kind) in [("default", Kind::Credentials), ("a b", Kind::Config)] {
+        if let Ok(Some(profile)) = find(text, name, kind) {
+            let _: Result<Option<Found>, Fault> = profile.offers(kind);
+        }
+    }
+}
+
 #[cfg(test)]
 #[path = "profile_tests.rs"]
 mod tests;

@@ -228,3 +228,26 @@ async fn serve(settings: Settings, mut ends: Ends) {
         }
     }
 }
+
+/// Reads what a broker may send, see [`crate::fuzz`]: the first byte says how many come at a time, which makes no difference.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(bytes: &[u8]) {
+    use tokio_util::codec::Decoder as _;
+
+    let Some((&at_a_time, bytes)) = bytes.split_first() else { return };
+    let packets = |at_a_time: usize| {
+        let (mut codec, mut buffer, mut packets) = (codec::Packets::new(1000), bytes::BytesMut::new(), Vec::new());
+        for piece in bytes.chunks(at_a_time) {
+            buffer.extend_from_slice(piece);
+            loop {
+                match codec.decode(&mut buffer) {
+                    Ok(Some(packet)) => packets.push(format!("{packet:?}")),
+                    Ok(None) => break,
+                    Err(_) => return packets,
+                }
+            }
+        }
+        packets
+    };
+    assert_eq!(packets(bytes.len().max(1)), packets(usize::from(at_a_time).max(1)));
+}
