@@ -31,7 +31,7 @@ pub fn fuzz(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let (environment, mut problems) = (Environment::new([]), Problems::default());
     if let Some(definition) = Definition::parse(Path::new("fuzz.json"), text, &mut problems) {
-        parameters::connector(&definition, &environment, &mut problems);
+        parameters::connector(parameters::File::Read(&definition), &environment, &mut problems);
     }
     assert!(problems.into_error().is_none_or(|error| !error.to_string().is_empty()));
 }
