@@ -226,7 +226,7 @@ def test_peers_that_come_and_go_and_say_something_else_each_time_leave_a_short_l
     until(lambda: time.monotonic() - start > seconds and service.answers > 100, "a hundred answers", within=120)
     minutes = (time.monotonic() - start) / 60
     text = connector.log()
-    kinds = 6
+    kinds = 7
     assert len(text) <= 1 + kinds * (10 + minutes + 1), f"{len(text)} lines of {service.answers} answers"
     assert all(re.match(r"(info|warn|error): ", line) for line in text), "no line but the connector's own"
     assert connector.stop() == 0
