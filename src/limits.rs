@@ -272,6 +272,10 @@ pub mod net {
     pub const PEM_SECTION: usize = 64 * 1024;
     /// Bytes of the name of such a section; the longest that there are have about 25.
     pub const PEM_LABEL: usize = 40;
+    /// Such names in a message that says what stands in a file instead of what is needed.
+    pub const PEM_LABELS: usize = 4;
+    /// Bits of an RSA key whose signatures are checked (ring, `RSA_PKCS1_2048_8192_SHA256` and the like).
+    pub const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
 }
 
 /// Bounds of `check --online`.

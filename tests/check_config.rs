@@ -128,7 +128,7 @@ fn all_ways_to_check_find_what_a_start_would_refuse_and_all_of_it_at_once() {
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "c0.credentials.iot.eu-west-1.amazonaws.com"),
         ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "gate way"),
         ("FIREHOSE_CONNECTOR_IOT_CERT", "/no/such/device.pem"),
-        ("FIREHOSE_CONNECTOR_IOT_KEY", "/no/such/device.key"),
+        ("FIREHOSE_CONNECTOR_IOT_KEY", "/etc/no-such-device.key"),
         ("FIREHOSE_CONNECTOR_MQTT_URL", "broker:1883"),
         ("FIREHOSE_CONNECTOR_MQTT_CA", "/no/such/ca.pem"),
         ("AWS_CA_BUNDLE", "/no/such/bundle.pem"),
@@ -143,7 +143,7 @@ fn all_ways_to_check_find_what_a_start_would_refuse_and_all_of_it_at_once() {
             "FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS \"gate way\": must be",
             "FIREHOSE_CONNECTOR_MQTT_URL \"broker:1883\": is not a URL of the form",
             "FIREHOSE_CONNECTOR_IOT_CERT: /no/such/device.pem cannot be read",
-            "FIREHOSE_CONNECTOR_IOT_KEY: /no/such/device.key cannot be read",
+            "FIREHOSE_CONNECTOR_IOT_KEY: /etc/no-such-device.key cannot be read",
             "FIREHOSE_CONNECTOR_MQTT_CA: /no/such/ca.pem cannot be read",
             "AWS_CA_BUNDLE: /no/such/bundle.pem cannot be read",
         ] {

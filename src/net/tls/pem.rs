@@ -19,7 +19,7 @@ use super::TlsError;
 use crate::{
     config::bounded_file,
     foreign::foreign,
-    limits::net::{MAX_PEM_FILE, PEM_LABEL, PEM_SECTION},
+    limits::net::{MAX_PEM_FILE, PEM_LABEL, PEM_LABELS, PEM_SECTION},
     sandbox::explained,
 };
 
@@ -121,8 +121,6 @@ impl PemFile {
 const DASHES: &[u8] = b"-----";
 /// The first byte of all that is converted to PEM.
 const DER_SEQUENCE: u8 = 0x30;
-/// Names of sections that are shown.
-const OTHERS: usize = 4;
 
 /// What is wrong with what can be read; `None`: nothing.
 fn sections(
@@ -154,7 +152,7 @@ fn sections(
             (Mark::End(label), Some(section)) if section.label == label => {
                 match take(section) {
                     Ok(true) => taken = true,
-                    Ok(false) if others.len() < OTHERS && !others.contains(&section.label) => {
+                    Ok(false) if others.len() < PEM_LABELS && !others.contains(&section.label) => {
                         others.push(core::mem::take(&mut section.label));
                     }
                     Ok(false) => {}

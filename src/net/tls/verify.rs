@@ -17,7 +17,10 @@ use rustls::{
 use tokio::sync::watch;
 
 use super::certificate::{fields, issuer, rsa_bits};
-use crate::limits::{RELEASED, net::TLS_CHAIN};
+use crate::limits::{
+    RELEASED,
+    net::{RSA_BITS, TLS_CHAIN},
+};
 
 /// What rustls does by itself, but for the beginning of certificates.
 ///
@@ -128,9 +131,6 @@ impl Verifier {
         }
     }
 }
-
-/// Bits of RSA keys that ring takes.
-const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// What a bad signature comes from.
 #[derive(Debug)]
