@@ -76,6 +76,9 @@ pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
 /// Requests in a row that come to nothing, by an answer that may be the fault of one record, until the next has half as many
 /// records: a single failure is the service's more often than a record's.
 pub const FAILURES_APART: u32 = 3;
+/// Requests in a row that may fail with records that are suspect, until the stream counts as failing: halving a batch takes 9
+/// to find one record.
+pub const SEARCHES: u32 = 10;
 /// Records of a delivery stream that are set aside because they failed alone, without another request having succeeded
 /// since they failed first. In an outage all would, and then be sent one by one.
 pub const ASIDE_UNPROVEN: usize = 16;

@@ -19,6 +19,7 @@ impl Relay {
         let Some(mut batch) = self.batches.get_mut(id.0).and_then(Option::take) else { return settled };
         let count = batch.records.len();
         let encoded = batch.records.encoded();
+        let mut suspect = false;
         let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
@@ -49,8 +50,9 @@ impl Relay {
                     let arena = &mut self.arena;
                     match &mut self.streams[batch.stream] {
                         Some(stream) if apart => {
-                            let new = stream.put_back(arena, record, count, batch.alone, now);
-                            settled.set_aside += usize::from(new);
+                            let back = stream.put_back(arena, record, count, batch.alone, now);
+                            settled.set_aside += usize::from(back.stands_alone);
+                            suspect |= back.suspect;
                         }
                         Some(stream) if batch.alone => stream.aside.records.push(arena, record),
                         Some(stream) => stream.waiting.push(arena, record),
@@ -91,6 +93,8 @@ impl Relay {
                 }
             } else if batch.alone {
                 stream.aside.failed(now, &mut self.jitter);
+            } else if suspect && stream.searched(now, &mut self.jitter) {
+                // The next request is smaller.
             } else if matches!(outcome, Outcome::Offline) {
                 stream.offline(now, &mut self.jitter);
             } else {

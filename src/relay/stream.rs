@@ -9,7 +9,7 @@ use super::record::{Record, Suspicion};
 use crate::limits::{
     ARN_BYTES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES,
     BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES,
-    FAILURES_APART, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+    FAILURES_APART, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
 };
 use crate::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub struct DeliveryStream {
     failures: u32,
     /// Requests that did not fail, from 1 on; see [`Suspicion`].
     successes: u16,
+    /// Requests with suspect records that failed, in a row.
+    searches: u32,
     /// No request before this.
     retry_at: Instant,
     /// Records in a batch; fewer than the service takes after a request that was too slow or a reply that was too long.
@@ -44,6 +46,15 @@ pub struct DeliveryStream {
     passed: usize,
     /// The host name of the endpoint does not exist, it seems.
     missing: Option<Missing>,
+}
+
+/// What is known of a record that came back.
+#[derive(Debug, Clone, Copy)]
+pub struct Back {
+    /// Other requests have succeeded between two with it that failed.
+    pub suspect: bool,
+    /// It failed alone, and that is new.
+    pub stands_alone: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +80,7 @@ impl DeliveryStream {
             in_flight: 0,
             failures: 0,
             successes: 1,
+            searches: 0,
             retry_at: Instant::default(),
             batch_records: BATCH_RECORDS,
             batch_bytes: RECORDS_BYTES,
@@ -130,8 +142,8 @@ impl DeliveryStream {
 
     /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in one
     /// of them. If others succeeded since the last time, it is the more suspect and gets half of the company. A single one is
-    /// set aside. Answers whether the service takes others and not this one, if that is new.
-    pub fn put_back(&mut self, arena: &mut Arena, record: Record, count: usize, alone: bool, now: Instant) -> bool {
+    /// set aside.
+    pub fn put_back(&mut self, arena: &mut Arena, record: Record, count: usize, alone: bool, now: Instant) -> Back {
         let Suspicion { company, failed_at } = record.header(arena).suspicion;
         let others_succeeded = failed_at != 0 && failed_at != self.successes;
         // In an outage all fail, so only a few are set aside before anything else has succeeded.
@@ -151,7 +163,18 @@ impl DeliveryStream {
         } else {
             self.waiting.push(arena, record);
         }
-        new
+        Back { suspect: company > 0, stands_alone: new }
+    }
+
+    /// A request failed with suspect records: a short pause, for the stream is well, unless too many do so in a row. Answers
+    /// whether that is all.
+    pub fn searched(&mut self, now: Instant, jitter: &mut Jitter) -> bool {
+        if self.searches == SEARCHES {
+            return false;
+        }
+        self.searches += 1;
+        self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_BASE, BACKOFF_BASE, jitter));
+        true
     }
 
     /// A request with so many `encoded` bytes settled most of its records, and `took` so long.
@@ -160,7 +183,7 @@ impl DeliveryStream {
         if self.failures > 0 {
             self.aside.hope(now);
         }
-        self.failures = 0;
+        (self.failures, self.searches) = (0, 0);
         self.successes = self.successes.checked_add(1).unwrap_or(1);
         // A request that failed beside this one must not stop the stream for long.
         self.retry_at = self.retry_at.min(now + BACKOFF_BASE);

@@ -271,3 +271,34 @@ fn what_stands_alone_keeps_its_place_in_the_budget_and_is_answered_at_the_end() 
     assert_eq!(s.stop(), 2);
     assert_eq!(s.take_statuses().concat().matches("Stopped").count(), 2);
 }
+
+#[test]
+fn while_a_record_is_looked_for_its_stream_does_not_count_as_failing() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "before", 20);
+    publish(&mut s, "bad", 1);
+    publish(&mut s, "after", 20);
+    let (mut failing, mut changes) = (false, 0);
+    while s.relay().held() > 1 || service.said == 0 {
+        let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
+        service.serve(&mut s, sent);
+        changes += usize::from((s.relay().failures(0) > 0) != failing);
+        failing = s.relay().failures(0) > 0;
+    }
+    assert_eq!((changes, failing), (2, false), "{:?}", service.sizes);
+    while s.take_sent().is_some() {}
+}
+
+#[test]
+fn an_outage_while_a_record_is_looked_for_brings_no_flood_either() {
+    let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "bad", 100);
+    publish(&mut s, "record", 2_400);
+    service.run(&mut s, 5_000, 0);
+    (service.down, service.requests) = (true, 0);
+    service.run(&mut s, 24 * 3_600_000, 0);
+    assert!(service.requests < 1_000, "{} requests in a day", service.requests);
+    while s.take_sent().is_some() {}
+}
