@@ -28,6 +28,22 @@ pub(super) async fn later(duration: Duration) {
     time::resume();
 }
 
+/// In ticks, at each of which the task sees what was written to it.
+pub(super) async fn passes(time: Duration) {
+    const TICKS: u32 = 200;
+    for _ in 0..TICKS {
+        later(time / TICKS).await;
+        settle().await;
+    }
+}
+
+/// Lets the task read what the kernel has for it.
+pub(super) async fn settle() {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(super) fn settings(host: &str, port: u16) -> Settings {
     Settings {
         host: host.to_owned(),
