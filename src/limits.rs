@@ -170,12 +170,19 @@ pub const PACKET_BYTES_MAX: usize = 6 * RECORD_BYTES + 2 * ID_JSON_BYTES;
 pub const PUBLISH_BEGIN_BYTES: usize = ID_JSON_BYTES + PACKET_BYTES_MIN;
 /// How long the broker keeps the session, and with it QoS 1 publishes, while the connector is away.
 pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
-/// MQTT keep-alive: a silent connection is found dead within one and a half of it.
+/// MQTT keep-alive, and the longest that is kept to when the broker sets another (`Server Keep Alive`): a broker of which
+/// nothing is heard for one and a half of it is gone.
 pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// From an open connection to the broker's answer to CONNECT and SUBSCRIBE, each way of opening it having bounds of its own in [`net`].
+/// Three of these are the least that a ping's answer may take, however short the keep-alive: a link with 1.5 s from end to
+/// end and back loses a packet now and then.
+pub const MQTT_STEP_MIN: Duration = Duration::from_secs(1);
+/// Bytes a second by which an unfinished packet has to grow to count as a sign of life, over a quarter of the keep-alive. A
+/// tenth of what the slowest modem carries.
+pub const MQTT_BYTES_PER_SECOND: u32 = 64;
+/// How long the broker may take to answer the login, and then the subscription.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
-/// A write that the broker does not take for this long ends the session.
-pub const MQTT_WRITE: Duration = Duration::from_secs(60);
+/// The same for the subscription at the most, when publishes of the session before come ahead of the answer on a slow link.
+pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);
 /// A session that stood for this long ends a series of failures.
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 /// Sessions in a row that end sooner, without a reason, for which another client of the same id is suspected.
@@ -184,9 +191,12 @@ pub const MQTT_CLOSED_EARLY: u32 = 3;
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// Longest when the broker is this machine or one of the local network: an attempt costs next to nothing there, and the
+/// broker's queue for us is short (1000 publishes, if nobody told mosquitto otherwise).
+pub const MQTT_BACKOFF_NEAR: Duration = Duration::from_secs(3);
 /// Longest while the device has no network: then an attempt costs next to nothing, and the network is noticed at once.
 pub const MQTT_OFFLINE: Duration = Duration::from_secs(1);
-/// The same as [`MQTT_BACKOFF`] when the broker answered and refused: only a person can mend that.
+/// The same as [`MQTT_BACKOFF`] when the broker said that it does not want us: only a person can mend that.
 pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 
 // ---- life ----
@@ -261,6 +271,8 @@ pub mod net {
     /// Bytes that the kernel may hold unsent for a connection to the service (`SO_SNDBUF`; the kernel doubles it for its
     /// own accounting). Small enough that a slow link shows progress between two time-outs.
     pub const SERVICE_SEND_BUFFER: u32 = 128 * 1024;
+    /// The same for the broker: a long status message.
+    pub const BROKER_SEND_BUFFER: u32 = 128 * 1024;
     /// Bytes that a TLS connection may hold unsent, in either direction of the API.
     pub const TLS_BUFFER: usize = 32 * 1024;
     /// Server names whose TLS sessions are remembered for a short handshake.
@@ -361,8 +373,8 @@ pub mod memory {
     pub const TLS: usize = 112 * 1024;
     /// The parsed entries of an answer, bytes.
     pub const ENTRIES: usize = 64 * 1024;
-    /// What the kernel may hold for the process beyond its resident memory, bytes: unsent data of each connection to the
-    /// service (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
+    /// What the kernel may hold for the process beyond its resident memory, bytes: unsent data of each connection
+    /// (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
     /// page tables, the program's file cache. An init that limits the memory of the service has to add it to `MemorySize`.
     pub const KERNEL: usize = 16 * 1024 * 1024;
     /// Memory that calls for one more connection to the service, bytes.

@@ -358,7 +358,7 @@ mod tests {
         let mut count = 0;
         let mut last = Vec::new();
         while now.since(start) < YEAR {
-            report.broker_down(now, &MqttError::Silent);
+            report.broker_down(now, &MqttError::Closed(None));
             report.settled(now, &done(Some(SendError::Stalled), (0, 1)));
             report.settled(now, &done(None, (1, 0)));
             report.broker_up(now, true, Terms::default());

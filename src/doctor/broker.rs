@@ -9,8 +9,9 @@ use super::connection::Way;
 use super::report::{Report, Step};
 use crate::cli::Online;
 use crate::foreign::foreign;
+use crate::limits::doctor::STEP;
 use crate::net::chain;
-use crate::net::mqtt::{MqttError, Probe, Settings};
+use crate::net::mqtt::{MqttError, Probe, Settings, Unanswered};
 use crate::net::route::Route;
 use crate::net::words::spelled;
 use crate::prepare::Ready;
@@ -49,7 +50,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     };
     let id = &settings.client_id;
     let login = timeout_at(report.limit(), Probe::log_in(stream, &settings)).await;
-    let mut probe = match login.unwrap_or(Err(MqttError::Silent)) {
+    let mut probe = match login.unwrap_or(Err(MqttError::Silent(Unanswered::Login, STEP))) {
         Ok(probe) => probe,
         Err(error) => {
             let advice = (!settings.lasting && error.may_be_for_the_client_id()).then(|| {
@@ -63,8 +64,8 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let qos = if probe.is_acknowledged() { 1 } else { 0 };
     report.ok(Step::BrokerLogin, format!("MQTT 5, client id \"{}\", QoS {qos}", foreign(id)));
 
-    let subscribed = timeout_at(report.limit(), probe.subscribe()).await.unwrap_or(Err(MqttError::Silent));
-    match subscribed {
+    let subscribed = timeout_at(report.limit(), probe.subscribe()).await;
+    match subscribed.unwrap_or(Err(MqttError::Silent(Unanswered::Subscription, STEP))) {
         Ok(()) => report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", ")),
         Err(error) => {
             let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
@@ -86,7 +87,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
 async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
     let status = Bytes::from_static(empty_status(version));
     let published = timeout_at(report.limit(), probe.publish_status(status)).await;
-    let found = match published.unwrap_or(Err(MqttError::Silent)) {
+    let found = match published.unwrap_or(Err(MqttError::Silent(Unanswered::Publish, STEP))) {
         Ok(PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => {
             return report.ok(Step::BrokerPublish, STATUS_TOPIC);
         }

@@ -35,6 +35,11 @@ impl ConnectError {
         self.failure
     }
 
+    /// The address that answered so, if it came that far.
+    pub(in crate::net) const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// The last day of the peer's certificate that has ended, and the day by which it was judged.
     fn expiry(&self) -> Option<(Date, Date)> {
         let day = |time: UnixTime| {

@@ -4,7 +4,7 @@ use core::{
     pin::Pin,
     task::{Context, Poll},
 };
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -22,6 +22,16 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB. And what we showed of ourselves, if anything.
     Tls(Box<TlsStream<Self>>, Option<Arc<OwnCertificate>>),
+}
+
+impl Stream {
+    /// The address at the other end; `None`: it has gone again.
+    pub(in crate::net) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(stream) => stream.peer_addr().ok(),
+            Self::Tls(stream, _) => stream.get_ref().0.peer(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -6,9 +6,9 @@ use std::io;
 use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 
-use crate::limits::MQTT_KEEP_ALIVE;
 use crate::net::connect::{ConnectError, TlsFailure};
 use crate::net::words::spelled;
+use crate::time::Duration;
 
 /// See the module.
 #[derive(Debug)]
@@ -40,14 +40,29 @@ pub enum MqttError {
         /// Ours.
         client_id: String,
     },
-    /// The broker did not answer in time.
-    Silent,
+    /// The broker did not answer in time: what, and the time. That is the keep-alive in force where that is the measure.
+    Silent(Unanswered, Duration),
     /// The broker sent what is not MQTT, or more than it was told to.
     Protocol(mqttbytes::Error),
     /// The broker sent a packet that has no place here.
     Unexpected,
     /// We ended the connection, so that the broker sends again what could not be taken.
     LeftBehind,
+}
+
+/// What a broker did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// CONNECT.
+    Login,
+    /// SUBSCRIBE.
+    Subscription,
+    /// PINGREQ.
+    Ping,
+    /// A publish at QoS 1.
+    Publish,
+    /// Anything: it takes no bytes any more.
+    Write,
 }
 
 impl MqttError {
@@ -57,25 +72,35 @@ impl MqttError {
         matches!(self, Self::Connect(error) if error.kind().is_offline())
     }
 
-    /// Whether only a person can mend it, so that trying often is no use.
+    /// Whether only a person can mend it, so that trying often is no use: the broker said so. Neither a closed connection
+    /// nor a broker that has no room just now does.
     #[must_use]
-    pub const fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         match self {
-            Self::NotMqtt5 | Self::NotMqtt(_) | Self::NoAnswer(_) | Self::SubscriptionRefused { .. } => true,
+            Self::NotMqtt5 | Self::NotMqtt(_) => true,
+            Self::NoAnswer(cause) => cause.as_ref().and_then(TlsFailure::of).is_some(),
+            Self::SubscriptionRefused { reason, .. } => !matches!(reason, SubscribeReasonCode::QuotaExceeded),
             Self::Refused(code) => !matches!(
                 code,
                 ConnectReturnCode::ServerUnavailable
                     | ConnectReturnCode::ServerBusy
                     | ConnectReturnCode::ServiceUnavailable
                     | ConnectReturnCode::ConnectionRateExceeded
+                    | ConnectReturnCode::QuotaExceeded
+                    | ConnectReturnCode::UseAnotherServer
+                    | ConnectReturnCode::UnspecifiedError
+                    | ConnectReturnCode::ImplementationSpecificError
             ),
-            Self::Disconnected(code) => {
-                matches!(code, DisconnectReasonCode::SessionTakenOver | DisconnectReasonCode::NotAuthorized)
-            }
+            Self::Disconnected(code) => matches!(
+                code,
+                DisconnectReasonCode::SessionTakenOver
+                    | DisconnectReasonCode::NotAuthorized
+                    | DisconnectReasonCode::ServerMoved
+            ),
             Self::Connect(_)
             | Self::Closed(_)
             | Self::PerhapsTakenOver { .. }
-            | Self::Silent
+            | Self::Silent(..)
             | Self::Protocol(_)
             | Self::Unexpected
             | Self::LeftBehind => false,
@@ -120,8 +145,8 @@ impl fmt::Display for MqttError {
             Self::NoAnswer(cause) => match cause.as_ref().and_then(TlsFailure::of) {
                 Some(failure) => write!(f, "the broker {failure}"),
                 None => f.write_str(
-                    "the broker closed the connection in answer to the login; perhaps it does not speak MQTT 5, \
-                     or wants TLS or a client certificate",
+                    "the broker closed the connection in answer to the login; perhaps it is still starting, does not speak \
+                     MQTT 5, or wants TLS or a client certificate",
                 ),
             },
             Self::Refused(
@@ -149,7 +174,16 @@ impl fmt::Display for MqttError {
                 "the broker closes each connection soon, without a reason; perhaps another client uses the client id \
                  \"{client_id}\", see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID"
             ),
-            Self::Silent => write!(f, "the broker is silent, keep-alive is {} s", MQTT_KEEP_ALIVE.as_secs()),
+            Self::Silent(unanswered, time) => {
+                f.write_str(match unanswered {
+                    Unanswered::Login => "the broker did not answer the login within",
+                    Unanswered::Subscription => "the broker did not answer the subscription within",
+                    Unanswered::Publish => "the broker did not acknowledge a publish within",
+                    Unanswered::Ping => "the broker is silent and did not answer a ping, keep-alive is",
+                    Unanswered::Write => "the broker takes nothing that is sent to it, keep-alive is",
+                })?;
+                write!(f, " {} s", time.as_secs())
+            }
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
             Self::LeftBehind => f.write_str(

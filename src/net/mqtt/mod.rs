@@ -8,16 +8,19 @@
 //! and keeps up to ten packets of any size. What is left to do here is small: see [`session`].
 
 mod codec;
+mod counted;
 mod error;
 mod in_flight;
 mod oversized;
 mod probe;
+mod pulse;
+mod retry;
 mod session;
 mod takeover;
 #[cfg(test)]
 mod tests;
 
-pub use error::MqttError;
+pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
 
 use bytes::Bytes;
@@ -26,13 +29,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::foreign::Secret;
-use crate::limits::{MQTT_BACKOFF, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
+use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::net::chance;
+use crate::net::connect::connect;
 use crate::net::route::Route;
 use crate::net::tls::Tls;
 use crate::relay::TooLong;
-use crate::relay::backoff::{Jitter, delay};
+use crate::relay::backoff::Jitter;
 use in_flight::InFlight;
+use retry::Retry;
 use session::{End, Session};
 use takeover::Takeover;
 
@@ -185,37 +190,18 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
 }
 
 async fn serve(settings: Settings, mut ends: Ends) {
-    let mut jitter = Jitter::new(chance());
     let mut in_flight = InFlight::default();
-    let mut failures = 0;
-    let mut refusals = 0;
+    let mut retry = Retry::new(Jitter::new(chance()));
     let mut takeover = Takeover::default();
     loop {
         let start = Instant::now();
-        let ended = match Session::open(&settings).await {
-            Ok(mut session) => session.run(&mut ends, &mut in_flight).await,
-            Err(error) => Err(error),
-        };
-        let error = match ended {
+        let error = match attend(&settings, &mut ends, &mut in_flight, &mut retry).await {
             Ok(End::Stopped | End::Abandoned) => return,
             Err(error) => error,
         };
-        let error = takeover.judge(error, ends.up.then(|| start.elapsed()), &settings.client_id);
-        let offline = error.is_offline();
-        if offline || matches!(error, MqttError::LeftBehind) || ends.up && start.elapsed() >= MQTT_STABLE {
-            failures = 0;
-        }
-        failures += 1;
-        refusals = if error.is_refusal() { refusals + 1 } else { 0 };
-        // A broker that is just starting, or a proxy before it, may refuse once.
-        let wait = match refusals {
-            _ if offline => delay(1, MQTT_OFFLINE, MQTT_OFFLINE, &mut jitter),
-            0 | 1 => delay(failures, MQTT_BACKOFF.0, MQTT_BACKOFF.1, &mut jitter),
-            _ => {
-                let (base, cap) = MQTT_REFUSED_BACKOFF;
-                base + delay(refusals - 1, base, cap, &mut jitter)
-            }
-        };
+        let stood = ends.up.then(|| start.elapsed());
+        let error = takeover.judge(error, stood, &settings.client_id);
+        let wait = retry.after(&error, stood);
         ends.up = false;
         if ends.inbound.send(Inbound::Down(error)).await.is_err() {
             return;
@@ -227,6 +213,27 @@ async fn serve(settings: Settings, mut ends: Ends) {
             () = ends.inbound.closed() => return,
         }
     }
+}
+
+/// One connection, from its begin to its end.
+async fn attend(
+    settings: &Settings,
+    ends: &mut Ends,
+    in_flight: &mut InFlight,
+    retry: &mut Retry,
+) -> Result<End, MqttError> {
+    let Settings { route, host, port, tls, .. } = settings;
+    let connected = connect(route, host, *port, tls.as_ref(), Some(BROKER_SEND_BUFFER)).await;
+    let address = match &connected {
+        Ok(stream) => stream.peer(),
+        Err(error) => error.address(),
+    };
+    // Of a broker behind a proxy the address says nothing.
+    if let Some(address) = address.filter(|_| route.proxy(host, *port, tls.is_some()).is_none()) {
+        retry.tried(address.ip());
+    }
+    let stream = connected.map_err(MqttError::Connect)?;
+    Session::open(stream, settings).await?.run(ends, in_flight).await
 }
 
 /// Reads what a broker may send, see [`crate::fuzz`]: the first byte says how many come at a time, which makes no difference.

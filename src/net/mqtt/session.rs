@@ -13,17 +13,20 @@ use rumqttc::v5::mqttbytes::v5::{
     PingReq, PubAck, PubAckReason, Publish, RetainForwardRule, SubAck, Subscribe, SubscribeReasonCode,
 };
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::codec::Framed;
 
 use super::codec::{Incoming, Packets};
+use super::counted::Counted;
+use super::error::Unanswered;
 use super::in_flight::InFlight;
+use super::pulse::{Beat, Pulse};
 use super::{Again, Ends, Inbound, MqttError, Received, Settings, Terms};
 use crate::limits::{
-    MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_WRITE, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
+    MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
     RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED,
 };
-use crate::net::connect::{Stream, connect};
+use crate::net::connect::Stream;
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
@@ -35,12 +38,11 @@ const SUBSCRIPTION_ID: u16 = u16::MAX;
 
 /// See the module.
 pub(super) struct Session {
-    pub(super) framed: Framed<Stream, Packets>,
+    pub(super) framed: Framed<Counted, Packets>,
     /// What the broker said of itself.
     pub(super) qos: QoS,
     receive_maximum: u16,
     status_bytes: usize,
-    keep_alive: core::time::Duration,
     /// The broker kept our session from before.
     pub(super) resumed: bool,
     terms: Terms,
@@ -49,8 +51,7 @@ pub(super) struct Session {
     group: Vec<Received>,
     /// The group ended because the connection had no more at hand.
     read_all: bool,
-    last_write: Instant,
-    ping_unanswered: bool,
+    pulse: Pulse,
     read_bytes: usize,
 }
 
@@ -63,22 +64,18 @@ pub(super) enum End {
 }
 
 impl Session {
-    /// Connects and logs in.
-    pub(super) async fn open(settings: &Settings) -> Result<Self, MqttError> {
-        let stream = connect(&settings.route, &settings.host, settings.port, settings.tls.as_ref(), None)
-            .await
-            .map_err(MqttError::Connect)?;
-        let start = async {
-            let mut session = Self::log_in(stream, settings).await?;
-            session.subscribe(RetainForwardRule::OnNewSubscribe).await?;
-            Ok(session)
-        };
-        timeout(MQTT_CONNECT, start).await.map_err(|_| MqttError::Silent)?
+    /// Logs in over a connection that stands, and subscribes.
+    pub(super) async fn open(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
+        let log_in = timeout(MQTT_CONNECT, Self::log_in(stream, settings)).await;
+        let mut session = log_in.map_err(|_| MqttError::Silent(Unanswered::Login, MQTT_CONNECT))??;
+        session.subscribe(RetainForwardRule::OnNewSubscribe).await?;
+        Ok(session)
     }
 
-    /// Logs in over a connection that stands.
+    /// Logs in alone.
     pub(super) async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
-        let mut framed = Framed::with_capacity(stream, Packets::new(settings.packet_bytes), settings.read_bytes);
+        let mut framed =
+            Framed::with_capacity(Counted::new(stream), Packets::new(settings.packet_bytes), settings.read_bytes);
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
         properties.receive_maximum = Some(RECEIVE_MAXIMUM);
@@ -105,7 +102,7 @@ impl Session {
         Ok(Self::new(framed, &answer, settings))
     }
 
-    fn new(mut framed: Framed<Stream, Packets>, answer: &ConnAck, settings: &Settings) -> Self {
+    fn new(mut framed: Framed<Counted, Packets>, answer: &ConnAck, settings: &Settings) -> Self {
         let properties = answer.properties.as_ref();
         let most = properties.and_then(|all| all.max_packet_size);
         framed.codec_mut().limit_outgoing(most);
@@ -117,9 +114,6 @@ impl Session {
             status_bytes: most.map_or(settings.status_bytes, |most| {
                 settings.status_bytes.min((most as usize).saturating_sub(STATUS_HEADER))
             }),
-            keep_alive: properties
-                .and_then(|all| all.server_keep_alive.filter(|seconds| *seconds > 0))
-                .map_or(MQTT_KEEP_ALIVE, |seconds| core::time::Duration::from_secs(seconds.into())),
             resumed: answer.session_present,
             terms: Terms {
                 publishes_at_most_once: false,
@@ -131,8 +125,7 @@ impl Session {
             acknowledged: Instant::now(),
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
-            last_write: Instant::now(),
-            ping_unanswered: false,
+            pulse: Pulse::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
             read_bytes: settings.read_bytes,
         }
     }
@@ -147,7 +140,7 @@ impl Session {
         });
         let mut subscribe = Subscribe::new_many(filters, None);
         subscribe.pkid = SUBSCRIPTION_ID;
-        self.framed.send(Packet::Subscribe(subscribe)).await
+        self.send(Packet::Subscribe(subscribe)).await
     }
 
     /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
@@ -159,25 +152,30 @@ impl Session {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
         ends.counters.mark_unchanged();
-        let granted_by = Instant::now() + MQTT_CONNECT;
+        let start = Instant::now();
+        let mut granted_by = start + MQTT_CONNECT;
         let mut granted = false;
         let mut stopping = false;
         loop {
             self.repeat_statuses(ends, in_flight).await?;
             if stopping && in_flight.is_empty() {
                 let bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
-                self.feed(Packet::Disconnect(bye)).await?;
-                self.flush().await?;
+                self.send(Packet::Disconnect(bye)).await?;
                 return Ok(End::Stopped);
             }
-            let ping_at = self.last_write + self.keep_alive.mul_f32(PING_AFTER);
             let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
             tokio::select! {
                 packet = self.framed.next() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
                     let taken = self.take_group(packet, ends, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
-                    let relayed = if self.group.is_empty() { Ok(true) } else { self.relay_group(ends).await };
+                    let relayed = if self.group.is_empty() {
+                        Ok(true)
+                    } else {
+                        let relayed = self.relay_group(ends).await;
+                        granted_by = Instant::now() + MQTT_CONNECT;
+                        relayed
+                    };
                     granted |= taken?;
                     if !relayed? {
                         return Ok(End::Abandoned);
@@ -203,18 +201,21 @@ impl Session {
                     let message = ends.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
                 }
-                () = sleep_until(ping_at) => {
-                    if self.ping_unanswered {
-                        return Err(MqttError::Silent);
+                () = sleep_until(self.pulse.next()) => {
+                    let Counted { read, last, .. } = self.framed.get_mut();
+                    match self.pulse.beat(Instant::now(), read, *last) {
+                        Beat::Listen => {}
+                        Beat::Growing => granted_by = Instant::now() + MQTT_CONNECT,
+                        Beat::Ping => self.send(Packet::PingReq(PingReq)).await?,
+                        Beat::Gone => return Err(self.silent(Unanswered::Ping)),
                     }
-                    self.ping_unanswered = true;
-                    self.feed(Packet::PingReq(PingReq)).await?;
-                    self.flush().await?;
                 }
                 () = wanted_again(&mut ends.again, in_flight.is_empty()), if granted => {
                     return Err(MqttError::LeftBehind);
                 }
-                () = sleep_until(granted_by), if !granted => return Err(MqttError::Silent),
+                () = sleep_until(granted_by.min(start + MQTT_SUBSCRIBE_MAX)), if !granted => {
+                    return Err(MqttError::Silent(Unanswered::Subscription, start.elapsed()));
+                }
             }
         }
     }
@@ -222,11 +223,11 @@ impl Session {
     /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Answers whether the
     /// subscription was granted among them.
     async fn take_group(&mut self, packet: Incoming, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
+        self.heard();
         let mut granted = false;
         let mut next = Some(packet);
         let mut bytes = 0;
         while let Some(packet) = next {
-            self.ping_unanswered = false;
             match packet {
                 Incoming::Publish(received) => {
                     bytes += received.publish.topic.len() + received.publish.payload.len();
@@ -276,7 +277,7 @@ impl Session {
         let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
         let publishes = group.drain(..).map(|received| received.publish);
         for publish in publishes.filter(|publish| publish.qos == QoS::AtLeastOnce) {
-            self.framed.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
+            self.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
         }
         self.group = group;
         // The buffer grew with a large packet and would stay so.
@@ -323,8 +324,7 @@ impl Session {
             QoS::AtMostOnce => 0,
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
-        self.feed(self.status(id, message, false)).await?;
-        self.flush().await?;
+        self.send(self.status(id, message, false)).await?;
         // It grew with the message and would stay so.
         *self.framed.write_buffer_mut() = BytesMut::new();
         Ok(())
@@ -333,8 +333,7 @@ impl Session {
     /// Without acknowledgement: whoever misses one gets the next, which says it all again.
     async fn send_counters(&mut self, message: Bytes) -> Result<(), MqttError> {
         let publish = Publish::new(COUNTERS_TOPIC, QoS::AtMostOnce, message, None);
-        self.feed(Packet::Publish(publish)).await?;
-        self.flush().await
+        self.send(Packet::Publish(publish)).await
     }
 
     pub(super) fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
@@ -346,13 +345,47 @@ impl Session {
         Packet::Publish(publish)
     }
 
+    pub(super) async fn send(&mut self, packet: Packet) -> Result<(), MqttError> {
+        self.feed(packet).await?;
+        self.flush().await
+    }
+
+    /// Writes only when much has come together.
     async fn feed(&mut self, packet: Packet) -> Result<(), MqttError> {
-        timeout(MQTT_WRITE, self.framed.feed(packet)).await.map_err(|_| MqttError::Silent)?
+        if self.framed.write_buffer().len() >= self.framed.backpressure_boundary() {
+            self.flush().await?;
+        }
+        self.framed.start_send_unpin(packet)
     }
 
     async fn flush(&mut self) -> Result<(), MqttError> {
-        self.last_write = Instant::now();
-        timeout(MQTT_WRITE, self.framed.flush()).await.map_err(|_| MqttError::Silent)?
+        let now = Instant::now();
+        self.pulse.wrote(now);
+        if let Some(done) = self.framed.flush().now_or_never() {
+            return done;
+        }
+        // The kernel is full, and has room again when the other side has acknowledged some: a sign of life, too.
+        let mut by = self.pulse.gone_by(now);
+        loop {
+            let left = self.framed.write_buffer().len();
+            match timeout_at(by, self.framed.flush()).await {
+                Ok(done) => {
+                    self.heard();
+                    return done;
+                }
+                Err(_) if self.framed.write_buffer().len() == left => return Err(self.silent(Unanswered::Write)),
+                Err(_) => by = Instant::now() + self.pulse.patience(),
+            }
+        }
+    }
+
+    fn heard(&mut self) {
+        self.framed.get_mut().read = 0;
+        self.pulse.heard(Instant::now());
+    }
+
+    fn silent(&self, unanswered: Unanswered) -> MqttError {
+        MqttError::Silent(unanswered, self.pulse.keep_alive())
     }
 }
 
@@ -365,8 +398,14 @@ async fn wanted_again(again: &mut watch::Receiver<Again>, all_acknowledged: bool
     }
 }
 
-/// Part of the keep-alive time without a write of ours after which a ping is sent.
-const PING_AFTER: f32 = 0.75;
+/// The one in force, when the broker has this to say of it; nothing from it means none. To ping more often than it
+/// wants is allowed, and the only way to find a dead link in time.
+fn keep_alive(of_the_broker: Option<u16>) -> Duration {
+    match of_the_broker {
+        None | Some(0) => MQTT_KEEP_ALIVE,
+        Some(seconds) => MQTT_KEEP_ALIVE.min(Duration::from_secs(seconds.into())),
+    }
+}
 
 /// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
@@ -381,6 +420,6 @@ pub(super) fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
     Ok(())
 }
 
-fn seconds(duration: core::time::Duration) -> u32 {
+fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }

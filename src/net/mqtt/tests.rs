@@ -3,18 +3,20 @@
 //! The clock is tokio's; [`later`] moves it while nobody waits for a socket, so no time-out is waited for.
 
 mod broker;
-
-use core::time::Duration;
+mod silence;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAckProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PingResp, PubAck, RetainForwardRule,
-    SubAck, SubscribeReasonCode,
+    ConnAckProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PubAck, RetainForwardRule, SubAck,
+    SubscribeReasonCode,
 };
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
-use crate::limits::{MQTT_KEEP_ALIVE, RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED};
+use crate::limits::{
+    MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
+    STATUS_ACKNOWLEDGED,
+};
 use crate::net::connect::connect;
 use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings};
 
@@ -348,45 +350,16 @@ async fn counters_as_long_as_a_status_may_be_do_not_end_the_session() {
 }
 
 #[tokio::test]
-async fn silence_is_asked_about_and_without_an_answer_ends_the_session() {
-    for (of_the_broker, keep_alive) in [(None, MQTT_KEEP_ALIVE), (Some(10), Duration::from_secs(10))] {
-        let (mut test, mut peer) = Test::up(ConnAckProperties { server_keep_alive: of_the_broker, ..nothing() }).await;
-        later(keep_alive.mul_f32(0.7)).await;
-        peer.expect_silence();
-        for answered in [true, false] {
-            later(keep_alive.mul_f32(0.76)).await;
-            assert!(matches!(peer.packet().await, Packet::PingReq(_)));
-            if answered {
-                peer.say(Packet::PingResp(PingResp)).await;
-                // The answer to what comes after it tells that it has been read.
-                peer.publish(1..=1).await;
-                let group = test.publishes().await;
-                test.broker.taken.send(group).await.unwrap();
-                peer.packet().await;
-            }
-        }
-        later(keep_alive.mul_f32(0.76)).await;
-        assert!(matches!(test.down().await, MqttError::Silent));
-        peer.expect_end().await;
-    }
-}
-
-#[tokio::test]
-async fn a_broker_that_does_not_answer_the_login_is_left() {
-    let mut test = Test::new().await;
-    let (mut peer, ..) = test.connected().await;
-    later(crate::limits::MQTT_CONNECT).await;
-    assert!(matches!(test.down().await, MqttError::Silent));
-    peer.expect_end().await;
-}
-
-#[tokio::test]
 async fn a_refused_login_says_why_and_is_tried_seldom_when_only_a_person_can_mend_it() {
     for (code, refusal) in [
         (ConnectReturnCode::NotAuthorized, true),
         (ConnectReturnCode::BadUserNamePassword, true),
         (ConnectReturnCode::UnsupportedProtocolVersion, true),
+        (ConnectReturnCode::ServerMoved, true),
         (ConnectReturnCode::ServerBusy, false),
+        (ConnectReturnCode::QuotaExceeded, false),
+        (ConnectReturnCode::UseAnotherServer, false),
+        (ConnectReturnCode::ConnectionRateExceeded, false),
         (ConnectReturnCode::ServerUnavailable, false),
     ] {
         let mut test = Test::new().await;
@@ -412,11 +385,16 @@ async fn without_a_network_the_broker_is_tried_at_least_every_second() {
 }
 
 #[tokio::test]
-async fn a_closed_connection_instead_of_an_answer_is_a_refusal() {
+async fn a_front_that_accepts_and_closes_while_the_broker_starts_is_tried_again_within_seconds() {
     let mut test = Test::new().await;
-    drop(test.connected().await);
-    let error = test.down().await;
-    assert!(matches!(error, MqttError::NoAnswer(_)) && error.is_refusal(), "{error:?}");
+    for _ in 0..20 {
+        drop(test.connected().await);
+        let error = test.down().await;
+        assert!(matches!(error, MqttError::NoAnswer(_)) && !error.is_refusal(), "{error:?}");
+        later(MQTT_BACKOFF_NEAR).await;
+    }
+    let _peer = test.accept(true, nothing()).await;
+    test.expect_up(true).await;
 }
 
 #[tokio::test]
@@ -442,6 +420,9 @@ async fn the_reason_of_a_disconnect_is_told() {
         (&[0xE0, 1, 0x8E], taken_over, true),
         (&[0xE0, 2, 0x8E, 0], taken_over, true),
         (&[0xE0, 6, 0x8E, 4, 0x1F, 0, 1, b'x'], taken_over, true),
+        // With a Server Reference: the next attempt is up to a person, or goes where this one went.
+        (&[0xE0, 6, 0x9D, 4, 0x1C, 0, 1, b'x'], DisconnectReasonCode::ServerMoved, true),
+        (&[0xE0, 6, 0x9C, 4, 0x1C, 0, 1, b'x'], DisconnectReasonCode::UseAnotherServer, false),
     ] {
         let (mut test, mut peer) = Test::up(nothing()).await;
         peer.0.get_mut().write_all(packet).await.unwrap();

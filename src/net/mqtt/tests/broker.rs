@@ -28,6 +28,24 @@ pub(super) async fn later(duration: Duration) {
     time::resume();
 }
 
+/// In ticks, at each of which the task may do what is due. No other time passes meanwhile.
+pub(super) async fn passes(duration: Duration) {
+    const TICKS: u32 = 200;
+    time::pause();
+    for _ in 0..TICKS {
+        time::advance(duration / TICKS).await;
+        settle().await;
+    }
+    time::resume();
+}
+
+/// Lets the task read what the kernel has for it.
+pub(super) async fn settle() {
+    for _ in 0..8 {
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(super) fn settings(host: &str, port: u16) -> Settings {
     Settings {
         host: host.to_owned(),
@@ -139,6 +157,21 @@ impl Peer {
 
     pub(super) async fn say(&mut self, packet: Packet) {
         self.0.send(packet).await.unwrap();
+    }
+
+    /// Waits until the task has read what was said. A machine with much to do delivers late, even to itself.
+    pub(super) async fn was_heard(&self) {
+        let (here, there) = (self.0.get_ref().local_addr().unwrap(), self.0.get_ref().peer_addr().unwrap());
+        let ports = format!(":{:04X} 0100007F:{:04X} 01 00000000:", here.port(), there.port());
+        // Nothing is left that the other side's kernel has not acknowledged.
+        while std::fs::read_to_string("/proc/net/tcp").unwrap().lines().all(|line| !line.contains(&ports)) {
+            // The task may have left.
+            if SockRef::from(self.0.get_ref()).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|read| read == 0) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        settle().await;
     }
 
     pub(super) async fn answer(

@@ -1,0 +1,54 @@
+//! A connection that counts what is read from it: a large packet on a slow link takes minutes, and its bytes are signs of
+//! life long before it is whole.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::net::connect::Stream;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Counted {
+    stream: Stream,
+    /// Bytes that were read since somebody set this to nothing.
+    pub(super) read: usize,
+    /// When the last of them were.
+    pub(super) last: Instant,
+}
+
+impl Counted {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, read: 0, last: Instant::now() }
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            self.read = self.read.saturating_add(read);
+            self.last = Instant::now();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,154 @@
+//! How long to wait before the next attempt to reach the broker. It has no clock and no socket.
+
+use core::net::IpAddr;
+
+use super::MqttError;
+use crate::limits::{MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
+use crate::net::connect::{ConnectFailure, TlsFailure};
+use crate::relay::backoff::{Jitter, delay};
+use crate::time::Duration;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Retry {
+    jitter: Jitter,
+    /// Attempts in a row that came to nothing.
+    failures: u32,
+    /// Sessions in a row that soon ended.
+    short_sessions: u32,
+    /// In a row, what only a person can mend.
+    refusals: u32,
+    /// The broker was last seen on this machine, or in its own network.
+    near: bool,
+}
+
+impl Retry {
+    pub(super) const fn new(jitter: Jitter) -> Self {
+        Self { jitter, failures: 0, short_sessions: 0, refusals: 0, near: false }
+    }
+
+    /// The broker itself, no proxy, was looked for at this address.
+    pub(super) fn tried(&mut self, address: IpAddr) {
+        self.near = is_near(address);
+    }
+
+    /// How long to wait after this end of an attempt, or of a session that `stood` for some time.
+    pub(super) fn after(&mut self, error: &MqttError, stood: Option<Duration>) -> Duration {
+        let ends_a_series = error.is_offline() || matches!(error, MqttError::LeftBehind);
+        if ends_a_series || stood.is_some_and(|stood| stood >= MQTT_STABLE) {
+            (self.failures, self.short_sessions, self.refusals) = (0, 0, 0);
+        }
+        if error.is_offline() {
+            return delay(1, MQTT_OFFLINE, MQTT_OFFLINE, &mut self.jitter);
+        }
+        self.refusals = if error.is_refusal() { self.refusals.saturating_add(1) } else { 0 };
+        self.failures = if stood.is_some() { 0 } else { self.failures.saturating_add(1) };
+        if stood.is_some() {
+            self.short_sessions = self.short_sessions.saturating_add(1);
+        }
+        if self.refusals > 1 {
+            // Not the first time: a broker that is just starting may refuse once.
+            let (base, cap) = MQTT_REFUSED_BACKOFF;
+            return base + delay(self.refusals - 1, base, cap, &mut self.jitter);
+        }
+        let (base, cap) = MQTT_BACKOFF;
+        match stood {
+            // Two clients with one id throw each other out in this way.
+            Some(_) => delay(self.short_sessions, base, cap, &mut self.jitter),
+            None if self.near && !is_about_tls(error) => {
+                delay(self.failures, base, MQTT_BACKOFF_NEAR, &mut self.jitter)
+            }
+            None => delay(self.failures, base, cap, &mut self.jitter),
+        }
+    }
+}
+
+/// A handshake that fails costs both sides more than the way, and is not mended by a broker that starts.
+fn is_about_tls(error: &MqttError) -> bool {
+    matches!(error, MqttError::Connect(error)
+        if matches!(error.kind(), ConnectFailure::Tls(failure) if failure != TlsFailure::Closed))
+}
+
+/// Whether packets to this address leave neither the machine nor the networks that are somebody's own (RFC 1918, 3927, 4193).
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
+
+    use super::*;
+
+    /// Of ten series, the longest wait after each of so many failures.
+    fn longest(address: &str, error: &MqttError, stood: Option<Duration>, times: usize) -> Vec<Duration> {
+        let mut longest = vec![Duration::ZERO; times];
+        for seed in 0..10 {
+            let mut retry = Retry::new(Jitter::new(seed));
+            retry.tried(address.parse().unwrap());
+            for wait in &mut longest {
+                *wait = retry.after(error, stood).max(*wait);
+            }
+        }
+        longest
+    }
+
+    #[test]
+    fn a_broker_of_this_machine_or_network_is_tried_every_few_seconds_for_ever() {
+        let busy = MqttError::Refused(ConnectReturnCode::ServerUnavailable);
+        for error in [MqttError::NoAnswer(None), MqttError::Closed(None), busy] {
+            for near in
+                ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "192.168.0.9", "169.254.1.1", "fe80::1", "fd00::1"]
+            {
+                assert!(longest(near, &error, None, 1000).iter().all(|wait| *wait <= MQTT_BACKOFF_NEAR), "{near}");
+            }
+            for far in ["8.8.8.8", "172.32.0.1", "2001:db8::1"] {
+                let waits = longest(far, &error, None, 100);
+                assert!(waits[0] <= MQTT_BACKOFF.0 && waits[99] > MQTT_BACKOFF.1 / 2 && waits[99] <= MQTT_BACKOFF.1);
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_broker_was_last_is_remembered_while_its_name_is_not_found() {
+        let mut retry = Retry::new(Jitter::new(1));
+        for (address, near) in [("192.168.0.9", true), ("8.8.8.8", false)] {
+            retry.tried(address.parse().unwrap());
+            let longest = (0..100).map(|_| retry.after(&MqttError::Closed(None), None)).max().unwrap();
+            assert_eq!(longest <= MQTT_BACKOFF_NEAR, near);
+        }
+    }
+
+    #[test]
+    fn clients_that_throw_each_other_out_do_so_ever_less_often() {
+        let stood = Some(Duration::from_secs(1));
+        let waits = longest("127.0.0.1", &MqttError::Closed(None), stood, 20);
+        assert!(waits[0] <= MQTT_BACKOFF.0 && waits[19] > MQTT_BACKOFF.1 / 2, "{waits:?}");
+        let taken_over = MqttError::Disconnected(DisconnectReasonCode::SessionTakenOver);
+        let waits = longest("127.0.0.1", &taken_over, stood, 3);
+        assert!(waits[0] <= MQTT_BACKOFF.0 && waits[1] >= MQTT_REFUSED_BACKOFF.0, "{waits:?}");
+        let seldom = longest("127.0.0.1", &taken_over, Some(MQTT_STABLE), 20);
+        assert!(seldom.iter().all(|wait| *wait <= MQTT_BACKOFF.0), "{seldom:?}");
+    }
+
+    #[test]
+    fn a_broker_that_was_long_away_and_goes_again_soon_after_is_there_again_at_once() {
+        let mut retry = Retry::new(Jitter::new(1));
+        for _ in 0..1000 {
+            retry.after(&MqttError::Closed(None), None);
+        }
+        assert!(retry.after(&MqttError::Closed(None), Some(Duration::from_secs(5))) <= MQTT_BACKOFF.0);
+    }
+
+    #[test]
+    fn who_was_refused_twice_waits_long_and_who_was_put_off_does_not() {
+        for (code, refused) in [(ConnectReturnCode::NotAuthorized, true), (ConnectReturnCode::ServerBusy, false)] {
+            let waits = longest("127.0.0.1", &MqttError::Refused(code), None, 10);
+            assert!(waits[0] <= MQTT_BACKOFF.0);
+            assert!(waits[1..].iter().all(|wait| (*wait >= MQTT_REFUSED_BACKOFF.0) == refused), "{waits:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! How long a broker may say nothing, or next to nothing.
+
+use core::time::Duration;
+
+use rumqttc::v5::mqttbytes::v5::PingResp;
+
+use super::broker::{passes, settle};
+use super::*;
+use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX};
+
+/// Like what a broker says of it.
+fn keep_alive(seconds: u16) -> ConnAckProperties {
+    ConnAckProperties { server_keep_alive: Some(seconds), ..nothing() }
+}
+
+/// Header and some of a publish of this many bytes.
+fn large_publish(bytes: usize) -> Vec<u8> {
+    let mut packet = bytes::BytesMut::new();
+    let mut publish = Publish::new(crate::relay::message::JSON_TOPIC, QoS::AtLeastOnce, vec![b'x'; bytes], None);
+    publish.pkid = 1;
+    publish.write(&mut packet).unwrap();
+    packet.to_vec()
+}
+
+/// Writes more than all buffers on the way hold.
+async fn fill(test: &Test) {
+    for _ in 0..100 {
+        test.broker.counters.send_replace(vec![b'x'; STATUS_BYTES].into());
+        settle().await;
+    }
+}
+
+fn is_silent(error: &MqttError, what: Unanswered, time: Duration) -> bool {
+    matches!(error, MqttError::Silent(this, that) if *this == what && *that == time)
+}
+
+#[tokio::test]
+async fn silence_is_asked_about_and_without_an_answer_ends_the_session() {
+    let short = MQTT_STEP_MIN * 3;
+    for (of_the_broker, in_force, patience) in [
+        (None, MQTT_KEEP_ALIVE, MQTT_KEEP_ALIVE * 3 / 4),
+        (Some(0), MQTT_KEEP_ALIVE, MQTT_KEEP_ALIVE * 3 / 4),
+        (Some(u16::MAX), MQTT_KEEP_ALIVE, MQTT_KEEP_ALIVE * 3 / 4),
+        (Some(10), Duration::from_secs(10), Duration::from_millis(7500)),
+        (Some(1), Duration::from_secs(1), short),
+    ] {
+        let (mut test, mut peer) = Test::up(ConnAckProperties { server_keep_alive: of_the_broker, ..nothing() }).await;
+        passes(in_force.mul_f32(0.7)).await;
+        peer.expect_silence();
+        passes(in_force.mul_f32(0.1)).await;
+        assert!(matches!(peer.packet().await, Packet::PingReq(_)));
+        peer.say(Packet::PingResp(PingResp)).await;
+        peer.was_heard().await;
+        passes(in_force.mul_f32(0.8)).await;
+        assert!(matches!(peer.packet().await, Packet::PingReq(_)));
+        passes(patience.mul_f32(0.9)).await;
+        assert!(test.broker.inbound.try_recv().is_err(), "{of_the_broker:?}");
+        passes(patience.mul_f32(0.2)).await;
+        let error = test.down().await;
+        assert!(is_silent(&error, Unanswered::Ping, in_force), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_we_write_does_not_hide_that_nothing_is_heard() {
+    let (mut test, mut peer) = Test::up(keep_alive(4)).await;
+    let mut written = 0;
+    while written < 20 {
+        test.broker.counters.send_replace(Bytes::from(written.to_string()));
+        settle().await;
+        passes(Duration::from_secs(1)).await;
+        match test.broker.inbound.try_recv() {
+            Ok(Inbound::Down(error)) => {
+                assert!(is_silent(&error, Unanswered::Ping, Duration::from_secs(4)), "{error:?}");
+                break;
+            }
+            other => assert!(other.is_err(), "{other:?}"),
+        }
+        written += 1;
+    }
+    assert!((5..=6).contains(&written), "after {written} s");
+    let mut pings = 0;
+    while let Some(Ok(packet)) = futures_util::StreamExt::next(&mut peer.0).await {
+        pings += usize::from(matches!(packet, Packet::PingReq(_)));
+    }
+    assert_eq!(pings, 1);
+}
+
+#[tokio::test]
+async fn the_bytes_of_a_large_publish_on_a_slow_link_are_signs_of_life() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    let packet = large_publish(90_000);
+    // 100 bytes a second.
+    for piece in packet.chunks(1500) {
+        peer.0.get_mut().write_all(piece).await.unwrap();
+        peer.was_heard().await;
+        passes(Duration::from_secs(15)).await;
+    }
+    let group = test.publishes().await;
+    assert_eq!(group.len(), 1);
+    test.broker.taken.send(group).await.unwrap();
+    let mut pings = 0;
+    while matches!(peer.packet().await, Packet::PingReq(_)) {
+        pings += 1;
+    }
+    assert_eq!(pings, packet.len() / 100 / 45, "the broker, too, hears that somebody is there");
+}
+
+#[tokio::test]
+async fn a_packet_of_which_a_byte_comes_now_and_then_is_not_waited_for() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    let mut waited = Duration::ZERO;
+    let error = loop {
+        peer.0.get_mut().write_all(&large_publish(90_000)[..1]).await.unwrap();
+        peer.was_heard().await;
+        passes(Duration::from_secs(5)).await;
+        waited += Duration::from_secs(5);
+        match test.broker.inbound.try_recv() {
+            Ok(Inbound::Down(error)) => break error,
+            other => assert!(other.is_err(), "{other:?}"),
+        }
+    };
+    assert!(is_silent(&error, Unanswered::Ping, MQTT_KEEP_ALIVE), "{error:?}");
+    assert!(waited <= MQTT_KEEP_ALIVE.mul_f32(1.7), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_nothing_is_left() {
+    let (mut test, peer) = Test::up(nothing()).await;
+    fill(&test).await;
+    passes(MQTT_KEEP_ALIVE.mul_f32(1.4)).await;
+    assert!(test.broker.inbound.try_recv().is_err());
+    passes(MQTT_KEEP_ALIVE.mul_f32(0.2)).await;
+    let error = test.down().await;
+    assert!(is_silent(&error, Unanswered::Write, MQTT_KEEP_ALIVE), "{error:?}");
+    drop(peer);
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_a_little_now_and_then_is_not_left() {
+    let (mut test, peer) = Test::up(nothing()).await;
+    let mut bytes = vec![0; 1_000_000];
+    for _ in 0..4 {
+        fill(&test).await;
+        passes(MQTT_KEEP_ALIVE).await;
+        while peer.0.get_ref().try_read(&mut bytes).is_ok() {}
+        settle().await;
+        let other = test.broker.inbound.try_recv();
+        assert!(other.is_err(), "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_was_stopped_does_not_take_its_own_absence_for_the_brokers() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    later(Duration::from_secs(3600)).await;
+    settle().await;
+    assert!(matches!(peer.packet().await, Packet::PingReq(_)));
+    // Stopped again while the answer is on its way.
+    later(Duration::from_secs(3600)).await;
+    peer.say(Packet::PingResp(PingResp)).await;
+    peer.was_heard().await;
+    peer.publish(1..=1).await;
+    test.publishes().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_the_login_is_left() {
+    let mut test = Test::new().await;
+    let (mut peer, ..) = test.connected().await;
+    later(MQTT_CONNECT).await;
+    let error = test.down().await;
+    assert!(is_silent(&error, Unanswered::Login, MQTT_CONNECT), "{error:?}");
+    peer.expect_end().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_the_subscription_is_left() {
+    let mut test = Test::new().await;
+    let (mut peer, ..) = test.connected().await;
+    // Its answers to pings change nothing.
+    peer.answer(ConnectReturnCode::Success, false, keep_alive(10)).await;
+    peer.subscribe().await;
+    for _ in 0..3 {
+        passes(MQTT_CONNECT / 4).await;
+        assert!(matches!(peer.packet().await, Packet::PingReq(_)));
+        peer.say(Packet::PingResp(PingResp)).await;
+        peer.was_heard().await;
+    }
+    passes(MQTT_CONNECT / 3).await;
+    let error = test.down().await;
+    assert!(matches!(error, MqttError::Silent(Unanswered::Subscription, _)), "{error:?}");
+}
+
+#[tokio::test]
+async fn publishes_of_the_session_before_may_come_ahead_of_the_subscription_on_a_slow_link_but_not_for_ever() {
+    let mut test = Test::new().await;
+    let (mut peer, ..) = test.connected().await;
+    peer.answer(ConnectReturnCode::Success, true, nothing()).await;
+    peer.subscribe().await;
+    let mut waited = Duration::ZERO;
+    let packet = large_publish(20_000);
+    let error = 'session: loop {
+        for piece in packet.chunks(2000) {
+            // The connection may be over.
+            let _: Result<(), _> = peer.0.get_mut().write_all(piece).await;
+            peer.was_heard().await;
+            passes(MQTT_CONNECT / 6).await;
+            waited += MQTT_CONNECT / 6;
+            match test.broker.inbound.try_recv() {
+                Ok(Inbound::Publishes(group)) => test.broker.taken.send(group).await.unwrap(),
+                Ok(Inbound::Down(error)) => break 'session error,
+                other => assert!(other.is_err(), "{other:?}"),
+            }
+        }
+    };
+    assert!(matches!(error, MqttError::Silent(Unanswered::Subscription, _)), "{error:?}");
+    assert!((MQTT_SUBSCRIBE_MAX * 9 / 10..MQTT_SUBSCRIBE_MAX * 11 / 10).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test]
+async fn an_answer_to_no_ping_is_heard_and_a_second_answer_to_the_login_ends_the_session() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.say(Packet::PingResp(PingResp)).await;
+    peer.publish(1..=1).await;
+    let group = test.publishes().await;
+    test.broker.taken.send(group).await.unwrap();
+    peer.packet().await;
+    peer.answer(ConnectReturnCode::Success, false, nothing()).await;
+    assert!(matches!(test.down().await, MqttError::Unexpected));
+}
