@@ -9,8 +9,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use regex_lite::Regex;
-
 use super::{
     bounded_file,
     json::Json,
@@ -51,8 +49,9 @@ const SHAPES: [(&str, &[&str]); 5] = [
     ("Parameters", &[]),
 ];
 
-/// The ARN of this connector. Nothing depends on the region, which the document leaves to the user.
-const CONNECTOR_ARN: &str = "^arn:aws[a-z-]*:greengrass:[a-z0-9-]*::/connectors/KinesisFirehose/versions/(.*)$";
+/// How the ARN of this connector ends, but for its version. Nothing depends on the region before it, which the document leaves
+/// to the user.
+const CONNECTOR: &str = "/connectors/KinesisFirehose/versions/";
 
 impl Definition {
     /// Reads a definition file; `None` when there are problems that leave no parameters to check.
@@ -235,8 +234,13 @@ fn take(object: &mut Object, key: &str) -> Option<Json> {
 
 /// Whether the ARN is that of this connector, and its version if there is such a version.
 fn version(connector_arn: &str) -> Option<Option<u8>> {
-    let pattern = Regex::new(CONNECTOR_ARN).ok()?;
-    let digits = pattern.captures(connector_arn)?.get(1)?.as_str();
+    let mut parts = connector_arn.splitn(6, ':');
+    let mut part = || parts.next();
+    if part()? != "arn" || !part()?.starts_with("aws") || part()? != "greengrass" {
+        return None;
+    }
+    let (_region, account, connector) = (part()?, part()?, part()?);
+    let digits = connector.strip_prefix(CONNECTOR).filter(|_| account.is_empty())?;
     Some(match digits.as_bytes() {
         [digit @ b'1'..=b'5'] => Some(digit - b'0'),
         _ => None,

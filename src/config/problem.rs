@@ -118,7 +118,7 @@ impl Problems {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn into_error(self) -> Option<ConfigError> {
         (!self.0.problems.is_empty()).then_some(self.0)
     }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Check, File, PARAMETERS, connector};
+use super::{Check, File, PARAMETERS, connector, number};
 use crate::config::{
     Connector, IsolationMode, Origin,
     definition::Definition,
@@ -289,10 +289,18 @@ fn a_variable_for_a_parameter_that_version_1_lacks_is_refused() {
 }
 
 #[test]
-fn every_pattern_compiles() {
+fn what_is_taken_is_what_the_documents_patterns_take() {
     for parameter in &PARAMETERS {
-        if let Check::Pattern(pattern, ..) = parameter.check {
-            assert!(regex_lite::Regex::new(pattern).is_ok(), "{pattern}");
+        let Check::Pattern(pattern, fits, _) = parameter.check else { continue };
+        let pattern = regex_lite::Regex::new(pattern).unwrap();
+        let numbers = (0..12_000_u64).chain([u64::MAX]).flat_map(|number| [number.to_string(), format!("0{number}")]);
+        let others =
+            ["", " 1", "1 ", "-1", "+1", "1.0", "1e3", "١", "NoContainer", "GreengrassContainer", "nocontainer"];
+        let long = "9".repeat(30);
+        for text in numbers.chain(others.map(str::to_owned)).chain([long]) {
+            // The document says that the greatest interval is 900, and its pattern does not.
+            let too_great = parameter.name == "PublishInterval" && number(&text) > 900;
+            assert_eq!(fits(&text), pattern.is_match(&text) && !too_great, "{}: {text:?}", parameter.name);
         }
     }
 }
