@@ -1,8 +1,9 @@
-//! MQTT 5 packets on a byte stream: rumqttc's codec, with four gaps closed before a packet reaches it.
+//! MQTT 5 packets on a byte stream: rumqttc's codec, with five gaps closed.
 //!
 //! - A broker that speaks only MQTT 3.1.1 answers with a CONNACK that has no properties, which the codec
 //!   takes for an unfinished packet.
 //! - A short DISCONNECT, which MQTT 5 allows, is taken for an unfinished or a wrong one.
+//! - Any other packet that ends before all that its kind has is taken for an unfinished one, and vanishes from the stream.
 //! - The properties of a PUBLISH are turned into a pair of strings each, fifteen times the bytes that
 //!   a hostile publisher had to send. The connector uses none of them, so they are cut out unread.
 //! - A PUBLISH above the limit is an error to it, and so the end of the connection. Here it is [skipped](super::oversized).
@@ -72,8 +73,9 @@ impl Decoder for Packets {
         if let Some(protocol) = foreign_protocol(bytes) {
             return Err(MqttError::NotMqtt(protocol));
         }
+        let mut whole = false;
         if let Some((first, length, header)) = fixed_header(bytes) {
-            let whole = bytes.len() >= header + length;
+            whole = bytes.len() >= header + length;
             match first >> 4 {
                 CONNACK if length == CONNACK_LENGTH_3 => return Err(MqttError::NotMqtt5),
                 PUBLISH if length > self.limit => {
@@ -95,10 +97,13 @@ impl Decoder for Packets {
                 _ => {}
             }
         }
-        Ok(self.codec.decode(bytes)?.map(|packet| match packet {
-            Packet::Publish(publish) => Incoming::Publish(Received { publish, too_long: None }),
-            packet => Incoming::Other(packet),
-        }))
+        match self.codec.decode(bytes)? {
+            Some(Packet::Publish(publish)) => Ok(Some(Incoming::Publish(Received { publish, too_long: None }))),
+            Some(packet) => Ok(Some(Incoming::Other(packet))),
+            // What is too short for its kind was taken from the bytes all the same, as if more of it were to come.
+            None if whole => Err(mqttbytes::Error::MalformedPacket.into()),
+            None => Ok(None),
+        }
     }
 }
 
