@@ -56,11 +56,6 @@ def run(arguments, environment=None, within=PATIENCE):
     return done
 
 
-def said(line):
-    """A line of the log without the time."""
-    return re.sub(r"^\d{4}-\d\d-\d\dT\S+ ", "", line)
-
-
 class Connector:
     def __init__(self, folder, broker_port, service_url, document, environment=None):
         self.folder = folder
@@ -124,9 +119,9 @@ class Connector:
 
         def line():
             assert self.alive(), f"the connector ended: {self.log()[-5:]}"
-            return next((line for line in map(said, self.log()[since:]) if re.fullmatch(pattern, line)), None)
+            return next((line for line in self.log()[since:] if re.fullmatch(pattern, line)), None)
 
-        return until(line, f"a log line {pattern!r} from line {since} on, in {self.log()}", within)
+        return until(line, f"a log line {pattern!r} from line {since} on", within)
 
     def complaints(self):
         """The warnings and errors it logged. An emulator of a process cannot confine one, and tests may run as root; that it says
