@@ -207,6 +207,21 @@ pub fn enforce(plan: &Plan, for_good: bool) -> std::io::Result<()> {
     rlimit::setrlimit(rlimit::Resource::DATA, bytes, if for_good { bytes } else { most })
 }
 
+/// What the system allows this process of memory, if that is less than the plan: how the limit is called, and its bytes. The
+/// process would end in the middle of its work.
+#[must_use]
+pub fn system_limit(plan: &Plan) -> Option<(&'static str, u64)> {
+    let limit = |resource| rlimit::getrlimit(resource).unwrap_or((u64::MAX, u64::MAX));
+    let (data, (space, _)) = (limit(rlimit::Resource::DATA).1, limit(rlimit::Resource::AS));
+    if data < plan.data() as u64 {
+        Some(("ulimit -d, LimitDATA=", data))
+    } else if space < plan.total as u64 {
+        Some(("ulimit -v, LimitAS=", space))
+    } else {
+        None
+    }
+}
+
 /// Bytes that the service manager lets the process have (`memory.max` of its cgroup, version 2), if it sets a limit.
 #[must_use]
 pub fn service_bytes() -> Option<usize> {

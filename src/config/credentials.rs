@@ -75,6 +75,13 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
         }
         return None;
     };
+    // Not shown: it may be the secret.
+    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
+        problems.push(Problem::variable(
+            ACCESS_KEY_ID,
+            format!("is no key id, which has letters and digits only: is it {SECRET_ACCESS_KEY}?"),
+        ));
+    }
     Some(EnvironmentKeys {
         access_key_id: id.to_owned(),
         secret_access_key: Secret::new(secret),
@@ -143,7 +150,7 @@ fn iot(environment: &Environment, problems: &mut Problems) -> Option<IotSettings
     }
     let alias = environment.text(IOT_ROLE_ALIAS, problems);
     if let Some(alias) = alias.filter(|alias| !is_role_alias(alias)) {
-        let rule = "must be 1 to 128 letters, digits, or any of = @ - _";
+        let rule = "must be 1 to 128 letters, digits, or any of = , @ - _";
         problems.push(Problem::variable(IOT_ROLE_ALIAS, rule).with_text(alias));
     }
     let thing_name = header_text(environment, IOT_THING_NAME, problems);
@@ -172,9 +179,9 @@ fn iot_endpoint(environment: &Environment, problems: &mut Problems) -> Option<En
     None
 }
 
-/// AWS IoT API, `CreateRoleAlias`, with the underscore, which the service takes, too.
+/// AWS IoT API, `CreateRoleAlias`: `[\w=,@-]+`.
 fn is_role_alias(text: &str) -> bool {
-    let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'@' | b'-' | b'_');
+    let may = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b',' | b'@' | b'-' | b'_');
     (1..=128).contains(&text.len()) && text.bytes().all(may)
 }
 

@@ -245,7 +245,7 @@ impl Report {
             error!("{being_sent} records were not confirmed by the service and may have been stored");
         }
         if lost_statuses > 0 {
-            error!("{lost_statuses} statuses were lost for want of room");
+            error!("{lost_statuses} statuses were lost: no room for them, or too long for the broker");
         }
         if statuses > 0 {
             error!("{statuses} statuses were not confirmed by the broker");
@@ -328,7 +328,7 @@ mod tests {
             "info: stopped: 900 received, 100 succeeded, 800 failed",
             "error: 200 records were not sent",
             "error: 500 records were not confirmed by the service and may have been stored",
-            "error: 2 statuses were lost for want of room",
+            "error: 2 statuses were lost: no room for them, or too long for the broker",
             "error: 389 statuses were not confirmed by the broker",
         ];
         assert_eq!(log_lines(), expected);

@@ -90,7 +90,7 @@ async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) 
         }
     };
     let Fetched { credentials, source } = fetched;
-    let found = format!("source {source:?}, key {}", credentials.access_key_id);
+    let found = format!("source {source:?}, key {}", credentials.shown_id());
     let now = clock.wall();
     match credentials.expires_at {
         None => report.ok(Step::Credentials, format!("{found}, without an end")),

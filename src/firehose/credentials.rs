@@ -16,3 +16,13 @@ pub struct Credentials {
     /// When the service stops accepting them; `None` for long-lived keys.
     pub expires_at: Option<SystemTime>,
 }
+
+impl Credentials {
+    /// The access key id for a message, unless it is none: then it may be the secret, given in the wrong place.
+    #[must_use]
+    pub fn shown_id(&self) -> &str {
+        let is_id =
+            self.access_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        if is_id { &self.access_key_id } else { "[not a key id]" }
+    }
+}

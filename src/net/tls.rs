@@ -21,10 +21,11 @@ use core::{error, fmt};
 use std::{io, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore,
+    ClientConfig, ConfigBuilder, InconsistentKeys, RootCertStore,
     client::{Resumption, WantsClientCert},
     crypto::ring,
     pki_types::CertificateDer,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 use crate::{
@@ -216,12 +217,22 @@ fn with_client_certificate(
     let chain = certificate.certificates()?;
     let private_key = key.private_key()?;
     let last_day = chain.first().and_then(|certificate| certificate::last_day(certificate));
-    match config.with_client_auth_cert(chain, private_key) {
-        Ok(config) => Ok((config, Some(OwnCertificate { file: certificate, last_day }))),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::KeyMismatch { key, certificate }),
-        Err(cause @ rustls::Error::InvalidCertificate(_)) => Err(TlsError::Unusable { file: certificate, cause }),
-        Err(_) => Err(TlsError::KeyKind { file: key }),
+    let Ok(private_key) = ring::sign::any_supported_type(&private_key) else {
+        return Err(TlsError::KeyKind { file: key });
+    };
+    let certified = CertifiedKey::new(chain, private_key);
+    match certified.keys_match() {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            return Err(TlsError::KeyMismatch { key, certificate });
+        }
+        // One of X.509 version 1, as `openssl x509 -req` makes it, cannot be read here; the peer alone judges it.
+        Err(cause @ rustls::Error::InvalidCertificate(_)) if last_day.is_none() => {
+            return Err(TlsError::Unusable { file: certificate, cause });
+        }
+        _ => {}
     }
+    let config = config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    Ok((config, Some(OwnCertificate { file: certificate, last_day })))
 }
 
 impl fmt::Display for OwnCertificate {

@@ -16,7 +16,7 @@ pub use summary::summary;
 pub use warnings::{Warning, certificates, credentials};
 
 use crate::config::{Config, ConfigError, Problem};
-use crate::memory::{Plan, Tunnels, program_bytes};
+use crate::memory::{Plan, Tunnels, program_bytes, system_limit};
 use crate::net::clock::Clock;
 use crate::net::tls::{Tls, TlsError, Wanted, file_fault};
 
@@ -81,6 +81,13 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
     let plan = Plan::new(bytes, program_bytes(), Tunnels::of(&config))
         .map_err(|small| faults.push(Fault::Memory(config.connector.memory_problem(small.to_string()))));
+    if let Some((name, bytes)) = plan.as_ref().ok().and_then(system_limit) {
+        let rule = format!(
+            "needs more memory than the {} KB that the system allows ({name}): raise that or lower this",
+            bytes / 1024
+        );
+        faults.push(Fault::Memory(config.connector.memory_problem(rule)));
+    }
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();
     let device_tls = match (&service_tls, &config.aws.credentials.iot) {

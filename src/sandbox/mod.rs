@@ -74,8 +74,13 @@ fn drop_capabilities() -> Result<(), CapsError> {
     [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable].into_iter().try_for_each(|set| caps::clear(None, set))
 }
 
+/// Files that are open: what somebody left open for this process counts against its limit, too.
+pub(crate) fn open_files() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64)
+}
+
 fn limit_resources() -> std::io::Result<()> {
-    for (resource, most) in [(rlimit::Resource::CORE, 0), (rlimit::Resource::NOFILE, OPEN_FILES)] {
+    for (resource, most) in [(rlimit::Resource::CORE, 0), (rlimit::Resource::NOFILE, open_files() + OPEN_FILES)] {
         let (_, hard) = rlimit::getrlimit(resource)?;
         let limit = most.min(hard);
         rlimit::setrlimit(resource, limit, limit)?;

@@ -251,7 +251,7 @@ fn what_is_no_credentials_provider_is_refused() {
     for (name, text, rule) in [
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "http://host", "must begin with https://, or with the host"),
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "host/path", "must end after host and port"),
-        ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "a/b", "must be 1 to 128 letters, digits, or any of = @ - _"),
+        ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "a/b", "must be 1 to 128 letters, digits, or any of = , @ - _"),
     ] {
         let others = DEVICE.into_iter().filter(|(other, _)| *other != name);
         let variables: Vec<_> = others.chain([(name, text)]).collect();

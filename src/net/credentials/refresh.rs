@@ -90,7 +90,7 @@ impl Report {
                 if self.failure.take().is_some() || self.source != Some(source) {
                     let end = credentials.expires_at.map(|end| end.duration_since(wall).unwrap_or_default().as_secs());
                     let end = end.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds}s"));
-                    let key = &credentials.access_key_id;
+                    let key = credentials.shown_id();
                     self.limit.info(now, format_args!("credentials found source=\"{source}\" key={key} end={end}"));
                 }
                 self.source = Some(source);
