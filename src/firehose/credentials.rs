@@ -17,12 +17,15 @@ pub struct Credentials {
     pub expires_at: Option<SystemTime>,
 }
 
+/// Bytes of an access key id (AWS STS, `Credentials`: 16 to 128).
+const KEY_ID: usize = 128;
+
 impl Credentials {
     /// The access key id for a message, unless it is none: then it may be the secret, given in the wrong place.
     #[must_use]
     pub fn shown_id(&self) -> &str {
         let is_id =
             self.access_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        if is_id { &self.access_key_id } else { "[not a key id]" }
+        if is_id && self.access_key_id.len() <= KEY_ID { &self.access_key_id } else { "[not a key id]" }
     }
 }

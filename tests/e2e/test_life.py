@@ -1,12 +1,17 @@
 """Start, stop, and the long wait in between."""
 
 import json
+import os
+import re
 import signal
+import subprocess
 import time
+
+import pytest
 
 from parts.broker import Mosquitto
 from parts.client import Client
-from parts.connector import STREAM, Connector, definition, run
+from parts.connector import BINARY, RUNNER, STREAM, Connector, definition, run
 from parts.waiting import PATIENCE, end, free_port, until
 
 
@@ -185,3 +190,36 @@ def test_the_v2_component_s_names_suffice_without_a_definition(tmp_path, broker,
     environment |= {"DELIVERY_STREAM_QUEUE_SIZE": "5000", "PUBLISH_INTERVAL": "1"}
     result = run(["check"], environment)
     assert result.returncode == 0, result
+
+
+def test_too_little_data_memory_from_the_system_is_refused_at_the_start(tmp_path):
+    """It would end in the middle of its work, with all that it holds."""
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(definition()))
+    for limit, words in [("--data=12000000:12000000", "12000000"), ("--as=20000000", "20000000")]:
+        command = ["prlimit", limit, *RUNNER, BINARY, "check", "--definition", file]
+        result = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
+        assert result.returncode == 78, result
+        assert f"MemorySize \"65535\": needs more memory than the {int(words) // 1024} KB" in result.stderr
+
+
+@pytest.mark.host_only
+@pytest.mark.parametrize("inherited", [60, 200])
+def test_files_that_were_left_open_for_it_leave_room_for_its_own(inherited, tmp_path, broker, client, standin):
+    connector = Connector(tmp_path, broker.port, standin.url, definition())
+    left = [os.open("/dev/null", os.O_RDONLY) for _ in range(inherited)]
+    connector.start(pass_fds=left)
+    for file in left:
+        os.close(file)
+    until(lambda: broker.subscriptions("connector") >= 2, "the connector's subscriptions")
+    client.send("x", "a")
+    assert client.wait_entries(1)[0]["status"] == "success"
+    assert connector.stop() == 0
+
+
+@pytest.mark.host_only
+def test_too_few_open_files_are_refused_with_the_number_that_is_needed(tmp_path, broker, standin):
+    connector = Connector(tmp_path, broker.port, standin.url, definition())
+    connector.start(under=["prlimit", "--nofile=20:20"])
+    assert connector.process.wait(10) == 78
+    assert re.fullmatch(r"error: the system allows 20 open files, \d+ are needed \(ulimit -n, LimitNOFILE=\)", connector.log()[-1])

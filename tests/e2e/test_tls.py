@@ -5,6 +5,7 @@ import http.server
 import json
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -203,3 +204,21 @@ class TlsListener:
                     self.received += tls.recv(65536)
             except OSError:
                 self.refusals += 1
+
+
+def test_a_client_certificate_of_x509_version_1_is_the_brokers_to_judge(connect, client, broker, ca, tmp_path):
+    """As `openssl x509 -req` makes it when it is told nothing of extensions."""
+    key, request, certificate = (tmp_path / name for name in ["device.key", "device.csr", "device.pem"])
+    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", request, "-subj", "/CN=device")
+    signed = ["-CA", ca.file, "-CAkey", ca.key_file(), "-CAcreateserial", "-out", certificate, "-days", "9"]
+    openssl("x509", "-req", "-in", request, *signed)
+    assert "Version: 1" in openssl("x509", "-in", certificate, "-noout", "-text")
+    environment = mutual(broker, ca, None)
+    environment |= {"FIREHOSE_CONNECTOR_MQTT_CERT": certificate, "FIREHOSE_CONNECTOR_MQTT_KEY": key}
+    connect(None, None, **environment)
+    client.send("x", "a")
+    assert client.wait_entries(1)[0]["status"] == "success"
+
+
+def openssl(*arguments):
+    return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=True).stdout

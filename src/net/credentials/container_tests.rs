@@ -193,3 +193,27 @@ async fn an_endpoint_that_is_not_there_is_named() {
     assert_eq!(connect.kind(), ConnectFailure::Refused);
     assert!(error.to_string().starts_with("credentials endpoint 127.0.0.1:"), "{error}");
 }
+
+#[test]
+fn nothing_that_could_be_a_key_is_shown_of_a_refusal() {
+    use super::super::endpoint::complaint;
+
+    let shown = |text: &str| complaint(text.as_bytes());
+    assert_eq!(shown(r#"{"message":"Access Denied"}"#), "Access Denied");
+    assert_eq!(
+        shown(r#"{"Code":"AssumeRoleUnauthorizedAccess","Message":"not for you"}"#),
+        "AssumeRoleUnauthorizedAccess: not for you"
+    );
+    for text in [
+        r#"{"Message":"{\"Token\":\"IQoJb3JpZ2luX2VjEXAMPLE\"}"}"#,
+        r#"{"code":"Denied","message":"SecretKey=wJalrXUtnFEMI/K7MDENG; Token=IQoJb3JpZ2luX2VjEXAMPLE"}"#,
+        r#"{"code":"wJalrXUtnFEMI/K7MDENG"}"#,
+        "your key is secretsecretsecretkey",
+        "wJalrXUtnFEMI/K7MDENG",
+    ] {
+        let said = shown(text);
+        for secret in ["IQoJ", "wJal", "K7MDENG", "secretsecret"] {
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+}

@@ -45,12 +45,21 @@ pub(super) async fn ask(
 /// that is none, and those are not yet known as secrets: so of JSON only what is meant to be read, of anything else only words.
 pub(super) fn complaint(text: &[u8]) -> String {
     if let Ok(object) = object(text) {
-        let part = |name| serde_json::from_str::<String>(object.get(name)?.get()).ok();
-        let parts = ["code", "Code", "message", "Message"].into_iter().filter_map(part);
-        let parts: Vec<_> = parts.filter(|part| !part.to_ascii_lowercase().contains("secretaccesskey")).collect();
-        return foreign(&parts.join(": "));
+        let member = |name| serde_json::from_str::<String>(object.get(name)?.get()).ok();
+        // One word, such as `AssumeRoleUnauthorizedAccess`.
+        let is_code = |code: &String| code.len() <= CODE && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let codes = ["code", "Code"].into_iter().filter_map(member).filter(is_code);
+        let messages = ["message", "Message"].into_iter().filter_map(member).map(|message| prose(&message));
+        return codes.chain(messages).collect::<Vec<_>>().join(": ");
     }
-    let text = String::from_utf8_lossy(text);
+    prose(&String::from_utf8_lossy(text))
+}
+
+/// Letters of an error code that are shown; the SDKs know none that is longer.
+const CODE: usize = 48;
+
+/// The words of a text, and an ellipsis for what could be a key.
+fn prose(text: &str) -> String {
     let mut shown = String::new();
     for word in text.split_whitespace() {
         if shown.len() + word.len() >= limits::MAX_REFUSAL_TEXT {
@@ -65,12 +74,15 @@ pub(super) fn complaint(text: &[u8]) -> String {
     foreign(&shown)
 }
 
-/// A word, a number, an address or a path, and nothing that could be a key: what is long has one case, but for its first letter.
+/// A word, a number, an address or a path, and nothing that could be a key: what is long is of letters alone, in one case but for
+/// the first, and no longer than words are.
 fn is_of_prose(word: &str) -> bool {
     const SHORT: usize = 8;
+    const LONG: usize = 16;
     let is_plain = |part: &str| {
         let rest = part.get(1..).unwrap_or_default();
-        part.len() < SHORT || rest.bytes().all(|b| b.is_ascii_lowercase()) || part.bytes().all(|b| b.is_ascii_digit())
+        let is_word = part.len() <= LONG && rest.bytes().all(|b| b.is_ascii_lowercase());
+        part.len() < SHORT || is_word || part.len() <= LONG && part.bytes().all(|b| b.is_ascii_digit())
     };
     word.bytes().all(|b| b.is_ascii_alphanumeric() || b".,:;!?()'/-_".contains(&b))
         && word.split(|c: char| !c.is_ascii_alphanumeric()).all(is_plain)

@@ -47,13 +47,15 @@ class Authority:
         if issuer_too:
             builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             signer = key
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        secret = _secret(key)
         certificate = _pem(builder.sign(signer, digest or hashes.SHA256()))
         return SimpleNamespace(
             certificate=self._write(f"{name}.pem", certificate), key=self._write(f"{name}.key", secret)
         )
+
+    def key_file(self):
+        """Its own key, as a PEM file."""
+        return self._write("ca.key", _secret(self.key))
 
     def _builder(self, subject, key, left=YEAR, issuer=None):
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -82,6 +84,10 @@ def _host(host):
 
 def _subject(name):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _secret(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
 def _pem(certificate):
