@@ -51,6 +51,24 @@ mod tests {
     }
 
     #[test]
+    fn chance_is_that_of_splitmix64() {
+        let mut jitter = Jitter::new(0);
+        let first = [0; 3].map(|_: u64| jitter.up_to(u64::MAX));
+        assert_eq!(first, [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4, 0x06C4_5D18_8009_454F]);
+    }
+
+    #[test]
+    fn every_number_up_to_the_bound_comes_and_none_beyond() {
+        let mut jitter = Jitter::new(1);
+        let mut times = [0; 3];
+        for _ in 0..300 {
+            times[usize::try_from(jitter.up_to(2)).unwrap()] += 1;
+        }
+        assert!(times.iter().all(|times| *times > 50), "{times:?}");
+        assert_eq!(jitter.up_to(0), 0);
+    }
+
+    #[test]
     fn delays_double_on_average_until_the_cap() {
         let mean = |failures| {
             let mut jitter = Jitter::new(1);

@@ -126,6 +126,17 @@ mod tests {
     }
 
     #[test]
+    fn brackets_in_strings_do_not_end_what_nests() {
+        assert!(!nests_within_bound(r#"["]","#.repeat(500).as_bytes()));
+        assert!(!nests_within_bound(r#"{"}":"#.repeat(500).as_bytes()));
+    }
+
+    #[test]
+    fn what_stands_side_by_side_does_not_nest() {
+        assert!(nests_within_bound(format!("[{}{{}}]", "[{}],".repeat(500)).as_bytes()));
+    }
+
+    #[test]
     fn a_nesting_bomb_is_seen_at_its_first_level_too_many() {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(nests_within_bound(nested(NESTING).as_bytes()));
@@ -144,7 +155,7 @@ mod tests {
 
     #[test]
     fn half_a_surrogate_pair_is_refused() {
-        for text in [r#""\ud800""#, r#""\udc00\ud800""#, r#""\ud800x""#, r#""\ud800A""#] {
+        for text in [r#""\ud800""#, r#""\udc00\ud800""#, r#""\u0041\udc00""#, r#""\ud800x""#, r#""\ud800A""#] {
             assert_eq!(unescaped(text), Err(LoneSurrogate), "{text}");
         }
     }

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use firehose_connector::limits::{ASIDE_UNPROVEN, BACKOFF_CAP, BATCH_RECORDS, TOO_LARGE_KEPT};
+use firehose_connector::limits::{
+    ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, FAILURES_APART, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+};
 use firehose_connector::relay::outcome::Outcome;
 
 use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup};
@@ -191,10 +193,13 @@ fn an_outage_of_a_day_brings_no_flood_and_full_batches_are_back_at_once() {
         assert!(service.requests < 1_000, "{} requests in a day", service.requests);
         assert_eq!(service.said, 0, "nothing shows that it is the fault of a record");
         (service.down, service.requests, service.failed) = (false, 0, 0);
+        service.sizes.clear();
         service.run(&mut s, 25 * 3_600_000, 0);
         assert_eq!((s.relay().held(), service.failed), (0, 0));
         let most = 10 + 5_000 / BATCH_RECORDS + ASIDE_UNPROVEN;
         assert!(service.requests <= most, "{} requests: {:?}", service.requests, service.sizes);
+        let alone = service.sizes.iter().filter(|size| **size == 1).count();
+        assert_eq!(alone, ASIDE_UNPROVEN + 1, "those and the first batch: {:?}", service.sizes);
     }
 }
 
@@ -301,4 +306,89 @@ fn an_outage_while_a_record_is_looked_for_brings_no_flood_either() {
     service.run(&mut s, 24 * 3_600_000, 0);
     assert!(service.requests < 1_000, "{} requests in a day", service.requests);
     while s.take_sent().is_some() {}
+}
+
+#[test]
+fn a_record_that_stands_alone_stays_alone_whatever_else_keeps_it_from_being_taken() {
+    for another in [Outcome::Retry, Outcome::Offline, Outcome::NoSuchEndpoint] {
+        let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+        let mut service = Service::new(Outcome::RetryApart);
+        publish(&mut s, "bad", 1);
+        service.run(&mut s, 600_000, 0);
+        let alone = next(&mut s);
+        s.outcome(alone, another);
+        publish(&mut s, "good", 2);
+        s.after(1_000).expect_batch(DEFAULT, &["good0", "good1"]);
+    }
+}
+
+#[test]
+fn a_single_record_that_fails_does_not_make_the_batches_of_the_others_smaller() {
+    for failure in FAILURES {
+        let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+        publish(&mut s, "bad", 1);
+        let mut sent = next(&mut s);
+        for others in [1, 1, BATCH_RECORDS] {
+            assert_eq!(sent.data.len(), 1);
+            publish(&mut s, "other", others);
+            s.outcome(sent, failure);
+            sent = next(&mut s);
+            // The first, which is tried alone at the same time.
+            s.take_sent();
+        }
+        assert_eq!(s.relay().failures(0), FAILURES_APART);
+        assert_eq!(sent.data.len(), BATCH_RECORDS, "{failure:?}");
+    }
+}
+
+#[test]
+fn a_record_that_stands_alone_and_takes_long_does_not_make_the_batches_of_the_others_smaller() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "bad", 1);
+    service.run(&mut s, 600_000, 0);
+    let alone = next(&mut s);
+    s.after(u64::try_from(SIGNATURE_LIFE.as_millis()).unwrap()).fail(alone);
+    publish(&mut s, "good", BATCH_RECORDS);
+    assert_eq!(s.expect_sent(DEFAULT).data.len(), BATCH_RECORDS);
+}
+
+#[test]
+fn when_others_succeed_again_a_record_that_stands_alone_is_tried_soon() {
+    let soon = u64::try_from(BACKOFF_BASE.as_millis()).unwrap();
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "bad", 1);
+    service.run(&mut s, 3_600_000, 0);
+    while s.deadline().unwrap() < s.now() + 60_000 {
+        let alone = next(&mut s);
+        service.serve(&mut s, alone);
+    }
+    publish(&mut s, "good", 1);
+    let good = s.after(1_000).expect_batch(DEFAULT, &["good0"]);
+    service.serve(&mut s, good);
+    assert!(s.wait() <= soon);
+    let alone = s.expect_batch(DEFAULT, &["bad0"]);
+    s.outcome(alone, Outcome::RetryApart);
+    assert!(s.wait() <= soon, "its delays begin anew");
+    s.expect_batch(DEFAULT, &["bad0"]);
+}
+
+#[test]
+fn requests_said_to_be_too_long_that_are_no_longer_than_others_before_do_not_stay_small() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    let mut service = Service::new(Outcome::TooLarge);
+    let data = "x".repeat(4_000);
+    publish(&mut s, &data, BATCH_RECORDS);
+    let first = s.take_sent().unwrap();
+    service.serve(&mut s, first);
+    publish(&mut s, &data, 2_500);
+    for _ in 0..FAILURES_APART {
+        let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
+        s.outcome(sent, Outcome::TooLarge);
+    }
+    service.sizes.clear();
+    service.run(&mut s, 60_000, 0);
+    assert_eq!(s.relay().held(), 0);
+    assert!(service.sizes.contains(&BATCH_RECORDS), "{:?}", service.sizes);
 }

@@ -2,6 +2,7 @@
 
 use firehose_connector::limits::{STATUS_QUEUE_BYTES_MIN, STREAMS};
 use firehose_connector::relay::Accepted;
+use firehose_connector::relay::arena::Arena;
 use firehose_connector::relay::message::JSON_TOPIC;
 
 use crate::support::scenario::{ARN, Broker, DEFAULT, MIB, Scenario, Setup};
@@ -148,6 +149,7 @@ fn memory_goes_back_when_a_backlog_has_drained() {
         let mut s =
             Scenario::new(Setup { arena, queue_size: 100_000, interval: 900, connections: 1, ..Setup::default() });
         let all = s.relay().arena().free();
+        assert_eq!(s.relay().arena().blocks(), all);
         let mut batches = Vec::new();
         while s.publish_binary("some id", &[7; 3_000]) == Accepted::Held {
             batches.extend(s.take_sent());
@@ -166,6 +168,16 @@ fn memory_goes_back_when_a_backlog_has_drained() {
         let mapped = s.relay().arena().mapped();
         let segment = (arena / 64).next_power_of_two().max(64 * 1024);
         assert!(mapped <= segment, "{mapped} bytes of {arena} are still mapped");
+    }
+}
+
+#[test]
+fn what_a_few_records_used_stays_mapped_and_what_many_used_does_not() {
+    let mut arena = Arena::new(48 * MIB);
+    for (blocks, stays) in [(256, true), (257, false)] {
+        let taken: Vec<_> = (0..blocks).map(|_| arena.take().unwrap()).collect();
+        taken.into_iter().for_each(|block| arena.release(block));
+        assert_eq!(arena.mapped() > 0, stays, "{blocks} blocks of 256 bytes");
     }
 }
 

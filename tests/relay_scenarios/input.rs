@@ -125,8 +125,8 @@ fn an_id_that_is_too_long_to_answer_is_answered_even_when_there_is_no_room_for_t
 
 #[test]
 fn strings_are_delivered_as_the_utf8_they_say() {
-    let payload = r#"{"request": {"data": "\u0000 \ud83e\udd80 🦀 \/ \\ \" \n é"}, "id": ""}"#;
-    let data = "\0 🦀 🦀 / \\ \" \n é".as_bytes().to_vec();
+    let payload = r#"{"request": {"data": "\u0000 \ud83e\udd80 🦀 \/ \\ \" \b\f\n\r\t é"}, "id": ""}"#;
+    let data = "\0 🦀 🦀 / \\ \" \x08\x0c\n\r\t é".as_bytes().to_vec();
     assert_eq!(outcome(JSON_TOPIC, payload.as_bytes()).0, Ok(data));
 }
 

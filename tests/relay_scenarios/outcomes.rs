@@ -1,6 +1,6 @@
 //! What the service's answer does to the records of a batch.
 
-use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR, BACKOFF_OFFLINE};
+use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR, BACKOFF_OFFLINE, BACKOFF_PUT_OFF};
 use firehose_connector::relay::Settled;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 
@@ -219,6 +219,32 @@ fn one_streams_failures_do_not_hold_up_another() {
 }
 
 #[test]
+fn failures_are_told_of_the_stream_that_has_them_until_it_is_gone() {
+    let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
+    s.publish_json("", "a");
+    s.publish_to("b", "", "b");
+    s.publish_to("down", "", "x");
+    let (a, b, down) = (s.expect_sent(DEFAULT), s.expect_sent("b"), s.expect_sent("down"));
+    let places = [a.index, b.index, down.index];
+    let failures = |s: &Scenario| places.map(|place| s.relay().failures(place));
+    s.deliver(a);
+    s.deliver(b);
+    s.fail(down);
+    assert_eq!(failures(&s), [0, 0, 1]);
+    s.wait();
+    let down = s.expect_sent("down");
+    s.fail(down);
+    assert_eq!(failures(&s), [0, 0, 2]);
+    s.stop();
+    s.take_statuses();
+    s.publish_to("other", "", "x");
+    let other = s.expect_sent("other");
+    s.deliver(other);
+    s.take_statuses();
+    assert_eq!(failures(&s)[..2], [0, 0]);
+}
+
+#[test]
 fn an_answer_too_long_to_read_halves_the_batch_until_it_is_short_enough() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     for _ in 0..100 {
@@ -299,6 +325,42 @@ fn a_link_too_slow_for_a_full_batch_gets_smaller_ones_before_their_signatures_en
         assert!(requests < 100, "{wasted} requests were too slow, {} records are held", s.relay().held());
     }
     assert_eq!(wasted, 1, "one too slow request is enough to know the link");
+    s.take_statuses();
+}
+
+#[test]
+fn a_link_too_slow_for_many_records_gets_half_as_many_and_half_as_many_bytes() {
+    let mut s = Scenario::new(Setup::default());
+    for _ in 0..1_000 {
+        s.publish_binary("", b"x");
+    }
+    let sent = s.expect_sent(DEFAULT);
+    s.after(300_000).fail(sent);
+    assert_eq!(next_sent(&mut s).data.len(), 250);
+
+    let mut s = Scenario::new(Setup::default());
+    for size in [1_000; 500].into_iter().chain([60_000; 50]) {
+        s.publish_binary("", &vec![b'x'; size]);
+    }
+    let sent = s.expect_sent(DEFAULT);
+    s.after(300_000).fail(sent);
+    assert_eq!(next_sent(&mut s).data.len(), 6, "of 80 KB each: half of the mebibyte that a failure leaves");
+}
+
+#[test]
+fn a_stream_that_puts_a_few_records_off_has_a_moment_of_rest() {
+    let mut s = Scenario::new(Setup::default());
+    for _ in 0..1_000 {
+        s.publish_binary("", b"x");
+    }
+    let sent = s.expect_sent(DEFAULT);
+    let mut answer = vec![delivered("r"); 500];
+    answer[7] = RecordOutcome::Retry;
+    s.answer(sent, &answer);
+    s.expect_no_batch();
+    let pause = u128::from(s.wait());
+    assert!((BACKOFF_FLOOR.as_millis()..=BACKOFF_PUT_OFF.as_millis()).contains(&pause), "{pause}");
+    s.expect_sent(DEFAULT);
     s.take_statuses();
 }
 

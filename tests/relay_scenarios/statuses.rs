@@ -5,6 +5,8 @@ use firehose_connector::limits::{
     RECORD_BYTES, STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN,
 };
 use firehose_connector::relay::Accepted;
+use firehose_connector::relay::arena::{Arena, PAYLOAD};
+use firehose_connector::relay::status::{Id, StatusQueue};
 
 use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup, delivered, rejected};
 
@@ -170,6 +172,7 @@ fn statuses_wait_for_the_broker_in_their_order() {
     let batch = s.at(1_000).expect_sent(DEFAULT);
     s.deliver(batch);
     s.at(3_600_000).expect_no_status();
+    assert_eq!(s.relay().waiting_statuses(), 2);
     s.broker(Broker::Takes);
     s.expect_status(
         r#"{"response": [{"ErrorCode": "InvalidMessage", "ErrorMessage": "the property request is missing", "id": "2", "status": "fail"},
@@ -346,6 +349,61 @@ fn one_record_keeps_all_the_words_of_the_service() {
 }
 
 #[test]
+fn many_records_keep_all_the_words_of_the_service_where_there_is_room() {
+    let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, ..Setup::default() });
+    for stream in ["a", "b"] {
+        for _ in 0..100 {
+            s.publish_to(stream, &"i".repeat(60), "x");
+        }
+    }
+    let sent = s.at(1_000).expect_sent("a");
+    let beside = s.expect_sent("b");
+    let words = "w".repeat(1_024);
+    s.reject(sent, "AccessDeniedException", &words);
+    assert_eq!(s.take_statuses().concat().matches(&words).count(), 100);
+    s.deliver(beside);
+    s.take_statuses();
+}
+
+#[test]
+fn the_words_of_a_service_are_cut_to_the_room_there_is() {
+    for version in [1, 5] {
+        for (most, code) in [(320, "AccessDeniedException"), (400, "A"), (500, "a \"code\"\n")] {
+            let mut arena = Arena::new(MIB);
+            let mut statuses = StatusQueue::new(version, MIB);
+            let words = "w".repeat(1_024);
+            statuses.push(&mut arena, Id::Json(""), statuses.rejected(code, &words, most));
+            let mut message = Vec::new();
+            statuses.next_message(&mut arena, STATUS_BYTES, &mut message);
+            let entry = message.len() - if version == 1 { 0 } else { r#"{"response":[]}"#.len() };
+            assert!((most - 10..=most).contains(&entry), "{entry} of {most}");
+        }
+    }
+}
+
+#[test]
+fn the_words_of_a_service_cost_no_status_however_little_room_is_left() {
+    for records in [1, 8] {
+        let enough = (records * STATUS_ENTRY_BYTES).div_ceil(PAYLOAD);
+        for free in (enough..enough + 10).chain([0]) {
+            let mut s = Scenario::new(Setup { arena: MIB, interval: 1, connections: 1, ..Setup::default() });
+            for _ in 0..records {
+                s.publish_binary("", b"x");
+            }
+            let sent = s.at(1_000).broker(Broker::Busy).expect_sent(DEFAULT);
+            while s.publish_binary("", &[0; 200]) == Accepted::Held {}
+            while s.relay().arena().free() > free {
+                s.publish("kinesisfirehose/message", b"{}");
+            }
+            s.reject(sent, "AccessDeniedException", &"w".repeat(1_024));
+            assert_eq!(s.relay().lost_statuses() > 0, free == 0, "{records} records, {free} free blocks");
+            s.broker(Broker::Takes).take_statuses();
+            while s.take_sent().is_some() {}
+        }
+    }
+}
+
+#[test]
 fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_statuses_have_gone() {
     for publish in ["bad JSON, and as long as an id of some length makes it, so that there is soon no room", "x"] {
         let mut s = Scenario::new(Setup { arena: MIB, interval: 900, ..Setup::default() });
@@ -448,4 +506,18 @@ fn a_status_that_is_longer_than_the_broker_of_now_takes_is_counted_as_lost() {
     s.give_back(&told[0]);
     assert_eq!(s.take_statuses(), Vec::<String>::new());
     assert_eq!(s.relay().lost_statuses(), 1);
+}
+
+#[test]
+fn a_status_that_comes_back_and_finds_no_room_is_counted_as_lost() {
+    let mut s = Scenario::new(Setup { arena: MIB, ..Setup::default() });
+    s.publish_binary("id", &vec![0; RECORD_BYTES + 1]);
+    let told = s.take_statuses();
+    s.broker(Broker::Away);
+    while s.relay().lost_statuses() == 0 {
+        s.publish("kinesisfirehose/message", b"{}");
+    }
+    s.give_back(&told[0]);
+    assert_eq!(s.relay().lost_statuses(), 2);
+    s.broker(Broker::Takes).take_statuses();
 }

@@ -74,6 +74,8 @@ pub struct Sent {
     pub at: u64,
     /// Name of the delivery stream; its ARN if that does not begin with [`ARN`].
     pub stream: String,
+    /// Its place in the relay's table.
+    pub index: usize,
     /// By `PutRecord`.
     pub single: bool,
     /// The data of its records.
@@ -290,6 +292,7 @@ impl Scenario {
     pub fn broker(&mut self, broker: Broker) -> &mut Self {
         self.broker = broker;
         self.relay.statuses_leave(broker != Broker::Away);
+        assert_eq!(self.relay.do_statuses_leave(), broker != Broker::Away);
         self.step();
         self
     }
@@ -386,7 +389,8 @@ impl Scenario {
         let single = batch.single;
         let arn = self.relay.stream(&id).unwrap().arn();
         let stream = arn.strip_prefix(ARN).unwrap_or(arn).to_owned();
-        self.sent.push_back(Sent { id, at: self.now(), stream, single, data });
+        let index = self.relay.stream_index(&id).unwrap();
+        self.sent.push_back(Sent { id, at: self.now(), stream, index, single, data });
     }
 }
 
