@@ -121,6 +121,14 @@ fn a_body_of_500_records_and_one_of_4_mib_are_those_of_a_plain_encoder() {
     check(&"n".repeat(64), false, &records, &[16 * 1024]);
 }
 
+#[test]
+fn a_chunk_may_end_at_any_byte_of_a_body() {
+    let records: Vec<_> = (0..40).map(|length| vec![0xa5; length]).collect();
+    for size in TEXT_BYTES..TEXT_BYTES + 400 {
+        check("name", false, &records, &[size]);
+    }
+}
+
 fn golden() -> Value {
     serde_json::from_str(include_str!("golden/requests.json")).unwrap()
 }

@@ -19,6 +19,22 @@ fn each_entry_of_a_batch_speaks_for_its_record() {
 }
 
 #[test]
+fn an_entry_refused_for_good_has_the_services_code_and_as_much_of_its_words_as_a_status_holds() {
+    let words = "w".repeat(1025);
+    let body = format!(r#"{{"RequestResponses":[{{"ErrorCode":"A","ErrorMessage":"{words}"}},{{"ErrorCode":"B"}}]}}"#);
+    let Answer::Records(records) = read(Call::PutRecordBatch, 2, &reply(200, &body)) else { panic!("records") };
+    let rejected = |code, message| RecordOutcome::Rejected { code, message };
+    assert_eq!(records.outcomes(), [rejected("A", &words[..1024]), rejected("B", "")]);
+}
+
+#[test]
+fn what_is_unreadable_is_said_with_its_numbers() {
+    assert!(Unreadable::Foreign { status: 302 }.to_string().contains("HTTP 302"));
+    let count = Unreadable::Count { sent: 3, answered: 2 };
+    assert_eq!(count.to_string(), "the service answered for 2 records, 3 were sent");
+}
+
+#[test]
 fn a_single_record_has_a_single_answer() {
     let reply = reply(200, r#"{"Encrypted":false,"RecordId":"xyz"}"#);
     let Answer::Records(records) = read(Call::PutRecord, 1, &reply) else { panic!("records") };
