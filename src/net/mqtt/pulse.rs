@@ -107,3 +107,76 @@ impl Pulse {
         if self.silent < PING { self.quarter() } else { self.quarter().max(MQTT_STEP_MIN) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// What is said of a broker that says nothing, and after what time.
+    fn silence(keep_alive: Duration) -> Vec<(Duration, Beat)> {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(keep_alive, start);
+        let mut beats = Vec::new();
+        loop {
+            let now = pulse.next();
+            if keep_alive >= 4 * MQTT_STEP_MIN {
+                assert_eq!(pulse.gone_by(start), start + pulse.patience());
+            }
+            assert_eq!(pulse.beat(now - SECOND / 1000, &mut 0, start), Beat::Listen, "before it is due");
+            beats.push((now - start, pulse.beat(now, &mut 0, start)));
+            assert!(pulse.gone_by(now + MINUTE) > now + MINUTE, "not before a step from then");
+            match beats.last() {
+                Some((patience, Beat::Gone)) => {
+                    assert_eq!((*patience, keep_alive), (pulse.patience(), pulse.keep_alive()));
+                    return beats;
+                }
+                Some((_, Beat::Ping)) => pulse.wrote(now),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn silence_is_asked_about_once_and_then_ends() {
+        let beats = [Beat::Listen, Beat::Listen, Beat::Ping, Beat::Listen, Beat::Listen, Beat::Gone];
+        let long: Vec<_> = (1..).map(|step| MINUTE * step).zip(beats).collect();
+        assert_eq!(silence(4 * MINUTE), long);
+        let after: Vec<_> = silence(SECOND).into_iter().map(|(after, _)| after).collect();
+        let asked = SECOND * 3 / 4;
+        assert_eq!(after[..3], [SECOND / 4, SECOND / 2, asked]);
+        assert_eq!(after.last(), Some(&(asked + MQTT_STEP_MIN * 3)), "an answer has its time");
+    }
+
+    #[test]
+    fn a_broker_that_talks_is_told_now_and_then_that_we_are_here() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(4 * MINUTE, start);
+        pulse.heard(start + 2 * MINUTE);
+        pulse.wrote(start + MINUTE);
+        assert_eq!(pulse.next(), start + 3 * MINUTE);
+        assert_eq!(pulse.beat(start + 3 * MINUTE, &mut 0, start), Beat::Listen);
+        pulse.heard(start + 4 * MINUTE);
+        assert_eq!(pulse.next(), start + 4 * MINUTE);
+        assert_eq!(pulse.beat(start + 4 * MINUTE, &mut 0, start), Beat::Ping);
+        pulse.wrote(start + 4 * MINUTE);
+        assert_eq!(pulse.beat(start + 4 * MINUTE, &mut 0, start), Beat::Listen);
+        assert_eq!(pulse.next(), start + 5 * MINUTE);
+    }
+
+    #[test]
+    fn a_packet_that_comes_fast_enough_is_a_sign_of_life() {
+        let start = Instant::now();
+        let enough = usize::try_from(60 * MQTT_BYTES_PER_SECOND).unwrap();
+        for (bytes, beat) in [(enough, Beat::Listen), (enough + 1, Beat::Growing)] {
+            let mut pulse = Pulse::new(4 * MINUTE, start);
+            let mut read = bytes;
+            assert_eq!(pulse.beat(start + MINUTE, &mut read, start + MINUTE / 2), beat);
+            assert_eq!(read, 0, "each step counts for itself");
+            let since = if beat == Beat::Growing { MINUTE / 2 } else { MINUTE };
+            assert_eq!(pulse.next(), start + since + MINUTE);
+        }
+    }
+}
