@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use data_encoding::BASE64;
 use firehose_connector::firehose::credentials::Credentials;
 use firehose_connector::firehose::endpoint::{Variant, host};
-use firehose_connector::firehose::request::{Call, Encoder, TEXT_BYTES, body_len};
+use firehose_connector::firehose::request::{Call, Encoder, TEXT_BYTES, body_len, without_records};
 use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::foreign::Secret;
 use firehose_connector::limits::BATCH_BODY_BYTES;
@@ -126,6 +126,16 @@ fn a_chunk_may_end_at_any_byte_of_a_body() {
     let records: Vec<_> = (0..40).map(|length| vec![0xa5; length]).collect();
     for size in TEXT_BYTES..TEXT_BYTES + 400 {
         check("name", false, &records, &[size]);
+    }
+}
+
+#[test]
+fn a_request_without_records_is_one_but_for_them() {
+    for (call, policy, body) in [
+        (Call::PutRecord, "PutRecord", r#"{"DeliveryStreamName":"name","Record":{}}"#),
+        (Call::PutRecordBatch, "PutRecordBatch", r#"{"DeliveryStreamName":"name","Records":[]}"#),
+    ] {
+        assert_eq!((call.name(), without_records(call, "name").as_str()), (policy, body));
     }
 }
 
