@@ -11,7 +11,7 @@ import pytest
 
 from parts.broker import Mosquitto
 from parts.client import Client
-from parts.connector import BINARY, RUNNER, STREAM, Connector, definition, run
+from parts.connector import BINARY, STREAM, Connector, definition, run
 from parts.waiting import PATIENCE, end, free_port, until
 
 
@@ -192,12 +192,13 @@ def test_the_v2_component_s_names_suffice_without_a_definition(tmp_path, broker,
     assert result.returncode == 0, result
 
 
+@pytest.mark.host_only
 def test_too_little_data_memory_from_the_system_is_refused_at_the_start(tmp_path):
     """It would end in the middle of its work, with all that it holds."""
     file = tmp_path / "definition.json"
     file.write_text(json.dumps(definition()))
     for limit, words in [("--data=12000000:12000000", "12000000"), ("--as=20000000", "20000000")]:
-        command = ["prlimit", limit, *RUNNER, BINARY, "check", "--definition", file]
+        command = ["prlimit", limit, BINARY, "check", "--definition", file]
         result = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
         assert result.returncode == 78, result
         assert f"MemorySize \"65535\": needs more memory than the {int(words) // 1024} KB" in result.stderr
