@@ -88,6 +88,8 @@ pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 /// Longest delay between two attempts while the device has no network. An attempt costs nobody else anything, but signs a
 /// batch.
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
+/// Longest delay between two attempts while stopping: [`DRAIN`] has time for about thirty of them.
+pub const BACKOFF_DRAINING: Duration = Duration::from_millis(500);
 /// Shortest delay, so that jitter never makes a busy loop.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 /// Times that the host name of a delivery stream's endpoint must have turned out not to exist, with an answer of the service

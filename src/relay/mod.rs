@@ -36,7 +36,7 @@ use refusal::Refusal;
 use status::StatusQueue;
 use stream::DeliveryStream;
 
-use crate::limits::{CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
+use crate::limits::{BACKOFF_DRAINING, CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
 use crate::time::{Duration, Instant};
 
 /// What a relay is made for.
@@ -247,9 +247,12 @@ impl Relay {
         self.may_come_again = again;
     }
 
-    /// From now on nothing waits for its interval.
-    pub const fn drain(&mut self) {
+    /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after short
+    /// delays: the service may be well by now, and there is no later.
+    pub fn drain(&mut self) {
         self.draining = true;
+        self.jitter.hurry(BACKOFF_DRAINING);
+        self.streams.iter_mut().flatten().for_each(DeliveryStream::hurry);
     }
 
     /// Records that wait or are in flight.
