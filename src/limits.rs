@@ -88,6 +88,8 @@ pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 /// Longest delay between two attempts while the device has no network. An attempt costs nobody else anything, but signs a
 /// batch.
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
+/// Longest delay between two attempts while stopping: [`DRAIN`] has time for about thirty of them.
+pub const BACKOFF_DRAINING: Duration = Duration::from_millis(500);
 /// Shortest delay, so that jitter never makes a busy loop.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 /// Times that the host name of a delivery stream's endpoint must have turned out not to exist, with an answer of the service
@@ -136,8 +138,8 @@ pub const STATUS_BYTES_MIN: usize = 72 * 1024;
 pub const STATUS_IN_FLIGHT_FULL: usize = 2;
 /// Status messages sent and not yet acknowledged by the broker.
 pub const STATUS_IN_FLIGHT: usize = 32;
-/// How long records wait for a broker that acknowledges no status: then they go on, and statuses without room are lost. A full
-/// message takes as long on a link of 128 kbit/s.
+/// How long records wait for a broker that acknowledges no status, or that was lost: then they go on, and statuses without room
+/// are lost. A full message takes as long on a link of 128 kbit/s.
 pub const STATUS_ACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// Share of the arena that statuses may take and records may not: one part in this many.
 pub const STATUS_SHARE: usize = 8;

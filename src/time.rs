@@ -12,6 +12,9 @@ pub use core::time::Duration;
 pub struct Instant(u64);
 
 impl Instant {
+    /// Later than anything that happens.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The instant `millis` after the start of the process.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

@@ -165,7 +165,7 @@ impl Daemon {
                 self.report.broker_down(self.clock.now(), &error);
                 self.notify.broker(false);
                 self.status_bytes = None;
-                self.relay.statuses_leave(false);
+                self.relay.statuses_pause(self.clock.now());
                 self.broker.again.send_replace(Again::No);
             }
             Inbound::StatusRefused(reason, message) => {
@@ -175,7 +175,9 @@ impl Daemon {
             Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
             Inbound::StatusesHeldUp(held_up) => {
                 self.held_up = held_up;
-                self.relay.statuses_leave(self.status_bytes.is_some() && !held_up);
+                if self.status_bytes.is_some() {
+                    self.relay.statuses_leave(!held_up);
+                }
                 self.report.statuses_held_up(self.clock.now(), held_up);
             }
         }

@@ -123,7 +123,7 @@ impl Relay {
             Ok(()) => Accepted::Held,
             Err(refusal) => {
                 let (status, promised) = (Status::Refused(&refusal), self.promised());
-                if !(self.statuses_leave && self.may_come_again) {
+                if !(self.do_statuses_leave() && self.may_come_again) {
                     self.statuses.push(&mut self.arena, id, status);
                 } else if !self.statuses.offer(&mut self.arena, promised, id, status) {
                     return Accepted::NotNow;

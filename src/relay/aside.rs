@@ -51,4 +51,9 @@ impl Aside {
         self.failures = 0;
         self.retry_at = self.retry_at.min(now + BACKOFF_BASE);
     }
+
+    /// The next may be tried at once.
+    pub(super) fn hurry(&mut self) {
+        self.retry_at = Instant::default();
+    }
 }

@@ -6,19 +6,28 @@ use crate::time::Duration;
 /// A source of small random numbers for jitter (splitmix64). Nothing secret depends on it; the seed
 /// comes from the caller, so that tests repeat and a fleet does not move in step.
 #[derive(Debug, Clone)]
-pub struct Jitter(u64);
+pub struct Jitter {
+    state: u64,
+    /// No delay is longer.
+    longest: Duration,
+}
 
 impl Jitter {
     /// Different seeds give unrelated numbers.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, longest: Duration::MAX }
+    }
+
+    /// From now on delays are no longer than `longest`, whatever their cap.
+    pub const fn hurry(&mut self, longest: Duration) {
+        self.longest = longest;
     }
 
     /// A number from 0 to `bound` inclusive.
     pub const fn up_to(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^= mixed >> 31;
@@ -32,7 +41,7 @@ impl Jitter {
 #[must_use]
 pub fn delay(failures: u32, base: Duration, cap: Duration, jitter: &mut Jitter) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
-    let longest = base.saturating_mul(1 << doublings).min(cap);
+    let longest = base.saturating_mul(1 << doublings).min(cap).min(jitter.longest);
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(jitter.up_to(millis)).max(BACKOFF_FLOOR)
 }

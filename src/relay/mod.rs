@@ -36,7 +36,10 @@ use refusal::Refusal;
 use status::StatusQueue;
 use stream::DeliveryStream;
 
-use crate::limits::{CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
+use crate::limits::{
+    BACKOFF_DRAINING, CONNECTIONS, STATUS_ACKNOWLEDGED, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE,
+    STREAMS,
+};
 use crate::time::{Duration, Instant};
 
 /// What a relay is made for.
@@ -151,7 +154,10 @@ pub struct Relay {
     answered: Instant,
     /// The stream after the one that sent last.
     turn: usize,
-    statuses_leave: bool,
+    /// Until then batches wait for room for their statuses: for ever while the broker takes them.
+    room_until: Instant,
+    /// That time, once the broker was lost and until it takes statuses again.
+    pause_ends: Option<Instant>,
     may_come_again: bool,
     draining: bool,
 }
@@ -177,7 +183,8 @@ impl Relay {
             single,
             answered: Instant::default(),
             turn: DEFAULT,
-            statuses_leave: false,
+            room_until: Instant::default(),
+            pause_ends: None,
             may_come_again: false,
             draining: false,
         }
@@ -218,7 +225,11 @@ impl Relay {
     /// Moves the next status message, of at most `limit` bytes, into `message`. Answers how many records it
     /// speaks of; zero: none waits.
     pub fn next_status(&mut self, limit: usize, message: &mut Vec<u8>) -> usize {
-        self.statuses.next_message(&mut self.arena, limit, message)
+        let entries = self.statuses.next_message(&mut self.arena, limit, message);
+        if entries > 0 {
+            self.pause_ends = None;
+        }
+        entries
     }
 
     /// Queues what a status message tells once more, for a broker that takes shorter ones only.
@@ -231,13 +242,23 @@ impl Relay {
     /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;
     /// while it does not, they are sent all the same.
     pub const fn statuses_leave(&mut self, leave: bool) {
-        self.statuses_leave = leave;
+        self.room_until = if leave { Instant::NEVER } else { Instant::from_millis(0) };
+        if leave && self.statuses.is_empty() {
+            self.pause_ends = None;
+        }
+    }
+
+    /// Says that the connection to the broker was lost. It may soon be back, so batches wait for room for their statuses for
+    /// [`STATUS_ACKNOWLEDGED`] more; a broker that comes and goes and takes none of those that wait gets no more time by that.
+    pub fn statuses_pause(&mut self, now: Instant) {
+        let end = *self.pause_ends.get_or_insert(now + STATUS_ACKNOWLEDGED);
+        self.room_until = if self.draining { Instant::default() } else { self.room_until.min(end) };
     }
 
     /// Whether the broker takes statuses, see [`Relay::statuses_leave`].
     #[must_use]
-    pub const fn do_statuses_leave(&self) -> bool {
-        self.statuses_leave
+    pub fn do_statuses_leave(&self) -> bool {
+        self.room_until == Instant::NEVER
     }
 
     /// Says whether the publishes that follow come again if they are not taken. Then one that is refused without room for its
@@ -247,9 +268,15 @@ impl Relay {
         self.may_come_again = again;
     }
 
-    /// From now on nothing waits for its interval.
-    pub const fn drain(&mut self) {
+    /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after short
+    /// delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not there.
+    pub fn drain(&mut self) {
         self.draining = true;
+        if !self.do_statuses_leave() {
+            self.room_until = Instant::default();
+        }
+        self.jitter.hurry(BACKOFF_DRAINING);
+        self.streams.iter_mut().flatten().for_each(DeliveryStream::hurry);
     }
 
     /// Records that wait or are in flight.

@@ -19,7 +19,7 @@ impl Relay {
         let index = (0..STREAMS).map(|step| (self.turn + step) % STREAMS).find(|index| due(self.due(*index)))?;
         self.turn = (index + 1) % STREAMS;
         let alone = due(self.due_alone(index));
-        let room = self.status_room();
+        let room = if self.waits_for_room(now) { self.status_room() } else { usize::MAX };
         let stream = self.streams[index].as_mut()?;
         let records = match alone {
             true => stream.cut_alone(&mut self.arena),
@@ -40,13 +40,25 @@ impl Relay {
         let stream = self.streams[index].as_ref()?;
         let window = if self.single { SINGLE_IN_FLIGHT } else { 1 };
         let interval = if self.draining { Duration::ZERO } else { self.publish_interval };
-        let batch = stream.due(&self.arena, interval).filter(|_| stream.requests < window && self.has_status_room());
+        let batch = stream.due(&self.arena, interval).filter(|_| stream.requests < window);
+        let batch = batch.and_then(|at| self.with_status_room(at));
         batch.into_iter().chain(self.due_alone(index)).min()
     }
 
     /// When a record of this stream that waits alone is due.
     fn due_alone(&self, index: usize) -> Option<Instant> {
-        self.streams[index].as_ref()?.due_alone().filter(|_| self.has_status_room())
+        self.streams[index].as_ref()?.due_alone().and_then(|at| self.with_status_room(at))
+    }
+
+    /// When what is due `at` some time may be sent, so that there is room for its statuses as long as that is waited for.
+    fn with_status_room(&self, at: Instant) -> Option<Instant> {
+        let at = if self.has_status_room() { at } else { at.max(self.room_until) };
+        (at < Instant::NEVER).then_some(at)
+    }
+
+    /// Whether statuses have to have room, because the broker is there to take them, or was until a moment ago.
+    pub(super) fn waits_for_room(&self, now: Instant) -> bool {
+        now < self.room_until
     }
 
     /// Whether there is room for the statuses of another batch, which an empty status queue has when no batch is in flight.
@@ -57,9 +69,6 @@ impl Relay {
 
     /// Bytes for the statuses of the next batch, beside those that wait and those of the batches in flight.
     fn status_room(&self) -> usize {
-        if !self.statuses_leave {
-            return usize::MAX;
-        }
         self.statuses.room().saturating_sub(self.promised())
     }
 

@@ -23,6 +23,7 @@ impl Relay {
         let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
+        let anywhere = self.waits_for_room(now);
         let refusal = arn.map(|arn| Refusal::Endpoint { region: arn.region, partition: arn.partition });
         for place in 0..count {
             let Some(record) = batch.records.pop(&self.arena) else { break };
@@ -41,7 +42,7 @@ impl Relay {
             let status = match (this, &refusal) {
                 (RecordOutcome::Delivered { record_id }, _) => Status::Success { record_id },
                 (RecordOutcome::Rejected { code, message }, _) => {
-                    let most = STATUS_ENTRY_BYTES + self.spare_status_room(batch.records, record);
+                    let most = STATUS_ENTRY_BYTES + self.spare_status_room(anywhere, batch.records, record);
                     self.statuses.rejected(code, message, most)
                 }
                 (RecordOutcome::Retry, Some(refusal)) => Status::Refused(refusal),
@@ -65,7 +66,7 @@ impl Relay {
                 Status::Success { .. } => settled.succeeded += 1,
                 Status::Rejected { .. } | Status::Refused(_) => settled.failed += 1,
             }
-            if self.statuses_leave {
+            if anywhere {
                 self.statuses.push_anywhere(&mut self.arena, Id::Of(record), status);
             } else {
                 self.statuses.push(&mut self.arena, Id::Of(record), status);
@@ -116,8 +117,8 @@ impl Relay {
 
     /// Bytes that the status of `record` may take beyond what was reserved for it: its part of half of what nothing else
     /// needs, when the records of its batch that come `after` it get as much.
-    fn spare_status_room(&self, after: RecordQueue, record: Record) -> usize {
-        let room = if self.statuses_leave { self.arena.free() * PAYLOAD } else { self.statuses.room() };
+    fn spare_status_room(&self, anywhere: bool, after: RecordQueue, record: Record) -> usize {
+        let room = if anywhere { self.arena.free() * PAYLOAD } else { self.statuses.room() };
         let reserved = self.promised() + after.statuses() + record.id_len(&self.arena) + STATUS_ENTRY_BYTES;
         room.saturating_sub(reserved) / 2 / (after.len() + 1)
     }

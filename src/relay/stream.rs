@@ -216,6 +216,12 @@ impl DeliveryStream {
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_OFFLINE, BACKOFF_OFFLINE, jitter));
     }
 
+    /// All that waits after a failure may be tried at once.
+    pub fn hurry(&mut self) {
+        self.retry_at = Instant::default();
+        self.aside.hurry();
+    }
+
     /// The endpoint's name did not exist; the service `answered` at another endpoint last. Says whether that has been so
     /// often and long enough to believe it.
     pub fn endpoint_missing(&mut self, now: Instant, answered: Instant) -> bool {

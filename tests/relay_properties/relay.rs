@@ -369,7 +369,8 @@ fn every_record_has_one_end_whatever_happens() {
                 }
                 Operation::ClockJumpsTo(millis) => model.now = millis,
                 Operation::Statuses { limit } => model.take_statuses(limit),
-                Operation::Broker { takes } => model.relay.statuses_leave(takes),
+                Operation::Broker { takes: true } => model.relay.statuses_leave(true),
+                Operation::Broker { takes: false } => model.relay.statuses_pause(Instant::from_millis(model.now)),
             }
             model.check();
         }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use firehose_connector::limits::{
-    ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, FAILURES_APART, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+    ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_APART, SIGNATURE_LIFE, TOO_LARGE_KEPT,
 };
 use firehose_connector::relay::outcome::Outcome;
 
@@ -275,6 +275,38 @@ fn what_stands_alone_keeps_its_place_in_the_budget_and_is_answered_at_the_end() 
     while s.take_sent().is_some() {}
     assert_eq!(s.stop(), 2);
     assert_eq!(s.take_statuses().concat().matches("Stopped").count(), 2);
+}
+
+#[test]
+fn stopping_tries_what_stands_alone_at_once_and_each_of_it_while_there_is_time() {
+    for good in [true, false] {
+        let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+        let mut service = Service::new(Outcome::RetryApart);
+        publish(&mut s, "bad", 5);
+        publish(&mut s, "good", 100);
+        service.run(&mut s, 3_600_000, 0);
+        assert_eq!((s.relay().held(), service.said), (5, 5));
+        while s.deadline().is_some_and(|at| at < s.now() + 20_000) {
+            s.wait();
+            let sent = s.take_sent().unwrap();
+            service.serve(&mut s, sent);
+        }
+        s.drain();
+        service.sizes.clear();
+        let end = s.now() + u64::try_from(DRAIN.as_millis()).unwrap();
+        if good {
+            while let Some(sent) = s.take_sent() {
+                s.deliver(sent);
+            }
+            s.take_statuses();
+            assert_eq!(s.relay().held(), 0, "one after the other, without a pause");
+        } else {
+            service.run(&mut s, end, 0);
+            assert!((15..80).contains(&service.sizes.len()), "{} attempts", service.sizes.len());
+            assert_eq!(s.stop(), 5);
+            s.take_statuses();
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What the service's answer does to the records of a batch.
 
-use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR, BACKOFF_OFFLINE, BACKOFF_PUT_OFF};
+use firehose_connector::limits::{
+    BACKOFF_BASE, BACKOFF_CAP, BACKOFF_DRAINING, BACKOFF_FLOOR, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, DRAIN,
+};
 use firehose_connector::relay::Settled;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::time::Duration;
 
 use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup, delivered, rejected};
 
@@ -362,6 +365,34 @@ fn a_stream_that_puts_a_few_records_off_has_a_moment_of_rest() {
     assert!((BACKOFF_FLOOR.as_millis()..=BACKOFF_PUT_OFF.as_millis()).contains(&pause), "{pause}");
     s.expect_sent(DEFAULT);
     s.take_statuses();
+}
+
+#[test]
+fn stopping_tries_at_once_what_waits_after_failures_and_again_while_there_is_time() {
+    for outcome in [Outcome::Retry, Outcome::Offline, Outcome::RetryApart] {
+        let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+        s.publish_json("", "a");
+        s.at(1_000);
+        let sent = s.expect_sent(DEFAULT);
+        s.outcome(sent, outcome);
+        while s.deadline().unwrap() < s.now() + 2_000 {
+            s.wait();
+            let sent = s.expect_sent(DEFAULT);
+            s.outcome(sent, outcome);
+        }
+        s.drain();
+        let end = s.now() + u64::try_from(DRAIN.as_millis()).unwrap();
+        let mut requests = 0;
+        while s.now() < end {
+            let sent = s.expect_batch(DEFAULT, &["a"]);
+            s.outcome(sent, outcome);
+            requests += 1;
+            let delay = Duration::from_millis(s.wait());
+            assert!((BACKOFF_FLOOR..=BACKOFF_DRAINING).contains(&delay), "{delay:?} after {outcome:?}");
+        }
+        assert!((15..60).contains(&requests), "{requests} requests after {outcome:?}");
+        s.expect_sent(DEFAULT);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use firehose_connector::foreign::Secret;
 use firehose_connector::limits::{
-    RECORD_BYTES, STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN,
+    RECORD_BYTES, STATUS_ACKNOWLEDGED, STATUS_BYTES, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN,
 };
 use firehose_connector::relay::Accepted;
 use firehose_connector::relay::arena::{Arena, PAYLOAD};
@@ -234,6 +234,101 @@ fn a_batch_waits_for_status_room_while_the_broker_is_busy_and_not_while_it_is_aw
         s.expect_batch(DEFAULT, &["a"]);
         s.broker(Broker::Takes).take_statuses();
     }
+}
+
+/// Records are due, and there is no room for their statuses.
+fn without_status_room() -> Scenario {
+    let mut s = Scenario::new(Setup { arena: MIB, interval: 1, ..Setup::default() });
+    s.broker(Broker::Busy);
+    for _ in 0..STATUS_QUEUE_BYTES_MIN / 2 / 100 {
+        s.publish("kinesisfirehose/message", b"{}");
+    }
+    s.publish_json("1", "a");
+    s.at(5_000).expect_no_batch();
+    s
+}
+
+#[test]
+fn a_connection_to_the_broker_that_drops_and_is_soon_back_costs_no_status() {
+    let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, ..Setup::default() });
+    for number in 0..2_000 {
+        assert_eq!(s.publish_binary(&format!("{number:0204}"), b"x"), Accepted::Held);
+    }
+    s.broker(Broker::Lost);
+    for _ in 0..10 {
+        s.step_unwatched(900);
+        while let Some(sent) = s.take_sent() {
+            s.deliver(sent);
+        }
+    }
+    assert!(s.relay().held() > 0, "there is no room for the statuses of all");
+    s.broker(Broker::Takes);
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    s.take_statuses();
+    assert_eq!((s.relay().held(), s.relay().lost_statuses()), (0, 0));
+}
+
+#[test]
+fn records_wait_for_a_broker_that_was_lost_as_long_as_for_one_that_acknowledges_nothing() {
+    let grace = u64::try_from(STATUS_ACKNOWLEDGED.as_millis()).unwrap();
+    let mut s = without_status_room();
+    s.broker(Broker::Lost);
+    assert_eq!(s.deadline(), Some(5_000 + grace));
+    s.after(grace).expect_batch(DEFAULT, &["a"]);
+
+    // One that comes and goes and takes nothing is away all the while.
+    let mut s = without_status_room();
+    s.broker(Broker::Lost).after(grace / 2).broker(Broker::Busy).after(1_000).broker(Broker::Lost);
+    assert_eq!(s.deadline(), Some(5_000 + grace));
+    s.at(5_000 + grace).expect_batch(DEFAULT, &["a"]);
+    s.broker(Broker::Busy).publish_to("b", "2", "b");
+    s.after(60_000).expect_no_batch();
+    s.broker(Broker::Lost).expect_batch("b", &["b"]);
+    s.broker(Broker::Takes).take_statuses();
+
+    // One that has taken statuses in between is waited for anew.
+    let mut s = without_status_room();
+    s.broker(Broker::Lost).after(grace / 2).broker(Broker::Busy).next_status(&mut Vec::new());
+    while s.relay().has_status_room() {
+        s.publish("kinesisfirehose/message", b"{}");
+    }
+    s.expect_batch(DEFAULT, &["a"]);
+    s.publish_to("b", "2", "b");
+    s.after(1_000).broker(Broker::Lost);
+    assert_eq!(s.deadline(), Some(s.now() + grace));
+    s.broker(Broker::Takes).take_statuses();
+    s.expect_batch("b", &["b"]);
+
+    // So is one that nothing waited for when it was back.
+    s.broker(Broker::Lost).broker(Broker::Takes).after(3_600_000).broker(Broker::Busy);
+    while s.relay().has_status_room() {
+        s.publish("kinesisfirehose/message", b"{}");
+    }
+    s.publish_to("c", "3", "c");
+    s.after(1_000).broker(Broker::Lost);
+    assert_eq!(s.deadline(), Some(s.now() + grace));
+    s.broker(Broker::Takes).take_statuses();
+    s.expect_batch("c", &["c"]);
+}
+
+#[test]
+fn records_wait_for_no_broker_that_acknowledged_nothing_before_it_was_lost_nor_for_any_while_stopping() {
+    let mut s = without_status_room();
+    s.broker(Broker::Away).expect_batch(DEFAULT, &["a"]);
+    s.publish_to("b", "2", "b");
+    s.broker(Broker::Lost).after(1_000).expect_batch("b", &["b"]);
+    s.broker(Broker::Takes).take_statuses();
+
+    let mut s = without_status_room();
+    s.broker(Broker::Lost).drain().expect_batch(DEFAULT, &["a"]);
+    s.broker(Broker::Takes).take_statuses();
+
+    let mut s = without_status_room();
+    s.drain().expect_no_batch();
+    s.broker(Broker::Lost).expect_batch(DEFAULT, &["a"]);
+    s.broker(Broker::Takes).take_statuses();
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub enum Broker {
     Takes,
     /// Is connected, but has taken as many as it may without acknowledging.
     Busy,
+    /// Was connected until now, and may be back soon.
+    Lost,
     /// Is not connected.
     Away,
 }
@@ -291,8 +293,11 @@ impl Scenario {
     /// The broker changes how it treats statuses.
     pub fn broker(&mut self, broker: Broker) -> &mut Self {
         self.broker = broker;
-        self.relay.statuses_leave(broker != Broker::Away);
-        assert_eq!(self.relay.do_statuses_leave(), broker != Broker::Away);
+        match broker {
+            Broker::Takes | Broker::Busy => self.relay.statuses_leave(true),
+            Broker::Lost => self.relay.statuses_pause(self.now),
+            Broker::Away => self.relay.statuses_leave(false),
+        }
         self.step();
         self
     }
