@@ -234,14 +234,15 @@ impl Session {
                     self.group.push(received);
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
-                    self.acknowledged = Instant::now();
-                    if core::mem::take(&mut in_flight.held_up) {
-                        ends.say(Inbound::StatusesHeldUp(false)).await;
-                    }
-                    if let Some(message) = in_flight.settle(ack.pkid)
-                        && !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers)
-                    {
-                        ends.say(Inbound::StatusRefused(ack.reason, message)).await;
+                    // One for no status of ours tells nothing of them.
+                    if let Some(message) = in_flight.settle(ack.pkid) {
+                        self.acknowledged = Instant::now();
+                        if core::mem::take(&mut in_flight.held_up) {
+                            ends.say(Inbound::StatusesHeldUp(false)).await;
+                        }
+                        if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+                            ends.say(Inbound::StatusRefused(ack.reason, message)).await;
+                        }
                     }
                 }
                 Incoming::Other(Packet::SubAck(answer)) => {

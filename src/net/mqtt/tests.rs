@@ -523,6 +523,23 @@ async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again
 }
 
 #[tokio::test]
+async fn an_acknowledgement_of_no_status_of_ours_is_none() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("one").await;
+    let status = peer.status().await;
+    for held_up in [false, true] {
+        later(STATUS_ACKNOWLEDGED * 3 / 4).await;
+        peer.say(Packet::PubAck(PubAck::new(status.pkid + 1, None))).await;
+        peer.was_heard().await;
+        let said = test.broker.inbound.try_recv();
+        assert_eq!(matches!(said, Ok(Inbound::StatusesHeldUp(true))), held_up, "{said:?}");
+    }
+    assert!(test.broker.inbound.try_recv().is_err(), "held up it stays");
+    peer.acknowledge(&status).await;
+    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+}
+
+#[tokio::test]
 async fn a_broker_that_says_it_takes_no_status_at_a_time_gets_one_after_the_other() {
     let (test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(0), ..nothing() }).await;
     for text in ["one", "two"] {
