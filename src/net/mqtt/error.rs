@@ -61,6 +61,8 @@ pub enum Unanswered {
     Ping,
     /// A publish at QoS 1.
     Publish,
+    /// Any of the statuses sent, so that we ended the connection.
+    Statuses,
     /// Anything: it takes no bytes any more.
     Write,
 }
@@ -179,6 +181,9 @@ impl fmt::Display for MqttError {
                     Unanswered::Login => "the broker did not answer the login within",
                     Unanswered::Subscription => "the broker did not answer the subscription within",
                     Unanswered::Publish => "the broker did not acknowledge a publish within",
+                    Unanswered::Statuses => {
+                        "statuses are sent again over a new connection, because the broker acknowledged none for"
+                    }
                     Unanswered::Ping => "the broker is silent and did not answer a ping, keep-alive is",
                     Unanswered::Write => "the broker takes nothing that is sent to it, keep-alive is",
                 })?;

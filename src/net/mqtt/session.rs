@@ -24,7 +24,7 @@ use super::pulse::{Beat, Pulse};
 use super::{Again, Ends, Inbound, MqttError, Received, Settings, Terms};
 use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
-    RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED,
+    RECEIVE_MAXIMUM, SESSION_EXPIRY,
 };
 use crate::net::connect::Stream;
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
@@ -148,7 +148,7 @@ impl Session {
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
         // This one acknowledges nothing, and nothing waits for it.
-        if self.qos == QoS::AtMostOnce && core::mem::take(&mut in_flight.held_up) {
+        if self.qos == QoS::AtMostOnce && in_flight.flows() {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
         ends.counters.mark_unchanged();
@@ -193,7 +193,12 @@ impl Session {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
-                () = sleep_until(self.acknowledged + STATUS_ACKNOWLEDGED), if ends.up && !in_flight.held_up && !in_flight.is_empty() => {
+                () = sleep_until(self.acknowledged + in_flight.patience()), if ends.up && !in_flight.is_empty() => {
+                    if in_flight.held_up {
+                        let waited = in_flight.patience();
+                        in_flight.give_up();
+                        return Err(MqttError::Silent(Unanswered::Statuses, waited));
+                    }
                     in_flight.held_up = true;
                     ends.say(Inbound::StatusesHeldUp(true)).await;
                 }
@@ -237,7 +242,7 @@ impl Session {
                     // One for no status of ours tells nothing of them.
                     if let Some(message) = in_flight.settle(ack.pkid) {
                         self.acknowledged = Instant::now();
-                        if core::mem::take(&mut in_flight.held_up) {
+                        if in_flight.flows() {
                             ends.say(Inbound::StatusesHeldUp(false)).await;
                         }
                         if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
