@@ -31,6 +31,8 @@ pub enum MqttError {
         /// Why.
         reason: SubscribeReasonCode,
     },
+    /// The broker answered a subscription, but by packet id or number of filters not ours.
+    NotOurSubscription,
     /// The broker ended the session and said why.
     Disconnected(DisconnectReasonCode),
     /// The connection closed.
@@ -104,6 +106,7 @@ impl MqttError {
             | Self::PerhapsTakenOver { .. }
             | Self::Silent(..)
             | Self::Protocol(_)
+            | Self::NotOurSubscription
             | Self::Unexpected
             | Self::LeftBehind => false,
         }
@@ -190,6 +193,9 @@ impl fmt::Display for MqttError {
                 write!(f, " {} s", time.as_secs())
             }
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
+            Self::NotOurSubscription => {
+                f.write_str("the broker does not keep to MQTT 5: it answers a subscription that is not ours")
+            }
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
             Self::LeftBehind => f.write_str(
                 "publishes were left at the broker while there was no room for their statuses, and are fetched now",

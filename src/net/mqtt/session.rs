@@ -417,13 +417,18 @@ fn keep_alive(of_the_broker: Option<u16>) -> Duration {
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
 const _: () = assert!(COUNTERS_TOPIC.len() <= STATUS_TOPIC.len(), "counters fit where a status does");
 
+/// Whether both filters were granted, by an answer to our SUBSCRIBE.
 pub(super) fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
     for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
         if !matches!(reason, SubscribeReasonCode::Success(_)) {
             return Err(MqttError::SubscriptionRefused { filter, reason: *reason });
         }
     }
-    Ok(())
+    if answer.pkid == SUBSCRIPTION_ID && answer.return_codes.len() == FILTERS.len() {
+        Ok(())
+    } else {
+        Err(MqttError::NotOurSubscription)
+    }
 }
 
 fn seconds(duration: Duration) -> u32 {

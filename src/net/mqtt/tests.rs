@@ -412,6 +412,19 @@ async fn a_refused_subscription_names_its_filter() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_to_our_subscription_grants_nothing() {
+    for (other_id, answers) in [(0, 1), (0, 3), (1, 2)] {
+        let mut test = Test::new().await;
+        let (mut peer, ..) = test.connected().await;
+        peer.answer(ConnectReturnCode::Success, false, nothing()).await;
+        let pkid = peer.subscribe().await.pkid - other_id;
+        peer.say(Packet::SubAck(SubAck { pkid, return_codes: vec![GRANTED; answers], properties: None })).await;
+        let error = test.down().await;
+        assert!(matches!(error, MqttError::NotOurSubscription), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_reason_of_a_disconnect_is_told() {
     let taken_over = DisconnectReasonCode::SessionTakenOver;
     for (packet, reason, refusal) in [
