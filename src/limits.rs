@@ -141,6 +141,9 @@ pub const STATUS_IN_FLIGHT: usize = 32;
 /// How long records wait for a broker that acknowledges no status, or that was lost: then they go on, and statuses without room
 /// are lost. A full message takes as long on a link of 128 kbit/s.
 pub const STATUS_ACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// After this long without an acknowledgement statuses go out again over a new connection, as MQTT 5 allows only there (section
+/// 4.4); doubling up to the second while none comes, because each connection costs, and publishes where the session does not last.
+pub const STATUS_REPEATED: (Duration, Duration) = (MQTT_STABLE, Duration::from_secs(600));
 /// Share of the arena that statuses may take and records may not: one part in this many.
 pub const STATUS_SHARE: usize = 8;
 /// Most that statuses may take of the arena, bytes: about 13,000 of them.

@@ -1,9 +1,10 @@
-//! MQTT 5 packets on a byte stream: rumqttc's codec, with five gaps closed.
+//! MQTT 5 packets on a byte stream: rumqttc's codec, with six gaps closed.
 //!
 //! - A broker that speaks only MQTT 3.1.1 answers with a CONNACK that has no properties, which the codec
 //!   takes for an unfinished packet.
 //! - A short DISCONNECT, which MQTT 5 allows, is taken for an unfinished or a wrong one.
 //! - Any other packet that ends before all that its kind has is taken for an unfinished one, and vanishes from the stream.
+//! - A PUBACK with a reason code that MQTT 5 does not have is an error to it, and each new connection would end at the same status.
 //! - The properties of a PUBLISH are turned into a pair of strings each, fifteen times the bytes that
 //!   a hostile publisher had to send. The connector uses none of them, so they are cut out unread.
 //! - A PUBLISH above the limit is an error to it, and so the end of the connection. Here it is [skipped](super::oversized).
@@ -19,9 +20,12 @@ use crate::limits::CONTROL_PACKET_BYTES;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const PUBACK: u8 = 4;
 const DISCONNECT: u8 = 14;
 /// Remaining length of a CONNACK in MQTT 3.1.1: flags and return code.
 const CONNACK_LENGTH_3: usize = 2;
+/// Where the reason code of a PUBACK stands: behind the packet id.
+const PUBACK_REASON: usize = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -94,6 +98,7 @@ impl Decoder for Packets {
                     return Ok(Some(Incoming::Other(Packet::Disconnect(Disconnect::new(reason)))));
                 }
                 _ if length > CONTROL_PACKET_BYTES => return Err(mqttbytes::Error::PayloadTooLong.into()),
+                PUBACK if whole && length > PUBACK_REASON => known_reason(&mut bytes[header + PUBACK_REASON]),
                 _ => {}
             }
         }
@@ -131,6 +136,13 @@ fn fixed_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (first, rest) = bytes.split_first()?;
     let (length, digits) = variable_length(rest)?;
     Some((*first, length, 1 + digits))
+}
+
+/// Makes a reason code of a PUBACK that MQTT 5 does not have the general one of its kind: from 0x80 on it refuses (section 2.4).
+const fn known_reason(code: &mut u8) {
+    if !matches!(*code, 0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99) {
+        *code &= 0x80;
+    }
 }
 
 /// Bytes of a variable byte integer, at most.

@@ -148,6 +148,30 @@ fn a_short_disconnect_says_its_reason() {
 }
 
 #[test]
+fn a_puback_with_a_reason_code_of_its_own_refuses_from_0x80_on() {
+    for (code, expected) in [
+        (0, PubAckReason::Success),
+        (0x01, PubAckReason::Success),
+        (0x7F, PubAckReason::Success),
+        (0x10, PubAckReason::NoMatchingSubscribers),
+        (0x80, PubAckReason::UnspecifiedError),
+        (0x88, PubAckReason::UnspecifiedError),
+        (0xFF, PubAckReason::UnspecifiedError),
+        (0x97, PubAckReason::QuotaExceeded),
+        (0x99, PubAckReason::PayloadFormatInvalid),
+    ] {
+        for packet in [&[0x40, 3, 1, 2, code][..], &[0x40, 4, 1, 2, code, 0]] {
+            match Packets::new(1000).decode(&mut BytesMut::from(packet)) {
+                Ok(Some(Incoming::Other(Packet::PubAck(ack)))) => {
+                    assert_eq!((ack.pkid, ack.reason), (0x0102, expected))
+                }
+                other => panic!("{code:#x}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn what_answers_in_another_protocol_is_recognised_by_its_first_bytes() {
     for (bytes, expected) in [
         (&[0x15, 3, 3, 0, 2, 2, 0x46][..], "TLS"),
@@ -212,7 +236,9 @@ fn a_publish_above_the_limit_whose_lengths_contradict_each_other_is_an_error() {
 fn only_a_publish_may_be_longer_than_it_was_said() {
     for kind in (1..16_u8).filter(|kind| *kind != PUBLISH) {
         let (length, digits) = encode_length(CONTROL_PACKET_BYTES + 1);
-        let mut bytes = BytesMut::from(&[&[kind << 4], &length[..digits], &[0; 20]].concat()[..]);
-        assert!(Packets::new(100).decode(&mut bytes).is_err(), "{kind}");
+        for there in [20, CONTROL_PACKET_BYTES + 1] {
+            let mut bytes = BytesMut::from(&[&[kind << 4], &length[..digits], &vec![0; there]].concat()[..]);
+            assert!(Packets::new(100_000).decode(&mut bytes).is_err(), "{kind}");
+        }
     }
 }

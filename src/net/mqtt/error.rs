@@ -31,6 +31,8 @@ pub enum MqttError {
         /// Why.
         reason: SubscribeReasonCode,
     },
+    /// The broker answered a subscription, but by packet id or number of filters not ours.
+    NotOurSubscription,
     /// The broker ended the session and said why.
     Disconnected(DisconnectReasonCode),
     /// The connection closed.
@@ -61,6 +63,8 @@ pub enum Unanswered {
     Ping,
     /// A publish at QoS 1.
     Publish,
+    /// Any of the statuses sent, so that we ended the connection.
+    Statuses,
     /// Anything: it takes no bytes any more.
     Write,
 }
@@ -102,6 +106,7 @@ impl MqttError {
             | Self::PerhapsTakenOver { .. }
             | Self::Silent(..)
             | Self::Protocol(_)
+            | Self::NotOurSubscription
             | Self::Unexpected
             | Self::LeftBehind => false,
         }
@@ -179,12 +184,18 @@ impl fmt::Display for MqttError {
                     Unanswered::Login => "the broker did not answer the login within",
                     Unanswered::Subscription => "the broker did not answer the subscription within",
                     Unanswered::Publish => "the broker did not acknowledge a publish within",
+                    Unanswered::Statuses => {
+                        "statuses are sent again over a new connection, because the broker acknowledged none for"
+                    }
                     Unanswered::Ping => "the broker is silent and did not answer a ping, keep-alive is",
                     Unanswered::Write => "the broker takes nothing that is sent to it, keep-alive is",
                 })?;
                 write!(f, " {} s", time.as_secs())
             }
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
+            Self::NotOurSubscription => {
+                f.write_str("the broker does not keep to MQTT 5: it answers a subscription that is not ours")
+            }
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
             Self::LeftBehind => f.write_str(
                 "publishes were left at the broker while there was no room for their statuses, and are fetched now",

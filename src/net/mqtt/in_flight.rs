@@ -4,10 +4,11 @@
 
 use bytes::Bytes;
 
-use crate::limits::{STATUS_IN_FLIGHT, STATUS_IN_FLIGHT_FULL};
+use crate::limits::{STATUS_ACKNOWLEDGED, STATUS_IN_FLIGHT, STATUS_IN_FLIGHT_FULL, STATUS_REPEATED};
+use crate::time::Duration;
 
 /// In the order in which they were sent first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InFlight {
     messages: heapless::Vec<(u16, Bytes), STATUS_IN_FLIGHT>,
     bytes: usize,
@@ -16,6 +17,21 @@ pub(super) struct InFlight {
     sent: usize,
     /// It was said that the broker acknowledges none. That holds until it does, whatever becomes of the connection.
     pub(super) held_up: bool,
+    /// How long it may acknowledge none before they go out over a new connection.
+    repeated_after: Duration,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self {
+            messages: heapless::Vec::new(),
+            bytes: 0,
+            last_id: 0,
+            sent: 0,
+            held_up: false,
+            repeated_after: STATUS_REPEATED.0,
+        }
+    }
 }
 
 impl InFlight {
@@ -52,6 +68,22 @@ impl InFlight {
         self.bytes += bytes;
         self.sent += 1;
         Some(self.last_id)
+    }
+
+    /// How long the broker may acknowledge none: until that is said, and then until all go out over a new connection.
+    pub(super) fn patience(&self) -> Duration {
+        if self.held_up { self.repeated_after } else { STATUS_ACKNOWLEDGED }
+    }
+
+    /// They go out over a new connection, and the next time later.
+    pub(super) fn give_up(&mut self) {
+        self.repeated_after = STATUS_REPEATED.1.min(self.repeated_after * 2);
+    }
+
+    /// The broker acknowledges them, or needs not to. Answers whether something else was said.
+    pub(super) fn flows(&mut self) -> bool {
+        self.repeated_after = STATUS_REPEATED.0;
+        core::mem::take(&mut self.held_up)
     }
 
     /// Gives the message `id` back, if there is one.

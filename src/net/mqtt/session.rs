@@ -24,7 +24,7 @@ use super::pulse::{Beat, Pulse};
 use super::{Again, Ends, Inbound, MqttError, Received, Settings, Terms};
 use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
-    RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_ACKNOWLEDGED,
+    RECEIVE_MAXIMUM, SESSION_EXPIRY,
 };
 use crate::net::connect::Stream;
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
@@ -148,7 +148,7 @@ impl Session {
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
         // This one acknowledges nothing, and nothing waits for it.
-        if self.qos == QoS::AtMostOnce && core::mem::take(&mut in_flight.held_up) {
+        if self.qos == QoS::AtMostOnce && in_flight.flows() {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
         ends.counters.mark_unchanged();
@@ -193,7 +193,12 @@ impl Session {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
-                () = sleep_until(self.acknowledged + STATUS_ACKNOWLEDGED), if ends.up && !in_flight.held_up && !in_flight.is_empty() => {
+                () = sleep_until(self.acknowledged + in_flight.patience()), if ends.up && !in_flight.is_empty() => {
+                    if in_flight.held_up {
+                        let waited = in_flight.patience();
+                        in_flight.give_up();
+                        return Err(MqttError::Silent(Unanswered::Statuses, waited));
+                    }
                     in_flight.held_up = true;
                     ends.say(Inbound::StatusesHeldUp(true)).await;
                 }
@@ -234,14 +239,15 @@ impl Session {
                     self.group.push(received);
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
-                    self.acknowledged = Instant::now();
-                    if core::mem::take(&mut in_flight.held_up) {
-                        ends.say(Inbound::StatusesHeldUp(false)).await;
-                    }
-                    if let Some(message) = in_flight.settle(ack.pkid)
-                        && !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers)
-                    {
-                        ends.say(Inbound::StatusRefused(ack.reason, message)).await;
+                    // One for no status of ours tells nothing of them.
+                    if let Some(message) = in_flight.settle(ack.pkid) {
+                        self.acknowledged = Instant::now();
+                        if in_flight.flows() {
+                            ends.say(Inbound::StatusesHeldUp(false)).await;
+                        }
+                        if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+                            ends.say(Inbound::StatusRefused(ack.reason, message)).await;
+                        }
                     }
                 }
                 Incoming::Other(Packet::SubAck(answer)) => {
@@ -411,13 +417,18 @@ fn keep_alive(of_the_broker: Option<u16>) -> Duration {
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
 const _: () = assert!(COUNTERS_TOPIC.len() <= STATUS_TOPIC.len(), "counters fit where a status does");
 
+/// Whether both filters were granted, by an answer to our SUBSCRIBE.
 pub(super) fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
     for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
         if !matches!(reason, SubscribeReasonCode::Success(_)) {
             return Err(MqttError::SubscriptionRefused { filter, reason: *reason });
         }
     }
-    Ok(())
+    if answer.pkid == SUBSCRIPTION_ID && answer.return_codes.len() == FILTERS.len() {
+        Ok(())
+    } else {
+        Err(MqttError::NotOurSubscription)
+    }
 }
 
 fn seconds(duration: Duration) -> u32 {

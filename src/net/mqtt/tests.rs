@@ -15,10 +15,10 @@ use tokio::io::AsyncWriteExt as _;
 use super::*;
 use crate::limits::{
     MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
-    STATUS_ACKNOWLEDGED,
+    STATUS_ACKNOWLEDGED, STATUS_REPEATED,
 };
 use crate::net::connect::connect;
-use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings};
+use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings, settle};
 
 #[tokio::test]
 async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
@@ -412,6 +412,19 @@ async fn a_refused_subscription_names_its_filter() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_to_our_subscription_grants_nothing() {
+    for (other_id, answers) in [(0, 1), (0, 3), (1, 2)] {
+        let mut test = Test::new().await;
+        let (mut peer, ..) = test.connected().await;
+        peer.answer(ConnectReturnCode::Success, false, nothing()).await;
+        let pkid = peer.subscribe().await.pkid - other_id;
+        peer.say(Packet::SubAck(SubAck { pkid, return_codes: vec![GRANTED; answers], properties: None })).await;
+        let error = test.down().await;
+        assert!(matches!(error, MqttError::NotOurSubscription), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_reason_of_a_disconnect_is_told() {
     let taken_over = DisconnectReasonCode::SessionTakenOver;
     for (packet, reason, refusal) in [
@@ -520,6 +533,57 @@ async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again
     later(2 * STATUS_ACKNOWLEDGED).await;
     peer.acknowledge(&second).await;
     assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_no_status_of_ours_is_none() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("one").await;
+    let status = peer.status().await;
+    for held_up in [false, true] {
+        later(STATUS_ACKNOWLEDGED * 3 / 4).await;
+        peer.say(Packet::PubAck(PubAck::new(status.pkid + 1, None))).await;
+        peer.was_heard().await;
+        let said = test.broker.inbound.try_recv();
+        assert_eq!(matches!(said, Ok(Inbound::StatusesHeldUp(true))), held_up, "{said:?}");
+    }
+    assert!(test.broker.inbound.try_recv().is_err(), "held up it stays");
+    peer.acknowledge(&status).await;
+    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+}
+
+#[tokio::test]
+async fn statuses_that_are_not_acknowledged_go_out_again_over_a_new_connection_ever_less_often() {
+    let (base, cap) = STATUS_REPEATED;
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("one").await;
+    let mut status = peer.status().await;
+    let mut wait = base;
+    for round in 0..6 {
+        later(wait - STATUS_ACKNOWLEDGED / 2).await;
+        settle().await;
+        let said = test.broker.inbound.try_recv();
+        assert_eq!(matches!(said, Ok(Inbound::StatusesHeldUp(true))), round == 0, "{said:?}");
+        later(STATUS_ACKNOWLEDGED).await;
+        let error = test.down().await;
+        assert!(matches!(error, MqttError::Silent(Unanswered::Statuses, time) if time == wait), "{error:?}");
+        later(MQTT_BACKOFF.0).await;
+        peer = test.accept(true, nothing()).await;
+        test.expect_up(true).await;
+        let again = peer.status().await;
+        assert_eq!((again.pkid, again.dup, &again.payload), (status.pkid, true, &status.payload));
+        status = again;
+        wait = cap.min(wait * 2);
+    }
+    assert_eq!(wait, cap);
+    peer.acknowledge(&status).await;
+    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+    // The next time begins anew.
+    test.send("two").await;
+    peer.status().await;
+    later(base).await;
+    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(true))));
+    assert!(matches!(test.down().await, MqttError::Silent(Unanswered::Statuses, time) if time == base));
 }
 
 #[tokio::test]

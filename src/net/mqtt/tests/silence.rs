@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::PingResp;
 
-use super::broker::{passes, settle};
+use super::broker::passes;
 use super::*;
 use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX};
 
