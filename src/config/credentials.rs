@@ -76,11 +76,9 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
         return None;
     };
     // Not shown: it may be the secret.
-    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
-        problems.push(Problem::variable(
-            ACCESS_KEY_ID,
-            format!("is no key id, which has letters and digits only: is it {SECRET_ACCESS_KEY}?"),
-        ));
+    if id.bytes().any(|byte| matches!(byte, b'/' | b'+' | b'=')) {
+        let rule = format!("is no key id, which has letters and digits only: is it the value of {SECRET_ACCESS_KEY}?");
+        problems.push(Problem::variable(ACCESS_KEY_ID, rule));
     }
     Some(EnvironmentKeys {
         access_key_id: id.to_owned(),

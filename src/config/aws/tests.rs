@@ -109,6 +109,14 @@ fn keys_in_the_environment_come_as_a_pair() {
 }
 
 #[test]
+fn keys_that_were_exchanged_are_named_and_not_shown() {
+    let faults = aws(&[("AWS_ACCESS_KEY_ID", "wJalrXUtnFEMI/K7MDENG"), ("AWS_SECRET_ACCESS_KEY", "AKIDEXAMPLE")]);
+    let expected =
+        "AWS_ACCESS_KEY_ID: is no key id, which has letters and digits only: is it the value of AWS_SECRET_ACCESS_KEY?";
+    assert_eq!(faults, Err(vec![expected.to_owned()]));
+}
+
+#[test]
 fn a_line_end_in_a_secret_is_a_fault_that_does_not_show_it() {
     let rule = "must hold printable ASCII characters only, and no line end";
     let pair = |name: &'static str| {
