@@ -294,6 +294,7 @@ impl fmt::Display for Problem {
         match self {
             Self::Send(error) => write!(f, "{}", chain(error)),
             Self::Unreadable(unreadable) => unreadable.fmt(f),
+            Self::Refused { code, message } if message.is_empty() => f.write_str(&foreign(code)),
             Self::Refused { code, message } => write!(f, "{}: {}", foreign(code), foreign(message)),
         }
     }

@@ -79,7 +79,8 @@ pub async fn connect_watched(
             let mut stream = behind.secure(stream, address).await?;
             let tunnel = tunnel(&mut stream, proxy, host, port).await;
             tunnel.map_err(|(failure, cause)| behind.error((failure, address, cause)))?;
-            (stream, address)
+            // The proxy's address is not that of the host.
+            (stream, None)
         }
     };
     peer.secure(stream, address).await

@@ -55,3 +55,15 @@ fn of_several_cas_the_one_that_lasts_counts() {
     folder.write("bundle.pem", old + &new);
     assert_eq!(certificates(&config, days_into_2030(1)), []);
 }
+
+#[test]
+fn a_token_file_that_cannot_be_read_is_told() {
+    let folder = Folder::new();
+    let missing = folder.write("token", "").with_file_name("missing");
+    let config = config(&[
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Path::new("http://127.0.0.1/credentials")),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", &missing),
+    ]);
+    let Warning { found, .. } = credentials(&config).unwrap();
+    assert!(found.starts_with("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "{found}");
+}

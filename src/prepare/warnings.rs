@@ -33,11 +33,15 @@ pub fn credentials(config: &Config) -> Option<Warning> {
             advice: "configure a source, see the README's chapter on credentials; on a device that is no instance set \
                 AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out the keys",
         }),
-        Ok(_) => None,
-        Err(error) => Some(Warning {
-            found: chain(&error),
-            advice: "records wait until there are credentials: a source is asked again and again",
-        }),
+        Ok(source) => source.fault().map(|fault| waits(&fault)),
+        Err(error) => Some(waits(&error)),
+    }
+}
+
+fn waits(error: &dyn core::error::Error) -> Warning {
+    Warning {
+        found: chain(error),
+        advice: "records wait until there are credentials: a source is asked again and again",
     }
 }
 
@@ -59,9 +63,15 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
     ending
         .map(|(variable, file, day)| {
             let ends = if day < today { "ended" } else { "ends" };
+            // Read again for each renewal, unlike the others.
+            let is_read_again = variable.starts_with("FIREHOSE_CONNECTOR_IOT_");
             Warning {
                 found: format!("{variable}: {} {ends} on {day}", file.display()),
-                advice: "put a new one there and start the connector anew: once it has ended there is no connection",
+                advice: if is_read_again {
+                    "put a new one there: once it has ended there are no credentials"
+                } else {
+                    "put a new one there and start the connector anew: once it has ended there is no connection"
+                },
             }
         })
         .collect()

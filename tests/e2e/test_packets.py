@@ -76,7 +76,7 @@ def test_large_publishes_in_any_form_disturb_no_neighbour(connectors, standin):
 
     def send(broker, _):
         broker.send(stream)
-        last = publish(BINARY + "g", b"x" * 300_000, 5)
+        last = publish(BINARY + "g", b"x" * 400_000, 5)
         singly = [last[place : place + 1] for place in range(200)]
         broker.send(*singly, last[200:], publish(BINARY + "h", b"small", 6), pause=0.001)
 

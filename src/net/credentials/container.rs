@@ -52,7 +52,7 @@ pub(super) async fn credentials(
 }
 
 /// The token, and the variable that it comes from.
-fn token(authorization: &ContainerAuthorization) -> Result<(&'static str, Secret), ContainerError> {
+pub(super) fn token(authorization: &ContainerAuthorization) -> Result<(&'static str, Secret), ContainerError> {
     match authorization {
         ContainerAuthorization::Token(token) => Ok(("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.clone())),
         ContainerAuthorization::TokenFile(path) => {

@@ -123,6 +123,17 @@ impl<'a> Source<'a> {
         source.ok_or_else(|| not_configured(settings, None))
     }
 
+    /// What is wrong with a file that the source needs and that is read for each use, as things stand.
+    #[must_use]
+    pub fn fault(&self) -> Option<ContainerError> {
+        match self {
+            Self::Container(ContainerSettings { authorization: Some(authorization), .. }) => {
+                container::token(authorization).err()
+            }
+            _ => None,
+        }
+    }
+
     /// For a message.
     #[must_use]
     pub const fn name(&self) -> &'static str {
