@@ -56,3 +56,4 @@ pub mod prepare;
 pub mod relay;
 pub mod sandbox;
 pub mod time;
+pub mod transport;

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, LogFormat};
 use firehose_connector::daemon::{self, signals};
-use firehose_connector::net::{chain, clock::Clock};
 use firehose_connector::prepare::{self, Ready, Warning};
 use firehose_connector::{doctor, foreign, log_output, memory};
+use firehose_connector::{net::chain, net::clock::Clock};
 
 fn main() -> ExitCode {
     // First of all: SIGUSR1 must not end a process that has no counters yet.

@@ -9,12 +9,12 @@ use std::cell::Cell;
 use firehose_connector::config::CredentialSettings;
 use firehose_connector::firehose::request::{Encoder, body_len};
 use firehose_connector::limits::{CHUNK_BYTES, credentials::MAX_PROFILE_FILE, memory::CREDENTIALS};
-use firehose_connector::net::{clock::Clock, credentials::Provider, route::Route, tls::Tls};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::{Accepted, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
+use firehose_connector::{net::clock::Clock, net::credentials::Provider, transport::route::Route, transport::tls::Tls};
 
 struct Counting;
 

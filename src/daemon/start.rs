@@ -22,11 +22,11 @@ use crate::net::clock::Clock;
 use crate::net::credentials::{Provider, keep_fresh};
 use crate::net::http;
 use crate::net::mqtt::{self, broker};
-use crate::net::route::Route;
 use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Confined, Needs};
+use crate::transport::route::Route;
 
 /// Why the process cannot start.
 #[derive(Debug)]

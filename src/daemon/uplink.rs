@@ -16,12 +16,12 @@ use crate::foreign::foreign;
 use crate::limits::NAME_BYTES;
 use crate::net::chain;
 use crate::net::clock::Clock;
-use crate::net::connect::ConnectFailure;
 use crate::net::http::{Reply, Request, SendError, endpoint};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::Outcome;
 use crate::relay::{BatchId, Relay, Settled};
 use crate::time::Instant;
+use crate::transport::connect::ConnectFailure;
 
 /// See the module.
 pub(super) struct Uplink {

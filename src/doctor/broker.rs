@@ -12,10 +12,10 @@ use crate::foreign::foreign;
 use crate::limits::doctor::STEP;
 use crate::net::chain;
 use crate::net::mqtt::{MqttError, Probe, Settings, Unanswered};
-use crate::net::route::Route;
 use crate::net::words::spelled;
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
+use crate::transport::route::Route;
 
 /// All that concerns the broker, a line each.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {

@@ -8,9 +8,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::report::{Report, Step};
 use crate::net::chain;
-use crate::net::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
-use crate::net::route::Route;
-use crate::net::tls::Tls;
+use crate::transport::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
+use crate::transport::route::Route;
+use crate::transport::tls::Tls;
 
 /// Where to, and which steps it takes.
 pub(super) struct Way<'a> {

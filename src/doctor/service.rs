@@ -20,10 +20,10 @@ use crate::limits::{CLOCK_TOLERANCE, net::SERVICE_SEND_BUFFER};
 use crate::net::chain;
 use crate::net::credentials::{Fetched, Provider};
 use crate::net::http::{self, Event, Reply, Request};
-use crate::net::route::Route;
 use crate::prepare::Ready;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::RecordOutcome;
+use crate::transport::route::Route;
 
 /// All that concerns the service, a line each.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {

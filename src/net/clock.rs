@@ -110,7 +110,7 @@ impl TimeProvider for Clock {
 }
 
 /// The earlier of what was told over TLS and what the system's clock says, milliseconds since 1970.
-pub(super) fn for_certificates(told: Option<i64>, system: i64) -> i64 {
+pub(crate) fn for_certificates(told: Option<i64>, system: i64) -> i64 {
     told.map_or(system, |told| told.min(system))
 }
 

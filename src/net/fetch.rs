@@ -17,12 +17,10 @@ use tokio::time::timeout;
 use crate::{
     config::EndpointUrl,
     limits::credentials as limits,
-    net::{
-        connect::{ConnectError, TlsFailure, connect},
-        http::{ChunkBody, Watched},
-        route::Route,
-        tls::Tls,
-    },
+    net::http::{ChunkBody, Watched},
+    transport::connect::{ConnectError, TlsFailure, connect},
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 /// What came back, whatever the status.
@@ -173,10 +171,10 @@ impl error::Error for FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{
-        clock::Clock,
-        connect::ConnectFailure,
-        test_support::{Ca, serve_tls},
+    use crate::{
+        net::clock::Clock,
+        net::test_support::{Ca, serve_tls},
+        transport::connect::ConnectFailure,
     };
 
     fn endpoint(tls: bool, host: &str, port: u16) -> EndpointUrl {

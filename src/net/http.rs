@@ -24,11 +24,11 @@ use crate::config::{Aws, EndpointUrl};
 use crate::firehose::endpoint;
 use crate::firehose::sign::Header;
 use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
-use crate::net::connect::{ConnectError, Stream, connect};
-use crate::net::route::Route;
 use crate::net::tally::Tally;
-use crate::net::tls::Tls;
 use crate::relay::arn::DeliveryStreamArn;
+use crate::transport::connect::{ConnectError, Stream, connect};
+use crate::transport::route::Route;
+use crate::transport::tls::Tls;
 pub(super) use body::ChunkBody;
 pub(super) use watched::{Progress, Watched};
 

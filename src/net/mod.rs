@@ -1,18 +1,14 @@
 //! Everything that waits: the broker, the service, credentials, and the clocks.
 
 pub mod clock;
-pub mod connect;
 pub mod credentials;
 pub mod fetch;
 pub mod http;
 pub mod log_limit;
 pub mod mqtt;
-pub mod names;
-pub mod route;
 pub mod tally;
 #[cfg(test)]
 pub(crate) mod test_support;
-pub mod tls;
 pub(crate) mod words;
 
 use core::error::Error;

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 use crate::foreign::foreign;
 
 /// What `error` says; `None`: nothing to a person that the sentence before it does not say.
-pub(super) fn words(error: &(dyn Error + 'static)) -> Option<String> {
+pub(crate) fn words(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return match error.get_ref() {
             // That the connection has ended is said; rustls adds a page of its manual.

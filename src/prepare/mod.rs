@@ -18,7 +18,7 @@ pub use warnings::{Warning, certificates, credentials};
 use crate::config::{Config, ConfigError, Problem};
 use crate::memory::{Plan, Tunnels, program_bytes, system_limit};
 use crate::net::clock::Clock;
-use crate::net::tls::{Tls, TlsError, Wanted, file_fault};
+use crate::transport::tls::{Tls, TlsError, Wanted, file_fault};
 
 /// See the module.
 #[derive(Debug)]

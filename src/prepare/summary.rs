@@ -3,8 +3,8 @@
 use core::fmt::{self, Write as _};
 
 use crate::config::{Config, EndpointUrl, Origin, Proxy};
-use crate::net::{credentials::Source, http::endpoint};
 use crate::relay::arn::DeliveryStreamArn;
+use crate::{net::credentials::Source, net::http::endpoint};
 
 /// See the module. A value that comes from a variable or from nobody says so, in parentheses.
 #[must_use]

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::limits::{CERTIFICATE_ENDS, RELEASED};
 use crate::net::chain;
 use crate::net::credentials::Source;
-use crate::net::tls::last_days;
+use crate::transport::tls::last_days;
 
 /// What was found, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

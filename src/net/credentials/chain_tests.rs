@@ -4,10 +4,8 @@ use super::*;
 use crate::foreign::Secret;
 use crate::{
     config::{ContainerSettings, EnvironmentKeys},
-    net::{
-        clock::Clock,
-        test_support::{Endpoint, Folder, http_reply},
-    },
+    net::clock::Clock,
+    net::test_support::{Endpoint, Folder, http_reply},
 };
 
 const KEYS: &str = "[default]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = s\n";

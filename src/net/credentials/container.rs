@@ -15,8 +15,9 @@ use crate::{
     firehose::credentials::Credentials,
     foreign::Secret,
     limits::credentials as limits,
-    net::{route::Route, tls::Tls},
     sandbox::explained,
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 pub(super) const VARIABLES: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI";

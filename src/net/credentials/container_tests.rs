@@ -7,12 +7,10 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     foreign::Secret,
-    net::{
-        clock::Clock,
-        connect::ConnectFailure,
-        fetch::FetchError,
-        test_support::{Endpoint, Folder, http_reply},
-    },
+    net::clock::Clock,
+    net::fetch::FetchError,
+    net::test_support::{Endpoint, Folder, http_reply},
+    transport::connect::ConnectFailure,
 };
 
 const BODY: &str = r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2018-01-18T09:18:06Z"}"#;

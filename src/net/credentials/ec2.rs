@@ -17,7 +17,8 @@ use crate::{
     config::EndpointUrl,
     firehose::credentials::Credentials,
     limits::credentials::{EC2_TIMEOUT, EC2_TOKEN_SECONDS},
-    net::{route::Route, tls::Tls},
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";

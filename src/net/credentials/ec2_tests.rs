@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::foreign::Secret;
-use crate::net::{
-    clock::Clock,
-    test_support::{Endpoint, http_reply},
+use crate::{
+    net::clock::Clock,
+    net::test_support::{Endpoint, http_reply},
 };
 
 const ROLE: &str = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t",

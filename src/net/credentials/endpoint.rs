@@ -9,12 +9,10 @@ use crate::{
     config::EndpointUrl,
     foreign::foreign,
     limits::credentials as limits,
-    net::{
-        fetch::{FetchError, fetch},
-        http::ChunkBody,
-        route::Route,
-        tls::Tls,
-    },
+    net::fetch::{FetchError, fetch},
+    net::http::ChunkBody,
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 /// What an endpoint answers; any status but 200 is an error.

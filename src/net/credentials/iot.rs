@@ -15,10 +15,8 @@ use super::{
 use crate::{
     config::IotSettings,
     firehose::credentials::Credentials,
-    net::{
-        route::Route,
-        tls::{Tls, TlsError},
-    },
+    transport::route::Route,
+    transport::tls::{Tls, TlsError},
 };
 
 pub(super) const VARIABLES: &str = "FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS";

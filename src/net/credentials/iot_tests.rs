@@ -6,10 +6,8 @@ use super::*;
 use crate::foreign::Secret;
 use crate::{
     config::{ClientCertificate, EndpointUrl},
-    net::{
-        clock::Clock,
-        test_support::{Ca, Endpoint, Folder, http_reply},
-    },
+    net::clock::Clock,
+    net::test_support::{Ca, Endpoint, Folder, http_reply},
 };
 
 const VARIABLES: [&str; 2] = ["FIREHOSE_CONNECTOR_IOT_CERT", "FIREHOSE_CONNECTOR_IOT_KEY"];

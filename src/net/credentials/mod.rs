@@ -31,7 +31,8 @@ use core::{error, fmt};
 use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
     firehose::credentials::Credentials,
-    net::{route::Route, tls::Tls},
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 /// Credentials and where they were found.

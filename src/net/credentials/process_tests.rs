@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::foreign::Secret;
-use crate::net::{chain, test_support::Folder};
+use crate::{net::chain, net::test_support::Folder};
 
 const KEYS: &str = r#"{"Version":1,"AccessKeyId":"ASIA","SecretAccessKey":"s","SessionToken":"t","Expiration":"2018-01-18T09:18:06Z"}"#;
 

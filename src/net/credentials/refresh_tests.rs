@@ -12,12 +12,10 @@ use crate::foreign::Secret;
 use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl},
     limits::LOG_BURST,
-    net::{
-        clock::Clock,
-        route::Route,
-        test_support::{Endpoint, Folder, http_reply, log_lines},
-        tls::Tls,
-    },
+    net::clock::Clock,
+    net::test_support::{Endpoint, Folder, http_reply, log_lines},
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 /// The task and both its ends.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Instant, sleep_until};
 
-use crate::net::connect::Stream;
+use crate::transport::connect::Stream;
 
 /// When bytes last moved, shared between the connection and whoever waits for it: milliseconds since `start`.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::net::connect::Stream;
+use crate::transport::connect::Stream;
 
 /// See the module.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::io;
 use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 
-use crate::net::connect::{ConnectError, TlsFailure};
 use crate::net::words::spelled;
 use crate::time::Duration;
+use crate::transport::connect::{ConnectError, TlsFailure};
 
 /// See the module.
 #[derive(Debug)]

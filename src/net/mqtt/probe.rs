@@ -10,7 +10,7 @@ use rumqttc::v5::mqttbytes::v5::{
 use super::codec::Incoming;
 use super::session::{FILTERS, Session, check_granted};
 use super::{MqttError, Settings};
-use crate::net::connect::Stream;
+use crate::transport::connect::Stream;
 
 /// A session for the asking.
 pub struct Probe(Session);

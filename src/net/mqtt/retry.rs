@@ -4,9 +4,9 @@ use core::net::IpAddr;
 
 use super::MqttError;
 use crate::limits::{MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_OFFLINE, MQTT_REFUSED_BACKOFF, MQTT_STABLE};
-use crate::net::connect::{ConnectFailure, TlsFailure};
 use crate::relay::backoff::{Jitter, delay};
 use crate::time::Duration;
+use crate::transport::connect::{ConnectFailure, TlsFailure};
 
 /// See the module.
 #[derive(Debug)]

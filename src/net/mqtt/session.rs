@@ -26,8 +26,8 @@ use crate::limits::{
     MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER,
     RECEIVE_MAXIMUM, SESSION_EXPIRY,
 };
-use crate::net::connect::Stream;
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+use crate::transport::connect::Stream;
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
 pub(super) const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];

@@ -17,7 +17,7 @@ use crate::limits::{
     MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
     STATUS_ACKNOWLEDGED, STATUS_REPEATED,
 };
-use crate::net::connect::connect;
+use crate::transport::connect::connect;
 use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings, settle};
 
 #[tokio::test]

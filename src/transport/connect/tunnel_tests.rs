@@ -7,11 +7,11 @@ use tokio::net::TcpListener;
 use super::super::{ConnectError, connect};
 use super::*;
 use crate::config::{ConfigError, load};
-use crate::net::{
-    clock::Clock,
-    route::Route,
-    test_support::{Ca, Folder, serve_proxy, serve_tls},
-    tls::Tls,
+use crate::{
+    net::clock::Clock,
+    net::test_support::{Ca, Folder, serve_proxy, serve_tls},
+    transport::route::Route,
+    transport::tls::Tls,
 };
 
 const MEANT: &str = "meant.invalid";

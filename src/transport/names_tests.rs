@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::limits::memory::THREADS;
-use crate::net::connect::{Reached, connect_watched};
-use crate::net::route::Route;
+use crate::transport::connect::{Reached, connect_watched};
+use crate::transport::route::Route;
 
 const V4: c_int = libc::AF_INET;
 const V6: c_int = libc::AF_INET6;

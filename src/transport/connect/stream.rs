@@ -13,7 +13,7 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use super::error::OwnRefused;
-use crate::net::tls::OwnCertificate;
+use crate::transport::tls::OwnCertificate;
 
 /// A connection, ready for the protocol on top of it.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub enum Stream {
 
 impl Stream {
     /// The address at the other end; `None`: it has gone again.
-    pub(in crate::net) fn peer(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Plain(stream) => stream.peer_addr().ok(),
             Self::Tls(stream, _) => stream.get_ref().0.peer(),

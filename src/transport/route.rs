@@ -27,7 +27,7 @@ impl Route {
     }
 
     /// The proxy on the way to this host, and how to speak TLS with it.
-    pub(super) fn proxy(&self, host: &str, port: u16, tls: bool) -> Option<&(Proxy, Tls)> {
+    pub(crate) fn proxy(&self, host: &str, port: u16, tls: bool) -> Option<&(Proxy, Tls)> {
         let proxy = self.proxy.as_deref().filter(|_| tls || !self.only_https)?;
         (!proxy.0.exceptions.covers(host, port)).then_some(proxy)
     }

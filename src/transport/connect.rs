@@ -24,10 +24,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    config::EndpointUrl,
-    limits::net as limits,
-    net::{names::Lookup, route::Route, tls::Tls},
-    sandbox::resolver_out_of_reach,
+    config::EndpointUrl, limits::net as limits, sandbox::resolver_out_of_reach, transport::names::Lookup,
+    transport::route::Route, transport::tls::Tls,
 };
 use error::OwnRefused;
 use tunnel::tunnel;

@@ -6,10 +6,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use ::time::{Date, OffsetDateTime};
 use rustls::{AlertDescription, CertificateError, pki_types::UnixTime};
 
-use crate::{
-    foreign::foreign,
-    net::{tls::OwnCertificate, words::spelled},
-};
+use crate::{foreign::foreign, net::words::spelled, transport::tls::OwnCertificate};
 
 /// Which peer, what happened, and the cause in `source()`.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ impl ConnectError {
     }
 
     /// The address that answered so, if it came that far.
-    pub(in crate::net) const fn address(&self) -> Option<SocketAddr> {
+    pub(crate) const fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 

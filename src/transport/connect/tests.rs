@@ -10,11 +10,9 @@ use tokio::{
 use super::*;
 use crate::{
     config::{ClientCertificate, MqttTls},
-    net::{
-        chain,
-        clock::Clock,
-        test_support::{Ca, Folder, Leaf, serve_tls},
-    },
+    net::chain,
+    net::clock::Clock,
+    net::test_support::{Ca, Folder, Leaf, serve_tls},
 };
 
 const HOST: &str = "localhost";
