@@ -19,7 +19,7 @@ pub const TARGETS: [Target; 6] = [
     ("answer", answer),
     ("credentials", crate::net::credentials::fuzz),
     ("definition", crate::config::fuzz),
-    ("mqtt", crate::net::mqtt::fuzz),
+    ("mqtt", crate::mqtt::fuzz),
     ("profile", crate::net::credentials::fuzz_profile),
     ("relay", relay),
 ];

@@ -7,7 +7,7 @@
 //!      MQTT broker                                          Amazon Data Firehose
 //!          | publishes                                           ^  | answer
 //!          v                                                     |  v
-//!   net::mqtt  one session at a time                 net::http  one request for each connection
+//!   mqtt  one session at a time                 net::http  one request for each connection
 //!          |                       ^                       ^        |
 //!          | groups of publishes   | status messages       | chunks |
 //!          v                       |                       |        v
@@ -18,7 +18,7 @@
 //!   relay      arena, queues, batches, statuses      firehose   bodies, signatures, answers
 //! ```
 //!
-//! To follow one record: [`net::mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
+//! To follow one record: [`mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
 //! [`Relay::accept`](relay::Relay::accept) for each. The record is copied once, into the [`relay::arena`], or answered with a
 //! `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it; `daemon::uplink` runs
 //! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
@@ -51,6 +51,7 @@ pub mod fuzz;
 pub mod limits;
 pub mod log_output;
 pub mod memory;
+pub mod mqtt;
 pub mod net;
 pub mod prepare;
 pub mod relay;

@@ -20,9 +20,9 @@ use tokio::time::{sleep_until, timeout_at};
 
 use crate::firehose::credentials::Credentials;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
+use crate::mqtt::{Again, Broker, Inbound, Received};
 use crate::net::clock::Clock;
 use crate::net::http::Event;
-use crate::net::mqtt::{Again, Broker, Inbound, Received};
 use crate::relay::{Accepted, Relay, status};
 use crate::time::Instant;
 use counters::Counters;

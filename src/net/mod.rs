@@ -5,7 +5,6 @@ pub mod credentials;
 pub mod fetch;
 pub mod http;
 pub mod log_limit;
-pub mod mqtt;
 pub mod tally;
 #[cfg(test)]
 pub(crate) mod test_support;
