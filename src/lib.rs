@@ -7,7 +7,7 @@
 //!      MQTT broker                                          Amazon Data Firehose
 //!          | publishes                                           ^  | answer
 //!          v                                                     |  v
-//!   mqtt  one session at a time                 net::http  one request for each connection
+//!   mqtt  one session at a time                 http  one request for each connection
 //!          |                       ^                       ^        |
 //!          | groups of publishes   | status messages       | chunks |
 //!          v                       |                       |        v
@@ -22,7 +22,7 @@
 //! [`Relay::accept`](relay::Relay::accept) for each. The record is copied once, into the [`relay::arena`], or answered with a
 //! `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it; `daemon::uplink` runs
 //! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
-//! ([`net::http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
+//! ([`http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
 //! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
 //!
 //! The [`doctor`] goes the same way once, without a record, and says how far it came: `check --online`.
@@ -48,6 +48,7 @@ pub mod firehose;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+pub mod http;
 pub mod limits;
 pub mod log_output;
 pub mod memory;

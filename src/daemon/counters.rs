@@ -6,8 +6,8 @@
 use serde::Serialize;
 
 use super::uplink::Traffic;
+use crate::http::tally::Tally;
 use crate::limits::BLOCK_BYTES;
-use crate::net::tally::Tally;
 use crate::relay::{self, Relay};
 use crate::time::{Duration, Instant};
 

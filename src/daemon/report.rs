@@ -273,8 +273,8 @@ fn shown(topic: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::daemon::uplink::Problem;
+    use crate::http::SendError;
     use crate::limits::{LOG_BURST, LOG_INTERVAL};
-    use crate::net::http::SendError;
     use crate::net::test_support::log_lines;
     use crate::relay::Settled;
 

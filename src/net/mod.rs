@@ -2,10 +2,7 @@
 
 pub mod clock;
 pub mod credentials;
-pub mod fetch;
-pub mod http;
 pub mod log_limit;
-pub mod tally;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod words;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     foreign::Secret,
+    http::fetch::FetchError,
     net::clock::Clock,
-    net::fetch::FetchError,
     net::test_support::{Endpoint, Folder, http_reply},
     transport::connect::ConnectFailure,
 };

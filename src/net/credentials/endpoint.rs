@@ -8,9 +8,9 @@ use super::reply::{ReplyError, object};
 use crate::{
     config::EndpointUrl,
     foreign::foreign,
+    http::ChunkBody,
+    http::fetch::{FetchError, fetch},
     limits::credentials as limits,
-    net::fetch::{FetchError, fetch},
-    net::http::ChunkBody,
     transport::route::Route,
     transport::tls::Tls,
 };

@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{CredentialsError, Fetched, Provider, Schedule};
 use crate::{
-    firehose::credentials::Credentials, limits::credentials as limits, net::chain, net::chance,
-    net::log_limit::LogLimit, net::tally::Tally, time,
+    firehose::credentials::Credentials, http::tally::Tally, limits::credentials as limits, net::chain, net::chance,
+    net::log_limit::LogLimit, time,
 };
 
 /// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended

@@ -12,7 +12,7 @@ use crate::transport::connect::Stream;
 
 /// When bytes last moved, shared between the connection and whoever waits for it: milliseconds since `start`.
 #[derive(Debug)]
-pub(in crate::net) struct Progress {
+pub(crate) struct Progress {
     start: Instant,
     moved: AtomicU64,
     written: AtomicU64,
@@ -31,18 +31,18 @@ impl Progress {
     }
 
     /// Bytes were written just now, or a request begins.
-    pub(super) fn wrote(&self) {
+    pub(crate) fn wrote(&self) {
         self.read();
         self.written.store(self.now(), Ordering::Relaxed);
     }
 
     /// Ends when nothing has moved for `limit`.
-    pub(super) async fn stalled(&self, limit: Duration) {
+    pub(crate) async fn stalled(&self, limit: Duration) {
         self.passed(&self.moved, limit).await;
     }
 
     /// Ends when nothing has been written for `limit`.
-    pub(super) async fn unanswered(&self, limit: Duration) {
+    pub(crate) async fn unanswered(&self, limit: Duration) {
         self.passed(&self.written, limit).await;
     }
 
@@ -63,13 +63,13 @@ impl Progress {
 
 /// See the module.
 #[derive(Debug)]
-pub(in crate::net) struct Watched {
+pub(crate) struct Watched {
     stream: Stream,
     progress: std::sync::Arc<Progress>,
 }
 
 impl Watched {
-    pub(in crate::net) const fn new(stream: Stream, progress: std::sync::Arc<Progress>) -> Self {
+    pub(crate) const fn new(stream: Stream, progress: std::sync::Arc<Progress>) -> Self {
         Self { stream, progress }
     }
 

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::{
     config::EndpointUrl,
+    http::{ChunkBody, Watched},
     limits::credentials as limits,
-    net::http::{ChunkBody, Watched},
     transport::connect::{ConnectError, TlsFailure, connect},
     transport::route::Route,
     transport::tls::Tls,
@@ -25,7 +25,7 @@ use crate::{
 
 /// What came back, whatever the status.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     /// As sent by the endpoint.
     pub status: StatusCode,
     /// At most [`limits::MAX_REPLY`] bytes. May hold secrets.
@@ -38,7 +38,7 @@ pub(super) struct Reply {
 ///
 /// # Errors
 /// No connection, no HTTP, a reply that is too large, or too slow; see [`FetchError`].
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     route: &Route,
     endpoint: &EndpointUrl,
     tls: &Tls,

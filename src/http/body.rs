@@ -14,7 +14,7 @@ use super::Event;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(in crate::net) struct ChunkBody {
+pub(crate) struct ChunkBody {
     left: u64,
     source: Option<Source>,
 }
@@ -29,7 +29,7 @@ struct Source {
 }
 
 impl ChunkBody {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         number: u64,
         length: usize,
         chunks: mpsc::Receiver<Bytes>,

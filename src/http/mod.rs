@@ -5,6 +5,8 @@
 //! an end in any case.
 
 mod body;
+pub mod fetch;
+pub mod tally;
 mod watched;
 
 use core::{error, fmt};
@@ -24,13 +26,13 @@ use crate::config::{Aws, EndpointUrl};
 use crate::firehose::endpoint;
 use crate::firehose::sign::Header;
 use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
-use crate::net::tally::Tally;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::transport::connect::{ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
-pub(super) use body::ChunkBody;
-pub(super) use watched::{Progress, Watched};
+pub(crate) use body::ChunkBody;
+use tally::Tally;
+pub(crate) use watched::{Progress, Watched};
 
 /// A request; its body follows through `chunks`.
 #[derive(Debug)]
