@@ -17,10 +17,10 @@ type Target = (&'static str, fn(&[u8]));
 /// The fuzzers by name, which is also that of the folder of their corpus.
 pub const TARGETS: [Target; 6] = [
     ("answer", answer),
-    ("credentials", crate::net::credentials::fuzz),
+    ("credentials", crate::credentials::fuzz),
     ("definition", crate::config::fuzz),
     ("mqtt", crate::mqtt::fuzz),
-    ("profile", crate::net::credentials::fuzz_profile),
+    ("profile", crate::credentials::fuzz_profile),
     ("relay", relay),
 ];
 

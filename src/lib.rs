@@ -42,6 +42,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod credentials;
 pub mod daemon;
 pub mod doctor;
 pub mod firehose;

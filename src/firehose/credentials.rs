@@ -1,4 +1,4 @@
-//! What a request is signed with. Where it comes from is the business of `net::credentials`.
+//! What a request is signed with. Where it comes from is the business of `credentials`.
 
 use std::time::SystemTime;
 

@@ -1,7 +1,6 @@
 //! Everything that waits: the broker, the service, credentials, and the clocks.
 
 pub mod clock;
-pub mod credentials;
 pub mod log_limit;
 #[cfg(test)]
 pub(crate) mod test_support;

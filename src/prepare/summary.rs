@@ -4,7 +4,7 @@ use core::fmt::{self, Write as _};
 
 use crate::config::{Config, EndpointUrl, Origin, Proxy};
 use crate::relay::arn::DeliveryStreamArn;
-use crate::{http::endpoint, net::credentials::Source};
+use crate::{credentials::Source, http::endpoint};
 
 /// See the module. A value that comes from a variable or from nobody says so, in parentheses.
 #[must_use]

@@ -6,9 +6,9 @@ use ::time::OffsetDateTime;
 
 use super::files::{Use, files};
 use crate::config::Config;
+use crate::credentials::Source;
 use crate::limits::{CERTIFICATE_ENDS, RELEASED};
 use crate::net::chain;
-use crate::net::credentials::Source;
 use crate::transport::tls::last_days;
 
 /// What was found, and what to do about it.
