@@ -1,11 +1,11 @@
 //! Whatever a stranger can send, given to what reads it: one function for each, all of which take any bytes and panic when a
 //! promise is broken. The fuzzers in `tests/fuzz` feed them, and so does an ordinary test, with the corpora kept there.
 
+use crate::clock::Clock;
 use crate::firehose::reply::{self, Answer, Reply};
 use crate::firehose::request::Call;
 use crate::foreign::foreign;
 use crate::limits::{ARENA_BYTES, STATUS_BYTES_MIN};
-use crate::net::clock::Clock;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use crate::relay::outcome::{Outcome, RecordOutcome};

@@ -41,22 +41,27 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod daemon;
 pub mod doctor;
+pub mod error_chain;
 pub mod firehose;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod http;
 pub mod limits;
+pub mod log_limit;
 pub mod log_output;
 pub mod memory;
 pub mod mqtt;
-pub mod net;
 pub mod prepare;
+pub mod random;
 pub mod relay;
 pub mod sandbox;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub mod time;
 pub mod transport;

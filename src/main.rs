@@ -10,8 +10,8 @@ use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, LogFormat};
 use firehose_connector::daemon::{self, signals};
 use firehose_connector::prepare::{self, Ready, Warning};
+use firehose_connector::{clock::Clock, error_chain::error_chain};
 use firehose_connector::{doctor, foreign, log_output, memory};
-use firehose_connector::{net::chain, net::clock::Clock};
 
 fn main() -> ExitCode {
     // First of all: SIGUSR1 must not end a process that has no counters yet.
@@ -117,7 +117,7 @@ fn run(definition: Option<&Path>) -> u8 {
     let ready = match prepare::prepare(config, &clock) {
         Ok(ready) => ready,
         Err(faults) => {
-            faults.iter().for_each(|fault| log_output::complain(&chain(fault)));
+            faults.iter().for_each(|fault| log_output::complain(&error_chain(fault)));
             return exit::CONFIG;
         }
     };
@@ -128,7 +128,7 @@ fn run(definition: Option<&Path>) -> u8 {
     match daemon::run(ready, clock, signals, &|| forget_the_start(&code)) {
         Ok(()) => exit::OK,
         Err(error) => {
-            log_output::complain(&chain(&error));
+            log_output::complain(&error_chain(&error));
             if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
         }
     }
@@ -140,7 +140,7 @@ fn check(definition: Option<&Path>) -> u8 {
     let Ready { config, plan, .. } = match ready {
         Ok(ready) => ready,
         Err(faults) => {
-            faults.iter().for_each(|fault| complain(&lines(&chain(fault))));
+            faults.iter().for_each(|fault| complain(&lines(&error_chain(fault))));
             return exit::CONFIG;
         }
     };

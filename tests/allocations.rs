@@ -14,7 +14,7 @@ use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::{Accepted, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
-use firehose_connector::{credentials::Provider, net::clock::Clock, transport::route::Route, transport::tls::Tls};
+use firehose_connector::{clock::Clock, credentials::Provider, transport::route::Route, transport::tls::Tls};
 
 struct Counting;
 

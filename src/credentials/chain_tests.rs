@@ -3,9 +3,9 @@
 use super::*;
 use crate::foreign::Secret;
 use crate::{
+    clock::Clock,
     config::{ContainerSettings, EnvironmentKeys},
-    net::clock::Clock,
-    net::test_support::{Endpoint, Folder, http_reply},
+    test_support::{Endpoint, Folder, http_reply},
 };
 
 const KEYS: &str = "[default]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = s\n";
@@ -126,6 +126,6 @@ async fn an_ec2_instance_is_the_last_that_is_asked() {
     assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("ASIAINSTANCE", "EC2 instance metadata"));
     // There is none any more.
     let error = fetch(&settings).await.unwrap_err();
-    let text = crate::net::chain(&error);
+    let text = crate::error_chain::error_chain(&error);
     assert!(text.contains("EC2 instance metadata was asked: credentials endpoint 127.0.0.1:"), "{text}");
 }

@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
+    clock::Clock,
     foreign::Secret,
     http::fetch::FetchError,
-    net::clock::Clock,
-    net::test_support::{Endpoint, Folder, http_reply},
+    test_support::{Endpoint, Folder, http_reply},
     transport::connect::ConnectFailure,
 };
 

@@ -5,8 +5,8 @@ use tokio::time::Instant;
 use super::*;
 use crate::foreign::Secret;
 use crate::{
-    net::clock::Clock,
-    net::test_support::{Endpoint, http_reply},
+    clock::Clock,
+    test_support::{Endpoint, http_reply},
 };
 
 const ROLE: &str = r#"{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t",
@@ -42,7 +42,7 @@ async fn an_instance_without_a_role_is_told_from_a_device_that_is_none() {
     assert!(matches!(ask(&answers(&["token", "<html> </html>"]).await).await, Err(Ec2Error::NoRole)));
     let failed = r#"{"Code":"AssumeRoleUnauthorizedAccess","AccessKeyId":"A","SecretAccessKey":"s"}"#;
     let error = ask(&answers(&["token", "role", failed]).await).await.unwrap_err();
-    assert!(crate::net::chain(&error).ends_with("Code is not \"Success\""), "{error}");
+    assert!(crate::error_chain::error_chain(&error).ends_with("Code is not \"Success\""), "{error}");
     assert!(matches!(ask(&Endpoint::closed().await).await, Err(Ec2Error::Endpoint(_))));
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::*;
 use crate::foreign::Secret;
 use crate::{
+    clock::Clock,
     config::{ClientCertificate, EndpointUrl},
-    net::clock::Clock,
-    net::test_support::{Ca, Endpoint, Folder, http_reply},
+    test_support::{Ca, Endpoint, Folder, http_reply},
 };
 
 const VARIABLES: [&str; 2] = ["FIREHOSE_CONNECTOR_IOT_CERT", "FIREHOSE_CONNECTOR_IOT_KEY"];

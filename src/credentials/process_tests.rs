@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::foreign::Secret;
-use crate::{net::chain, net::test_support::Folder};
+use crate::{error_chain::error_chain, test_support::Folder};
 
 const KEYS: &str = r#"{"Version":1,"AccessKeyId":"ASIA","SecretAccessKey":"s","SessionToken":"t","Expiration":"2018-01-18T09:18:06Z"}"#;
 
 async fn refusal(command: &str) -> String {
-    chain(&credentials(command).await.unwrap_err())
+    error_chain(&credentials(command).await.unwrap_err())
 }
 
 #[tokio::test]

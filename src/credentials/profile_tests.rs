@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use super::*;
 use crate::foreign::Secret;
-use crate::net::test_support::Folder;
+use crate::test_support::Folder;
 
 fn settings(folder: &Folder, profile: &str) -> CredentialSettings {
     CredentialSettings {

@@ -11,8 +11,8 @@ use tokio::{
 
 use super::{CredentialsError, Fetched, Provider, Schedule};
 use crate::{
-    firehose::credentials::Credentials, http::tally::Tally, limits::credentials as limits, net::chain, net::chance,
-    net::log_limit::LogLimit, time,
+    error_chain::error_chain, firehose::credentials::Credentials, http::tally::Tally, limits::credentials as limits,
+    log_limit::LogLimit, random::random_number, time,
 };
 
 /// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended
@@ -36,7 +36,7 @@ pub async fn keep_fresh(
         report.tell(since(start), &fetched, wall());
         let wait = match fetched {
             Ok(Fetched { credentials, .. }) => {
-                let wait = schedule.renewed(credentials.expires_at, wall(), chance());
+                let wait = schedule.renewed(credentials.expires_at, wall(), random_number());
                 // A message that is here by now was about the credentials before these.
                 while renew_now.try_recv().is_ok() {}
                 replace(&sender, Some(credentials));
@@ -47,7 +47,7 @@ pub async fn keep_fresh(
                 if schedule.has_ended(wall()) {
                     replace(&sender, None);
                 }
-                schedule.failed(wall(), chance())
+                schedule.failed(wall(), random_number())
             }
         };
         let attempt = Instant::now();
@@ -94,7 +94,7 @@ impl Report {
                 self.source = Some(source);
             }
             Err(error) => {
-                let failure = chain(error);
+                let failure = error_chain(error);
                 if self.failure.as_ref() != Some(&failure) {
                     self.limit.warn(now, format_args!("credentials not found: {failure}"));
                     self.failure = Some(failure);

@@ -10,10 +10,10 @@ use tokio::{
 use super::*;
 use crate::foreign::Secret;
 use crate::{
+    clock::Clock,
     config::{ContainerSettings, CredentialSettings, EndpointUrl},
     limits::LOG_BURST,
-    net::clock::Clock,
-    net::test_support::{Endpoint, Folder, http_reply, log_lines},
+    test_support::{Endpoint, Folder, http_reply, log_lines},
     transport::route::Route,
     transport::tls::Tls,
 };

@@ -18,11 +18,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep_until, timeout_at};
 
+use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
 use crate::mqtt::{Again, Broker, Inbound, Received};
-use crate::net::clock::Clock;
 use crate::relay::{Accepted, Relay, status};
 use crate::time::Instant;
 use counters::Counters;

@@ -8,14 +8,14 @@ use log::{debug, error, info};
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
 
 use super::uplink::Done;
+use crate::error_chain::error_chain;
+use crate::error_chain::words::spelled;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
 use crate::limits::{FOREIGN_TEXT, LOG_RETRY, NAME_BYTES, STATUS_ACKNOWLEDGED, STREAMS};
+use crate::log_limit::LogLimit;
 use crate::log_output::{self, ALWAYS};
 use crate::mqtt::{MqttError, Terms};
-use crate::net::chain;
-use crate::net::log_limit::LogLimit;
-use crate::net::words::spelled;
 use crate::relay::{Counters, TooLong};
 use crate::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl Report {
     }
 
     pub(super) fn broker_down(&mut self, now: Instant, error: &MqttError) {
-        let text = chain(error);
+        let text = error_chain(error);
         if self.broker.as_ref() != Some(&text) {
             self.broker_limit.warn(now, format_args!("broker not connected, trying on: {text}"));
             self.broker = Some(text);
@@ -154,7 +154,7 @@ impl Report {
     }
 
     pub(super) fn not_signed(&mut self, now: Instant, error: &SignError) {
-        let reason = chain(error);
+        let reason = error_chain(error);
         // Of no delivery stream: it is about all of them.
         if self.is_new(&heapless::String::new(), &reason) {
             self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {reason}"));
@@ -275,8 +275,8 @@ mod tests {
     use crate::daemon::uplink::Problem;
     use crate::http::SendError;
     use crate::limits::{LOG_BURST, LOG_INTERVAL};
-    use crate::net::test_support::log_lines;
     use crate::relay::Settled;
+    use crate::test_support::log_lines;
 
     fn done(problem: Option<SendError>, failures: (u32, u32)) -> Done {
         Done {

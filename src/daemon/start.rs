@@ -15,13 +15,13 @@ use super::report::Report;
 use super::signals::Signals;
 use super::under_way::UnderWay;
 use super::uplink::Uplink;
+use crate::clock::Clock;
 use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
 use crate::limits::{OPEN_FILES, memory as limits};
 use crate::memory::{self, Plan};
 use crate::mqtt::{self, broker};
-use crate::net::clock::Clock;
 use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
@@ -168,7 +168,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         publish_interval: connector.publish_interval,
         arena_bytes: plan.arena,
         connections: plan.connections,
-        seed: crate::net::chance(),
+        seed: crate::random::random_number(),
     }));
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;

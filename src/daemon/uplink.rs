@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use ring::digest::{Context, SHA256};
 use tokio::sync::mpsc;
 
+use crate::clock::Clock;
 use crate::config::{Aws, EndpointUrl};
+use crate::error_chain::error_chain;
 use crate::firehose::credentials::Credentials;
 use crate::firehose::error_code::Class;
 use crate::firehose::reply::{self, Answer, Unreadable};
@@ -15,8 +17,6 @@ use crate::firehose::sign::{SignError, Unsigned, headers};
 use crate::foreign::foreign;
 use crate::http::{Reply, Request, SendError, endpoint};
 use crate::limits::NAME_BYTES;
-use crate::net::chain;
-use crate::net::clock::Clock;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::Outcome;
 use crate::relay::{BatchId, Relay, Settled};
@@ -292,7 +292,7 @@ const fn retry(class: Class) -> Outcome<'static> {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Send(error) => write!(f, "{}", chain(error)),
+            Self::Send(error) => write!(f, "{}", error_chain(error)),
             Self::Unreadable(unreadable) => unreadable.fmt(f),
             Self::Refused { code, message } if message.is_empty() => f.write_str(&foreign(code)),
             Self::Refused { code, message } => write!(f, "{}: {}", foreign(code), foreign(message)),

@@ -8,11 +8,11 @@ use super::Subject;
 use super::connection::Way;
 use super::report::{Report, Step};
 use crate::cli::Online;
+use crate::error_chain::error_chain;
+use crate::error_chain::words::spelled;
 use crate::foreign::foreign;
 use crate::limits::doctor::STEP;
 use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
-use crate::net::chain;
-use crate::net::words::spelled;
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 use crate::transport::route::Route;
@@ -57,7 +57,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
                 let id = foreign(&mqtt.client_id);
                 format!("if only the client id \"{id}\" may log in: stop the connector, and add --client-id {id}")
             });
-            report.fail(Step::BrokerLogin, chain(&error), advice);
+            report.fail(Step::BrokerLogin, error_chain(&error), advice);
             return report.skip_to(Step::Credentials, "no login at the broker");
         }
     };
@@ -69,7 +69,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         Ok(()) => report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", ")),
         Err(error) => {
             let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
-            report.fail(Step::BrokerSubscribe, chain(&error), Some(advice));
+            report.fail(Step::BrokerSubscribe, error_chain(&error), Some(advice));
             if !matches!(error, MqttError::SubscriptionRefused { .. }) {
                 return report.skip_to(Step::Credentials, "the broker has ended the session");
             }
@@ -92,7 +92,7 @@ async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
             return report.ok(Step::BrokerPublish, STATUS_TOPIC);
         }
         Ok(reason) => format!("the broker does not take statuses ({})", spelled(&reason)),
-        Err(error) => chain(&error),
+        Err(error) => error_chain(&error),
     };
     report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));
 }

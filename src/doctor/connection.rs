@@ -7,7 +7,7 @@ use tokio::time::sleep_until;
 use tokio_rustls::client::TlsStream;
 
 use super::report::{Report, Step};
-use crate::net::chain;
+use crate::error_chain::error_chain;
 use crate::transport::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -34,7 +34,7 @@ impl Way<'_> {
         let mut at = 0;
         let result = loop {
             tokio::select! {
-                result = &mut attempt => break result.map_err(|error| (error.kind(), chain(&error))),
+                result = &mut attempt => break result.map_err(|error| (error.kind(), error_chain(&error))),
                 Some(reached) = told.recv() => self.reached(reached, &mut at, report),
                 () = sleep_until(report.limit()) => {
                     let failure = ConnectFailure::TimedOut(PARTS[at]);

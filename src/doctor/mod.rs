@@ -22,10 +22,10 @@ use ::time::OffsetDateTime;
 use tokio::runtime::Builder;
 
 use crate::cli::Online;
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::error_chain::error_chain;
 use crate::limits::{RELEASED, memory as limits};
-use crate::net::chain;
-use crate::net::clock::Clock;
 use crate::prepare::{self, Fault, Ready};
 pub use report::STEPS;
 use report::{Report, Step};
@@ -76,7 +76,7 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
         Err(faults) => {
             let (memory, others): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| matches!(fault, Fault::Memory(_)));
             let lines =
-                |faults: Vec<&Fault>| faults.into_iter().map(|fault| chain(fault)).collect::<Vec<_>>().join("\n");
+                |faults: Vec<&Fault>| faults.into_iter().map(|fault| error_chain(fault)).collect::<Vec<_>>().join("\n");
             if others.is_empty() {
                 report.ok(Step::Configuration, "nothing is wrong but MemorySize");
             } else {

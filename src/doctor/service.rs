@@ -12,6 +12,7 @@ use super::{Subject, utc};
 use crate::cli::Online;
 use crate::config::EndpointUrl;
 use crate::credentials::{Fetched, Provider};
+use crate::error_chain::error_chain;
 use crate::firehose::credentials::Credentials;
 use crate::firehose::error_code::{Class, class_of};
 use crate::firehose::reply::{self, Answer, Unreadable};
@@ -19,7 +20,6 @@ use crate::firehose::sign::{Unsigned, headers};
 use crate::foreign::foreign;
 use crate::http::{self, Event, Reply, Request};
 use crate::limits::{CLOCK_TOLERANCE, net::SERVICE_SEND_BUFFER};
-use crate::net::chain;
 use crate::prepare::Ready;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::RecordOutcome;
@@ -81,7 +81,7 @@ async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) 
     let fetched = match timeout_at(report.limit(), provider.fetch()).await {
         Ok(Ok(fetched)) => fetched,
         Ok(Err(error)) => {
-            report.fail(Step::Credentials, chain(&error), None);
+            report.fail(Step::Credentials, error_chain(&error), None);
             return None;
         }
         Err(_) => {
@@ -162,7 +162,7 @@ impl Service<'_> {
         let unsigned = Unsigned { call: body.call, host: &host, region: self.arn.region, body_sha256 };
         let headers = match headers(&unsigned, &self.credentials, clock.wall()) {
             Ok(headers) => headers,
-            Err(error) => return Said::Nothing(chain(&error)),
+            Err(error) => return Said::Nothing(error_chain(&error)),
         };
         let (chunks, chunk) = mpsc::channel(1);
         let target = self.target.clone();
@@ -185,7 +185,7 @@ impl Service<'_> {
                     }
                     return said;
                 }
-                Some(Event::Done { result: Err(error), .. }) => return Said::Nothing(chain(&error)),
+                Some(Event::Done { result: Err(error), .. }) => return Said::Nothing(error_chain(&error)),
                 None => return Said::Nothing("the connection to the service ended".to_owned()),
             }
         }

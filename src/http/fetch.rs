@@ -172,8 +172,8 @@ impl error::Error for FetchError {
 mod tests {
     use super::*;
     use crate::{
-        net::clock::Clock,
-        net::test_support::{Ca, serve_tls},
+        clock::Clock,
+        test_support::{Ca, serve_tls},
         transport::connect::ConnectFailure,
     };
 

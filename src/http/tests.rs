@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time;
 
 use super::*;
-use crate::net::clock::Clock;
+use crate::clock::Clock;
 
 const THREE_CHUNKS: [&str; 3] = ["one ", "two ", "three"];
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";

@@ -15,8 +15,8 @@ use std::panic::{self, Location, PanicHookInfo};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::clock::Clock;
 use crate::config::LogFormat;
-use crate::net::clock::Clock;
 use shape::Shape;
 use stderr::StandardError;
 
@@ -109,7 +109,7 @@ impl Log for LogOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::test_support::log_lines;
+    use crate::test_support::log_lines;
 
     /// Not by a panic: the static binaries end with the first one.
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 
-use crate::net::words::spelled;
+use crate::error_chain::words::spelled;
 use crate::time::Duration;
 use crate::transport::connect::{ConnectError, TlsFailure};
 

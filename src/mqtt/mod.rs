@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
-use crate::net::chance;
+use crate::random::random_number;
 use crate::relay::TooLong;
 use crate::relay::backoff::Jitter;
 use crate::transport::connect::connect;
@@ -191,7 +191,7 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
 
 async fn serve(settings: Settings, mut ends: Ends) {
     let mut in_flight = InFlight::default();
-    let mut retry = Retry::new(Jitter::new(chance()));
+    let mut retry = Retry::new(Jitter::new(random_number()));
     let mut takeover = Takeover::default();
     loop {
         let start = Instant::now();

@@ -15,9 +15,9 @@ use files::Use;
 pub use summary::summary;
 pub use warnings::{Warning, certificates, credentials};
 
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Problem};
 use crate::memory::{Plan, Tunnels, program_bytes, system_limit};
-use crate::net::clock::Clock;
 use crate::transport::tls::{Tls, TlsError, Wanted, file_fault};
 
 /// See the module.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::config::load;
-use crate::net::test_support::{Ca, Folder};
+use crate::test_support::{Ca, Folder};
 
 const ARN: (&str, &str) = ("DEFAULT_DELIVERY_STREAM_ARN", "arn:aws:firehose:eu-west-1:123456789012:deliverystream/s");
 

@@ -7,8 +7,8 @@ use ::time::OffsetDateTime;
 use super::files::{Use, files};
 use crate::config::Config;
 use crate::credentials::Source;
+use crate::error_chain::error_chain;
 use crate::limits::{CERTIFICATE_ENDS, RELEASED};
-use crate::net::chain;
 use crate::transport::tls::last_days;
 
 /// What was found, and what to do about it.
@@ -40,7 +40,7 @@ pub fn credentials(config: &Config) -> Option<Warning> {
 
 fn waits(error: &dyn core::error::Error) -> Warning {
     Warning {
-        found: chain(error),
+        found: error_chain(error),
         advice: "records wait until there are credentials: a source is asked again and again",
     }
 }

@@ -29,9 +29,9 @@ use rustls::{
 };
 
 use crate::{
+    clock::Clock,
     config::{ClientCertificate, MqttTls},
     limits::net as limits,
-    net::clock::Clock,
 };
 pub use pem::{PemFault, PemFile, Wanted};
 use verify::{Stranger, Verifier};

@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 use ::time::{Date, OffsetDateTime};
 use rustls::{AlertDescription, CertificateError, pki_types::UnixTime};
 
-use crate::{foreign::foreign, net::words::spelled, transport::tls::OwnCertificate};
+use crate::{error_chain::words::spelled, foreign::foreign, transport::tls::OwnCertificate};
 
 /// Which peer, what happened, and the cause in `source()`.
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use tokio::{
 
 use super::*;
 use crate::{
+    clock::Clock,
     config::{ClientCertificate, MqttTls},
-    net::chain,
-    net::clock::Clock,
-    net::test_support::{Ca, Folder, Leaf, serve_tls},
+    error_chain::error_chain,
+    test_support::{Ca, Folder, Leaf, serve_tls},
 };
 
 const HOST: &str = "localhost";
@@ -47,7 +47,7 @@ async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
     let error = connect(&Route::default(), HOST, port, Some(tls), None).await.unwrap_err();
     assert!(error.source().is_some(), "{error}");
     let ConnectFailure::Tls(failure) = error.kind() else { panic!("{error}") };
-    (failure, chain(&error))
+    (failure, error_chain(&error))
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use super::super::{ConnectError, connect};
 use super::*;
 use crate::config::{ConfigError, load};
 use crate::{
-    net::clock::Clock,
-    net::test_support::{Ca, Folder, serve_proxy, serve_tls},
+    clock::Clock,
+    test_support::{Ca, Folder, serve_proxy, serve_tls},
     transport::route::Route,
     transport::tls::Tls,
 };
@@ -92,7 +92,7 @@ async fn what_a_proxy_refuses_is_said_with_its_variable_and_without_the_password
         let port = proxy.port;
         let error = by(&format!("http://user:secret@127.0.0.1:{port}"), &Ca::new()).await.unwrap_err();
         assert_eq!(error.kind(), ConnectFailure::Proxy(failure), "{answer}");
-        let text = crate::net::chain(&error);
+        let text = crate::error_chain::error_chain(&error);
         assert!(text.starts_with(&format!("the proxy of HTTPS_PROXY, 127.0.0.1:{port} {words}")), "{text}");
         assert!(!text.contains("secret") && !error.kind().is_offline(), "{text}");
     }
@@ -103,7 +103,7 @@ async fn an_answer_without_an_end_is_not_collected() {
     let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(10 * PROXY_HEAD));
     let proxy = serve_proxy(None, &endless, None).await;
     let error = by(&format!("http://127.0.0.1:{}", proxy.port), &Ca::new()).await.unwrap_err();
-    assert!(crate::net::chain(&error).ends_with("an answer of more than 8192 bytes"), "{error}");
+    assert!(crate::error_chain::error_chain(&error).ends_with("an answer of more than 8192 bytes"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

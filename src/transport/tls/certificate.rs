@@ -103,7 +103,7 @@ mod tests {
     use rcgen::{CertificateParams, CertifiedIssuer, DistinguishedName, DnType, KeyPair};
 
     use super::*;
-    use crate::net::test_support::Ca;
+    use crate::test_support::Ca;
 
     fn of(organisation: &str, common_name: &str) -> Vec<u8> {
         let mut params = CertificateParams::new([]).unwrap();

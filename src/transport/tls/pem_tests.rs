@@ -1,7 +1,7 @@
 //! Files as people have them: taken whole, or refused in words that show nothing of them.
 
 use super::*;
-use crate::net::test_support::{Ca, Folder};
+use crate::test_support::{Ca, Folder};
 
 fn certificates(bytes: impl AsRef<[u8]>) -> Result<Vec<CertificateDer<'static>>, String> {
     let folder = Folder::new();
@@ -16,7 +16,7 @@ fn key(bytes: impl AsRef<[u8]>) -> Result<PrivateKeyDer<'static>, String> {
 }
 
 fn said(error: &TlsError, folder: &Folder) -> String {
-    crate::net::chain(error).replace(&format!("{}/", folder.path().display()), "")
+    crate::error_chain::error_chain(error).replace(&format!("{}/", folder.path().display()), "")
 }
 
 fn utf_16(text: &str) -> Vec<u8> {

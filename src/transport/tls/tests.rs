@@ -5,7 +5,7 @@ use ::ring::digest::{SHA256, digest};
 use super::*;
 use crate::{
     config::ClientCertificate,
-    net::test_support::{Ca, Folder},
+    test_support::{Ca, Folder},
 };
 
 #[test]

@@ -25,7 +25,7 @@ use crate::limits::{
 /// What rustls does by itself, but for the beginning of certificates.
 ///
 /// A clock without a battery is behind: it begins at 1970, or when the image was built. So the time, which is that of the
-/// [`Clock`](crate::net::clock::Clock), is the earliest that it may be, and never earlier than [`RELEASED`]. A chain is good if there is a time from then on at which all of its
+/// [`Clock`](crate::clock::Clock), is the earliest that it may be, and never earlier than [`RELEASED`]. A chain is good if there is a time from then on at which all of its
 /// certificates are valid. One that ended before is refused.
 ///
 /// The price: until the clock is right, a certificate that has ended since then is accepted, and with it whoever has got

@@ -4,8 +4,8 @@ use ::time::{Date, Month, OffsetDateTime, Time};
 use rustls::crypto::ring;
 
 use super::*;
-use crate::net::clock::for_certificates;
-use crate::net::test_support::{Ca, Leaf};
+use crate::clock::for_certificates;
+use crate::test_support::{Ca, Leaf};
 
 const HOST: &str = "localhost";
 

@@ -66,7 +66,7 @@ impl LogLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::test_support::log_lines;
+    use crate::test_support::log_lines;
 
     const BURST: usize = LOG_BURST as usize;
 
