@@ -133,5 +133,4 @@ fn millis(duration: Duration) -> i64 {
 }
 
 #[cfg(test)]
-#[path = "clock_tests.rs"]
 mod tests;

@@ -114,5 +114,4 @@ impl error::Error for ContainerError {
 }
 
 #[cfg(test)]
-#[path = "container_tests.rs"]
 mod tests;

@@ -83,5 +83,4 @@ impl error::Error for Ec2Error {
 }
 
 #[cfg(test)]
-#[path = "ec2_tests.rs"]
 mod tests;

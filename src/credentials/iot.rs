@@ -73,5 +73,4 @@ impl error::Error for IotError {
 }
 
 #[cfg(test)]
-#[path = "iot_tests.rs"]
 mod tests;

@@ -245,5 +245,4 @@ pub fn fuzz_profile(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "chain_tests.rs"]
 mod tests;

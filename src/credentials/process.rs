@@ -137,5 +137,4 @@ impl error::Error for ProcessError {
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
 mod tests;

@@ -388,5 +388,4 @@ pub(super) fn fuzz(text: &str) {
 }
 
 #[cfg(test)]
-#[path = "profile_tests.rs"]
 mod tests;

@@ -106,5 +106,4 @@ impl Report {
 }
 
 #[cfg(test)]
-#[path = "refresh_tests.rs"]
 mod tests;

@@ -108,5 +108,4 @@ impl fmt::Display for ReplyError {
 impl error::Error for ReplyError {}
 
 #[cfg(test)]
-#[path = "reply_tests.rs"]
 mod tests;

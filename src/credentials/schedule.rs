@@ -65,5 +65,4 @@ fn up_to(most: Duration, chance: u64) -> Duration {
 }
 
 #[cfg(test)]
-#[path = "schedule_tests.rs"]
 mod tests;

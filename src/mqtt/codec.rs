@@ -204,5 +204,4 @@ fn encode_length(mut length: usize) -> ([u8; LENGTH_DIGITS], usize) {
 }
 
 #[cfg(test)]
-#[path = "codec_tests.rs"]
 mod tests;

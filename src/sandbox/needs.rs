@@ -82,5 +82,4 @@ fn would_be_in_home(file: &Path) -> bool {
 }
 
 #[cfg(test)]
-#[path = "needs_tests.rs"]
 mod tests;

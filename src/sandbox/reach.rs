@@ -50,5 +50,4 @@ pub fn resolver_out_of_reach() -> Option<io::Error> {
 }
 
 #[cfg(test)]
-#[path = "reach_tests.rs"]
 mod tests;

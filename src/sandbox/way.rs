@@ -53,5 +53,4 @@ fn nearest(end: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-#[path = "way_tests.rs"]
 mod tests;

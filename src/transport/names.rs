@@ -208,5 +208,4 @@ fn ask_for(host: &str, port: u16, family: c_int) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "names_tests.rs"]
 mod tests;

@@ -66,5 +66,4 @@ async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::R
 }
 
 #[cfg(test)]
-#[path = "tunnel_tests.rs"]
 mod tests;

@@ -279,5 +279,4 @@ pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted
 }
 
 #[cfg(test)]
-#[path = "pem_tests.rs"]
 mod tests;

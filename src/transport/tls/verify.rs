@@ -169,5 +169,4 @@ impl fmt::Display for Cause {
 impl core::error::Error for Cause {}
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;
