@@ -7,7 +7,7 @@
 //!      MQTT broker                                          Amazon Data Firehose
 //!          | publishes                                           ^  | answer
 //!          v                                                     |  v
-//!   mqtt  one session at a time                 http  one request for each connection
+//!   mqtt       one session at a time                 http       one request for each connection
 //!          |                       ^                       ^        |
 //!          | groups of publishes   | status messages       | chunks |
 //!          v                       |                       |        v
@@ -27,16 +27,33 @@
 //!
 //! The [`doctor`] goes the same way once, without a record, and says how far it came: `check --online`.
 //!
+//! # The rooms
+//!
+//! Each uses those below it only, and two of one floor do not know each other; `scripts/layers` checks it.
+//!
+//! | Floor | What it does |
+//! |---|---|
+//! | `main` | reads the command line, then checks or runs |
+//! | [`daemon`], [`doctor`] | the loop that owns the relay; the same way once, step by step |
+//! | [`prepare`] | everything that can be judged before the first connection |
+//! | [`credentials`] | where keys come from, in the order of the SDKs, and how they are kept fresh |
+//! | [`http`], [`mqtt`] | requests and their answers; the broker's session |
+//! | [`transport`] | names, proxies, TCP, TLS |
+//! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the plan of `MemorySize`; lines of the log; words of the command line |
+//! | [`config`] | what the process was told |
+//! | [`firehose`] | the bytes of the two calls, signed |
+//! | [`relay`] | the core: what is held, what is sent when, what is answered |
+//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`] | an error and its causes as text; the time; spared lines; jitter; text from outside on its way into messages |
+//! | [`limits`] | every bound, with unit and source |
+//! | [`time`] | instants and durations of the core |
+//!
 //! # The rules
 //!
-//! - Modules use what stands to their right: `main`, [`daemon`] and [`doctor`], [`prepare`], [`net`], [`firehose`], [`relay`], then
-//!   [`time`] and [`limits`]. `scripts/layers` checks it.
 //! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a deadline.
-//! - What comes from outside gets into a message through [`foreign`] only, and every message is one line ([`log_output`]).
+//! - What comes from outside gets into a message through [`foreign`] only, and every message is one line.
 //! - Every bound is in [`limits`], and [`memory`] shows how they add up to `MemorySize`.
 //! - One loop owns the relay. Tasks speak through bounded channels.
-//! - What the process was told is in [`config`]; how it is told, in [`cli`].
-//! - Before the first connection the process gives up what it has no use for: [`sandbox`].
+//! - Before the first connection the process gives up what it has no use for.
 
 #![forbid(unsafe_code)]
 
