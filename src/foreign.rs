@@ -5,7 +5,7 @@
 //! whole message; the log and everything that is printed go through the second, so that nothing is left to memory.
 //!
 //! Which texts are secret is known because each [`Secret`] in use is on one list. A piece of one is as good as the whole, so
-//! whatever shares [`WINDOW`] bytes in a row with a secret is blanked as far as its word goes.
+//! whatever shares `WINDOW` bytes in a row with a secret is blanked as far as its word goes.
 
 #![expect(
     clippy::disallowed_types,

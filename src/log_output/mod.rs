@@ -3,8 +3,8 @@
 //! A line that finds no room is dropped and counted, and the count is said as soon as there is room again. Each line is one
 //! write of less than `PIPE_BUF` bytes, so that a pipe takes it whole or not at all.
 //!
-//! - [`shape`](self::shape): what stands before and around a message.
-//! - [`stderr`](self::stderr): what standard error is, and how it is written to without waiting.
+//! - `shape`: what stands before and around a message.
+//! - `stderr`: what standard error is, and how it is written to without waiting.
 
 mod shape;
 mod stderr;

@@ -5,7 +5,7 @@
 //! Packets are rumqttc's. Its event loop is not used, because it writes to the socket once for each manual
 //! acknowledgement (the largest part of the cost of a record), forgets unacknowledged publishes when the broker
 //! lost the session (statuses would vanish), takes no connection made elsewhere (TLS errors in words, addresses in turn, proxies),
-//! and keeps up to ten packets of any size. What is left to do here is small: see [`session`].
+//! and keeps up to ten packets of any size. What is left to do here is small: see `session`.
 
 mod codec;
 mod counted;

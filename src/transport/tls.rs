@@ -11,7 +11,7 @@
 //! | `amazon_root_ca_4.der`           | Amazon Root CA 4 (P-384)                          | 2040-05-26 |
 //! | `starfield_services_root_g2.der` | Starfield Services Root Certificate Authority - G2 | 2037-12-31 |
 //!
-//! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: [`Verifier`].
+//! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: `Verifier`.
 
 mod certificate;
 mod pem;
