@@ -1,7 +1,7 @@
 //! What an operator watches a device by, as one line of JSON: published at an interval, and logged on SIGUSR1.
 //!
-//! README says what each figure means, and a test compares. Published is only what is true now: while the broker is away
-//! nothing waits for it, and the first message comes as soon as it is there.
+//! targets/service/README.md says what each figure means, and a test compares. Published is only what is true now: while
+//! the broker is away nothing waits for it, and the first message comes as soon as it is there.
 
 use serde::Serialize;
 

@@ -1,6 +1,7 @@
 //! What the log says: what changed, once. Never payloads, never secrets.
 //!
-//! Whatever a peer can cause again and again passes a [`LogLimit`]. README lists the lines, and a test compares.
+//! Whatever a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines, and a
+//! test compares.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

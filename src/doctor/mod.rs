@@ -116,7 +116,7 @@ fn clock(clock: &Clock, report: &mut Report<'_>) {
         report.warn(
             Step::Clock,
             found,
-            "set the clock if others need it: certificates and signatures do without, see README, \"Time\"",
+            "set the clock if others need it: certificates and signatures do without, see \"Time\" in targets/service/README.md",
         );
     } else {
         report.ok(Step::Clock, format!("to this device it is {}", utc(now)));

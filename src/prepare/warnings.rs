@@ -30,8 +30,8 @@ pub fn credentials(config: &Config) -> Option<Warning> {
                 "no source of credentials is configured, so the role of an EC2 instance will be asked for at {}",
                 endpoint.host
             ),
-            advice: "configure a source, see the README's chapter on credentials; on a device that is no instance set \
-                AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out the keys",
+            advice: "configure a source, see \"Credentials\" in targets/service/README.md; on a device that is no \
+                instance set AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out the keys",
         }),
         Ok(source) => source.fault().map(|fault| waits(&fault)),
         Err(error) => Some(waits(&error)),

@@ -1,6 +1,7 @@
 //! `IsolationMode` `GreengrassContainer`: the process gives up what it has no use for, before the first byte from outside
 //! is read. Whoever takes it over from then on finds a process that reads its settings and speaks with its peers: no file
-//! written, no program started, no other program reached. What remains beside that, and why, stands in README, "Isolation".
+//! written, no program started, no other program reached. What remains open, and why, is in README.md
+//! beside this file.
 //!
 //! Four layers, each of which holds without the others:
 //!

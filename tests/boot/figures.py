@@ -1,4 +1,4 @@
-"""What was measured, beside its budget, as a table for README."""
+"""What was measured, beside its budget, as a table for tests/README.md."""
 
 from parts.service import TARGET
 from systems import SYSTEMS

@@ -12,7 +12,8 @@ DEBUG = re.compile(r"\b[A-Z]\w*\([^)]|\b[A-Z]\w* \{ \w+:|\[\d+(?:, \d+){3,}")
 NAME = r"[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+"
 VARIANT = re.compile(rf"(?<![\w/.:-]){NAME}(?![\w/:-])")
 # Names that users know, those of services among them.
-KNOWN = set(re.findall(NAME, (ROOT / "README.md").read_text()))
+PAGES = ("README.md", "targets/service/README.md", "targets/README.md", "src/sandbox/README.md", "tests/README.md")
+KNOWN = {name for page in PAGES for name in re.findall(NAME, (ROOT / page).read_text())}
 
 # Bytes of a secret in a row that give it away, and of a secret that is looked for.
 WINDOW = 12
