@@ -7,7 +7,7 @@ use super::{
     proxy,
     settings::flag,
     types::{Aws, EndpointUrl},
-    url::{Url, may_hold_a_password},
+    url::http_url,
 };
 
 /// After a problem some fields may be empty; the caller has no use for them then.
@@ -37,28 +37,6 @@ fn endpoint_url(environment: &Environment, name: &str, problems: &mut Problems) 
         problems.push(Problem::variable(name, format!("must end after host and port, without {path}")));
     }
     Some(endpoint)
-}
-
-/// A variable that is an `http` or `https` URL: where to connect, and the path.
-pub(super) fn http_url(
-    environment: &Environment,
-    name: &str,
-    problems: &mut Problems,
-) -> Option<(EndpointUrl, String)> {
-    let text = environment.text(name, problems)?;
-    let fault = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme.as_str(), "http" | "https") => {
-            let tls = url.scheme == "https";
-            let port = url.port.unwrap_or(if tls { 443 } else { 80 });
-            return Some((EndpointUrl { tls, host: url.host, port }, url.path));
-        }
-        Ok(_) => "must begin with http:// or https://",
-        Err(error) => error,
-    };
-    let problem =
-        Problem::variable(name, format!("{fault}, such as https://endpoint.example or http://127.0.0.1:4566"));
-    problems.push(if may_hold_a_password(text) { problem } else { problem.with_text(text) });
-    None
 }
 
 #[cfg(test)]

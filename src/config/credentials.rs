@@ -6,13 +6,12 @@ use core::net::IpAddr;
 use std::path::PathBuf;
 
 use super::{
-    aws::http_url,
     environment::Environment,
     mqtt,
     problem::{Problem, Problems},
     settings::flag,
     types::{ContainerAuthorization, ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
-    url::Url,
+    url::{Url, http_url},
 };
 use crate::foreign::Secret;
 

@@ -1,8 +1,14 @@
-//! Splitting a URL into the parts that are needed to connect.
+//! Splitting a URL into the parts that are needed to connect, and variables that are one.
 
 use core::net::Ipv6Addr;
 
 use http::Uri;
+
+use super::{
+    environment::Environment,
+    problem::{Problem, Problems},
+    types::EndpointUrl,
+};
 
 /// The parts of `scheme://host[:port][/path]`.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +51,28 @@ impl Url {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self { scheme: scheme.to_ascii_lowercase(), host: host.to_owned(), port, path: path.to_owned() })
     }
+}
+
+/// A variable that is an `http` or `https` URL: where to connect, and the path.
+pub(super) fn http_url(
+    environment: &Environment,
+    name: &str,
+    problems: &mut Problems,
+) -> Option<(EndpointUrl, String)> {
+    let text = environment.text(name, problems)?;
+    let fault = match Url::parse(text) {
+        Ok(url) if matches!(url.scheme.as_str(), "http" | "https") => {
+            let tls = url.scheme == "https";
+            let port = url.port.unwrap_or(if tls { 443 } else { 80 });
+            return Some((EndpointUrl { tls, host: url.host, port }, url.path));
+        }
+        Ok(_) => "must begin with http:// or https://",
+        Err(error) => error,
+    };
+    let problem =
+        Problem::variable(name, format!("{fault}, such as https://endpoint.example or http://127.0.0.1:4566"));
+    problems.push(if may_hold_a_password(text) { problem } else { problem.with_text(text) });
+    None
 }
 
 fn parse_port(text: &str) -> Option<u16> {
