@@ -13,7 +13,6 @@ use super::{
     bounded_file,
     json::Json,
     nearest::nearest,
-    parameters,
     problem::{Problem, Problems},
 };
 use crate::foreign::foreign;
@@ -54,10 +53,11 @@ const SHAPES: [(&str, &[&str]); 5] = [
 const CONNECTOR: &str = "/connectors/KinesisFirehose/versions/";
 
 impl Definition {
-    /// Reads a definition file; `None` when there are problems that leave no parameters to check.
-    pub(super) fn read(file: &Path, problems: &mut Problems) -> Option<Self> {
+    /// Reads a definition file; `None` when there are problems that leave no parameters to check. `known` are the names of all
+    /// parameters, by which a file with nothing else is recognized.
+    pub(super) fn read(file: &Path, known: &[&str], problems: &mut Problems) -> Option<Self> {
         match bounded_file::read_text(file, MAX_FILE_BYTES as u64) {
-            Ok(text) => Self::parse(file, &text, problems),
+            Ok(text) => Self::parse(file, &text, known, problems),
             Err(error) => {
                 problems.push(Problem::file(file, format!("cannot be read: {error}")));
                 None
@@ -66,12 +66,12 @@ impl Definition {
     }
 
     /// Reads the text of a definition file.
-    pub(super) fn parse(file: &Path, text: &str, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn parse(file: &Path, text: &str, known: &[&str], problems: &mut Problems) -> Option<Self> {
         let mut reader = Reader { file, problems };
         // Editors on Windows put a byte order mark in front.
         let text = text.strip_prefix(bounded_file::BYTE_ORDER_MARK).unwrap_or(text);
         let (version, parameters) = match serde_json::from_str(text) {
-            Ok(Json::Object(document)) => reader.document(document),
+            Ok(Json::Object(document)) => reader.document(document, known),
             Ok(_) => reader.fault("", "must be a JSON object"),
             Err(_) if text.trim().is_empty() => {
                 reader.fault("", "is empty, and must be a connector definition in JSON")
@@ -92,9 +92,9 @@ struct Reader<'a> {
 type Found = Option<(u8, Object)>;
 
 impl Reader<'_> {
-    fn document(&mut self, mut document: Object) -> Found {
+    fn document(&mut self, mut document: Object, known: &[&str]) -> Found {
         let shape = SHAPES.iter().find(|(key, _)| document.iter().any(|(name, _)| name == key));
-        let Some((key, beside)) = shape else { return self.bare_parameters(document) };
+        let Some((key, beside)) = shape else { return self.bare_parameters(document, known) };
         if *key == "ConnectorArn" {
             return self.entries(vec![Json::Object(document)], |_| String::new());
         }
@@ -111,10 +111,9 @@ impl Reader<'_> {
         }
     }
 
-    fn bare_parameters(&mut self, document: Object) -> Found {
+    fn bare_parameters(&mut self, document: Object, known: &[&str]) -> Found {
         let keys: Vec<_> = document.iter().map(|(key, _)| key.as_str()).collect();
-        let parameters = parameters::names();
-        if keys.is_empty() || keys.iter().any(|key| nearest(key, parameters.clone()).is_some()) {
+        if keys.is_empty() || keys.iter().any(|key| nearest(key, known.iter().copied()).is_some()) {
             return Some((NEWEST_VERSION, document));
         }
         let shapes = SHAPES.map(|(key, _)| key);

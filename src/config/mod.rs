@@ -30,7 +30,7 @@ mod url;
 pub fn fuzz(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let (environment, mut problems) = (Environment::new([]), Problems::default());
-    if let Some(definition) = Definition::parse(Path::new("fuzz.json"), text, &mut problems) {
+    if let Some(definition) = Definition::parse(Path::new("fuzz.json"), text, &parameters::names(), &mut problems) {
         parameters::connector(parameters::File::Read(&definition), &environment, &mut problems);
     }
     assert!(problems.into_error().is_none_or(|error| !error.to_string().is_empty()));
@@ -71,7 +71,7 @@ pub fn load(
 
     settings::refuse_unknown(&environment, &mut problems);
     let path = definition.map(Path::to_owned).or_else(|| environment.path("FIREHOSE_CONNECTOR_DEFINITION"));
-    let definition = path.as_ref().map(|path| Definition::read(path, &mut problems));
+    let definition = path.as_ref().map(|path| Definition::read(path, &parameters::names(), &mut problems));
     let file = match &definition {
         None => parameters::File::NotGiven,
         Some(None) => parameters::File::Unreadable,

@@ -96,8 +96,8 @@ const PARAMETERS: [Parameter; 5] = [
 ];
 
 /// The names of all parameters of all versions.
-pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
-    PARAMETERS.iter().map(|parameter| parameter.name)
+pub(super) fn names() -> [&'static str; 5] {
+    PARAMETERS.each_ref().map(|parameter| parameter.name)
 }
 
 /// The parameters of a definition file, single ones overridden by the environment; without a file those from the environment,

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Definition, MAX_FILE_BYTES};
 use crate::config::{
     json::Json,
+    parameters::names,
     problem::Problems,
     tests::{TempFile, lines},
 };
@@ -12,7 +13,7 @@ use crate::config::{
 /// The definition and the problems of a text.
 fn parse(text: &str) -> (Option<Definition>, Vec<String>) {
     let mut problems = Problems::default();
-    let definition = Definition::parse(Path::new("f"), text, &mut problems);
+    let definition = Definition::parse(Path::new("f"), text, &names(), &mut problems);
     (definition, lines(problems.into_error()))
 }
 
@@ -172,7 +173,7 @@ fn a_file_is_read_up_to_its_limit_and_as_utf_8() {
     let read = |content: &[u8]| {
         let file = TempFile::new(content);
         let mut problems = Problems::default();
-        let found = Definition::read(file.path(), &mut problems).is_some();
+        let found = Definition::read(file.path(), &names(), &mut problems).is_some();
         let prefix = format!("{}: ", file.path().display());
         let faults = lines(problems.into_error());
         (found, faults.iter().map(|line| line.strip_prefix(&prefix).unwrap().to_owned()).collect::<Vec<_>>())
@@ -188,7 +189,7 @@ fn a_file_is_read_up_to_its_limit_and_as_utf_8() {
 #[test]
 fn a_file_that_cannot_be_read_says_why() {
     let mut problems = Problems::default();
-    assert!(Definition::read(Path::new("/nonexistent/definition.json"), &mut problems).is_none());
+    assert!(Definition::read(Path::new("/nonexistent/definition.json"), &names(), &mut problems).is_none());
     let [line] = &lines(problems.into_error())[..] else { panic!("one problem") };
     assert!(line.starts_with("/nonexistent/definition.json: cannot be read: No such file"), "{line}");
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Check, File, PARAMETERS, connector, number};
+use super::{Check, File, PARAMETERS, connector, names, number};
 use crate::config::{
     Connector, IsolationMode, Origin,
     definition::Definition,
@@ -17,7 +17,7 @@ fn read(version: u8, parameters: &str, variables: &[(&str, &str)]) -> Result<Con
     let arn = format!("arn:aws:greengrass:eu-west-1::/connectors/KinesisFirehose/versions/{version}");
     let text = format!(r#"{{"ConnectorArn": "{arn}", "Parameters": {{{parameters}}}}}"#);
     let mut problems = Problems::default();
-    let definition = Definition::parse(Path::new("f"), &text, &mut problems).unwrap();
+    let definition = Definition::parse(Path::new("f"), &text, &names(), &mut problems).unwrap();
     said(connector(File::Read(&definition), &environment(variables), &mut problems), problems)
 }
 
@@ -309,7 +309,7 @@ fn what_is_taken_is_what_the_documents_patterns_take() {
 fn who_said_what_is_known() {
     let text = format!(r#"{{"Parameters": {{{}}}}}"#, complete());
     let mut problems = Problems::default();
-    let definition = Definition::parse(Path::new("/f"), &text, &mut problems).unwrap();
+    let definition = Definition::parse(Path::new("/f"), &text, &names(), &mut problems).unwrap();
     let variables = environment(&[("PUBLISH_INTERVAL", "5")]);
     let connector = connector(File::Read(&definition), &variables, &mut problems);
     let by_variable = Origin::Variable("PUBLISH_INTERVAL");
