@@ -1,14 +1,64 @@
-//! The environment as a list of names and values, so that a test needs no process of its own.
+//! The variables that are read, and the environment as a list of names and values, so that a test needs no process of its own.
 
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
 
-use super::{
-    problem::{Problem, Problems},
-    settings::VARIABLES,
-};
+use super::problem::{Problem, Problems};
+
+/// Every variable that is read; the help text explains each.
+pub const VARIABLES: [&str; 49] = [
+    "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
+    "FIREHOSE_CONNECTOR_DEFINITION",
+    "FIREHOSE_CONNECTOR_IOT_CERT",
+    "FIREHOSE_CONNECTOR_IOT_ENDPOINT",
+    "FIREHOSE_CONNECTOR_IOT_KEY",
+    "FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS",
+    "FIREHOSE_CONNECTOR_IOT_THING_NAME",
+    "FIREHOSE_CONNECTOR_ISOLATION_MODE",
+    "FIREHOSE_CONNECTOR_LOG",
+    "FIREHOSE_CONNECTOR_LOG_FORMAT",
+    "FIREHOSE_CONNECTOR_MEMORY_SIZE",
+    "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
+    "FIREHOSE_CONNECTOR_MQTT_ALPN",
+    "FIREHOSE_CONNECTOR_MQTT_CA",
+    "FIREHOSE_CONNECTOR_MQTT_CERT",
+    "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID",
+    "FIREHOSE_CONNECTOR_MQTT_KEY",
+    "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE",
+    "FIREHOSE_CONNECTOR_MQTT_PROXY",
+    "FIREHOSE_CONNECTOR_MQTT_URL",
+    "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "DEFAULT_DELIVERY_STREAM_ARN",
+    "DELIVERY_STREAM_QUEUE_SIZE",
+    "PUBLISH_INTERVAL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_FIREHOSE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_PROFILE",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "HOME",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "no_proxy",
+];
 
 /// The variables that have a value.
 pub(super) struct Environment(Vec<(OsString, OsString)>);

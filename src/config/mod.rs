@@ -3,7 +3,8 @@
 //! - `types`: the result. Everything in it is checked; no other module looks at a variable,
 //!   but for those by which a service manager is notified (`daemon`) and the log's reader is known (`log_output`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
-//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: the environment.
+//! - `environment`: the variables that are read.
+//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: what they say.
 //! - `problem`: what is wrong, all of it at once.
 //!
 //! Files are only named here, but for the definition and the password. Certificates are read when the process
@@ -43,9 +44,9 @@ use std::{ffi::OsString, path::Path};
 
 pub(crate) use self::nearest::nearest;
 pub use self::{
+    environment::VARIABLES,
     no_proxy::NoProxy,
     problem::{ConfigError, Problem},
-    settings::VARIABLES,
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
         EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
