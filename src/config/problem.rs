@@ -3,7 +3,10 @@
 use core::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{json::Json, types::Config};
+use super::{
+    json::Json,
+    types::{Config, Connector, Origin},
+};
 use crate::foreign::foreign;
 
 /// One fault of a file or of the environment.
@@ -23,6 +26,17 @@ impl Problem {
     /// A fault of an environment variable whose value is not shown.
     pub(super) fn variable(name: &str, rule: impl Into<String>) -> Self {
         Self { file: None, key: foreign(name), value: None, rule: rule.into() }
+    }
+
+    /// A fault of a `MemorySize` that is a number, named as whoever set it knows it.
+    #[must_use]
+    pub fn memory_size(connector: &Connector, rule: String) -> Self {
+        let (file, key) = match connector.origins[2] {
+            Origin::Variable(variable) => (None, variable),
+            Origin::Definition => (connector.definition.clone(), "MemorySize"),
+            Origin::Default => (None, "MemorySize"),
+        };
+        Self { file, key: key.to_owned(), value: Some(format!("\"{}\"", connector.memory_size)), rule }
     }
 
     /// A fault of a key in a file.

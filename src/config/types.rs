@@ -3,7 +3,7 @@
 use core::{fmt, time::Duration};
 use std::path::PathBuf;
 
-use super::{no_proxy::NoProxy, problem::Problem};
+use super::no_proxy::NoProxy;
 use crate::foreign::Secret;
 
 /// Everything the process was told, checked.
@@ -56,19 +56,6 @@ pub enum Origin {
     Definition,
     /// This variable, whatever the definition says.
     Variable(&'static str),
-}
-
-impl Connector {
-    /// What is wrong with a `MemorySize` that is a number, named as whoever set it knows it.
-    #[must_use]
-    pub fn memory_problem(&self, rule: String) -> Problem {
-        let (file, key) = match self.origins[2] {
-            Origin::Variable(variable) => (None, variable),
-            Origin::Definition => (self.definition.clone(), "MemorySize"),
-            Origin::Default => (None, "MemorySize"),
-        };
-        Problem { file, key: key.to_owned(), value: Some(format!("\"{}\"", self.memory_size)), rule }
-    }
 }
 
 impl fmt::Display for IsolationMode {

@@ -80,13 +80,13 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
     };
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
     let plan = Plan::new(bytes, program_bytes(), Tunnels::of(&config))
-        .map_err(|small| faults.push(Fault::Memory(config.connector.memory_problem(small.to_string()))));
+        .map_err(|small| faults.push(Fault::Memory(Problem::memory_size(&config.connector, small.to_string()))));
     if let Some((name, bytes)) = plan.as_ref().ok().and_then(system_limit) {
         let rule = format!(
             "needs more memory than the {} KB that the system allows ({name}): raise that or lower this",
             bytes / 1024
         );
-        faults.push(Fault::Memory(config.connector.memory_problem(rule)));
+        faults.push(Fault::Memory(Problem::memory_size(&config.connector, rule)));
     }
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();

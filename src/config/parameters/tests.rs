@@ -6,7 +6,7 @@ use super::{Check, File, PARAMETERS, connector, names, number};
 use crate::config::{
     Connector, IsolationMode, Origin,
     definition::Definition,
-    problem::Problems,
+    problem::{Problem, Problems},
     tests::{environment, lines},
 };
 
@@ -315,7 +315,7 @@ fn who_said_what_is_known() {
     let by_variable = Origin::Variable("PUBLISH_INTERVAL");
     let expected = [Origin::Definition, Origin::Definition, Origin::Definition, by_variable, Origin::Default];
     assert_eq!((connector.origins, connector.definition.as_deref()), (expected, Some(Path::new("/f"))));
-    let problem = |connector: &Connector| connector.memory_problem("is wrong".to_owned()).to_string();
+    let problem = |connector: &Connector| Problem::memory_size(connector, "is wrong".to_owned()).to_string();
     assert_eq!(problem(&connector), "/f: MemorySize \"8192\": is wrong");
     let by_variable = without_file(&[("DEFAULT_DELIVERY_STREAM_ARN", ARN)]).unwrap();
     let origins = [Origin::Variable("FIREHOSE_CONNECTOR_MEMORY_SIZE"); 5];
