@@ -5,6 +5,7 @@
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `environment`: the variables that are read.
 //! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: what they say.
+//! - `endpoint`: where that leads for a delivery stream.
 //! - `problem`: what is wrong, all of it at once.
 //!
 //! Files are only named here, but for the definition and the password. Certificates are read when the process
@@ -14,6 +15,7 @@ mod aws;
 pub mod bounded_file;
 mod credentials;
 mod definition;
+mod endpoint;
 mod environment;
 mod json;
 mod mqtt;

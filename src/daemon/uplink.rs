@@ -15,7 +15,7 @@ use crate::firehose::reply::{self, Answer, Unreadable};
 use crate::firehose::request::{Call, Encoder, body_len};
 use crate::firehose::sign::{SignError, Unsigned, headers};
 use crate::foreign::foreign;
-use crate::http::{Reply, Request, SendError, endpoint};
+use crate::http::{Reply, Request, SendError};
 use crate::limits::NAME_BYTES;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::Outcome;
@@ -148,7 +148,7 @@ impl Uplink {
         }
         let mut body_sha256 = [0; 32];
         body_sha256.copy_from_slice(hash.finish().as_ref());
-        let target = endpoint(&self.aws, &arn);
+        let target = self.aws.endpoint(&arn);
         let host = target.authority();
         let unsigned = Unsigned { call, host: &host, region: arn.region, body_sha256 };
         let headers = headers(&unsigned, credentials, clock.wall())?;

@@ -37,7 +37,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             return report.skip_to(Step::End, "no delivery stream");
         }
     };
-    let target = http::endpoint(&config.aws, &arn);
+    let target = config.aws.endpoint(&arn);
     let advice = match &config.aws.endpoint_url {
         Some(_) => ["see AWS_ENDPOINT_URL_FIREHOSE and AWS_ENDPOINT_URL", ""],
         None => [

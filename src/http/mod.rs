@@ -22,11 +22,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::config::{Aws, EndpointUrl};
-use crate::firehose::endpoint;
+use crate::config::EndpointUrl;
 use crate::firehose::sign::Header;
 use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
-use crate::relay::arn::DeliveryStreamArn;
 use crate::transport::connect::{ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -95,21 +93,6 @@ pub enum SendError {
     /// A fresh connection was closed before the request could be sent.
     Closed,
 }
-
-/// Where requests for a delivery stream go: to the endpoint of the configuration, or to that of the region.
-#[must_use]
-pub fn endpoint(aws: &Aws, arn: &DeliveryStreamArn<'_>) -> EndpointUrl {
-    match &aws.endpoint_url {
-        Some(url) => url.clone(),
-        None => {
-            let variant = endpoint::Variant { fips: aws.use_fips, dual_stack: aws.use_dual_stack };
-            let host = endpoint::host(arn.partition, arn.region, variant);
-            EndpointUrl { host: host.as_str().to_owned(), port: HTTPS, tls: true }
-        }
-    }
-}
-
-const HTTPS: u16 = 443;
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,8 +3,8 @@
 use core::fmt::{self, Write as _};
 
 use crate::config::{Config, EndpointUrl, Origin, Proxy};
+use crate::credentials::Source;
 use crate::relay::arn::DeliveryStreamArn;
-use crate::{credentials::Source, http::endpoint};
 
 /// See the module. A value that comes from a variable or from nobody says so, in parentheses.
 #[must_use]
@@ -21,7 +21,7 @@ pub fn summary(config: &Config) -> String {
     let (host, port) = (broker.authority(), mqtt.port);
     let port = if host.ends_with(&format!(":{port}")) { String::new() } else { format!(":{port}") };
     let service = match DeliveryStreamArn::parse(&connector.default_delivery_stream_arn) {
-        Ok(arn) => endpoint(aws, &arn),
+        Ok(arn) => aws.endpoint(&arn),
         Err(_) => EndpointUrl { tls: true, host: String::new(), port: 443 },
     };
     let service_proxy =
