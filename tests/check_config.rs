@@ -167,6 +167,44 @@ fn all_ways_to_check_find_what_a_start_would_refuse_and_all_of_it_at_once() {
 }
 
 #[test]
+fn a_file_that_is_missing_is_named_beside_a_variable_that_is() {
+    let arn = ("DEFAULT_DELIVERY_STREAM_ARN", ARN);
+    let (endpoint, alias) = (
+        ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "c0.credentials.iot.eu-west-1.amazonaws.com"),
+        ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "gateway"),
+    );
+    let url = |scheme: &'static str| ("FIREHOSE_CONNECTOR_MQTT_URL", scheme);
+    for (variables, expected) in [
+        (
+            &[arn, endpoint, alias, ("FIREHOSE_CONNECTOR_IOT_CERT", "/no/cert")][..],
+            &[
+                "FIREHOSE_CONNECTOR_IOT_CERT: needs FIREHOSE_CONNECTOR_IOT_KEY beside it",
+                "FIREHOSE_CONNECTOR_IOT_CERT: /no/cert cannot be read",
+            ][..],
+        ),
+        (
+            &[arn, url("mqtts://broker"), ("FIREHOSE_CONNECTOR_MQTT_KEY", "/etc/no-such.key")],
+            &[
+                "FIREHOSE_CONNECTOR_MQTT_KEY: needs FIREHOSE_CONNECTOR_MQTT_CERT beside it",
+                "FIREHOSE_CONNECTOR_MQTT_KEY: /etc/no-such.key cannot be read",
+            ],
+        ),
+        (
+            &[arn, url("mqtt://broker"), ("FIREHOSE_CONNECTOR_MQTT_CA", "/no/ca")],
+            &[
+                "FIREHOSE_CONNECTOR_MQTT_CA: has no effect without mqtts:// in FIREHOSE_CONNECTOR_MQTT_URL",
+                "FIREHOSE_CONNECTOR_MQTT_CA: /no/ca cannot be read",
+            ],
+        ),
+    ] {
+        let output = connector(&["check"], variables);
+        let text = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| line.split(": No such file").next().unwrap()).collect();
+        assert_eq!(lines, expected);
+    }
+}
+
+#[test]
 fn what_was_set_by_whom_and_where_it_leads_is_shown() {
     let parameters = format!(
         r#"{{"DefaultDeliveryStreamArn":"{ARN}","DeliveryStreamQueueSize":"5000","MemorySize":"65535","PublishInterval":"10"}}"#

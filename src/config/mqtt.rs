@@ -36,17 +36,16 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Mqtt {
 
     let encrypted = url.as_ref().is_none_or(|url| url.scheme == "mqtts");
     let (host, port) = url.map_or_else(Default::default, |url| (url.host, url.port));
-    if !encrypted {
-        for variable in [CA, CERTIFICATE, KEY, ALPN] {
-            if environment.is_set(variable) {
-                problems.push(Problem::variable(variable, format!("has no effect without mqtts:// in {URL}")));
-            }
-        }
-    }
+    let of_no_effect = [CA, CERTIFICATE, KEY, ALPN].into_iter().filter(|name| !encrypted && environment.is_set(name));
+    let of_no_effect: Vec<_> =
+        of_no_effect.map(|name| Problem::variable(name, format!("has no effect without mqtts:// in {URL}"))).collect();
+    // Then the files are looked at, too: they will be needed.
+    let has_tls = encrypted || !of_no_effect.is_empty();
+    of_no_effect.into_iter().for_each(|problem| problems.push(problem));
     Mqtt {
         port: port.unwrap_or(if encrypted { 8883 } else { 1883 }),
         host,
-        tls: encrypted.then_some(tls),
+        tls: has_tls.then_some(tls),
         client_id,
         username,
         password,
@@ -92,19 +91,20 @@ pub(super) fn client_certificate(
     key: &str,
     problems: &mut Problems,
 ) -> Option<ClientCertificate> {
-    match (environment.path(certificate), environment.path(key)) {
-        (Some(certificate), Some(key)) if ![&certificate, &key].into_iter().any(|file| may_be_content(file)) => {
-            return Some(ClientCertificate { certificate, key });
-        }
-        (Some(_), Some(_)) => {
+    let files = [environment.path(certificate), environment.path(key)];
+    match &files {
+        [None, None] => return None,
+        [Some(_), None] => problems.push(Problem::variable(certificate, format!("needs {key} beside it"))),
+        [None, Some(_)] => problems.push(Problem::variable(key, format!("needs {certificate} beside it"))),
+        [Some(_), Some(_)] if files.iter().flatten().any(|file| may_be_content(file)) => {
             let rule = "must be the names of two PEM files; one is not shown, because it may be the key itself";
             problems.push(Problem::variable(&format!("{certificate} and {key}"), rule));
         }
-        (Some(_), None) => problems.push(Problem::variable(certificate, format!("needs {key} beside it"))),
-        (None, Some(_)) => problems.push(Problem::variable(key, format!("needs {certificate} beside it"))),
-        (None, None) => {}
+        [Some(_), Some(_)] => {}
     }
-    None
+    // After a problem the file that is named can be looked at all the same.
+    let [certificate, key] = files.map(|file| file.filter(|file| !may_be_content(file)).unwrap_or_default());
+    Some(ClientCertificate { certificate, key })
 }
 
 /// Whether somebody put the content where the name of the file belongs: with marks, or as base64 alone.

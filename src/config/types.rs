@@ -134,7 +134,7 @@ pub struct MqttTls {
     pub alpn: Vec<String>,
 }
 
-/// A client certificate for mutual TLS.
+/// A client certificate for mutual TLS. A file that is not named, which is a problem, has an empty name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// PEM file: the certificate, then its intermediates.

@@ -25,7 +25,8 @@ pub(super) fn files(config: &Config) -> Vec<(&'static str, &Path, Use)> {
     let trusted = [(MQTT_CA, broker.and_then(|tls| tls.ca.as_ref())), (CA_BUNDLE, config.aws.ca_bundle.as_ref())];
     let trusted = trusted.into_iter().filter_map(|(variable, file)| Some((variable, file?, Use::Trust)));
     let ours = [client, device].into_iter().flatten().flatten();
-    ours.chain(trusted).map(|(variable, file, what)| (variable, file.as_path(), what)).collect()
+    let all = ours.chain(trusted).map(|(variable, file, what)| (variable, file.as_path(), what));
+    all.filter(|(_, file, _)| !file.as_os_str().is_empty()).collect()
 }
 
 type Pair<'a> = [(&'static str, &'a PathBuf, Use); 2];

@@ -105,7 +105,8 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
                 file_fault(variable, file, if what == Use::Key { Wanted::Key } else { Wanted::Certificate })
             });
             let mut said = Vec::new();
-            for fault in each.chain([service_tls.err(), broker_tls.err(), device_tls].into_iter().flatten()) {
+            let set_up = [service_tls.err(), broker_tls.err(), device_tls].into_iter().flatten();
+            for fault in each.chain(set_up.filter(|fault| !fault.has_no_file())) {
                 let text = fault.to_string();
                 if !said.contains(&text) {
                     said.push(text);

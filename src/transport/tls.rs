@@ -287,6 +287,14 @@ pub enum TlsError {
     Defaults(rustls::Error),
 }
 
+impl TlsError {
+    /// Whether it is about a file that is not named, which is said elsewhere.
+    #[must_use]
+    pub fn has_no_file(&self) -> bool {
+        matches!(self, Self::Unreadable { file, .. } if !file.is_named())
+    }
+}
+
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -69,6 +69,10 @@ impl PemFile {
         Self { variable, path: path.to_owned() }
     }
 
+    pub(super) fn is_named(&self) -> bool {
+        !self.path.as_os_str().is_empty()
+    }
+
     /// At least one certificate, and none left out.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let mut certificates = Vec::new();
