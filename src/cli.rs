@@ -17,6 +17,8 @@ pub mod exit {
     pub const UNAVAILABLE: u8 = 69;
     /// A fault of the program itself.
     pub const INTERNAL: u8 = 70;
+    /// Standard output cannot be written.
+    pub const OUTPUT: u8 = 74;
     /// The configuration is wrong or cannot be read.
     pub const CONFIG: u8 = 78;
 }

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Ok(Command::Check { definition, json: false, online: None }) => check(definition.as_deref()),
         Ok(Command::Check { definition, json, online }) => {
             let config = config::load(definition.as_deref(), std::env::vars_os());
-            doctor::examine(config, json, online.as_ref(), &mut std::io::stdout())
+            written(doctor::examine(config, json, online.as_ref(), &mut std::io::stdout()))
         }
         Err(UsageError::NoCommand) => {
             complain(cli::HELP);
@@ -160,10 +160,30 @@ fn lines(text: &str) -> String {
     text.lines().map(|line| foreign::line(line) + "\n").collect()
 }
 
-/// To standard output. A reader that has gone away is no fault.
+/// To standard output.
 fn print(text: &str) -> u8 {
-    let _: std::io::Result<()> = std::io::stdout().write_all(text.as_bytes());
-    exit::OK
+    let mut out = std::io::stdout();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| exit::OK))
+}
+
+/// The exit code of what wrote to standard output. If the reader has gone away, as `head` does, there is none: the process ends by
+/// the signal for that, as others do.
+fn written(result: std::io::Result<u8>) -> u8 {
+    match result {
+        Ok(code) => return code,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => end_by_broken_pipe(),
+        Err(error) => complain(&format!("standard output cannot be written: {error}\n")),
+    }
+    exit::OUTPUT
+}
+
+#[expect(unsafe_code, reason = "signal and raise have no safe wrappers")]
+fn end_by_broken_pipe() {
+    // SAFETY: neither touches memory, and the default action runs no code of this process.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        libc::raise(libc::SIGPIPE);
+    }
 }
 
 /// To standard error. Without one nobody reads it, and the exit code says enough.

@@ -2,14 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream-name";
 
 /// Runs the binary with nothing but `environment`, under the emulator that `FIREHOSE_CONNECTOR_RUNNER` names, if any: a test
 /// that is itself emulated cannot count on the kernel to know what to do with its binary.
 fn connector(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(arguments, environment).output().unwrap()
+}
+
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let binary = env!("CARGO_BIN_EXE_firehose-connector");
     let mut command = match std::env::var("FIREHOSE_CONNECTOR_RUNNER") {
         Ok(runner) => {
@@ -19,7 +24,8 @@ fn connector(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         }
         Err(_) => Command::new(binary),
     };
-    command.args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap()
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command
 }
 
 fn definition(name: &str, content: &str) -> PathBuf {
@@ -284,5 +290,31 @@ fn a_wrong_command_line_ends_with_64_and_help_and_version_with_0() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         assert_eq!(output.stdout.is_empty(), code != 0, "{arguments:?}");
         assert_eq!(output.stderr.is_empty(), code == 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_ends_with_74_and_a_sentence() {
+    let arn = [("DEFAULT_DELIVERY_STREAM_ARN", ARN)];
+    for arguments in [&["check"][..], &["check", "--json"], &["--help"], &["help", "check"], &["--version"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(arguments, &arn).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{arguments:?}: {said}");
+        assert_eq!(said, "standard output cannot be written: No space left on device (os error 28)\n");
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_it_by_the_signal_for_that_without_a_word() {
+    let arn = [("DEFAULT_DELIVERY_STREAM_ARN", ARN)];
+    for arguments in [&["check"][..], &["check", "--json"], &["--help"], &["--version"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(arguments, &arn).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
+        // An emulator may hand the signal on as a status.
+        let ended = output.status.signal().or_else(|| output.status.code().map(|code| code - 128));
+        assert_eq!(ended, Some(13), "{arguments:?}");
     }
 }

@@ -85,7 +85,7 @@ fn the_help_names_every_variable_and_exit_code() {
     for name in VARIABLES {
         assert!(HELP.contains(name), "{name}");
     }
-    for code in [exit::OK, exit::USAGE, exit::UNAVAILABLE, exit::INTERNAL, exit::CONFIG] {
+    for code in [exit::OK, exit::USAGE, exit::UNAVAILABLE, exit::INTERNAL, exit::OUTPUT, exit::CONFIG] {
         assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
     }
 }

@@ -15,7 +15,7 @@ mod service;
 mod test_record;
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use ::time::OffsetDateTime;
@@ -34,7 +34,15 @@ use report::{Report, Step};
 ///
 /// Answers the exit code: [`OK`](crate::cli::exit::OK), [`CONFIG`](crate::cli::exit::CONFIG) when the configuration is at fault, or
 /// [`UNAVAILABLE`](crate::cli::exit::UNAVAILABLE) when anything else is. Ends within [`ALL`](crate::limits::doctor::ALL).
-pub fn examine(config: Result<Config, ConfigError>, json: bool, online: Option<&Online>, out: &mut dyn Write) -> u8 {
+///
+/// # Errors
+/// `out` cannot be written; what was asked for was examined all the same.
+pub fn examine(
+    config: Result<Config, ConfigError>,
+    json: bool,
+    online: Option<&Online>,
+    out: &mut dyn Write,
+) -> io::Result<u8> {
     let mut report = Report::new(json, out);
     let subject = match (prepare(config, online.is_some(), &mut report), online) {
         (Some(subject), Some(online)) => (subject, online),

@@ -87,12 +87,14 @@ pub(super) struct Report<'a> {
     lines: Vec<Line>,
     start: Instant,
     step_start: Instant,
+    /// Whether all could be written until now.
+    written: io::Result<()>,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(json: bool, out: &'a mut dyn Write) -> Self {
         let now = Instant::now();
-        Self { json, out, lines: Vec::with_capacity(STEPS.len()), start: now, step_start: now }
+        Self { json, out, lines: Vec::with_capacity(STEPS.len()), start: now, step_start: now, written: Ok(()) }
     }
 
     /// A line for the step that is due.
@@ -126,7 +128,10 @@ impl<'a> Report<'a> {
     }
 
     /// Writes the end, and answers the exit code.
-    pub(super) fn end(mut self) -> u8 {
+    ///
+    /// # Errors
+    /// Something could not be written.
+    pub(super) fn end(mut self) -> io::Result<u8> {
         let exit_status = match self.lines.iter().position(|line| line.result == Mark::Fail) {
             None => exit::OK,
             Some(first) if first < Step::Clock as usize => exit::CONFIG,
@@ -147,7 +152,7 @@ impl<'a> Report<'a> {
             }
         };
         self.write(&format!("{text}\n"));
-        exit_status
+        self.written.map(|()| exit_status)
     }
 
     fn push(&mut self, step: Step, result: Mark, found: String, advice: Option<String>) {
@@ -184,8 +189,10 @@ impl<'a> Report<'a> {
         self.lines.push(Line { step: name, result, found, advice, ms });
     }
 
-    /// A reader that has gone away is no fault.
+    /// What cannot be written does not hold up what is examined; it is said at the end.
     fn write(&mut self, text: &str) {
-        let _: io::Result<()> = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        if self.written.is_ok() {
+            self.written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        }
     }
 }

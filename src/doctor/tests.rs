@@ -16,7 +16,7 @@ fn report(json: bool, fill: impl FnOnce(&mut Report<'_>)) -> (u8, String) {
     let mut out = Vec::new();
     let mut report = Report::new(json, &mut out);
     fill(&mut report);
-    let code = report.end();
+    let code = report.end().unwrap();
     (code, String::from_utf8(out).unwrap())
 }
 
@@ -87,7 +87,7 @@ async fn a_step_has_its_time_and_all_together_have_theirs() {
     tokio::time::advance(ALL - STEP).await;
     report.fail(Step::Memory, "late", None);
     assert_eq!(report.limit(), start + ALL);
-    report.end();
+    report.end().unwrap();
     assert!(String::from_utf8(out).unwrap().contains("late (20.0 s)\n"), "what takes long says so");
 }
 
