@@ -97,6 +97,12 @@ impl Clock {
     }
 }
 
+/// A time of day by the calendar, in UTC. Times before 1970 and after 9999 are the nearest that there is.
+#[must_use]
+pub fn calendar(time: SystemTime) -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(TIME_LATEST)
+}
+
 /// What rustls judges certificates and the age of remembered sessions by.
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {

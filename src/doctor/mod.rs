@@ -18,11 +18,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use ::time::OffsetDateTime;
 use tokio::runtime::Builder;
 
 use crate::cli::Online;
-use crate::clock::Clock;
+use crate::clock::{Clock, calendar};
 use crate::config::{Config, ConfigError};
 use crate::error_chain::error_chain;
 use crate::limits::{RELEASED, memory as limits};
@@ -132,7 +131,7 @@ fn clock(clock: &Clock, report: &mut Report<'_>) {
 }
 
 fn utc(time: SystemTime) -> String {
-    let time = OffsetDateTime::from(time);
+    let time = calendar(time);
     let (hour, minute, second) = time.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", time.date())
 }

@@ -1,10 +1,10 @@
 //! What stands before and around a message.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use log::Level;
-use time::OffsetDateTime;
 
+use crate::clock::calendar;
 use crate::config::LogFormat;
 use crate::foreign;
 use crate::limits::{LINE_BYTES, LINE_TEXT};
@@ -67,14 +67,11 @@ fn quoted(message: &str) -> String {
     quoted(&format!("{}…", &message[..message.floor_char_boundary(LINE_TEXT / 2)]))
 }
 
-/// RFC 3339, in milliseconds. Times before 1970 and after 9999 are shown as the nearest that there is.
+/// RFC 3339, in milliseconds.
 fn utc(wall: SystemTime) -> String {
-    const LAST: u64 = 253_402_300_799;
-    let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since_1970.as_secs().min(LAST)).unwrap_or_default();
-    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let time = calendar(wall);
     let (hour, minute, second) = time.to_hms();
-    format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time.date(), since_1970.subsec_millis())
+    format!("{}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time.date(), time.millisecond())
 }
 
 const _: () = assert!("\n<7>{'time':'0000-00-00T00:00:00.000Z','level':'error','message':''}\n".len() < 100);
@@ -83,6 +80,7 @@ const _: () = assert!(LINE_TEXT + LINE_TEXT / 16 + 100 + 20 <= LINE_BYTES);
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 

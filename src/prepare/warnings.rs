@@ -2,9 +2,8 @@
 
 use std::time::SystemTime;
 
-use ::time::OffsetDateTime;
-
 use super::files::{Use, files};
+use crate::clock::calendar;
 use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
@@ -78,5 +77,5 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
 }
 
 fn day(time: SystemTime) -> String {
-    OffsetDateTime::from(time).date().to_string()
+    calendar(time).date().to_string()
 }
