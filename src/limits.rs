@@ -69,7 +69,7 @@ pub const ERROR_CODE_BYTES: usize = 64;
 pub const ERROR_MESSAGE_BYTES: usize = 1024;
 /// First delay after a failed request; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
-/// Longest delay after a request of which less than half was put off.
+/// Longest delay after a request of which less than half was put off, or which failed while others go through.
 pub const BACKOFF_PUT_OFF: Duration = Duration::from_millis(100);
 /// Longest delay between two attempts of a delivery stream.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
@@ -82,6 +82,9 @@ pub const SEARCHES: u32 = 10;
 /// Records of a delivery stream that are set aside because they failed alone, without another request having succeeded
 /// since they failed first. In an outage all would, and then be sent one by one.
 pub const ASIDE_UNPROVEN: usize = 16;
+/// Times that a record which was set aside is tried with pauses of at most [`BACKOFF_BASE`], until it takes turns with the
+/// others: a service that fails at random sets aside good ones, too.
+pub const ASIDE_TRIES: u32 = 5;
 /// How long batches do not grow after one was too large for something on the way. A proxy's limit stays, and each attempt to
 /// exceed it costs the link a batch.
 pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);

@@ -55,7 +55,7 @@ impl Relay {
                             settled.set_aside += usize::from(back.stands_alone);
                             suspect |= back.suspect;
                         }
-                        Some(stream) if batch.alone => stream.aside.records.push(arena, record),
+                        Some(stream) if batch.alone => stream.aside.put_back(arena, record),
                         Some(stream) => stream.waiting.push(arena, record),
                         None => {}
                     }
@@ -79,14 +79,13 @@ impl Relay {
         let took = now.since(batch.cut_at);
         if let Some(stream) = &mut self.streams[batch.stream] {
             stream.in_flight -= count;
-            if batch.alone {
-                stream.aside.in_flight = false;
-            } else {
+            if !batch.alone {
                 stream.requests -= 1;
             }
             if settled.retried < count.div_ceil(2) {
                 stream.progressed(now, took, encoded);
                 if batch.alone {
+                    stream.aside.settled();
                     stream.aside.hope(now);
                 }
                 if settled.retried > 0 {
@@ -99,7 +98,7 @@ impl Relay {
             } else if matches!(outcome, Outcome::Offline) {
                 stream.offline(now, &mut self.jitter);
             } else {
-                stream.failed(now, &mut self.jitter);
+                stream.failed(now, apart && count > 1, &mut self.jitter);
             }
             match outcome {
                 _ if batch.alone => {}
@@ -161,8 +160,8 @@ impl Relay {
             }
         }
         for stream in self.streams.iter_mut().flatten() {
-            (stream.requests, stream.in_flight, stream.aside.in_flight) = (0, 0, false);
-            while let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.records.pop(&self.arena)) {
+            (stream.requests, stream.in_flight) = (0, 0);
+            while let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.pop(&self.arena)) {
                 self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
                 record.release(&mut self.arena);
                 left += 1;

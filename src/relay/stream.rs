@@ -99,7 +99,7 @@ impl DeliveryStream {
     /// Records that wait or are in flight: what `DeliveryStreamQueueSize` bounds.
     #[must_use]
     pub const fn held(&self) -> usize {
-        self.waiting.len() + self.aside.records.len() + self.in_flight
+        self.waiting.len() + self.aside.len() + self.in_flight
     }
 
     /// Requests in a row that brought nothing.
@@ -147,7 +147,7 @@ impl DeliveryStream {
         let Suspicion { company, failed_at } = record.header(arena).suspicion;
         let others_succeeded = failed_at != 0 && failed_at != self.successes;
         // In an outage all fail, so only a few are set aside before anything else has succeeded.
-        let aside = alone || count == 1 && (others_succeeded || self.aside.records.len() < ASIDE_UNPROVEN);
+        let aside = alone || count == 1 && (others_succeeded || self.aside.len() < ASIDE_UNPROVEN);
         let new = others_succeeded && count == 1 && !(alone && company == 1);
         let half = u16::try_from(count / 2).unwrap_or(u16::MAX).max(1);
         let company = match others_succeeded {
@@ -157,7 +157,7 @@ impl DeliveryStream {
         };
         record.suspect(arena, Suspicion { company, failed_at: self.successes });
         if alone {
-            self.aside.records.push(arena, record);
+            self.aside.put_back(arena, record);
         } else if aside {
             self.aside.push(arena, record, now);
         } else {
@@ -166,14 +166,14 @@ impl DeliveryStream {
         Back { suspect: company > 0, stands_alone: new }
     }
 
-    /// A request failed with suspect records: a short pause, for the stream is well, unless too many do so in a row. Answers
-    /// whether that is all.
+    /// A request failed with suspect records: a short pause, for the rest goes through, unless too many do so in a row.
+    /// Answers whether that is all.
     pub fn searched(&mut self, now: Instant, jitter: &mut Jitter) -> bool {
         if self.searches == SEARCHES {
             return false;
         }
         self.searches += 1;
-        self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_BASE, BACKOFF_BASE, jitter));
+        self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
         true
     }
 
@@ -199,12 +199,15 @@ impl DeliveryStream {
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
     }
 
-    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one.
-    pub fn failed(&mut self, now: Instant, jitter: &mut Jitter) {
+    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one. The delay does not grow
+    /// while the next request has `half` of the records: that is so nine times in a row at most.
+    pub fn failed(&mut self, now: Instant, half: bool, jitter: &mut Jitter) {
         if now < self.retry_at {
             return;
         }
-        self.failures = self.failures.saturating_add(1);
+        if !(half && self.failures >= FAILURES_APART) {
+            self.failures = self.failures.saturating_add(1);
+        }
         self.batch_bytes = self.batch_bytes.min(BATCH_BYTES_FIRST);
         self.retry_at = now + backoff::delay(self.failures, BACKOFF_BASE, BACKOFF_CAP, jitter);
     }

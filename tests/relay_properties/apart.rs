@@ -1,8 +1,9 @@
 //! Several records at which the service fails, among others, in any places: the others are delivered within a bounded number
-//! of requests, each once.
+//! of requests and a bounded time, each once; a service that fails at random, too, makes that longer by seconds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
+use firehose_connector::limits::{ASIDE_TRIES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_PUT_OFF};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::BINARY_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
@@ -17,6 +18,14 @@ enum Failure {
     Apart,
     Smaller,
     TooLarge,
+}
+
+/// Milliseconds from a request to its answer.
+const ROUND_TRIP: u64 = 50;
+
+/// Requests that it takes at most until all others of so many records are delivered, as the module `aside` promises it.
+fn search(records: usize, bad: usize) -> usize {
+    20 + 2 * bad * ((records / bad.max(1)).ilog2() as usize + 4)
 }
 
 proptest! {
@@ -45,8 +54,8 @@ proptest! {
         let total = if flow == 0 { 500 } else { 1500 };
         let bad: HashSet<usize> = places.into_iter().filter(|place| *place < total).collect();
         let (mut now, mut published, mut requests, mut chance) = (Instant::default(), 0, 0, seed);
-        let mut taken = HashSet::new();
-        let mut message = Vec::new();
+        let (mut taken, mut failures_alone, mut unlucky) = (HashSet::new(), HashMap::new(), 0);
+        let (mut in_flight, mut message) = (VecDeque::new(), Vec::new());
         while taken.len() < total - bad.len() {
             let next = if published == 0 { 500 } else { flow };
             for number in published..total.min(published + next) {
@@ -54,21 +63,29 @@ proptest! {
                 prop_assert_eq!(relay.accept(now, BINARY_TOPIC.as_bytes(), payload.as_bytes()), Accepted::Held);
             }
             published = total.min(published + next);
-            let Some(id) = relay.poll_send(now) else {
+            while let Some(id) = relay.poll_send(now) {
+                requests += 1;
+                in_flight.push_back((now + Duration::from_millis(ROUND_TRIP), id));
+            }
+            let Some((answered, id)) = in_flight.pop_front() else {
                 now = relay.poll_timeout().unwrap().max(now);
                 continue;
             };
-            requests += 1;
+            now = now.max(answered);
             let (batch, arena) = relay.batch(&id).unwrap();
             let numbers: Vec<usize> = batch.records.iter(arena)
                 .map(|record| String::from_utf8(data_of(record, arena)).unwrap().parse().unwrap())
                 .collect();
-            now = now + Duration::from_millis(50);
             chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             // What is too large is so each time.
             let flaps = !matches!(failure, Failure::TooLarge) && (chance >> 33) % 10 < flapping;
             let fails = flaps || numbers.iter().any(|number| bad.contains(number));
             let settled = if fails {
+                if let [alone] = numbers[..] && !bad.contains(&alone) {
+                    let failures = failures_alone.entry(alone).or_insert(0);
+                    *failures += 1;
+                    unlucky += u64::from(*failures > ASIDE_TRIES);
+                }
                 relay.handle_outcome(now, id, match failure {
                     Failure::Apart => Outcome::RetryApart,
                     Failure::Smaller => Outcome::RetrySmaller,
@@ -83,13 +100,23 @@ proptest! {
             };
             prop_assert_eq!(settled.retried, if fails { numbers.len() } else { 0 });
             while relay.next_status(128 * 1024, &mut message) > 0 {}
-            let most = 2 * (60 + 25 * bad.len()) + (2 * 1500_usize).checked_div(flow).unwrap_or(0);
+            let most = match failure {
+                // Batches stay small for an hour.
+                Failure::TooLarge => search(total, bad.len()) + total,
+                _ if flapping == 0 => search(total, bad.len()),
+                _ => 120 + 50 * bad.len(),
+            };
+            let most = most + (2 * total).checked_div(flow).unwrap_or(0);
             prop_assert!(requests <= most, "{} requests, {} taken, {} bad", requests, taken.len(), bad.len());
         }
         prop_assert_eq!(relay.held(), total.min(published) - taken.len());
         prop_assert_eq!(relay.lost_statuses(), 0);
-        // With a service that fails at random, too, each search may end in the longest delays.
-        let most = if flapping == 0 { 120_000 } else { 12 * 3_600_000 } + 1_200 * requests as u64;
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap();
+        let pause = millis(if flapping == 0 { BACKOFF_PUT_OFF } else { BACKOFF_BASE });
+        // A good record that failed alone so often waits for as many of the bad ones as there are.
+        let in_turn = unlucky * (bad.len() as u64 + 1) * millis(BACKOFF_CAP);
+        let intervals = 1_000 * (total - 500).checked_div(flow).unwrap_or(0) as u64;
+        let most = 30_000 + requests as u64 * (ROUND_TRIP + pause) + intervals + in_turn;
         prop_assert!(now.as_millis() < most, "{} ms for {} requests", now.as_millis(), requests);
     }
 }
