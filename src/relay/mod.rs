@@ -16,6 +16,7 @@ pub mod arena;
 pub mod arn;
 pub mod aside;
 pub mod backoff;
+mod broker;
 pub mod chain;
 pub mod json;
 pub mod message;
@@ -26,6 +27,7 @@ pub mod refusal;
 mod send;
 mod settle;
 pub mod status;
+pub mod status_queue;
 pub mod stream;
 
 use arena::Arena;
@@ -33,13 +35,10 @@ use arn::DeliveryStreamArn;
 use backoff::Jitter;
 use queue::RecordQueue;
 use refusal::Refusal;
-use status::StatusQueue;
+use status_queue::StatusQueue;
 use stream::DeliveryStream;
 
-use crate::limits::{
-    BACKOFF_DRAINING, CONNECTIONS, STATUS_ACKNOWLEDGED, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE,
-    STREAMS,
-};
+use crate::limits::{BACKOFF_DRAINING, CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
 use crate::time::{Duration, Instant};
 
 /// What a relay is made for.
@@ -216,58 +215,6 @@ impl Relay {
         self.streams.get(index).and_then(Option::as_ref).map_or(0, DeliveryStream::failures)
     }
 
-    /// Whether a status waits.
-    #[must_use]
-    pub const fn has_status(&self) -> bool {
-        !self.statuses.is_empty()
-    }
-
-    /// Moves the next status message, of at most `limit` bytes, into `message`. Answers how many records it
-    /// speaks of; zero: none waits.
-    pub fn next_status(&mut self, limit: usize, message: &mut Vec<u8>) -> usize {
-        let entries = self.statuses.next_message(&mut self.arena, limit, message);
-        if entries > 0 {
-            self.pause_ends = None;
-        }
-        entries
-    }
-
-    /// Queues what a status message tells once more, for a broker that takes shorter ones only.
-    pub fn tell_again(&mut self, message: &[u8]) {
-        for entry in status::entries(message) {
-            self.statuses.push_again(&mut self.arena, entry);
-        }
-    }
-
-    /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;
-    /// while it does not, they are sent all the same.
-    pub const fn statuses_leave(&mut self, leave: bool) {
-        self.room_until = if leave { Instant::NEVER } else { Instant::from_millis(0) };
-        if leave && self.statuses.is_empty() {
-            self.pause_ends = None;
-        }
-    }
-
-    /// Says that the connection to the broker was lost. It may soon be back, so batches wait for room for their statuses for
-    /// [`STATUS_ACKNOWLEDGED`] more; a broker that comes and goes and takes none of those that wait gets no more time by that.
-    pub fn statuses_pause(&mut self, now: Instant) {
-        let end = *self.pause_ends.get_or_insert(now + STATUS_ACKNOWLEDGED);
-        self.room_until = if self.draining { Instant::default() } else { self.room_until.min(end) };
-    }
-
-    /// Whether the broker takes statuses, see [`Relay::statuses_leave`].
-    #[must_use]
-    pub fn do_statuses_leave(&self) -> bool {
-        self.room_until == Instant::NEVER
-    }
-
-    /// Says whether the publishes that follow come again if they are not taken. Then one that is refused without room for its
-    /// status is [`Accepted::NotNow`] while the broker takes statuses: it is to come when those that wait have left. Otherwise
-    /// its status is counted as lost.
-    pub const fn may_come_again(&mut self, again: bool) {
-        self.may_come_again = again;
-    }
-
     /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after short
     /// delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not there.
     pub fn drain(&mut self) {
@@ -289,18 +236,6 @@ impl Relay {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// Statuses that wait to be taken by [`Relay::next_status`].
-    #[must_use]
-    pub const fn waiting_statuses(&self) -> usize {
-        self.statuses.waiting()
-    }
-
-    /// Statuses that found no room, since the start.
-    #[must_use]
-    pub const fn lost_statuses(&self) -> u64 {
-        self.statuses.lost()
     }
 
     /// The memory behind it all.

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use firehose_connector::relay::arena::{Arena, PAYLOAD};
-use firehose_connector::relay::status::{Id, Status, StatusQueue};
+use firehose_connector::relay::status::{Id, Status};
+use firehose_connector::relay::status_queue::StatusQueue;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]

@@ -6,7 +6,8 @@ use firehose_connector::limits::{
 };
 use firehose_connector::relay::Accepted;
 use firehose_connector::relay::arena::{Arena, PAYLOAD};
-use firehose_connector::relay::status::{Id, StatusQueue};
+use firehose_connector::relay::status::Id;
+use firehose_connector::relay::status_queue::StatusQueue;
 
 use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup, delivered, rejected};
 

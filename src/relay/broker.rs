@@ -1,0 +1,71 @@
+//! What the broker takes, and whether it is there to take it.
+
+use super::{Relay, status};
+use crate::limits::STATUS_ACKNOWLEDGED;
+use crate::time::Instant;
+
+impl Relay {
+    /// Whether a status waits.
+    #[must_use]
+    pub const fn has_status(&self) -> bool {
+        !self.statuses.is_empty()
+    }
+
+    /// Moves the next status message, of at most `limit` bytes, into `message`. Answers how many records it
+    /// speaks of; zero: none waits.
+    pub fn next_status(&mut self, limit: usize, message: &mut Vec<u8>) -> usize {
+        let entries = self.statuses.next_message(&mut self.arena, limit, message);
+        if entries > 0 {
+            self.pause_ends = None;
+        }
+        entries
+    }
+
+    /// Queues what a status message tells once more, for a broker that takes shorter ones only.
+    pub fn tell_again(&mut self, message: &[u8]) {
+        for entry in status::entries(message) {
+            self.statuses.push_again(&mut self.arena, entry);
+        }
+    }
+
+    /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;
+    /// while it does not, they are sent all the same.
+    pub const fn statuses_leave(&mut self, leave: bool) {
+        self.room_until = if leave { Instant::NEVER } else { Instant::from_millis(0) };
+        if leave && self.statuses.is_empty() {
+            self.pause_ends = None;
+        }
+    }
+
+    /// Says that the connection to the broker was lost. It may soon be back, so batches wait for room for their statuses for
+    /// [`STATUS_ACKNOWLEDGED`] more; a broker that comes and goes and takes none of those that wait gets no more time by that.
+    pub fn statuses_pause(&mut self, now: Instant) {
+        let end = *self.pause_ends.get_or_insert(now + STATUS_ACKNOWLEDGED);
+        self.room_until = if self.draining { Instant::default() } else { self.room_until.min(end) };
+    }
+
+    /// Whether the broker takes statuses, see [`Relay::statuses_leave`].
+    #[must_use]
+    pub fn do_statuses_leave(&self) -> bool {
+        self.room_until == Instant::NEVER
+    }
+
+    /// Says whether the publishes that follow come again if they are not taken. Then one that is refused without room for its
+    /// status is [`Accepted::NotNow`] while the broker takes statuses: it is to come when those that wait have left. Otherwise
+    /// its status is counted as lost.
+    pub const fn may_come_again(&mut self, again: bool) {
+        self.may_come_again = again;
+    }
+
+    /// Statuses that wait to be taken by [`Relay::next_status`].
+    #[must_use]
+    pub const fn waiting_statuses(&self) -> usize {
+        self.statuses.waiting()
+    }
+
+    /// Statuses that found no room, since the start.
+    #[must_use]
+    pub const fn lost_statuses(&self) -> u64 {
+        self.statuses.lost()
+    }
+}
