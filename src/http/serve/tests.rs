@@ -4,12 +4,14 @@
 
 use core::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time;
 
 use super::*;
 use crate::clock::Clock;
+use crate::firehose::sign::Header;
 
 const THREE_CHUNKS: [&str; 3] = ["one ", "two ", "three"];
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
