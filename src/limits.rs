@@ -363,10 +363,10 @@ pub mod memory {
     /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
     pub const HEAP: usize = if MUSL { 448 } else { 640 } * 1024;
     /// Getting credentials, bytes: a shared file as a whole, which is more than a connection of its own with what it
-    /// holds and an answer that grows by doubling.
+    /// holds and an answer.
     pub const CREDENTIALS: usize = 176 * 1024;
     const _: () = assert!(CREDENTIALS as u64 > credentials::MAX_PROFILE_FILE);
-    const _: () = assert!(CREDENTIALS >= TLS + 2 * credentials::HTTP_BUFFER + 2 * credentials::MAX_REPLY);
+    const _: () = assert!(CREDENTIALS >= TLS + 2 * credentials::HTTP_BUFFER + credentials::MAX_REPLY);
     /// Stack of the main thread, bytes.
     pub const STACK: usize = 160 * 1024;
     /// Questions about a name, count: musl's resolver is asked for each family of addresses by itself.

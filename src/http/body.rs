@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::Event;
 
-/// See the module.
+/// Chunks that are asked for one by one with [`Event::WantsChunk`]; nothing, by default.
 #[derive(Debug, Default)]
 pub(crate) struct ChunkBody {
     left: u64,

@@ -2,23 +2,17 @@
 //!
 //! Bounded in time and in size by `limits::credentials`. No redirects, no retries, no cookies.
 
-use core::{error, fmt, future::poll_fn, pin::Pin, pin::pin};
-use std::sync::Arc;
+use core::{error, fmt};
 
 use http::{HeaderValue, Request, StatusCode, header};
-use http_body::Body as _;
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
+use super::ChunkBody;
+use super::connection::{Connection, Failure};
 use crate::{
     config::EndpointUrl,
-    http::{ChunkBody, Watched},
     limits::credentials as limits,
-    transport::connect::{ConnectError, TlsFailure, connect},
+    transport::connect::{ConnectError, TlsFailure},
     transport::route::Route,
     transport::tls::Tls,
 };
@@ -45,25 +39,17 @@ pub(crate) async fn fetch(
     request: Request<ChunkBody>,
 ) -> Result<Reply, FetchError> {
     let exchange = exchange(route, endpoint, tls, request);
+    let authority = endpoint.authority();
     let failure = match timeout(limits::FETCH_TIMEOUT, exchange).await {
         Ok(Ok(reply)) => return Ok(reply),
         Ok(Err(failure)) => failure,
-        Err(_) => Failure::TimedOut,
+        Err(_) => return Err(FetchError::TimedOut { authority }),
     };
-    let authority = endpoint.authority();
     Err(match failure {
         Failure::Connect(cause) => FetchError::Connect(cause),
-        Failure::Http(cause) => FetchError::Http { authority, cause },
-        Failure::TimedOut => FetchError::TimedOut { authority },
-        Failure::TooLarge => FetchError::TooLarge { authority },
+        Failure::NotSent(_, cause) | Failure::Broken(cause) => FetchError::Http { authority, cause },
+        Failure::TooLong => FetchError::TooLarge { authority },
     })
-}
-
-enum Failure {
-    Connect(ConnectError),
-    Http(hyper::Error),
-    TimedOut,
-    TooLarge,
 }
 
 async fn exchange(
@@ -78,37 +64,9 @@ async fn exchange(
     if let Ok(host) = HeaderValue::from_str(&endpoint.authority()) {
         headers.insert(header::HOST, host);
     }
-    let tls = endpoint.tls.then_some(tls);
-    let stream = connect(route, &endpoint.host, endpoint.port, tls, None).await.map_err(Failure::Connect)?;
-    let mut client = http1::Builder::new();
-    client.max_buf_size(limits::HTTP_BUFFER);
-    let (sender, connection) =
-        client.handshake(TokioIo::new(Watched::new(stream, Arc::default()))).await.map_err(Failure::Http)?;
-    let mut answer = pin!(answer(sender, request));
-    tokio::select! {
-        biased;
-        reply = &mut answer => reply,
-        // The connection may end first, with the rest of the reply already handed over.
-        _ = connection => answer.await,
-    }
-}
-
-async fn answer(mut sender: SendRequest<ChunkBody>, request: Request<ChunkBody>) -> Result<Reply, Failure> {
-    let reply = sender.send_request(request).await.map_err(Failure::Http)?;
-    let status = reply.status();
-    Ok(Reply { status, body: read_bounded(reply.into_body()).await? })
-}
-
-async fn read_bounded(mut body: Incoming) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(Failure::Http)?.into_data() else { continue };
-        if bytes.len() + data.len() > limits::MAX_REPLY {
-            return Err(Failure::TooLarge);
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
+    let mut connection = Connection::open(endpoint, route, tls, None, limits::HTTP_BUFFER).await?;
+    let (head, body) = connection.send(request, limits::MAX_REPLY).await?.into_parts();
+    Ok(Reply { status: head.status, body })
 }
 
 /// Why there is no reply.

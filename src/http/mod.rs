@@ -4,6 +4,7 @@
 //! sends one. [`fetch`] is for a small question and its answer.
 
 mod body;
+mod connection;
 mod error;
 pub mod fetch;
 mod serve;
@@ -19,7 +20,6 @@ pub(crate) use body::ChunkBody;
 pub use error::SendError;
 pub use serve::{serve, serve_over};
 use tally::Tally;
-pub(crate) use watched::{Progress, Watched};
 
 /// A request; its body follows through `chunks`.
 #[derive(Debug)]

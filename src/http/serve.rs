@@ -3,21 +3,16 @@
 //! Time-outs judge progress, not duration: a request lives as long as bytes move. Only what comes after its last byte has an
 //! end in any case.
 
-use std::sync::Arc;
-
-use http_body::Body as _;
-use hyper::Method;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AGE, DATE, HeaderMap};
-use hyper_util::rt::TokioIo;
+use hyper::header::{AGE, DATE};
+use hyper::{Method, Response};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{ChunkBody, Event, Progress, Reply, Request, SendError, Tally, Watched};
+use super::connection::{Connection, Failure};
+use super::{ChunkBody, Event, Reply, Request, SendError, Tally};
 use crate::config::EndpointUrl;
 use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
-use crate::transport::connect::{Stream, connect};
+use crate::transport::connect::Stream;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
@@ -43,7 +38,8 @@ pub async fn serve_over(
     tls: Tls,
 ) {
     // One that broke meanwhile is opened again for the first request.
-    let open = Open::over(stream, target).await.ok();
+    let connection = Connection::over(stream, HTTP_BUFFER_BYTES).await.ok();
+    let open = connection.map(|connection| Open { target, connection });
     serve_from(open, requests, events, route, tls, Tally::default()).await;
 }
 
@@ -79,18 +75,10 @@ async fn serve_from(
     }
 }
 
-/// A connection and the task that drives it.
+/// A connection that is kept for the next request.
 struct Open {
     target: EndpointUrl,
-    sender: SendRequest<ChunkBody>,
-    progress: Arc<Progress>,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    connection: Connection,
 }
 
 async fn exchange(
@@ -111,86 +99,48 @@ async fn exchange(
         }
     }
     // A kept connection may have been closed by the other side; then nothing was sent, and a new one is tried.
-    if let Some(kept) = open.take().filter(|kept| kept.target == target && !kept.sender.is_closed()) {
-        match send(open.insert(kept), message).await {
-            Err(Failed::NotSent(unsent)) => message = *unsent,
-            Err(Failed::Sent(error)) => return Err(error),
-            Ok(reply) => return Ok(reply),
+    if let Some(kept) = open.take().filter(|kept| kept.target == target && !kept.connection.is_closed()) {
+        match send(&mut open.insert(kept).connection, message).await? {
+            Err(Failure::NotSent(unsent, _)) => message = *unsent,
+            answer => return Ok(answer?),
         }
     }
-    let fresh = Open::new(target, route, tls).await?;
+    let connection = Connection::open(&target, route, tls, Some(SERVICE_SEND_BUFFER), HTTP_BUFFER_BYTES).await?;
     connected.count();
-    match send(open.insert(fresh), message).await {
-        Ok(reply) => Ok(reply),
-        Err(Failed::NotSent(_)) => Err(SendError::Closed),
-        Err(Failed::Sent(error)) => Err(error),
-    }
+    Ok(send(&mut open.insert(Open { target, connection }).connection, message).await??)
 }
 
-enum Failed {
-    NotSent(Box<hyper::Request<ChunkBody>>),
-    Sent(SendError),
-}
-
-impl From<SendError> for Failed {
-    fn from(error: SendError) -> Self {
-        Self::Sent(error)
-    }
-}
-
-async fn send(open: &mut Open, message: hyper::Request<ChunkBody>) -> Result<Reply, Failed> {
-    open.progress.wrote();
-    let progress = Arc::clone(&open.progress);
+/// The inner result is that of the connection; the outer one fails when it took too long.
+async fn send(
+    connection: &mut Connection,
+    message: hyper::Request<ChunkBody>,
+) -> Result<Result<Reply, Failure>, SendError> {
+    let progress = connection.progress();
+    progress.wrote();
     tokio::select! {
-        reply = reply(&mut open.sender, message) => reply,
-        () = progress.stalled(STALL) => Err(SendError::Stalled.into()),
-        () = progress.unanswered(ANSWER) => Err(SendError::Unanswered.into()),
+        answer = connection.send(message, REPLY_BYTES) => Ok(answer.map(Reply::from)),
+        () = progress.stalled(STALL) => Err(SendError::Stalled),
+        () = progress.unanswered(ANSWER) => Err(SendError::Unanswered),
     }
 }
 
-async fn reply(sender: &mut SendRequest<ChunkBody>, message: hyper::Request<ChunkBody>) -> Result<Reply, Failed> {
-    let response = sender.try_send_request(message).await.map_err(|mut error| match error.take_message() {
-        Some(message) => Failed::NotSent(Box::new(message)),
-        None => Failed::Sent(SendError::Broken(error.into_error())),
-    })?;
-    let (head, mut incoming) = response.into_parts();
-    // Taken at once, because a vector that grows takes twice its size for a moment.
-    let expected = incoming.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-    let mut body = Vec::with_capacity(expected.map_or(REPLY_BYTES, |length| length.min(REPLY_BYTES)));
-    loop {
-        let frame = core::future::poll_fn(|cx| core::pin::Pin::new(&mut incoming).poll_frame(cx)).await;
-        let Some(frame) = frame.transpose().map_err(SendError::Broken)? else { break };
-        let Ok(data) = frame.into_data() else { continue };
-        if body.len() + data.len() > REPLY_BYTES {
-            return Err(SendError::ReplyTooLong.into());
+impl From<Failure> for SendError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Connect(cause) => Self::Connect(cause),
+            Failure::NotSent(..) => Self::Closed,
+            Failure::Broken(cause) => Self::Broken(cause),
+            Failure::TooLong => Self::ReplyTooLong,
         }
-        body.extend_from_slice(&data);
     }
-    let text = |headers: &HeaderMap, name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-    let date = if head.headers.contains_key(AGE) { None } else { text(&head.headers, DATE.as_str()) };
-    Ok(Reply { status: head.status.as_u16(), error_type: text(&head.headers, "x-amzn-errortype"), date, body })
 }
 
-impl Open {
-    async fn new(target: EndpointUrl, route: &Route, tls: &Tls) -> Result<Self, SendError> {
-        let tls = target.tls.then_some(tls);
-        let stream = connect(route, &target.host, target.port, tls, Some(SERVICE_SEND_BUFFER))
-            .await
-            .map_err(SendError::Connect)?;
-        Self::over(stream, target).await
-    }
-
-    async fn over(stream: Stream, target: EndpointUrl) -> Result<Self, SendError> {
-        let progress = Arc::new(Progress::default());
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HTTP_BUFFER_BYTES);
-        let (sender, connection) = builder.handshake(io).await.map_err(SendError::Broken)?;
-        let driver = tokio::spawn(async move {
-            // What goes wrong here comes out of the request, too.
-            let _: Result<(), hyper::Error> = connection.await;
-        });
-        Ok(Self { target, sender, progress, driver })
+impl From<Response<Vec<u8>>> for Reply {
+    fn from(answer: Response<Vec<u8>>) -> Self {
+        let (head, body) = answer.into_parts();
+        let text = |name: &str| head.headers.get(name)?.to_str().ok().map(str::to_owned);
+        let date = if head.headers.contains_key(AGE) { None } else { text(DATE.as_str()) };
+        Self { status: head.status.as_u16(), error_type: text("x-amzn-errortype"), date, body }
     }
 }
 

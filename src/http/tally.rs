@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// See the module. Clones are the same count.
+/// A count since the start. Clones are the same count.
 #[derive(Debug, Clone, Default)]
 pub struct Tally(Arc<AtomicU64>);
 

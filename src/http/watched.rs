@@ -3,6 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,7 +13,7 @@ use crate::transport::connect::Stream;
 
 /// When bytes last moved, shared between the connection and whoever waits for it: milliseconds since `start`.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(super) struct Progress {
     start: Instant,
     moved: AtomicU64,
     written: AtomicU64,
@@ -31,18 +32,18 @@ impl Progress {
     }
 
     /// Bytes were written just now, or a request begins.
-    pub(crate) fn wrote(&self) {
+    pub(super) fn wrote(&self) {
         self.read();
         self.written.store(self.now(), Ordering::Relaxed);
     }
 
     /// Ends when nothing has moved for `limit`.
-    pub(crate) async fn stalled(&self, limit: Duration) {
+    pub(super) async fn stalled(&self, limit: Duration) {
         self.passed(&self.moved, limit).await;
     }
 
     /// Ends when nothing has been written for `limit`.
-    pub(crate) async fn unanswered(&self, limit: Duration) {
+    pub(super) async fn unanswered(&self, limit: Duration) {
         self.passed(&self.written, limit).await;
     }
 
@@ -61,15 +62,15 @@ impl Progress {
     }
 }
 
-/// See the module.
+/// A stream that keeps its [`Progress`] up to date.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(super) struct Watched {
     stream: Stream,
-    progress: std::sync::Arc<Progress>,
+    progress: Arc<Progress>,
 }
 
 impl Watched {
-    pub(crate) const fn new(stream: Stream, progress: std::sync::Arc<Progress>) -> Self {
+    pub(super) const fn new(stream: Stream, progress: Arc<Progress>) -> Self {
         Self { stream, progress }
     }
 
