@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{ConnectFailure, Failed, Step};
+use super::failure::{ConnectFailure, Failed, Step};
 use crate::limits::memory::QUESTIONS;
 use crate::limits::net as limits;
 

@@ -12,8 +12,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::error::OwnRefused;
-use crate::transport::tls::OwnCertificate;
+use crate::transport::tls::{OwnCertificate, OwnRefused};
 
 /// A connection, ready for the protocol on top of it.
 #[derive(Debug)]

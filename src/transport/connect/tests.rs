@@ -2,9 +2,11 @@
 
 use std::{error::Error, net::Ipv4Addr};
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    time::Instant,
 };
 
 use super::*;

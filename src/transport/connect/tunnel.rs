@@ -8,10 +8,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ConnectFailure, ProxyFailure, Step, Stream};
+use super::stream::Stream;
 use crate::{
     config::{EndpointUrl, Proxy},
     limits::net::{PROXY_HEAD, PROXY_TIMEOUT},
+    transport::failure::{ConnectFailure, ProxyFailure, Step},
 };
 
 /// Afterwards `stream` leads to `host` and `port`. The proxy looks the name up.

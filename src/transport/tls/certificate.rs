@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(issuer(&of("Zscaler Inc.", "Zscaler Root CA")).unwrap(), "O=Zscaler Inc., CN=Zscaler Root CA");
         let leaf = Ca::named("The CA").issue("localhost", (2000, 2100));
         assert!(issuer(&leaf.der()).unwrap().ends_with("CN=The CA"));
-        let root = include_bytes!("../roots/amazon_root_ca_1.der");
+        let root = include_bytes!("roots/amazon_root_ca_1.der");
         assert_eq!(issuer(root).unwrap(), "O=Amazon, CN=Amazon Root CA 1");
     }
 
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn the_length_of_an_rsa_key_is_told() {
         let bits = |root| rsa_bits(fields(root).unwrap().key);
-        assert_eq!(bits(include_bytes!("../roots/amazon_root_ca_1.der")), Some(2048));
-        assert_eq!(bits(include_bytes!("../roots/amazon_root_ca_2.der")), Some(4096));
-        assert_eq!(bits(include_bytes!("../roots/amazon_root_ca_3.der")), None);
+        assert_eq!(bits(include_bytes!("roots/amazon_root_ca_1.der")), Some(2048));
+        assert_eq!(bits(include_bytes!("roots/amazon_root_ca_2.der")), Some(4096));
+        assert_eq!(bits(include_bytes!("roots/amazon_root_ca_3.der")), None);
     }
 
     fn read_all(bytes: &[u8]) {
@@ -162,7 +162,7 @@ mod tests {
 
         #[test]
         fn no_damage_makes_it_panic(place: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
-            let mut bytes = include_bytes!("../roots/amazon_root_ca_2.der").to_vec();
+            let mut bytes = include_bytes!("roots/amazon_root_ca_2.der").to_vec();
             let place = place.index(bytes.len().min(400));
             bytes[place] = byte;
             bytes.truncate(cut.index(bytes.len() + 1));

@@ -4,59 +4,22 @@
 //! `\n` in two characters and quotes around, with sections that follow each other without a line end, and with text between.
 //! What is in such a file may be a key, so nothing of it gets into a message but the name of a section.
 
-use core::fmt;
-use std::{
-    io::{self, BufRead, BufReader},
-    path::{Path, PathBuf},
-};
+use std::io::{self, BufRead, BufReader};
 
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{PemObject, SectionKind},
 };
 
-use super::TlsError;
+use super::{
+    error::TlsError,
+    fault::{PemFault, PemFile, Wanted},
+};
 use crate::{
     config::bounded_file,
-    foreign::foreign,
     limits::net::{MAX_PEM_FILE, PEM_LABEL, PEM_LABELS, PEM_SECTION},
     sandbox::explained,
 };
-
-/// A PEM file and the variable that names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PemFile {
-    variable: &'static str,
-    path: PathBuf,
-}
-
-/// Why a PEM file is of no use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PemFault {
-    /// It has no section.
-    NotPem,
-    /// It has no section, and begins as DER does.
-    Binary,
-    /// It is cut off, or a line that begins or ends a section is damaged.
-    Marks,
-    /// What stands in a section of this name is not base64.
-    NotBase64(String),
-    /// The key is encrypted.
-    Encrypted,
-    /// There are certificates in a form from which this command of OpenSSL gets them.
-    Wrapped(&'static str),
-    /// It has sections of these names and none that is needed.
-    Others(Vec<String>),
-}
-
-/// What is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Certificates, at least one.
-    Certificate,
-    /// One key, not encrypted.
-    Key,
-}
 
 /// One section, its text as it stands in the file.
 struct Section {
@@ -65,14 +28,6 @@ struct Section {
 }
 
 impl PemFile {
-    pub(super) fn new(variable: &'static str, path: &Path) -> Self {
-        Self { variable, path: path.to_owned() }
-    }
-
-    pub(super) fn is_named(&self) -> bool {
-        !self.path.as_os_str().is_empty()
-    }
-
     /// At least one certificate, and none left out.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let mut certificates = Vec::new();
@@ -224,61 +179,6 @@ impl Section {
         }
         pem.extend_from_slice(format!("\n-----END {label}-----\n").as_bytes());
         PemObject::from_pem_slice(&pem).map_err(|_| PemFault::NotBase64(self.label.clone()))
-    }
-}
-
-impl fmt::Display for PemFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.variable.ends_with("_KEY") && !bounded_file::is_a_name(&self.path) {
-            write!(f, "{} (not shown, it may be the key itself)", self.variable)
-        } else {
-            write!(f, "{}: {}", self.variable, foreign(&self.path.to_string_lossy()))
-        }
-    }
-}
-
-impl Wanted {
-    const fn section(self) -> &'static str {
-        match self {
-            Self::Certificate => "CERTIFICATE",
-            Self::Key => "PRIVATE KEY",
-        }
-    }
-}
-
-/// Says what is wrong with `file`, and how to mend it.
-pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted, fault: &PemFault) -> fmt::Result {
-    let (path, needed) = (file.path.display(), wanted.section());
-    write!(f, "{file} ")?;
-    match fault {
-        PemFault::NotPem => write!(f, "is not PEM: a file with -----BEGIN {needed}----- is needed"),
-        PemFault::Binary => {
-            let tool = if wanted == Wanted::Key { "pkey" } else { "x509" };
-            write!(
-                f,
-                "is binary, and PEM is needed: convert it with openssl {tool} -inform DER -in {path} -out NEW, or if it is \
-                 PKCS #12 with openssl pkcs12 -nodes -in {path} -out NEW"
-            )
-        }
-        PemFault::Marks => f.write_str("is cut off, or a BEGIN or END line in it is damaged: copy it anew"),
-        PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it anew"),
-        PemFault::Encrypted => write!(
-            f,
-            "has an encrypted key, and nobody is there to type the password: decrypt it with openssl pkey -in {path} -out NEW"
-        ),
-        PemFault::Wrapped(how) => {
-            write!(f, "holds certificates in another form: convert it with openssl {how} -in {path} -out NEW")
-        }
-        PemFault::Others(labels) => {
-            write!(f, "has {} and no {needed}, which is needed", labels.join(", "))?;
-            match &*labels[0] {
-                "OPENSSH PRIVATE KEY" => write!(f, ": convert it with ssh-keygen -p -m PEM -N \"\" -f {path}"),
-                label if label.ends_with("REQUEST") && wanted == Wanted::Certificate => {
-                    f.write_str(": it is what the CA makes of the request")
-                }
-                _ => Ok(()),
-            }
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Roots as published, and files that are not what they should be.
 
+use core::error::Error as _;
+
 use ::ring::digest::{SHA256, digest};
 
+use super::roots::ROOTS;
 use super::*;
 use crate::{
     config::ClientCertificate,
@@ -51,7 +54,7 @@ fn errors_name_the_variable_the_file_and_what_is_wrong() {
     let missing = folder.path().join("missing.pem");
     let error = Tls::for_service(Some(&missing), &Clock::default()).unwrap_err();
     assert_eq!(error.to_string(), format!("AWS_CA_BUNDLE: {} cannot be read", missing.display()));
-    assert!(error::Error::source(&error).is_some());
+    assert!(error.source().is_some());
 
     let empty = folder.write("empty.pem", "no PEM here\n");
     let ca = MqttTls { ca: Some(empty.clone()), ..MqttTls::default() };

@@ -13,7 +13,6 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
-
 use tokio::sync::watch;
 
 use super::certificate::{fields, issuer, rsa_bits};
@@ -25,8 +24,8 @@ use crate::limits::{
 /// What rustls does by itself, but for the beginning of certificates.
 ///
 /// A clock without a battery is behind: it begins at 1970, or when the image was built. So the time, which is that of the
-/// [`Clock`](crate::clock::Clock), is the earliest that it may be, and never earlier than [`RELEASED`]. A chain is good if there is a time from then on at which all of its
-/// certificates are valid. One that ended before is refused.
+/// [`Clock`](crate::clock::Clock), is the earliest that it may be, and never earlier than [`RELEASED`]. A chain is good if there
+/// is a time from then on at which all of its certificates are valid. One that expired before is refused.
 ///
 /// The price: until the clock is right, a certificate that has ended since then is accepted, and with it whoever has got
 /// hold of its key.
@@ -36,17 +35,9 @@ use crate::limits::{
 pub(super) struct Verifier {
     pub(super) roots: RootCertStore,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    pub(super) stranger: Stranger,
-}
-
-/// Who stands at the end of the last chain for which nobody vouches: rustls' error does not say. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Stranger(Arc<watch::Sender<Option<String>>>);
-
-impl Stranger {
-    pub(super) fn name(&self) -> Option<String> {
-        self.0.borrow().clone()
-    }
+    /// Who is named as the CA at the end of the last chain that no trusted CA has signed. rustls' error has no place for it, but
+    /// in one of our own, for which the peer would be told `certificate_unknown` instead of `unknown_ca`.
+    pub(super) unknown_issuer: watch::Sender<Option<String>>,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -73,12 +64,12 @@ impl ServerCertVerifier for Verifier {
         if let Some(weak) = self.weak_key(end_entity, intermediates, &result) {
             result = Err(weak.into());
         }
-        let is_strange = matches!(
+        let is_unknown = matches!(
             result,
             Err(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature))
         );
         let last = intermediates.last().unwrap_or(end_entity);
-        self.stranger.0.send_replace(if is_strange { issuer(last) } else { None });
+        self.unknown_issuer.send_replace(if is_unknown { issuer(last) } else { None });
         result?;
         verify_server_name(&certificate, server_name)?;
         Ok(ServerCertVerified::assertion())

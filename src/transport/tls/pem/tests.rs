@@ -1,5 +1,7 @@
 //! Files as people have them: taken whole, or refused in words that show nothing of them.
 
+use std::path::Path;
+
 use super::*;
 use crate::test_support::{Ca, Folder};
 

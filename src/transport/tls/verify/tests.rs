@@ -17,7 +17,7 @@ fn judge(year: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), Certifi
 /// The same, when an answer over TLS has told that it is the middle of the year `told`.
 fn judge_by(told: Option<i32>, system: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
-    let verifier = Verifier { roots: ca.roots(), algorithms, stranger: Stranger::default() };
+    let verifier = Verifier { roots: ca.roots(), algorithms, unknown_issuer: watch::Sender::default() };
     let between: Vec<_> = between.iter().map(|ca| ca.der()).collect();
     let millis = |year| {
         let day = OffsetDateTime::new_utc(Date::from_calendar_date(year, Month::July, 1).unwrap(), Time::MIDNIGHT);

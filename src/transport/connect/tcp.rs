@@ -1,0 +1,92 @@
+//! TCP to the first of a host's addresses that answers.
+
+use std::{io, net::SocketAddr};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    limits::net as limits,
+    transport::failure::{ConnectFailure, Failed, Step},
+    transport::names::Lookup,
+};
+
+/// One after the other, those that are `found` and those that `lookup` finds meanwhile.
+pub(super) async fn connect_any(
+    lookup: &mut Lookup,
+    found: Vec<SocketAddr>,
+    send_buffer: Option<u32>,
+) -> Result<TcpStream, Failed> {
+    let end = Instant::now() + limits::CONNECT_TIMEOUT;
+    let mut worst: Failed = (ConnectFailure::NameNotResolved, None, None);
+    let mut addresses = alternate_families(found.into_iter()).into_iter();
+    while Instant::now() < end {
+        let Some(address) = addresses.next() else {
+            // There may be a family that has not answered yet.
+            let Ok(late) = lookup.addresses().await else { break };
+            addresses = late.into_iter();
+            continue;
+        };
+        let limit = end.min(Instant::now() + limits::CONNECT_ADDRESS_TIMEOUT);
+        let (failure, cause) = match timeout_at(limit, connect_one(address, send_buffer)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(cause)) if cause.kind() == io::ErrorKind::ConnectionRefused => {
+                (ConnectFailure::Refused, Some(cause))
+            }
+            Ok(Err(cause)) if cause.kind() == io::ErrorKind::TimedOut => {
+                (ConnectFailure::TimedOut(Step::Connect), Some(cause))
+            }
+            Ok(Err(cause)) => (ConnectFailure::Unreachable, Some(cause)),
+            Err(_) => (ConnectFailure::TimedOut(Step::Connect), None),
+        };
+        if weight(failure) > weight(worst.0) {
+            worst = (failure, Some(address), cause);
+        }
+        // The family that has failed least goes first.
+        addresses = alternate_families(lookup.late().await.into_iter().chain(addresses)).into_iter();
+    }
+    Err(worst)
+}
+
+/// How much a failure of one address says about the peer: a missing IPv6 route says nothing.
+const fn weight(failure: ConnectFailure) -> u8 {
+    match failure {
+        ConnectFailure::Refused => 3,
+        ConnectFailure::TimedOut(_) => 2,
+        ConnectFailure::Unreachable => 1,
+        ConnectFailure::NoSuchName
+        | ConnectFailure::NameNotResolved
+        | ConnectFailure::Proxy(_)
+        | ConnectFailure::Tls(_) => 0,
+    }
+}
+
+async fn connect_one(address: SocketAddr, send_buffer: Option<u32>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if let Some(bytes) = send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(limits::KEEPALIVE_IDLE).with_interval(limits::KEEPALIVE_INTERVAL);
+    SockRef::from(&stream).set_tcp_keepalive(&probes)?;
+    Ok(stream)
+}
+
+/// The resolver's order, but no family twice in a row while the other has some left: with a broken IPv6 route the
+/// second attempt already succeeds.
+pub(super) fn alternate_families(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut addresses = addresses.peekable();
+    let first_is_v4 = addresses.peek().is_some_and(SocketAddr::is_ipv4);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.partition(|address| address.is_ipv4() == first_is_v4);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    core::iter::from_fn(|| Some([first.next(), second.next()]))
+        .take_while(|pair| pair.iter().any(Option::is_some))
+        .flatten()
+        .flatten()
+        .take(limits::MAX_ADDRESSES)
+        .collect()
+}

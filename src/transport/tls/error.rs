@@ -1,0 +1,83 @@
+//! Why TLS cannot be set up.
+
+use core::{error, fmt};
+use std::io;
+
+use super::fault::{PemFault, PemFile, Wanted, explain};
+
+/// Why TLS cannot be set up: a file is not what its variable asks for.
+#[derive(Debug)]
+pub enum TlsError {
+    /// Missing, no permission, not a regular file, larger than [`MAX_PEM_FILE`](crate::limits::net::MAX_PEM_FILE).
+    Unreadable {
+        /// Which.
+        file: PemFile,
+        /// What the file system says.
+        cause: io::Error,
+    },
+    /// It does not hold what is wanted, or not as PEM.
+    NotUsable {
+        /// Which.
+        file: PemFile,
+        /// What it should hold.
+        wanted: Wanted,
+        /// What is wrong.
+        fault: PemFault,
+    },
+    /// PEM, but the content is not a certificate or key that rustls can use.
+    Unusable {
+        /// Which.
+        file: PemFile,
+        /// What rustls says.
+        cause: rustls::Error,
+    },
+    /// A key of a kind or length that is not supported.
+    KeyKind {
+        /// Which.
+        file: PemFile,
+    },
+    /// The certificate is for another key.
+    KeyMismatch {
+        /// The key.
+        key: PemFile,
+        /// The certificate.
+        certificate: PemFile,
+    },
+    /// The built-in roots or defaults do not pass; a fault of this program.
+    Defaults(rustls::Error),
+}
+
+impl TlsError {
+    /// Whether it is about a file that is not named, which is said elsewhere.
+    #[must_use]
+    pub fn has_no_file(&self) -> bool {
+        matches!(self, Self::Unreadable { file, .. } if !file.is_named())
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { file, .. } => write!(f, "{file} cannot be read"),
+            Self::NotUsable { file, wanted, fault } => explain(f, file, *wanted, fault),
+            Self::Unusable { file, .. } => write!(f, "{file} is PEM but cannot be used"),
+            Self::KeyKind { file } => {
+                write!(f, "{file} has a key of another kind than RSA (2048 to 8192 bits), P-256, P-384 and Ed25519")
+            }
+            Self::KeyMismatch { key, certificate } => {
+                write!(f, "{key} is not the key of the certificate in {certificate}")
+            }
+            Self::Defaults(_) => f.write_str("the built-in TLS settings are refused"),
+        }
+    }
+}
+
+impl error::Error for TlsError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unreadable { cause, .. } => Some(cause),
+            Self::Unusable { cause, .. } | Self::Defaults(cause) => Some(cause),
+            Self::NotUsable { .. } | Self::KeyKind { .. } | Self::KeyMismatch { .. } => None,
+        }
+    }
+}
