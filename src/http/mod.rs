@@ -1,7 +1,7 @@
 //! HTTP/1.1 to the service and to endpoints that hand out credentials.
 //!
-//! [`serve`] sends requests whose bodies come chunk by chunk: its task says [`Event::WantsChunk`], and whoever owns the records
-//! sends one. [`fetch`] is for a small question and its answer.
+//! [`serve()`] sends requests whose bodies come chunk by chunk: its task says [`Event::WantsChunk`], and whoever owns the
+//! records sends one. [`fetch`] is for a small request and its reply. Both are made of the same `Connection`.
 
 mod body;
 mod connection;

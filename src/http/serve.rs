@@ -17,7 +17,7 @@ use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
 /// Sends each of `requests` and says how it ended through `events`, which must have room for two events of each connection.
-/// Counts in `connected` each connection that stands. Ends when `requests` is closed.
+/// Counts in `connected` each connection that is established. Ends when `requests` is closed.
 pub async fn serve(
     requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
@@ -28,7 +28,7 @@ pub async fn serve(
     serve_from(None, requests, events, route, tls, connected).await;
 }
 
-/// The same as [`serve`], beginning with a connection to `target` that stands already.
+/// The same as [`serve`], beginning with a connection to `target` that is established already.
 pub async fn serve_over(
     stream: Stream,
     target: EndpointUrl,

@@ -50,7 +50,7 @@ pub async fn connect(
 pub enum Reached {
     /// The name, that of the proxy if there is one, has these addresses.
     Addresses(Vec<SocketAddr>),
-    /// TCP stands to this one; `None`: to one that has gone again.
+    /// TCP is established to this one; `None`: to one that has gone again.
     Peer(Option<SocketAddr>),
 }
 
@@ -101,7 +101,7 @@ impl Peer<'_> {
         send_buffer: Option<u32>,
         watch: Option<&mpsc::Sender<Reached>>,
     ) -> Result<(Stream, Option<SocketAddr>), ConnectError> {
-        let tell = |reached: &dyn Fn() -> Reached| {
+        let notify = |reached: &dyn Fn() -> Reached| {
             if let Some(watch) = watch {
                 // Without room nobody looks.
                 let _: Result<(), _> = watch.try_send(reached());
@@ -109,10 +109,10 @@ impl Peer<'_> {
         };
         let mut lookup = route.names.look_up(self.host, self.port);
         let found = lookup.addresses().await.map_err(|failed| self.error(failed))?;
-        tell(&|| Reached::Addresses(alternate_families(found.iter().copied())));
+        notify(&|| Reached::Addresses(alternate_families(found.iter().copied())));
         let stream = connect_any(&mut lookup, found, send_buffer).await.map_err(|failed| self.error(failed))?;
         let address = stream.peer_addr().ok();
-        tell(&|| Reached::Peer(address));
+        notify(&|| Reached::Peer(address));
         Ok((Stream::Plain(stream), address))
     }
 

@@ -23,7 +23,7 @@ pub enum ConnectFailure {
     TimedOut(Step),
     /// The proxy is there and makes no connection.
     Proxy(ProxyFailure),
-    /// TCP stands, TLS does not.
+    /// TCP is established, TLS is not.
     Tls(TlsFailure),
 }
 

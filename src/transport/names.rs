@@ -1,4 +1,4 @@
-//! Names of hosts to addresses, with a turn and a thread for each question of each side.
+//! Names of hosts to addresses, with a permit and a thread for each question of each side.
 //!
 //! glibc's resolver is asked for both families at once. musl's would then tell of no address when one of the two questions is
 //! answered wrongly or not at all, as many routers and VPN clients do with that for IPv6: it is asked for each family by itself,
@@ -36,7 +36,7 @@ pub struct Names {
 #[derive(Debug, Clone)]
 struct Question {
     family: c_int,
-    turn: Arc<Semaphore>,
+    permit: Arc<Semaphore>,
     ask: Ask,
 }
 
@@ -54,7 +54,7 @@ impl Default for Names {
 
 impl Names {
     fn with(families: &[c_int], ask: Ask) -> Self {
-        let question = |&family| Question { family, turn: Arc::new(Semaphore::new(1)), ask };
+        let question = |&family| Question { family, permit: Arc::new(Semaphore::new(1)), ask };
         Self { questions: families.iter().map(question).collect() }
     }
 
@@ -73,12 +73,12 @@ impl Names {
 
 impl Question {
     async fn ask(self, host: String, port: u16) -> Answer {
-        let Self { family, turn, ask } = self;
-        let turn = turn.acquire_owned().await.map_err(std::io::Error::other)?;
+        let Self { family, permit, ask } = self;
+        let permit = permit.acquire_owned().await.map_err(std::io::Error::other)?;
         let asked = spawn_blocking(move || {
             let answer = ask(&host, port, family);
             // Not before: the thread is taken until here.
-            drop(turn);
+            drop(permit);
             answer
         });
         asked.await.map_err(std::io::Error::other)?

@@ -40,7 +40,7 @@ impl ConnectError {
         self.address
     }
 
-    /// The last day of the peer's certificate that has ended, and the day by which it was judged.
+    /// The last day of the peer's certificate, which has expired, and the day by which it was judged.
     fn expiry(&self) -> Option<(Date, Date)> {
         let day = |time: UnixTime| {
             let seconds = time.as_secs().try_into().ok()?;
@@ -74,7 +74,7 @@ impl fmt::Display for ConnectError {
                 }
                 write!(f, ": name the PEM file of its CA in {}", self.ca_variable)
             }
-            // A clock that is ahead cannot be told from a certificate that has ended.
+            // A clock that is ahead cannot be told from a certificate that has expired.
             (_, Some((end, today))) => write!(
                 f,
                 " shows a certificate that ended on {end}, and to this device it is {today}: the certificate has to be \

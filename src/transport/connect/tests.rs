@@ -102,7 +102,7 @@ async fn a_ca_renewed_under_its_old_name_is_an_unknown_issuer() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_ended_is_refused_with_its_day_and_ours() {
+async fn an_expired_certificate_is_refused_with_its_last_day_and_today() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2000, 2001)), None).await;
     let error = connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap_err();

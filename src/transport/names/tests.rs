@@ -66,7 +66,7 @@ fn lookups_of_one_side_that_hang_leave_their_threads_to_the_other() {
         // Nobody waits for these any more; those that hang keep their threads and their turns.
         waiting.iter().for_each(tokio::task::JoinHandle::abort);
         resolves(&broker, "localhost").await.unwrap();
-        assert!(service.questions.iter().all(|question| question.turn.available_permits() == 0));
+        assert!(service.questions.iter().all(|question| question.permit.available_permits() == 0));
         RELEASED.store(true, Ordering::SeqCst);
         assert!(!resolves(&service, "service").await.unwrap().is_empty());
     });

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_calls_itself_is_one_line_and_short() {
+    fn the_name_of_an_unknown_issuer_is_one_line_and_short() {
         let long = "x".repeat(20_000);
         let text = issuer(&of("one\ntwo\u{1b}[31m", &long)).unwrap();
         assert!(text.starts_with("O=one two [31m, CN=xxx") && text.chars().count() == ISSUER_TEXT, "{text}");

@@ -13,7 +13,7 @@ use crate::error_chain::words::spelled;
 pub enum TlsFailure {
     /// The peer's certificate is not signed by a CA that we trust.
     UnknownIssuer,
-    /// The peer's certificate has ended, by our clock.
+    /// The peer's certificate has expired, by our clock.
     Expired,
     /// The peer's certificate is for other names.
     WrongName,
@@ -27,7 +27,7 @@ pub enum TlsFailure {
     ClientCertificateMissing,
     /// The peer does not accept our client certificate.
     ClientCertificateRefused,
-    /// Because it has ended, by the peer's clock.
+    /// Because it has expired, by the peer's clock.
     ClientCertificateExpired,
     /// None of our ALPN names suits the peer.
     NoCommonAlpn,
@@ -119,7 +119,7 @@ impl fmt::Display for TlsFailure {
     }
 }
 
-/// What a peer says of the certificate that we showed. It stands inside of an [`io::Error`], as rustls' own do.
+/// What a peer says of the certificate that we showed. It is put inside of an [`io::Error`], as rustls' own do.
 #[derive(Debug)]
 pub(in crate::transport) struct OwnRefused {
     alert: AlertDescription,

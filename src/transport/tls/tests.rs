@@ -28,7 +28,7 @@ fn the_built_in_roots_have_the_fingerprints_that_amazon_publishes() {
 }
 
 #[test]
-fn a_ca_bundle_stands_beside_the_built_in_roots() {
+fn a_ca_bundle_is_trusted_beside_the_built_in_roots() {
     let folder = Folder::new();
     let bundle = folder.write("ca.pem", Ca::new().pem() + &Ca::new().pem());
     let mut roots = built_in_roots().unwrap();

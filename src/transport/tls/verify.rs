@@ -27,7 +27,7 @@ use crate::limits::{
 /// [`Clock`](crate::clock::Clock), is the earliest that it may be, and never earlier than [`RELEASED`]. A chain is good if there
 /// is a time from then on at which all of its certificates are valid. One that expired before is refused.
 ///
-/// The price: until the clock is right, a certificate that has ended since then is accepted, and with it whoever has got
+/// The price: until the clock is right, a certificate that has expired since then is accepted, and with it whoever has got
 /// hold of its key.
 ///
 /// It is made of the steps of rustls' `WebPkiServerVerifier`, not around that: it would bring in how revocation lists are read.

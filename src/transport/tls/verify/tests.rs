@@ -84,7 +84,7 @@ fn a_wrong_clock_excuses_neither_a_wrong_name_nor_an_unknown_ca() {
 }
 
 #[test]
-fn a_certificate_has_ended_when_it_has_by_what_was_told_and_by_the_system_s_clock() {
+fn a_certificate_is_expired_when_it_is_by_the_told_time_and_by_the_system_s_clock() {
     let ca = Ca::new();
     let leaf = ca.issue(HOST, (2020, 2040));
     for (told, system, is_good) in [
