@@ -13,6 +13,7 @@ use rustls::{RootCertStore, pki_types::CertificateDer};
 
 use super::{error::TlsError, fault::PemFile};
 
+/// As DER.
 pub(super) const ROOTS: [&[u8]; 5] = [
     include_bytes!("roots/amazon_root_ca_1.der"),
     include_bytes!("roots/amazon_root_ca_2.der"),
@@ -30,7 +31,8 @@ pub(super) fn built_in_roots() -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// Adds the CAs of a file. Bundles in the field hold the odd certificate that cannot serve as a CA here; one that can is enough.
+/// Adds the CAs of a file. Bundles in the field hold the odd certificate that cannot serve as a CA here; one that can is
+/// enough.
 pub(super) fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> {
     let before = roots.len();
     let mut refused = None;
