@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::PingResp;
-use tokio::time::timeout;
+use socket2::SockRef;
+use tokio::time::{self, timeout};
 
-use super::broker::passes;
+use super::broker::{Peer, passes};
 use super::*;
 use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX};
 
@@ -23,11 +24,21 @@ fn large_publish(bytes: usize) -> Vec<u8> {
     packet.to_vec()
 }
 
-/// Writes more than all buffers on the way hold.
+/// Writes more than all buffers on the way hold, in no time.
 async fn fill(test: &Test) {
+    time::pause();
     for _ in 0..100 {
         test.broker.counters.send_replace(vec![b'x'; STATUS_BYTES].into());
         settle().await;
+    }
+    time::resume();
+}
+
+/// That the session has ended is said by now.
+fn ended(test: &mut Test) -> MqttError {
+    match test.broker.inbound.try_recv() {
+        Ok(Inbound::Down(error)) => error,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -127,18 +138,60 @@ async fn a_packet_of_which_a_byte_comes_now_and_then_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_broker_that_takes_nothing_is_left() {
+    for (of_the_broker, in_force, patience) in [
+        (None, MQTT_KEEP_ALIVE, MQTT_KEEP_ALIVE * 3 / 2),
+        (Some(1), Duration::from_secs(1), Duration::from_secs(1) * 3 / 4 + MQTT_STEP_MIN * 3),
+    ] {
+        let (mut test, peer) = Test::up(ConnAckProperties { server_keep_alive: of_the_broker, ..nothing() }).await;
+        fill(&test).await;
+        passes(patience.mul_f32(0.95)).await;
+        assert!(test.broker.inbound.try_recv().is_err(), "{of_the_broker:?}");
+        passes(patience.mul_f32(0.1)).await;
+        let error = ended(&mut test);
+        assert!(is_silent(&error, Unanswered::Write, in_force), "{error:?}");
+        drop(peer);
+    }
+}
+
+/// Reads `bytes` that the connector has written.
+async fn take(peer: &Peer, bytes: usize) {
+    let (stream, mut taken, mut buffer) = (peer.0.get_ref(), 0, [0; 4096]);
+    while taken < bytes {
+        stream.readable().await.unwrap();
+        let most = buffer.len().min(bytes - taken);
+        match stream.try_read(&mut buffer[..most]) {
+            Ok(read) => {
+                assert!(read > 0, "the session has ended after {taken} bytes");
+                taken += read;
+            }
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+        }
+    }
+}
+
+/// One packet of many times what the kernel holds of it, so that it is on its way all the time.
+#[tokio::test]
+async fn a_broker_that_takes_some_of_a_packet_now_and_then_is_not_left() {
+    const TURNS: usize = 6;
+    const A_TURN: usize = 1_000_000;
+    const PACKET: usize = 2 * TURNS * A_TURN;
     let (mut test, peer) = Test::up(nothing()).await;
-    fill(&test).await;
-    passes(MQTT_KEEP_ALIVE.mul_f32(1.4)).await;
-    assert!(test.broker.inbound.try_recv().is_err());
-    passes(MQTT_KEEP_ALIVE.mul_f32(0.2)).await;
-    let error = test.down().await;
+    SockRef::from(peer.0.get_ref()).set_recv_buffer_size(64 * 1024).unwrap();
+    test.broker.counters.send_replace(vec![b'x'; PACKET].into());
+    for _ in 0..TURNS {
+        take(&peer, A_TURN).await;
+        passes(MQTT_KEEP_ALIVE).await;
+        let said = test.broker.inbound.try_recv();
+        assert!(said.is_err(), "{said:?}");
+    }
+    // And when it takes none of what is left, it is.
+    passes(MQTT_KEEP_ALIVE * 3).await;
+    let error = ended(&mut test);
     assert!(is_silent(&error, Unanswered::Write, MQTT_KEEP_ALIVE), "{error:?}");
-    drop(peer);
 }
 
 #[tokio::test]
-async fn a_broker_that_takes_a_little_now_and_then_is_not_left() {
+async fn a_broker_that_says_nothing_and_takes_all_now_and_then_is_not_left() {
     let (mut test, peer) = Test::up(nothing()).await;
     let mut bytes = vec![0; 1_000_000];
     // Now and then the kernel has room for all of it, and nothing shows that the broker takes some.
