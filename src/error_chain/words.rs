@@ -17,7 +17,7 @@ pub(crate) fn words(error: &(dyn Error + 'static)) -> Option<String> {
             // That the connection has ended is said; rustls adds a page of its manual.
             _ if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Some(inner) => words(inner),
-            None => Some(error.to_string()),
+            None => Some(of_system(error)),
         };
     }
     if let Some(error) = error.downcast_ref() {
@@ -57,13 +57,24 @@ pub(crate) fn spelled(variant: &dyn Debug) -> String {
     text
 }
 
+/// What the system says, without its number for it: `Connection reset by peer (os error 104)`.
+pub(crate) fn of_system(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    if let Some(end) = text.find(" (os error ") {
+        text.truncate(end);
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+    }
+    text
+}
+
 fn of_mqtt(error: &mqttbytes::Error) -> Option<String> {
     use mqttbytes::Error as Mqtt;
     match error {
         Mqtt::PayloadSizeLimitExceeded { pkt_size, max } => {
             Some(format!("a packet of {pkt_size} bytes, at most {max} fit"))
         }
-        Mqtt::OutgoingPacketTooLarge { pkt_size, max } => Some(format!("a packet of {pkt_size} bytes, it takes {max}")),
         Mqtt::BoundaryCrossed(_) | Mqtt::InsufficientBytes(_) => {
             Some("lengths in a packet contradict each other".to_owned())
         }
@@ -212,6 +223,7 @@ mod tests {
             (of(CertificateError::UnknownIssuer), None),
             (words(&mqttbytes::Error::BoundaryCrossed(256)), Some("lengths in a packet contradict each other")),
             (words(&io::Error::from(io::ErrorKind::BrokenPipe)), Some("broken pipe")),
+            (words(&io::Error::from_raw_os_error(libc::ECONNRESET)), Some("connection reset by peer")),
             (words(&io::Error::from(io::ErrorKind::UnexpectedEof)), None),
         ] {
             assert_eq!(error.as_deref(), expected);

@@ -46,6 +46,13 @@ pub enum MqttError {
     Silent(Unanswered, Duration),
     /// The broker sent what is not MQTT, or more than it was told to.
     Protocol(mqttbytes::Error),
+    /// The broker takes packets of fewer bytes than the connector needs, `Maximum Packet Size`.
+    TakesTooLittle {
+        /// Bytes that it takes.
+        most: u32,
+        /// Bytes of the packet that was to be sent.
+        needed: u32,
+    },
     /// The broker sent a packet that has no place here.
     Unexpected,
     /// We ended the connection, so that the broker sends again what could not be taken.
@@ -81,7 +88,7 @@ impl MqttError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::NotMqtt5 | Self::NotMqtt(_) => true,
+            Self::NotMqtt5 | Self::NotMqtt(_) | Self::TakesTooLittle { .. } => true,
             Self::NoAnswer(cause) => cause.as_ref().and_then(TlsFailure::of).is_some(),
             Self::SubscriptionRefused { reason, .. } => !matches!(reason, SubscribeReasonCode::QuotaExceeded),
             Self::Refused(code) => !matches!(
@@ -193,6 +200,11 @@ impl fmt::Display for MqttError {
                 write!(f, " {} s", time.as_secs())
             }
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
+            Self::TakesTooLittle { most, needed } => write!(
+                f,
+                "the broker takes packets of at most {most} bytes, and the connector needs {needed}: raise the broker's maximum \
+                 packet size"
+            ),
             Self::NotOurSubscription => {
                 f.write_str("the broker does not keep to MQTT 5: it answers a subscription that is not ours")
             }
@@ -219,6 +231,9 @@ impl From<mqttbytes::Error> for MqttError {
     fn from(error: mqttbytes::Error) -> Self {
         match error {
             mqttbytes::Error::Io(cause) => Self::Closed(Some(cause)),
+            mqttbytes::Error::OutgoingPacketTooLarge { pkt_size, max } => {
+                Self::TakesTooLittle { most: max, needed: pkt_size }
+            }
             error => Self::Protocol(error),
         }
     }

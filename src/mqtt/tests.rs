@@ -13,6 +13,7 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
+use crate::error_chain::error_chain;
 use crate::limits::{
     MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
     STATUS_ACKNOWLEDGED, STATUS_REPEATED,
@@ -422,6 +423,20 @@ async fn an_answer_that_is_not_to_our_subscription_grants_nothing() {
         let error = test.down().await;
         assert!(matches!(error, MqttError::NotOurSubscription), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_too_small_packets_is_told_of() {
+    let mut test = Test::new().await;
+    let (mut peer, ..) = test.connected().await;
+    peer.answer(ConnectReturnCode::Success, false, ConnAckProperties { max_packet_size: Some(60), ..nothing() }).await;
+    let error = test.down().await;
+    assert_eq!(
+        error_chain(&error),
+        "the broker takes packets of at most 60 bytes, and the connector needs 66: raise the broker's maximum packet size"
+    );
+    assert!(error.is_refusal());
+    peer.expect_end().await;
 }
 
 #[tokio::test]
