@@ -36,6 +36,24 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
+# Whether packages may be installed. Whoever runs a script at a terminal is told what they take and asked, once; CI, and
+# whatever has no terminal, is not. INSTALL_PACKAGES=yes answers beforehand.
+may_install() {
+    local answer
+    if [ -n "${CI-}" ] || [ "${INSTALL_PACKAGES-}" = yes ] || ! [ -t 0 ] || ! [ -t 2 ]; then return 0; fi
+    {
+        echo "These Debian packages are missing: $*"
+        LC_ALL=C as_root apt-get --assume-no --no-install-recommends install "$@" 2>&1 </dev/null |
+            grep -E '^(Need to get|After this operation)|Unable to locate' || true
+        printf 'Install them with apt-get? [y/N] '
+    } >&2
+    read -r answer || return 1
+    case $answer in
+    [yY] | [yY][eE][sS]) export INSTALL_PACKAGES=yes ;;
+    *) return 1 ;;
+    esac
+}
+
 # Installs Debian packages whose commands are missing: need_packages COMMAND:PACKAGE...
 need_packages() {
     local pair missing=()
@@ -46,6 +64,7 @@ need_packages() {
     if ! command -v apt-get >/dev/null || ! as_root true 2>/dev/null; then
         fail 69 "please install these packages: ${missing[*]}"
     fi
+    may_install "${missing[@]}" || fail 69 "nothing was installed; please install these packages: ${missing[*]}"
     echo "Installing ${missing[*]}"
     # Another package manager at work is waited for. No daemon is to start because a test needs its program.
     local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o DPkg::Lock::Timeout=300)
