@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::Event;
+use super::request::Event;
 
 /// Chunks that are asked for one by one with [`Event::WantsChunk`]; nothing, by default.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use core::{error, fmt};
 use http::{HeaderValue, Request, StatusCode, header};
 use tokio::time::timeout;
 
-use super::ChunkBody;
+use super::body::ChunkBody;
 use super::connection::{Connection, Failure};
 use crate::{
     config::EndpointUrl,

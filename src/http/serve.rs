@@ -8,8 +8,11 @@ use hyper::{Method, Response};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::body::ChunkBody;
 use super::connection::{Connection, Failure};
-use super::{ChunkBody, Event, Reply, Request, SendError, Tally};
+use super::error::SendError;
+use super::request::{Event, Reply, Request};
+use super::tally::Tally;
 use crate::config::EndpointUrl;
 use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
 use crate::transport::connect::Stream;
