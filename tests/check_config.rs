@@ -205,7 +205,7 @@ fn a_file_that_is_missing_is_named_beside_a_variable_that_is() {
     ] {
         let output = connector(&["check"], variables);
         let text = String::from_utf8(output.stderr).unwrap();
-        let lines: Vec<_> = text.lines().map(|line| line.split(": No such file").next().unwrap()).collect();
+        let lines: Vec<_> = text.lines().map(|line| line.split(": no such file").next().unwrap()).collect();
         assert_eq!(lines, expected);
     }
 }

@@ -15,6 +15,7 @@ use super::{
     nearest::nearest,
     problem::{Problem, Problems},
 };
+use crate::error_chain::words::of_system;
 use crate::foreign::foreign;
 
 /// The connector that a file defines.
@@ -59,7 +60,7 @@ impl Definition {
         match bounded_file::read_text(file, MAX_FILE_BYTES as u64) {
             Ok(text) => Self::parse(file, &text, known, problems),
             Err(error) => {
-                problems.push(Problem::file(file, format!("cannot be read: {error}")));
+                problems.push(Problem::file(file, format!("cannot be read: {}", of_system(&error))));
                 None
             }
         }

@@ -10,6 +10,7 @@ use super::{
     types::{ClientCertificate, Mqtt, MqttTls},
     url::{Url, may_hold_a_password},
 };
+use crate::error_chain::words::of_system;
 use crate::foreign::Secret;
 
 const URL: &str = "FIREHOSE_CONNECTOR_MQTT_URL";
@@ -128,7 +129,7 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
             Some(password) => return (username, Some(Secret::new(password))),
             None => "must hold one line with the password, without control characters".to_owned(),
         },
-        Err(error) => format!("cannot be read: {error}"),
+        Err(error) => format!("cannot be read: {}", of_system(&error)),
     };
     problems.push(if bounded_file::is_a_name(&file) {
         Problem::variable(PASSWORD_FILE, fault).with_text(&file.display().to_string())

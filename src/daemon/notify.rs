@@ -11,6 +11,7 @@ use log::warn;
 use sd_notify::NotifyState;
 
 use super::uplink::{Done, Problem};
+use crate::error_chain::words::of_system;
 use crate::limits::{WATCHDOG_INTERVAL_MIN, WATCHDOG_SHARE};
 use crate::relay::Relay;
 use crate::time::{Duration, Instant};
@@ -56,7 +57,11 @@ impl Notify {
         match connected {
             Ok(socket) => Self::new(socket, sd_notify::watchdog_enabled()),
             Err(error) => {
-                warn!("the service manager cannot be told anything, NOTIFY_SOCKET is {}: {error}", path.display());
+                warn!(
+                    "the service manager cannot be told anything, NOTIFY_SOCKET is {}: {}",
+                    path.display(),
+                    of_system(&error)
+                );
                 Self::default()
             }
         }
