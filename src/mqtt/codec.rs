@@ -15,6 +15,7 @@ use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::oversized::Oversized;
+use super::variable_length::{decode, encode};
 use super::{MqttError, Received};
 use crate::limits::CONTROL_PACKET_BYTES;
 
@@ -134,7 +135,7 @@ fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
 /// long, which rumqttc reports.
 fn fixed_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (first, rest) = bytes.split_first()?;
-    let (length, digits) = variable_length(rest)?;
+    let (length, digits) = decode(rest)?;
     Some((*first, length, 1 + digits))
 }
 
@@ -145,21 +146,6 @@ const fn known_reason(code: &mut u8) {
     }
 }
 
-/// Bytes of a variable byte integer, at most.
-pub(super) const LENGTH_DIGITS: usize = 4;
-
-/// A variable byte integer and how many bytes it takes; `None`: it does not end there.
-pub(super) fn variable_length(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut value = 0;
-    for (place, byte) in bytes.iter().enumerate().take(LENGTH_DIGITS) {
-        value |= usize::from(byte & 0x7F) << (7 * place);
-        if byte & 0x80 == 0 {
-            return Some((value, place + 1));
-        }
-    }
-    None
-}
-
 /// Cuts the properties out of the PUBLISH at the front of `bytes`, by moving what stands before them up to
 /// what follows. `None`: the lengths in it contradict each other.
 fn strip_properties(bytes: &mut BytesMut, header: usize, length: usize) -> Option<()> {
@@ -167,7 +153,7 @@ fn strip_properties(bytes: &mut BytesMut, header: usize, length: usize) -> Optio
     let has_id = bytes.first()? & 0b0110 != 0;
     let topic = usize::from(u16::from_be_bytes(bytes.get(header..header + 2)?.try_into().ok()?));
     let before = 2 + topic + if has_id { 2 } else { 0 };
-    let (properties, digits) = variable_length(bytes.get(header + before..end)?)?;
+    let (properties, digits) = decode(bytes.get(header + before..end)?)?;
     if properties == 0 {
         return Some(());
     }
@@ -181,26 +167,12 @@ fn strip_properties(bytes: &mut BytesMut, header: usize, length: usize) -> Optio
     let moved = payload - 1 - before;
     bytes.copy_within(header..header + before, moved);
     *bytes.get_mut(payload - 1)? = 0;
-    let (encoded, digits) = encode_length(end - moved);
+    let (encoded, digits) = encode(end - moved);
     let start = moved - digits - 1;
     *bytes.get_mut(start)? = first;
     bytes.get_mut(start + 1..moved)?.copy_from_slice(&encoded[..digits]);
     bytes.advance(start);
     Some(())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "seven bits")]
-fn encode_length(mut length: usize) -> ([u8; LENGTH_DIGITS], usize) {
-    let mut encoded = [0; LENGTH_DIGITS];
-    for (place, digit) in encoded.iter_mut().enumerate() {
-        *digit = (length & 0x7F) as u8;
-        length >>= 7;
-        if length == 0 {
-            return (encoded, place + 1);
-        }
-        *digit |= 0x80;
-    }
-    (encoded, LENGTH_DIGITS)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod session;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod variable_length;
 
 pub use error::{MqttError, Unanswered};
 pub use probe::Probe;

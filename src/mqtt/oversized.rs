@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::Publish;
 use rumqttc::v5::mqttbytes::{Error, QoS, qos};
 
 use super::Received;
-use super::codec::{LENGTH_DIGITS, variable_length};
+use super::variable_length::{MAX_BYTES, decode};
 use crate::limits::PUBLISH_BEGIN_BYTES;
 use crate::relay::TooLong;
 
@@ -70,8 +70,8 @@ impl Oversized {
         if self.properties_left.is_none() {
             let at_hand = &bytes[..bytes.len().min(self.left)];
             let id = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
-            let Some((properties, digits)) = at_hand.get(id..).and_then(variable_length) else {
-                let is_all = at_hand.len() == self.left || at_hand.len() >= id + LENGTH_DIGITS;
+            let Some((properties, digits)) = at_hand.get(id..).and_then(decode) else {
+                let is_all = at_hand.len() == self.left || at_hand.len() >= id + MAX_BYTES;
                 return if is_all { Err(Error::MalformedPacket) } else { Ok(false) };
             };
             if id + digits + properties > self.left {

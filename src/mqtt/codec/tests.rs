@@ -196,7 +196,7 @@ fn a_broker_of_the_version_before_is_recognised() {
 fn the_longest_packet_that_there_can_be_passes_and_what_is_behind_it_arrives() {
     const LONGEST: usize = 268_435_455;
     let topic = "kinesisfirehose/message/binary/7";
-    let (length, _) = encode_length(LONGEST);
+    let (length, _) = encode(LONGEST);
     let mut buffer = BytesMut::from(&[&[0x32][..], &length, &[0, 32], topic.as_bytes(), &[1, 2, 0]].concat()[..]);
     let (mut codec, chunk) = (Packets::new(120_000), vec![b'x'; 32 * 1024]);
     let mut left = LONGEST - 2 - topic.len() - 3;
@@ -235,7 +235,7 @@ fn a_publish_above_the_limit_whose_lengths_contradict_each_other_is_an_error() {
 #[test]
 fn only_a_publish_may_be_longer_than_it_was_said() {
     for kind in (1..16_u8).filter(|kind| *kind != PUBLISH) {
-        let (length, digits) = encode_length(CONTROL_PACKET_BYTES + 1);
+        let (length, digits) = encode(CONTROL_PACKET_BYTES + 1);
         for there in [20, CONTROL_PACKET_BYTES + 1] {
             let mut bytes = BytesMut::from(&[&[kind << 4], &length[..digits], &vec![0; there]].concat()[..]);
             assert!(Packets::new(100_000).decode(&mut bytes).is_err(), "{kind}");
