@@ -197,7 +197,12 @@ impl fmt::Display for MqttError {
                     Unanswered::Ping => "the broker is silent and did not answer a ping, keep-alive is",
                     Unanswered::Write => "the broker takes nothing that is sent to it, keep-alive is",
                 })?;
-                write!(f, " {} s", time.as_secs())
+                write!(f, " {} s", time.as_secs())?;
+                // Some brokers drop a login of a version that they do not know without a word.
+                if matches!(unanswered, Unanswered::Login) {
+                    f.write_str("; perhaps it speaks MQTT 3.1.1 only, or this is not its port for MQTT")?;
+                }
+                Ok(())
             }
             Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
             Self::TakesTooLittle { most, needed } => write!(
