@@ -222,9 +222,48 @@ pub fn system_limit(plan: &Plan) -> Option<(&'static str, u64)> {
     }
 }
 
-/// Bytes that the service manager lets the process have (`memory.max` of its cgroup, version 2), if it sets a limit.
+/// Somebody has less memory than the plan, in KB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Short {
+    /// All that the machine has is less than `MemorySize`.
+    Machine {
+        /// `MemTotal`.
+        given: usize,
+        /// `MemorySize`.
+        needed: usize,
+    },
+    /// The service manager lets the process have less than it takes with what the kernel takes for it.
+    Service {
+        /// `memory.max`.
+        given: usize,
+        /// See [`Plan::with_kernel`].
+        needed: usize,
+    },
+}
+
+/// Looks at the machine and at the control group: a limit that is too low would strike only when the backlog has grown.
 #[must_use]
-pub fn service_bytes() -> Option<usize> {
+pub fn too_little_memory(plan: &Plan) -> Vec<Short> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|info| total(&info));
+    short(plan, machine, service_bytes())
+}
+
+fn short(plan: &Plan, machine_kib: Option<usize>, service_bytes: Option<usize>) -> Vec<Short> {
+    let needed = plan.total / KIB;
+    let machine = machine_kib.filter(|given| *given < needed).map(|given| Short::Machine { given, needed });
+    let needed = plan.with_kernel();
+    let service = service_bytes.filter(|given| *given < needed);
+    let service = service.map(|given| Short::Service { given: given / KIB, needed: needed.div_ceil(KIB) });
+    machine.into_iter().chain(service).collect()
+}
+
+/// KB of the machine's memory; the line reads `MemTotal:  123456 kB`.
+fn total(info: &str) -> Option<usize> {
+    info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Bytes that the service manager lets the process have (`memory.max` of its cgroup, version 2), if it sets a limit.
+fn service_bytes() -> Option<usize> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let limit = fs::read_to_string(limit_file(&groups)?).ok()?;
     // "max" is no limit.
@@ -287,6 +326,19 @@ mod tests {
         assert_eq!((mapped.start, mapped.bytes, mapped.permissions), (0x1000, 0x2000, "r-xp"));
         let here = the_program_is_found_in_the_map_of_the_process as fn() as usize;
         assert!(program_code().iter().any(|(start, bytes)| (*start..start + bytes).contains(&here)));
+    }
+
+    #[test]
+    fn a_machine_and_a_service_with_less_memory_than_the_plan_are_told_with_both_figures() {
+        let plan = Plan::new(65_535 * KIB, PROGRAM, NONE).unwrap();
+        let kernel = plan.with_kernel() / KIB;
+        assert_eq!(short(&plan, Some(65_535), Some(plan.with_kernel())), []);
+        assert_eq!(short(&plan, None, None), []);
+        let machine = Short::Machine { given: 65_534, needed: 65_535 };
+        let service = Short::Service { given: 65_535, needed: kernel };
+        assert_eq!(short(&plan, Some(65_534), Some(65_535 * KIB)), [machine, service]);
+        assert_eq!(total("MemTotal:         123456 kB\nMemFree:  1 kB\n"), Some(123_456));
+        assert!(total(&fs::read_to_string("/proc/meminfo").unwrap()).is_some_and(|kib| kib > 1000));
     }
 
     #[test]

@@ -318,3 +318,42 @@ fn a_closed_pipe_ends_it_by_the_signal_for_that_without_a_word() {
         assert_eq!(ended, Some(13), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_web_identity_is_warned_of_by_name_and_nobody_else_is_asked_for_one_that_was_not_named() {
+    let asked = [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/token")];
+    let container = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/credentials")];
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let warning = "\nwarning: AWS_WEB_IDENTITY_TOKEN_FILE asks for a web identity, which is not supported; \
+        credentials come from another source, or are waited for\n";
+    for (more, source, is_told) in
+        [(&[][..], "none yet", true), (&container, "container endpoint", true), (&keys, "environment", false)]
+    {
+        for words in [&["check"][..], &["check", "--json"]] {
+            let output = connector(words, &[&asked, more].concat());
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.code(), Some(0), "{text}");
+            let sentence = "AWS_WEB_IDENTITY_TOKEN_FILE asks for a web identity";
+            assert_eq!(text.matches(sentence).count(), usize::from(is_told), "{text}");
+            if words.len() == 1 {
+                assert_eq!(text.contains(warning), is_told, "{text}");
+                assert!(text.contains(&format!("credentials                 {source}\n")), "{source}: {text}");
+            }
+            assert!(!text.contains("EC2"), "{text}");
+        }
+    }
+}
+
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn more_memory_than_the_machine_has_is_warned_of_with_both_figures() {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let total = info.split_ascii_whitespace().nth(1).unwrap();
+    let environment = [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("FIREHOSE_CONNECTOR_MEMORY_SIZE", "4000000000000")];
+    let sentence = format!("MemorySize is 4000000000000 KB and this machine has {total} KB of memory");
+    for words in [&["check"][..], &["check", "--json"]] {
+        let output = connector(words, &environment);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.code() == Some(0) && text.contains(&sentence), "{text}");
+    }
+}

@@ -39,7 +39,10 @@ const IOT_KEY: &str = "FIREHOSE_CONNECTOR_IOT_KEY";
 const EC2_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const EC2_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const EC2_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
-const PROFILE: &str = "AWS_PROFILE";
+/// botocore looks at the first one first.
+const PROFILE: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
+/// By these a web identity is asked for, which is not supported.
+const WEB_IDENTITY: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"];
 const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
 const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 
@@ -48,16 +51,19 @@ const EC2_HOSTS: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
 
 /// After a problem some fields may be empty; the caller has no use for them then.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> CredentialSettings {
+    let profile = PROFILE.into_iter().find(|name| environment.is_set(name));
+    let is_named = |name| environment.is_set(name).then_some(name);
     CredentialSettings {
         environment: environment_keys(environment, problems),
         iot: iot(environment, problems),
-        profile: environment.text(PROFILE, problems).unwrap_or("default").to_owned(),
+        profile: profile.and_then(|name| environment.text(name, problems)).unwrap_or("default").to_owned(),
         credentials_file: aws_file(environment, CREDENTIALS_FILE, "credentials"),
         config_file: aws_file(environment, CONFIG_FILE, "config"),
-        named: [CREDENTIALS_FILE, CONFIG_FILE, PROFILE].map(|name| environment.is_set(name).then_some(name)),
+        named: [is_named(CREDENTIALS_FILE), is_named(CONFIG_FILE), profile],
         container: container(environment, problems),
         ec2: ec2(environment, problems),
         ec2_is_named: [EC2_DISABLED, EC2_ENDPOINT, EC2_MODE].into_iter().any(|name| environment.is_set(name)),
+        web_identity: WEB_IDENTITY.into_iter().find(|name| environment.names().any(|given| given == *name)),
         may_run_processes: false,
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 49] = [
+pub const VARIABLES: [&str; 50] = [
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_IOT_CERT",
@@ -40,6 +40,7 @@ pub const VARIABLES: [&str; 49] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_PROFILE",
     "AWS_EC2_METADATA_DISABLED",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",

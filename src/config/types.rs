@@ -203,7 +203,7 @@ impl EndpointUrl {
 pub struct CredentialSettings {
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     pub environment: Option<EnvironmentKeys>,
-    /// `AWS_PROFILE`, else `default`.
+    /// `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`, else `default`.
     pub profile: String,
     /// The variables that name the credentials file, the configuration file and the profile, as far as they are set: what is
     /// named is waited for.
@@ -220,8 +220,24 @@ pub struct CredentialSettings {
     pub ec2: Option<EndpointUrl>,
     /// Whether somebody asked for that, or nobody said anything about it.
     pub ec2_is_named: bool,
+    /// A variable that asks for a web identity, which is not supported.
+    pub web_identity: Option<&'static str>,
     /// Whether `credential_process` of a profile may be run: a confined process runs no other.
     pub may_run_processes: bool,
+}
+
+impl CredentialSettings {
+    /// Whether the role of an EC2 instance is to be asked for, because somebody said so.
+    #[must_use]
+    pub const fn asks_ec2(&self) -> bool {
+        self.ec2.is_some() && self.ec2_is_named
+    }
+
+    /// The variable that asks for a web identity, if the SDKs would follow it: they look at keys in the environment first.
+    #[must_use]
+    pub fn passed_over(&self) -> Option<&'static str> {
+        self.web_identity.filter(|_| self.environment.is_none())
+    }
 }
 
 /// The AWS IoT credentials provider, which trusts device certificates.

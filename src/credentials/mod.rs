@@ -120,6 +120,10 @@ impl<'a> Source<'a> {
             None => {}
         }
         let container = settings.container.as_ref().map(Self::Container);
+        // A role that nobody named is not what was asked for.
+        if let (None, false, Some(variable)) = (&container, settings.asks_ec2(), settings.web_identity) {
+            return Err(CredentialsError::WebIdentity(variable));
+        }
         let source = container.or_else(|| settings.ec2.as_ref().map(Self::Ec2));
         source.ok_or_else(|| not_configured(settings, None))
     }
@@ -184,6 +188,8 @@ pub enum CredentialsError {
     ProcessInIsolation,
     /// The container endpoint is configured and gives none.
     Container(ContainerError),
+    /// This variable asks for a web identity, which is not supported, and nothing else is configured.
+    WebIdentity(&'static str),
     /// No source is configured.
     NotConfigured {
         /// This was looked at.
@@ -204,6 +210,12 @@ impl fmt::Display for CredentialsError {
                  FIREHOSE_CONNECTOR_ISOLATION_MODE, to NoContainer",
             ),
             Self::Container(error) => error.fmt(f),
+            Self::WebIdentity(variable) => {
+                write!(
+                    f,
+                    "{variable} asks for a web identity, which is not supported: configure another source of credentials"
+                )
+            }
             Self::NotConfigured { looked_at, ec2 } => {
                 write!(f, "no AWS credentials, provide one of: {looked_at}")?;
                 if ec2.is_some() { f.write_str("; EC2 instance metadata was asked") } else { Ok(()) }
@@ -220,7 +232,7 @@ impl error::Error for CredentialsError {
             Self::Process(error) => error.source(),
             Self::Container(error) => error.source(),
             Self::NotConfigured { ec2, .. } => ec2.as_deref().map(|error| error as _),
-            Self::ProcessInIsolation => None,
+            Self::ProcessInIsolation | Self::WebIdentity(_) => None,
         }
     }
 }

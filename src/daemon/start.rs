@@ -20,7 +20,7 @@ use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
 use crate::limits::{OPEN_FILES, memory as limits};
-use crate::memory::{self, Plan};
+use crate::memory::{self, Plan, Short};
 use crate::mqtt::{self, broker};
 use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
@@ -81,7 +81,8 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
     allow_open_files()?;
     memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
-    warn_of_service_limit(&ready.plan);
+    warn_of_memory(&ready.plan);
+    warn_of_credentials(&ready.config);
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
     // After all files of the start, before the first thread and the first connection.
@@ -123,16 +124,25 @@ fn warn_of_gaps(confined: &Confined) {
     }
 }
 
-/// A limit of the service that is too low would strike only when the backlog has grown.
-fn warn_of_service_limit(plan: &Plan) {
-    const KIB: usize = 1024;
-    let needed = plan.with_kernel();
-    if let Some(given) = memory::service_bytes().filter(|given| *given < needed) {
+fn warn_of_memory(plan: &Plan) {
+    for short in memory::too_little_memory(plan) {
+        match short {
+            Short::Machine { given, needed } => log::warn!(
+                "MemorySize is {needed} KB and this machine has {given} KB of memory: raise the one or lower the other, or records \
+                 are lost when there are many"
+            ),
+            Short::Service { given, needed } => log::warn!(
+                "the service is limited to {given} KB (MemoryMax), with MemorySize it takes up to {needed} KB: raise the one or \
+                 lower the other, or records are lost when there are many"
+            ),
+        }
+    }
+}
+
+fn warn_of_credentials(config: &Config) {
+    if let Some(variable) = config.aws.credentials.passed_over() {
         log::warn!(
-            "the service is limited to {} KB (MemoryMax), with MemorySize it takes up to {} KB: raise the one or lower the \
-             other, or records are lost when there are many",
-            given / KIB,
-            needed.div_ceil(KIB)
+            "{variable} asks for a web identity, which is not supported; credentials come from another source, or are waited for"
         );
     }
 }

@@ -102,7 +102,9 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
     let mut found = vec![format!("version {} of the connector, {arn}", config.connector.version)];
     let mut warnings = prepare::certificates(config, clock.wall());
     // Online they have a step of their own.
-    warnings.extend(prepare::credentials(config).filter(|_| !online));
+    if !online {
+        warnings.extend(prepare::credentials(config));
+    }
     if warnings.is_empty() {
         report.ok(Step::Configuration, found.remove(0));
     } else {
@@ -111,7 +113,14 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
         report.warn(Step::Configuration, found.join("\n"), advice.into_iter().collect::<Vec<_>>().join("; "));
     }
     let text = format!("{} KB, of which {} KB for records and statuses", plan.total / 1024, plan.arena / 1024);
-    report.ok(Step::Memory, text);
+    let short = prepare::memory(plan);
+    match short.first() {
+        None => report.ok(Step::Memory, text),
+        Some(first) => {
+            let found = short.iter().fold(text, |text, warning| text + "\n" + &warning.found);
+            report.warn(Step::Memory, found, first.advice);
+        }
+    }
     Some(Subject { ready, clock })
 }
 

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
 use crate::limits::{CERTIFICATE_ENDS, RELEASED};
+use crate::memory::{Plan, Short, too_little_memory};
 use crate::transport::tls::last_days;
 
 /// What was found, and what to do about it.
@@ -19,9 +20,37 @@ pub struct Warning {
     pub advice: &'static str,
 }
 
-/// Whether there is a source of credentials. None is asked; files are read.
+/// Whether the machine or the service has less memory than the plan.
 #[must_use]
-pub fn credentials(config: &Config) -> Option<Warning> {
+pub fn memory(plan: &Plan) -> Vec<Warning> {
+    let warnings = too_little_memory(plan).into_iter().map(|short| Warning {
+        found: match short {
+            Short::Machine { given, needed } => {
+                format!("MemorySize is {needed} KB and this machine has {given} KB of memory")
+            }
+            Short::Service { given, needed } => {
+                format!("the service is limited to {given} KB (MemoryMax), with MemorySize it takes up to {needed} KB")
+            }
+        },
+        advice: "raise the one or lower the other, or records are lost when there are many",
+    });
+    warnings.collect()
+}
+
+/// What is wrong with the sources of credentials. None is asked; files are read.
+#[must_use]
+pub fn credentials(config: &Config) -> Vec<Warning> {
+    let passed_over = config.aws.credentials.passed_over().map(|variable| Warning {
+        found: format!("{variable} asks for a web identity, which is not supported"),
+        advice: "credentials come from another source, or are waited for",
+    });
+    // It says the same in other words.
+    let source =
+        source(config).filter(|source| passed_over.as_ref().is_none_or(|w| !source.found.starts_with(&w.found)));
+    passed_over.into_iter().chain(source).collect()
+}
+
+fn source(config: &Config) -> Option<Warning> {
     let settings = &config.aws.credentials;
     match Source::of(settings) {
         Ok(Source::Ec2(endpoint)) if !settings.ec2_is_named => Some(Warning {

@@ -306,3 +306,15 @@ fn a_session_token_may_have_its_name_of_before() {
     }
     assert_eq!(aws(&[old]).unwrap_err()[0], "AWS_ACCESS_KEY_ID: is not set, but AWS_SECURITY_TOKEN is");
 }
+
+#[test]
+fn of_the_two_names_for_a_profile_the_one_that_botocore_looks_at_first_takes_precedence() {
+    let profile = |variables: &[(&str, &str)]| {
+        let settings = aws(variables).unwrap().credentials;
+        (settings.profile, settings.named[2])
+    };
+    let (old, new) = (("AWS_DEFAULT_PROFILE", "old"), ("AWS_PROFILE", "new"));
+    assert_eq!(profile(&[]), ("default".to_owned(), None));
+    assert_eq!(profile(&[new]), ("new".to_owned(), Some("AWS_PROFILE")));
+    assert_eq!(profile(&[new, old]), ("old".to_owned(), Some("AWS_DEFAULT_PROFILE")));
+}
