@@ -1,7 +1,7 @@
-//! Spares the log what a peer can cause again and again.
+//! Rate limit for log lines that a peer can cause again and again.
 //!
-//! A burst of lines of one kind passes, then one in an interval. Of those held back the newest is said as soon as one may
-//! pass, so that the last line of a kind tells how things stand.
+//! A burst of lines of one kind passes, then one in each interval. Of the lines held back, the newest is logged as soon as the
+//! limit allows, with the number of those left out: so the last line of a kind always shows the current state.
 
 use core::fmt;
 
@@ -10,45 +10,48 @@ use log::Level;
 use crate::limits::{LOG_BURST, LOG_INTERVAL};
 use crate::time::Instant;
 
-/// See the module. One for each kind.
+/// The limit for one kind of line.
 #[derive(Debug, Default)]
 pub struct LogLimit {
-    said: u32,
+    /// Lines of the burst that are used up; one is given back in each [`LOG_INTERVAL`].
+    used: u32,
     since: Instant,
+    /// The newest line held back.
     newest: Option<(Level, String)>,
+    /// Older lines that the newest has replaced.
     left_out: u64,
 }
 
 impl LogLimit {
-    /// Says `line` now or, if nothing newer comes, later.
+    /// Logs `line` now or, if the limit is reached and nothing newer replaces it, later.
     pub fn info(&mut self, now: Instant, line: fmt::Arguments<'_>) {
         self.say(now, Level::Info, line);
     }
 
-    /// As [`LogLimit::info`].
+    /// As [`LogLimit::info`], as a warning.
     pub fn warn(&mut self, now: Instant, line: fmt::Arguments<'_>) {
         self.say(now, Level::Warn, line);
     }
 
     fn say(&mut self, now: Instant, level: Level, line: fmt::Arguments<'_>) {
         self.left_out += u64::from(self.newest.replace((level, line.to_string())).is_some());
-        self.turn(now);
+        self.flush(now);
     }
 
-    /// Says what was held back, if a line may pass now.
-    pub fn turn(&mut self, now: Instant) {
+    /// Logs the line that was held back, if the limit allows one now.
+    pub fn flush(&mut self, now: Instant) {
         if self.newest.is_none() {
             return;
         }
         let intervals = u32::try_from(now.since(self.since).as_millis() / LOG_INTERVAL.as_millis()).unwrap_or(u32::MAX);
         if intervals > 0 {
-            self.said = self.said.saturating_sub(intervals);
+            self.used = self.used.saturating_sub(intervals);
             self.since = now;
         }
-        if self.said < LOG_BURST
+        if self.used < LOG_BURST
             && let Some((level, line)) = self.newest.take()
         {
-            self.said += 1;
+            self.used += 1;
             match core::mem::take(&mut self.left_out) {
                 0 => log::log!(level, "{line}"),
                 count => log::log!(level, "{line} ({count} lines like this were left out)"),
@@ -56,7 +59,7 @@ impl LogLimit {
         }
     }
 
-    /// When [`LogLimit::turn`] has something to say.
+    /// When [`LogLimit::flush`] has to be called; `None` while nothing is held back.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.newest.as_ref().map(|_| self.since + LOG_INTERVAL)
@@ -81,9 +84,9 @@ mod tests {
         let said: Vec<_> = (0..BURST).map(|number| format!("warn: {number}")).collect();
         assert_eq!(log_lines(), said);
         let later = limit.deadline().unwrap();
-        limit.turn(Instant::from_millis(later.as_millis() - 1));
+        limit.flush(Instant::from_millis(later.as_millis() - 1));
         assert_eq!(log_lines(), Vec::<String>::new());
-        limit.turn(later);
+        limit.flush(later);
         assert_eq!(log_lines(), [format!("warn: 999 ({} lines like this were left out)", 999 - BURST)]);
         assert_eq!(limit.deadline(), None);
     }

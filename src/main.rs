@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Has signals wait in the kernel until somebody reads them: `set` has the lowest bit for signal 1.
+/// Blocks the signals in `set`, whose lowest bit is signal 1: they stay pending in the kernel until they are read.
 #[expect(
     unsafe_code,
     reason = "a set with all signals of the kernel has no safe wrapper; no other thread is there yet"
@@ -52,13 +52,16 @@ fn hold_signals(set: u64) {
             core::ptr::null::<u64>(),
             size_of::<u64>(),
         );
-        // The write that they are about fails in words.
+        // The write that causes them fails with an error, too.
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
 
-/// A file that says which of the signals in `set` came (`signalfd(2)`).
+/// A file from which the signals in `set` are read as they arrive (`signalfd(2)`).
+///
+/// # Errors
+/// The kernel refuses it.
 #[expect(unsafe_code, reason = "signalfd has no safe wrapper")]
 fn signal_file(set: u64) -> std::io::Result<File> {
     // SAFETY: the kernel reads the eight bytes of the set; the file that it answers with is nobody else's.
@@ -88,10 +91,11 @@ fn return_freed_memory() {
 #[cfg(not(target_env = "gnu"))]
 const fn return_freed_memory() {}
 
-/// Much of the program is for the start alone: reading the configuration, setting TLS up, confining itself. It need not stay in
-/// memory; what is needed again comes from the page cache, or from the file.
+/// Gives the pages of program code back to the kernel: much of the code runs only at the start (reading the configuration,
+/// setting up TLS, confining the process) and need not stay in memory. The kernel reads a page again, from its cache or from
+/// the file, when it is next executed. `code` has address and length (bytes) of each mapping.
 #[expect(unsafe_code, reason = "madvise has no safe wrapper for memory that it did not map")]
-fn forget_the_start(code: &[(usize, usize)]) {
+fn release_code_pages(code: &[(usize, usize)]) {
     for (start, length) in code {
         let start: *mut libc::c_void = std::ptr::with_exposed_provenance_mut(*start);
         // SAFETY: pages of a file that are executable and not writable hold nothing but what is in the file, so that nobody sees
@@ -125,7 +129,7 @@ fn run(definition: Option<&Path>) -> u8 {
     hold_signals(signals::ENDING);
     let signals = signal_file(signals::ENDING | signals::OTHERS);
     let code = memory::program_code();
-    match daemon::run(ready, clock, signals, &|| forget_the_start(&code)) {
+    match daemon::run(ready, clock, signals, &|| release_code_pages(&code)) {
         Ok(()) => exit::OK,
         Err(error) => {
             log_output::complain(&error_chain(&error));

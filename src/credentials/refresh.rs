@@ -101,7 +101,7 @@ impl Report {
                 }
             }
         }
-        self.limit.turn(now);
+        self.limit.flush(now);
     }
 }
 

@@ -1,7 +1,7 @@
-//! What an operator watches a device by, as one line of JSON: published at an interval, and logged on SIGUSR1.
+//! Counters by which an operator monitors a device, as one line of JSON: published at an interval, and logged on SIGUSR1.
 //!
-//! targets/service/README.md says what each figure means, and a test compares. Published is only what is true now: while
-//! the broker is away nothing waits for it, and the first message comes as soon as it is there.
+//! targets/service/README.md says what each figure means, and a test compares. Only current figures are published: while the
+//! broker is disconnected none are queued, and the first message follows as soon as it is connected.
 
 use serde::Serialize;
 
@@ -11,24 +11,24 @@ use crate::limits::BLOCK_BYTES;
 use crate::relay::{self, Relay};
 use crate::time::{Duration, Instant};
 
-/// What is counted outside the relay, and when the counters are due.
+/// What is counted outside the relay, and when the counters are next published.
 #[derive(Debug)]
 pub(super) struct Counters {
     client_id: String,
-    /// `None`: they are not published.
+    /// Between two publishes; `None`: the counters are not published.
     interval: Option<Duration>,
     due: Instant,
     broker_connections: u64,
     /// Statuses that the broker refused.
     pub(super) statuses_refused: u64,
-    /// Connections to the service that stood.
+    /// Connections to the service that were established.
     pub(super) service_connections: Tally,
-    /// Attempts to get credentials that brought none.
+    /// Failed attempts to get credentials.
     pub(super) credentials_failed: Tally,
 }
 
 impl Counters {
-    /// Of the connector that the broker knows by `client_id`.
+    /// For the connector with this MQTT `client_id`. The first publish is due at once.
     pub(super) fn new(client_id: String, interval: Option<Duration>) -> Self {
         Self {
             client_id,
@@ -45,13 +45,13 @@ impl Counters {
         self.broker_connections += 1;
     }
 
-    /// When they are to be published, if ever.
+    /// When the counters are next due; `None`: never.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.interval.map(|_| self.due)
     }
 
-    /// Whether they are to be published now; then the next time is an interval later.
-    pub(super) fn turn(&mut self, now: Instant) -> bool {
+    /// Whether the counters are due; if so, they are next due an interval after `now`.
+    pub(super) fn take_due(&mut self, now: Instant) -> bool {
         match self.interval {
             Some(interval) if self.due <= now => {
                 self.due = now + interval;
@@ -61,7 +61,7 @@ impl Counters {
         }
     }
 
-    /// How everything stands, as JSON. `clock_correction` in seconds.
+    /// All counters, as one line of JSON. `clock_correction` is in seconds.
     pub(super) fn json(&self, now: Instant, relay: &Relay, traffic: Traffic, clock_correction: i64) -> String {
         let relay::Counters { received, succeeded, failed, failed_invalid, failed_full, failed_undelivered, retried } =
             relay.counters();
@@ -95,7 +95,7 @@ impl Counters {
     }
 }
 
-/// Everything at one time.
+/// All counters at one moment, in the order of the JSON.
 #[derive(Debug, Serialize)]
 struct Snapshot<'a> {
     client_id: &'a str,
@@ -125,7 +125,7 @@ struct Snapshot<'a> {
 
 impl Snapshot<'_> {
     fn json(&self) -> String {
-        // Texts and numbers: there is nothing that could fail.
+        // Strings and numbers always serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -167,11 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn they_are_due_at_once_and_then_once_in_an_interval_however_late_the_turn() {
+    fn they_are_due_at_once_and_then_once_in_an_interval_however_late_they_are_taken() {
         let mut counters = Counters::new(String::new(), Some(Duration::from_secs(60)));
         let at = |seconds| Instant::default() + Duration::from_secs(seconds);
         let due: Vec<_> =
-            [0, 1, 59, 60, 61, 1000, 1001, 1059, 1060].into_iter().filter(|s| counters.turn(at(*s))).collect();
+            [0, 1, 59, 60, 61, 1000, 1001, 1059, 1060].into_iter().filter(|s| counters.take_due(at(*s))).collect();
         assert_eq!(due, [0, 60, 1000, 1060]);
         assert_eq!(counters.deadline(), Some(at(1120)));
     }
@@ -180,6 +180,6 @@ mod tests {
     fn without_an_interval_they_are_never_due() {
         let mut counters = Counters::new(String::new(), None);
         assert_eq!(counters.deadline(), None);
-        assert!(!counters.turn(Instant::from_millis(u64::MAX)));
+        assert!(!counters.take_due(Instant::from_millis(u64::MAX)));
     }
 }

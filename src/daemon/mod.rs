@@ -28,7 +28,7 @@ use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
 use report::{Left, Report};
-use signals::{Signals, Told};
+use signals::{Action, Signals};
 use under_way::UnderWay;
 use uplink::{Done, Uplink};
 
@@ -61,7 +61,7 @@ struct Daemon {
 
 /// What happened.
 enum Turn {
-    Told(Told),
+    Signal(Action),
     Event(Option<Event>),
     Inbound(Option<Inbound>),
     /// The broker's task takes a status.
@@ -74,10 +74,10 @@ enum Turn {
 impl Daemon {
     /// Runs until a signal comes and what is held is sent or given up.
     async fn run(mut self, mut signals: Signals) {
-        self.notify.turn(self.clock.now(), &self.relay);
+        self.notify.send_if_due(self.clock.now(), &self.relay);
         while !self.is_drained() {
             match self.wait(&mut signals).await {
-                Turn::Told(told) => self.told(told),
+                Turn::Signal(action) => self.on_signal(action),
                 Turn::Event(Some(Event::WantsChunk { number })) => {
                     self.uplink.send_chunk(&self.relay, self.clock.now(), number)
                 }
@@ -96,8 +96,8 @@ impl Daemon {
             self.fetch_left();
             self.send_due();
             self.publish_counters();
-            self.report.turn(self.clock.now());
-            self.notify.turn(self.clock.now(), &self.relay);
+            self.report.flush(self.clock.now());
+            self.notify.send_if_due(self.clock.now(), &self.relay);
         }
         self.finish().await;
     }
@@ -111,7 +111,7 @@ impl Daemon {
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
             biased;
-            told = signals.next() => Turn::Told(told),
+            action = signals.next() => Turn::Signal(action),
             event = self.events.recv() => Turn::Event(event),
             Ok(()) = self.credentials.changed() => Turn::Credentials,
             // Before what comes in: a flood of bad messages must not keep the answers back.
@@ -239,7 +239,7 @@ impl Daemon {
     fn publish_counters(&mut self) {
         let Some(limit) = self.status_bytes else { return };
         let now = self.clock.now();
-        if !self.counters.turn(now) {
+        if !self.counters.take_due(now) {
             return;
         }
         let counters = self.count();
@@ -254,12 +254,12 @@ impl Daemon {
         self.counters.json(self.clock.now(), &self.relay, self.uplink.traffic(), self.clock.correction())
     }
 
-    fn told(&mut self, told: Told) {
-        match told {
-            Told::End => self.drain(),
-            Told::Counters => Report::counters(&self.count()),
-            Told::Reload => self.report.nothing_to_reload(self.clock.now()),
-            Told::Nothing(signal) => self.report.signal_ignored(self.clock.now(), signal),
+    fn on_signal(&mut self, action: Action) {
+        match action {
+            Action::Drain => self.drain(),
+            Action::LogCounters => Report::counters(&self.count()),
+            Action::ExplainReload => self.report.nothing_to_reload(self.clock.now()),
+            Action::Ignore(signal) => self.report.signal_ignored(self.clock.now(), signal),
         }
     }
 

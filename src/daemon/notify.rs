@@ -1,7 +1,7 @@
-//! What the service manager is told (sd_notify(3)): that the loop runs, how things stand, and that the loop runs still.
+//! Messages to the service manager (sd_notify(3)): readiness, a status line, and the watchdog's sign of life.
 //!
-//! Without `NOTIFY_SOCKET` nothing happens. The socket is our own because nobody may be waited for: while the service
-//! manager does not read, the loop goes on. What was dropped is in the next message, for each says everything.
+//! Without `NOTIFY_SOCKET` nothing is sent. The socket does not block, so a service manager that does not read never holds up
+//! the loop. A message that is dropped is no loss: each carries the whole state.
 
 use core::fmt::{self, Write as _};
 use std::io;
@@ -16,37 +16,40 @@ use crate::limits::{WATCHDOG_INTERVAL_MIN, WATCHDOG_SHARE};
 use crate::relay::Relay;
 use crate::time::{Duration, Instant};
 
-/// See the module.
+/// The connection to the service manager, and the state it is told.
 #[derive(Debug, Default)]
 pub(super) struct Notify {
     socket: Option<UnixDatagram>,
-    /// The longest time between two messages, if there is a watchdog.
+    /// Longest time between two messages; `None`: there is no watchdog.
     interval: Option<Duration>,
-    standing: Standing,
-    /// When and how things stood in the last message.
-    said: Option<(Instant, Standing)>,
+    state: State,
+    /// Time and state of the last message.
+    sent: Option<(Instant, State)>,
 }
 
-/// How things stand.
+/// What the status line shows beside the counters.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct State {
     stopping: bool,
     broker: bool,
     service: Service,
 }
 
-/// How the last request to the service ended.
+/// The result of the last request to the service.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Service {
     #[default]
     NotCalled,
-    Takes,
+    /// It accepted the records.
+    Accepts,
+    /// It refused them for good.
     Refuses,
-    Waits,
+    /// The request is retried.
+    Retrying,
 }
 
 impl Notify {
-    /// As `NOTIFY_SOCKET` and `WATCHDOG_USEC` say.
+    /// From `NOTIFY_SOCKET` and `WATCHDOG_USEC`. A socket that cannot be connected is logged, and nothing is sent.
     pub(super) fn from_environment() -> Self {
         let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         let connected = UnixDatagram::unbound().and_then(|socket| {
@@ -72,41 +75,43 @@ impl Notify {
         Self { socket: Some(socket), interval, ..Self::default() }
     }
 
-    /// When the loop has to take a turn even if nothing happens.
+    /// When the next sign of life is due; `None`: there is no watchdog, or nothing was sent yet.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let (last, _) = self.said?;
+        let (last, _) = self.sent?;
         Some(last + self.interval?)
     }
 
-    /// A turn of the loop was taken: this, and nothing else, is the sign of life. The first is that of readiness.
-    pub(super) fn turn(&mut self, now: Instant, relay: &Relay) {
+    /// Sends a message if the state has changed or a sign of life is due. The first one reports readiness.
+    ///
+    /// Called by the loop on each turn and by nothing else, so that a loop that hangs gives no sign of life.
+    pub(super) fn send_if_due(&mut self, now: Instant, relay: &Relay) {
         let Some(socket) = &self.socket else { return };
-        let is_new = self.said.is_none_or(|(_, standing)| standing != self.standing);
+        let is_new = self.sent.is_none_or(|(_, state)| state != self.state);
         if is_new || self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.said = Some((now, self.standing));
-            // Not taken: see the module.
-            let _: io::Result<usize> = socket.send(self.standing.message(relay).as_bytes());
+            self.sent = Some((now, self.state));
+            // If it is dropped, the next message says it all again.
+            let _: io::Result<usize> = socket.send(self.state.message(relay).as_bytes());
         }
     }
 
     pub(super) const fn stopping(&mut self) {
-        self.standing.stopping = true;
+        self.state.stopping = true;
     }
 
     pub(super) const fn broker(&mut self, connected: bool) {
-        self.standing.broker = connected;
+        self.state.broker = connected;
     }
 
     pub(super) const fn settled(&mut self, done: &Done) {
-        self.standing.service = match done.problem {
-            None => Service::Takes,
+        self.state.service = match done.problem {
+            None => Service::Accepts,
             Some(Problem::Refused { .. }) if done.settled.failed > 0 => Service::Refuses,
-            Some(_) => Service::Waits,
+            Some(_) => Service::Retrying,
         };
     }
 }
 
-impl Standing {
+impl State {
     fn message(self, relay: &Relay) -> String {
         let phase = if self.stopping { NotifyState::Stopping } else { NotifyState::Ready };
         let counters = relay.counters();
@@ -119,14 +124,14 @@ impl Standing {
         );
         let mut message = String::new();
         for state in [phase, NotifyState::Watchdog, NotifyState::Status(&status)] {
-            // A string takes everything.
+            // Writing to a String cannot fail.
             let _: fmt::Result = writeln!(message, "{state}");
         }
         message
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.stopping {
             f.write_str("stopping, ")?;
@@ -134,9 +139,9 @@ impl fmt::Display for Standing {
         f.write_str(if self.broker { "broker connected, " } else { "broker not connected, " })?;
         f.write_str(match self.service {
             Service::NotCalled => "nothing sent yet",
-            Service::Takes => "service takes records",
+            Service::Accepts => "service takes records",
             Service::Refuses => "service refuses records",
-            Service::Waits => "service cannot be reached or puts off, trying on",
+            Service::Retrying => "service cannot be reached or puts off, trying on",
         })
     }
 }
@@ -176,38 +181,38 @@ mod tests {
     }
 
     #[test]
-    fn the_first_turn_is_readiness_and_a_change_is_told_once() {
+    fn the_first_message_reports_readiness_and_a_change_is_sent_once() {
         let (relay, (mut notify, service_manager)) = (relay(), pair(None));
         assert_eq!(heard(&service_manager), Vec::<String>::new());
         let now = Instant::default();
-        notify.turn(now, &relay);
-        notify.turn(now, &relay);
+        notify.send_if_due(now, &relay);
+        notify.send_if_due(now, &relay);
         let ready = "READY=1\nWATCHDOG=1\nSTATUS=broker not connected, nothing sent yet; \
                      0 received, 0 succeeded, 0 failed, 0 held\n";
         assert_eq!(heard(&service_manager), [ready]);
         notify.broker(true);
-        notify.turn(now, &relay);
-        notify.turn(now, &relay);
+        notify.send_if_due(now, &relay);
+        notify.send_if_due(now, &relay);
         assert!(matches!(&heard(&service_manager)[..], [one] if one.contains("STATUS=broker connected")));
         notify.stopping();
-        notify.turn(now, &relay);
+        notify.send_if_due(now, &relay);
         assert!(matches!(&heard(&service_manager)[..], [one] if one.starts_with("STOPPING=1\n")));
         assert_eq!(notify.deadline(), None);
     }
 
     #[test]
-    fn a_sign_of_life_comes_from_a_turn_and_within_half_of_the_watchdogs_time() {
+    fn a_sign_of_life_is_sent_only_by_the_loop_and_within_half_of_the_watchdogs_time() {
         let (relay, (mut notify, service_manager)) = (relay(), pair(Some(WATCHDOG)));
         let mut now = Instant::default();
-        notify.turn(now, &relay);
+        notify.send_if_due(now, &relay);
         heard(&service_manager);
         for _ in 0..1000 {
             let deadline = notify.deadline().unwrap();
             assert!(deadline.since(now) <= WATCHDOG / 2);
-            notify.turn(Instant::from_millis(deadline.as_millis() - 1), &relay);
+            notify.send_if_due(Instant::from_millis(deadline.as_millis() - 1), &relay);
             assert_eq!(heard(&service_manager), Vec::<String>::new());
             now = deadline;
-            notify.turn(now, &relay);
+            notify.send_if_due(now, &relay);
             assert!(matches!(&heard(&service_manager)[..], [one] if one.contains("WATCHDOG=1\n")));
         }
     }
@@ -217,18 +222,18 @@ mod tests {
         let (relay, (mut notify, service_manager)) = (relay(), pair(Some(WATCHDOG)));
         let mut now = Instant::default();
         for _ in 0..10_000 {
-            notify.turn(now, &relay);
+            notify.send_if_due(now, &relay);
             now = now + WATCHDOG;
         }
         assert!(heard(&service_manager).len() < 10_000);
-        notify.turn(now, &relay);
+        notify.send_if_due(now, &relay);
         assert_eq!(heard(&service_manager).len(), 1);
     }
 
     #[test]
     fn a_tiny_watchdog_time_makes_no_busy_loop() {
         let (relay, (mut notify, _service_manager)) = (relay(), pair(Some(Duration::from_micros(1))));
-        notify.turn(Instant::default(), &relay);
+        notify.send_if_due(Instant::default(), &relay);
         assert_eq!(notify.deadline(), Some(Instant::default() + WATCHDOG_INTERVAL_MIN));
     }
 }

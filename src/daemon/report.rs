@@ -1,6 +1,6 @@
-//! What the log says: what changed, once. Never payloads, never secrets.
+//! The daemon's log lines: each change of state, once. Never payloads, never secrets.
 //!
-//! Whatever a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines, and a
+//! Every line that a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines, and a
 //! test compares.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,11 +20,12 @@ use crate::mqtt::{MqttError, Terms};
 use crate::relay::{Counters, TooLong};
 use crate::time::{Duration, Instant};
 
-/// What was said last.
+/// What was logged last, so that only changes are, and the limits.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    /// Why the broker is not connected, if that was logged.
     broker: Option<String>,
-    /// Delivery streams that have a problem, and which (see [`Report::is_new`]). At most as many as the relay knows.
+    /// Delivery streams that have a problem, with a hash of it (see [`Report::is_new`]). At most [`STREAMS`].
     service: Vec<(heapless::String<NAME_BYTES>, u64)>,
     terms: Terms,
     broker_limit: LogLimit,
@@ -43,15 +44,15 @@ impl Report {
         [broker_limit, service_limit, clock_limit, status_limit, publish_limit, signal_limit]
     }
 
-    /// Says what was held back, once it may be said, and how many lines the log did not take, once it takes one.
-    pub(super) fn turn(&mut self, now: Instant) {
-        self.limits().into_iter().for_each(|limit| limit.turn(now));
+    /// Logs what the limits held back and now allow, and how many lines could not be written, once one can be.
+    pub(super) fn flush(&mut self, now: Instant) {
+        self.limits().into_iter().for_each(|limit| limit.flush(now));
         if log_output::has_lost() {
             log::logger().flush();
         }
     }
 
-    /// When [`Report::turn`] has something to say.
+    /// When [`Report::flush`] has to be called.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let again = log_output::has_lost().then(|| now + LOG_RETRY);
         self.limits().into_iter().filter_map(|limit| limit.deadline()).chain(again).min()
@@ -93,7 +94,7 @@ impl Report {
         }
     }
 
-    /// Says how a request ended, if that is another way than before. Answers whether the credentials are to be renewed.
+    /// Logs how a request ended, if that differs from the one before. Returns whether the credentials have to be renewed.
     pub(super) fn settled(&mut self, now: Instant, done: &Done) -> bool {
         let name = &done.name;
         match done.clock_corrected {
@@ -139,7 +140,7 @@ impl Report {
         done.renew_credentials
     }
 
-    /// Whether the problem of the delivery stream `name` is another than the last one.
+    /// Whether the problem of the delivery stream `name` differs from its last one. Remembers it.
     fn is_new(&mut self, name: &heapless::String<NAME_BYTES>, problem: &str) -> bool {
         let mut hash = DefaultHasher::new();
         problem.hash(&mut hash);
@@ -156,7 +157,7 @@ impl Report {
 
     pub(super) fn not_signed(&mut self, now: Instant, error: &SignError) {
         let reason = error_chain(error);
-        // Of no delivery stream: it is about all of them.
+        // Under an empty name, because it concerns all delivery streams.
         if self.is_new(&heapless::String::new(), &reason) {
             self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {reason}"));
         }
@@ -254,7 +255,7 @@ impl Report {
     }
 }
 
-/// What had not come to its end when the process did.
+/// What was unfinished when the process ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
     /// Records that have the status `Stopped`.
@@ -364,14 +365,14 @@ mod tests {
             report.settled(now, &done(None, (1, 0)));
             report.broker_up(now, true, Terms::default());
             now = now + STEP;
-            report.turn(now);
+            report.flush(now);
             last = log_lines();
             count += last.len();
         }
         let most_of_a_kind = u128::from(LOG_BURST) + YEAR.as_millis() / LOG_INTERVAL.as_millis();
         assert!(count as u128 <= 2 * most_of_a_kind, "{count}");
         if let Some(later) = report.deadline(now) {
-            report.turn(later);
+            report.flush(later);
             last = log_lines();
         }
         let [broker, service] = &last[..] else { panic!("{last:?}") };

@@ -1,24 +1,24 @@
-//! Statuses on their way to the broker: given to its task, and not yet acknowledged.
+//! Counts the statuses that were handed to the broker's task and are not yet acknowledged.
 //!
-//! A message counts its statuses for as long as there is a copy of it, and the broker's task lets go of one when it is
-//! acknowledged, refused, or sent where there are no acknowledgements.
+//! A message counts as long as a copy of it exists. The broker's task drops its copy when the message is acknowledged or
+//! refused, or, with QoS 0, when it is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// See the module.
+/// The count, shared with the messages.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay(Arc<AtomicUsize>);
 
 impl UnderWay {
-    /// How many statuses they are.
+    /// Statuses that are not yet acknowledged.
     pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// `message`, which speaks of so many `statuses`.
+    /// `message` as bytes that count as this many `statuses` until their last copy is dropped.
     pub(super) fn count_in(&self, message: Vec<u8>, statuses: usize) -> Bytes {
         self.0.fetch_add(statuses, Ordering::Relaxed);
         Bytes::from_owner(Counted { message, statuses, under_way: Arc::clone(&self.0) })
