@@ -1,11 +1,11 @@
-//! The broker's side: connection, login, and what the client may do there.
+//! The broker's steps: connection, login, and whether the client may subscribe and publish.
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use tokio::time::timeout_at;
 
 use super::Subject;
-use super::connection::Way;
+use super::connection::ConnectionSteps;
 use super::report::{Report, Step};
 use crate::cli::Online;
 use crate::error_chain::error_chain;
@@ -17,12 +17,12 @@ use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 use crate::transport::route::Route;
 
-/// All that concerns the broker, a line each.
+/// Reports all steps that concern the broker. Leaves the session of a running connector alone.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
     let Ready { config, plan, broker_tls, service_tls } = &subject.ready;
     let mqtt = &config.mqtt;
     let route = Route::to_any(config.mqtt.proxy.clone(), service_tls);
-    let way = Way {
+    let steps = ConnectionSteps {
         steps: [Step::BrokerDns, Step::BrokerTcp, Step::BrokerTls],
         host: &mqtt.host,
         port: mqtt.port,
@@ -30,11 +30,11 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         send_buffer: None,
         advice: ["see FIREHOSE_CONNECTOR_MQTT_URL", ""],
     };
-    let Some(stream) = way.go(&route, report).await else {
+    let Some(stream) = steps.connect(&route, report).await else {
         return report.skip_to(Step::Credentials, "no connection with the broker");
     };
-    // The connector may be running: its session is not for us to end.
-    let client_id = online.client_id.clone().unwrap_or_else(|| id_of_our_own(&mqtt.client_id));
+    // The connector may be running: a login with its client id would take over its session.
+    let client_id = online.client_id.clone().unwrap_or_else(|| check_client_id(&mqtt.client_id));
     let settings = Settings {
         host: mqtt.host.clone(),
         port: mqtt.port,
@@ -49,7 +49,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         status_bytes: plan.status,
     };
     let id = &settings.client_id;
-    let login = timeout_at(report.limit(), Probe::log_in(stream, &settings)).await;
+    let login = timeout_at(report.deadline(), Probe::log_in(stream, &settings)).await;
     let mut probe = match login.unwrap_or(Err(MqttError::Silent(Unanswered::Login, STEP))) {
         Ok(probe) => probe,
         Err(error) => {
@@ -64,7 +64,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let qos = if probe.is_acknowledged() { 1 } else { 0 };
     report.ok(Step::BrokerLogin, format!("MQTT 5, client id \"{}\", QoS {qos}", foreign(id)));
 
-    let subscribed = timeout_at(report.limit(), probe.subscribe()).await;
+    let subscribed = timeout_at(report.deadline(), probe.subscribe()).await;
     match subscribed.unwrap_or(Err(MqttError::Silent(Unanswered::Subscription, STEP))) {
         Ok(()) => report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", ")),
         Err(error) => {
@@ -80,13 +80,13 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     } else {
         report.skip(Step::BrokerPublish, "with QoS 0 the broker does not answer");
     }
-    // Nothing depends on it.
-    let _: Result<(), _> = timeout_at(report.limit(), probe.log_out()).await;
+    // The result does not matter: all steps are reported.
+    let _: Result<(), _> = timeout_at(report.deadline(), probe.log_out()).await;
 }
 
 async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
     let status = Bytes::from_static(empty_status(version));
-    let published = timeout_at(report.limit(), probe.publish_status(status)).await;
+    let published = timeout_at(report.deadline(), probe.publish_status(status)).await;
     let found = match published.unwrap_or(Err(MqttError::Silent(Unanswered::Publish, STEP))) {
         Ok(PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => {
             return report.ok(Step::BrokerPublish, STATUS_TOPIC);
@@ -97,14 +97,14 @@ async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
     report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));
 }
 
-/// One that no connector has.
-fn id_of_our_own(id: &str) -> String {
+/// A client id that no connector uses.
+fn check_client_id(id: &str) -> String {
     const END: &str = "-check";
     let most = usize::from(u16::MAX) - END.len();
     format!("{}{END}", &id[..id.floor_char_boundary(most)])
 }
 
-/// A status of nothing, which an application finds nothing in. In version 1 a message is for one record.
+/// A status message without a status, which an application ignores. In version 1 a message is for one record.
 const fn empty_status(version: u8) -> &'static [u8] {
     if version == 1 { br#"{"response": {"status": "check"}, "id": ""}"# } else { br#"{"response": []}"# }
 }

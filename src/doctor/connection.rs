@@ -1,4 +1,4 @@
-//! From a name to a connection on which the protocol can begin, a line for each part.
+//! The steps to an established connection, reported one by one: DNS, TCP, TLS.
 
 use core::pin::pin;
 
@@ -12,44 +12,45 @@ use crate::transport::connect::{self, ConnectFailure, Reached, Stream, TlsFailur
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
-/// Where to, and which steps it takes.
-pub(super) struct Way<'a> {
+/// The peer to connect to, and the steps to report.
+pub(super) struct ConnectionSteps<'a> {
     /// DNS, TCP, TLS.
     pub(super) steps: [Step; 3],
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) tls: Option<&'a Tls>,
+    /// Size of the kernel's send buffer, bytes; `None`: the system's default.
     pub(super) send_buffer: Option<u32>,
-    /// What to do about a name that does not exist, and about a CA that is not known.
+    /// What to do about a name that does not exist, and about an unknown CA; empty: nothing to add.
     pub(super) advice: [&'a str; 2],
 }
 
-impl Way<'_> {
-    /// Connects. `None`: a step has failed, and those behind it are skipped.
-    pub(super) async fn go(self, route: &Route, report: &mut Report<'_>) -> Option<Stream> {
+impl ConnectionSteps<'_> {
+    /// Connects, and reports each step. `None`: a step failed, and the ones after it were skipped.
+    pub(super) async fn connect(self, route: &Route, report: &mut Report<'_>) -> Option<Stream> {
         const PARTS: [connect::Step; 3] = [connect::Step::Resolve, connect::Step::Connect, connect::Step::TlsHandshake];
         let Self { steps, host, port, tls, send_buffer, .. } = self;
-        let (tell, mut told) = mpsc::channel(2);
-        let mut attempt = pin!(connect_watched(route, host, port, tls, send_buffer, Some(&tell)));
+        let (sender, mut progress) = mpsc::channel(2);
+        let mut attempt = pin!(connect_watched(route, host, port, tls, send_buffer, Some(&sender)));
         let mut at = 0;
         let result = loop {
             tokio::select! {
                 result = &mut attempt => break result.map_err(|error| (error.kind(), error_chain(&error))),
-                Some(reached) = told.recv() => self.reached(reached, &mut at, report),
-                () = sleep_until(report.limit()) => {
+                Some(reached) = progress.recv() => self.reached(reached, &mut at, report),
+                () = sleep_until(report.deadline()) => {
                     let failure = ConnectFailure::TimedOut(PARTS[at]);
                     break Err((failure, format!("{host}:{port} {failure}")));
                 }
             }
         };
-        while let Ok(reached) = told.try_recv() {
+        while let Ok(reached) = progress.try_recv() {
             self.reached(reached, &mut at, report);
         }
         match result {
             Ok(stream) => {
                 match &stream {
                     Stream::Plain(_) => report.skip(steps[2], "not asked for by the URL"),
-                    Stream::Tls(stream, _) => report.ok(steps[2], spoken(stream, host)),
+                    Stream::Tls(stream, _) => report.ok(steps[2], session(stream, host)),
                 }
                 Some(stream)
             }
@@ -86,7 +87,7 @@ impl Way<'_> {
     }
 }
 
-fn spoken(stream: &TlsStream<Stream>, host: &str) -> String {
+fn session(stream: &TlsStream<Stream>, host: &str) -> String {
     let version = match stream.get_ref().1.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS 1.2",

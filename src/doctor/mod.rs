@@ -1,11 +1,11 @@
-//! `check --online`: goes the whole way that a record and its status go, and says of each step what it found.
+//! `check --online`: tries each step on the path of a record and its status, and reports what it found.
 //!
-//! It goes by the connector's own code, so it fails where the connector would, in the same words. Nothing is relayed and
-//! nothing is stored, unless a test record is asked for. A step that fails does not hold up those that do not need it.
+//! It uses the connector's own code, so it fails where the connector would, in the same words. Nothing is relayed or stored,
+//! unless a test record is asked for. Steps that do not depend on a failed one are tried all the same.
 //!
 //! - `report`: the steps, and how they are shown.
-//! - `connection`: name, TCP and TLS, of either side.
-//! - `broker`, `service`: the two sides.
+//! - `connection`: DNS, TCP and TLS, for either peer.
+//! - `broker`, `service`: the steps of each peer.
 //! - `test_record`: the request that the service is asked with.
 
 mod broker;
@@ -29,13 +29,13 @@ use crate::prepare::{self, Fault, Ready};
 pub use report::STEPS;
 use report::{Report, Step};
 
-/// Looks at `config` and, if `online` says how, at broker and service; writes what it finds to `out`, as JSON if wanted.
+/// Checks `config` and, if `online` is given, broker and service; writes what it finds to `out`, as JSON if `json`.
 ///
-/// Answers the exit code: [`OK`](crate::cli::exit::OK), [`CONFIG`](crate::cli::exit::CONFIG) when the configuration is at fault, or
+/// Returns the exit code: [`OK`](crate::cli::exit::OK), [`CONFIG`](crate::cli::exit::CONFIG) when the configuration is at fault, or
 /// [`UNAVAILABLE`](crate::cli::exit::UNAVAILABLE) when anything else is. Ends within [`ALL`](crate::limits::doctor::ALL).
 ///
 /// # Errors
-/// `out` cannot be written; what was asked for was examined all the same.
+/// `out` cannot be written. All steps were tried all the same.
 pub fn examine(
     config: Result<Config, ConfigError>,
     json: bool,
@@ -51,7 +51,7 @@ pub fn examine(
             return report.end();
         }
     };
-    // As the connector's: names are looked up on threads, one for each side.
+    // Built as the connector's: names are looked up on threads, for each peer.
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build();
     let Ok(runtime) = runtime else {
         report.fail(Step::Clock, "the system refuses to start the runtime", None);
@@ -75,7 +75,7 @@ struct Subject {
     clock: Clock,
 }
 
-/// Says how configuration and memory are; `None` when one of them is wrong.
+/// Reports configuration and memory; `None`: one of them is invalid.
 fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Report<'_>) -> Option<Subject> {
     let clock = Clock::default();
     let ready = match prepare::prepare(config, &clock) {
@@ -101,7 +101,7 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
     let arn = &config.connector.default_delivery_stream_arn;
     let mut found = vec![format!("version {} of the connector, {arn}", config.connector.version)];
     let mut warnings = prepare::certificates(config, clock.wall());
-    // Online they have a step of their own.
+    // Online, credentials have a step of their own.
     if !online {
         warnings.extend(prepare::credentials(config));
     }
@@ -124,7 +124,7 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
     Some(Subject { ready, clock })
 }
 
-/// The system's clock alone; the service's time comes with its answer.
+/// Reports the system's clock by itself; it is compared with the service's time when the service has answered.
 fn clock(clock: &Clock, report: &mut Report<'_>) {
     let now = clock.wall();
     if now < SystemTime::UNIX_EPOCH + RELEASED {

@@ -1,4 +1,4 @@
-//! What the steps found: a line each as they end, or one JSON document at the end.
+//! The results of the steps: a line for each as it ends, or one JSON document at the end.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::cli::exit;
 use crate::foreign;
 use crate::limits::doctor as limits;
 
-/// What is looked at, in this order.
+/// The steps, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Configuration,
@@ -28,7 +28,7 @@ pub(super) enum Step {
     Firehose,
     ServiceClock,
     TestRecord,
-    /// Behind the last.
+    /// After the last step.
     End,
 }
 
@@ -57,10 +57,10 @@ pub const STEPS: [&str; Step::End as usize] = [
 #[serde(rename_all = "lowercase")]
 pub(super) enum Mark {
     Ok,
-    /// Not as it should be, and the connector gets along with it.
+    /// Not as it should be, but the connector works.
     Warn,
     Fail,
-    /// Not looked at.
+    /// Not tried.
     Skip,
 }
 
@@ -80,14 +80,14 @@ struct Document<'a> {
     steps: &'a [Line],
 }
 
-/// See the module.
+/// Collects results, and writes them.
 pub(super) struct Report<'a> {
     json: bool,
     out: &'a mut dyn Write,
     lines: Vec<Line>,
     start: Instant,
     step_start: Instant,
-    /// Whether all could be written until now.
+    /// The first error of writing, if any.
     written: io::Result<()>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Report<'a> {
         Self { json, out, lines: Vec::with_capacity(STEPS.len()), start: now, step_start: now, written: Ok(()) }
     }
 
-    /// A line for the step that is due.
+    /// Reports that `step`, which is the next one, succeeded.
     pub(super) fn ok(&mut self, step: Step, found: impl Into<String>) {
         self.push(step, Mark::Ok, found.into(), None);
     }
@@ -106,7 +106,7 @@ impl<'a> Report<'a> {
         self.push(step, Mark::Warn, found.into(), Some(advice.into()));
     }
 
-    /// `advice` is what `found` does not say already.
+    /// Reports a failure. `advice`: what to do, unless `found` says it already.
     pub(super) fn fail(&mut self, step: Step, found: impl Into<String>, advice: Option<String>) {
         self.push(step, Mark::Fail, found.into(), advice);
     }
@@ -115,22 +115,22 @@ impl<'a> Report<'a> {
         self.push(step, Mark::Skip, why.to_owned(), None);
     }
 
-    /// Skips what is due before `step`.
+    /// Skips all steps up to `step`, which is not skipped.
     pub(super) fn skip_to(&mut self, step: Step, why: &str) {
         while let Some(name) = STEPS.get(self.lines.len()..step as usize).and_then(<[&str]>::first) {
             self.line(name, Mark::Skip, why.to_owned(), None);
         }
     }
 
-    /// When the step that is on must have ended.
-    pub(super) fn limit(&self) -> Instant {
+    /// The deadline of the current step: [`limits::STEP`] from its start, and [`limits::ALL`] from the first one's.
+    pub(super) fn deadline(&self) -> Instant {
         (self.step_start + limits::STEP).min(self.start + limits::ALL)
     }
 
-    /// Writes the end, and answers the exit code.
+    /// Writes the summary or the JSON document, and returns the exit code.
     ///
     /// # Errors
-    /// Something could not be written.
+    /// Some of the output could not be written.
     pub(super) fn end(mut self) -> io::Result<u8> {
         let exit_status = match self.lines.iter().position(|line| line.result == Mark::Fail) {
             None => exit::OK,
@@ -163,7 +163,7 @@ impl<'a> Report<'a> {
     }
 
     fn line(&mut self, name: &'static str, result: Mark, found: String, advice: Option<String>) {
-        // Peers may have had a hand in it. What is wrong with the configuration has a line for each fault.
+        // The text may come from a peer. Faults of the configuration have a line each.
         let clean = |text: &str| text.lines().map(foreign::line).collect::<Vec<_>>().join("\n");
         let (found, advice) = (clean(&found), advice.as_deref().map(clean));
         let now = Instant::now();
@@ -189,7 +189,7 @@ impl<'a> Report<'a> {
         self.lines.push(Line { step: name, result, found, advice, ms });
     }
 
-    /// What cannot be written does not hold up what is examined; it is said at the end.
+    /// Writes `text`. An error does not stop the check; [`Report::end`] returns it.
     fn write(&mut self, text: &str) {
         if self.written.is_ok() {
             self.written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());

@@ -1,11 +1,11 @@
-//! The service's side: credentials, connection, and what Amazon Data Firehose says to a signed request.
+//! The service's steps: credentials, connection, and the answer of Amazon Data Firehose to a signed request.
 
 use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
-use super::connection::Way;
+use super::connection::ConnectionSteps;
 use super::report::{Report, Step};
 use super::test_record::Body;
 use super::{Subject, utc};
@@ -25,7 +25,7 @@ use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::RecordOutcome;
 use crate::transport::route::Route;
 
-/// All that concerns the service, a line each.
+/// Reports all steps that concern the service.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
     let Subject { ready: Ready { config, service_tls, .. }, clock } = subject;
     let route = Route::https(config.aws.proxy.clone(), service_tls);
@@ -45,7 +45,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             "it is not one of Amazon's: a proxy on the way opens TLS. Have it let this name through, or trust its CA",
         ],
     };
-    let way = Way {
+    let steps = ConnectionSteps {
         steps: [Step::ServiceDns, Step::ServiceTcp, Step::ServiceTls],
         host: &target.host,
         port: target.port,
@@ -53,7 +53,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         send_buffer: Some(SERVICE_SEND_BUFFER),
         advice,
     };
-    let Some(stream) = way.go(&route, report).await else {
+    let Some(stream) = steps.connect(&route, report).await else {
         return report.skip_to(Step::End, "no connection with the service");
     };
     let Some(credentials) = credentials else { return report.skip_to(Step::End, "no credentials") };
@@ -68,17 +68,17 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let (event, events) = mpsc::channel(2);
     tokio::spawn(http::serve_over(stream, target.clone(), to_serve, event, route, service_tls.clone()));
     let mut service = Service { subject, arn, target, credentials, requests, events, told_time: false };
-    let said = match timeout_at(report.limit(), service.ask_until_the_clock_is_right(&body)).await {
-        Ok(said) => said,
-        Err(_) => Said::Nothing("the service did not answer in time".to_owned()),
+    let answer = match timeout_at(report.deadline(), service.ask_and_correct_the_clock(&body)).await {
+        Ok(answer) => answer,
+        Err(_) => CheckAnswer::Missing("the service did not answer in time".to_owned()),
     };
-    service.report(&said, &body, report);
+    service.report(&answer, &body, report);
 }
 
 async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) -> Option<Credentials> {
     let Subject { ready: Ready { config, service_tls, .. }, clock } = subject;
     let provider = Provider::new(config.aws.credentials.clone(), route.clone(), service_tls.clone());
-    let fetched = match timeout_at(report.limit(), provider.fetch()).await {
+    let fetched = match timeout_at(report.deadline(), provider.fetch()).await {
         Ok(Ok(fetched)) => fetched,
         Ok(Err(error)) => {
             report.fail(Step::Credentials, error_chain(&error), None);
@@ -95,17 +95,17 @@ async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) 
     match credentials.expires_at {
         None => report.ok(Step::Credentials, format!("{found}, without an end")),
         Some(end) if end > now => report.ok(Step::Credentials, format!("{found}, until {}", utc(end))),
-        // The service knows what time it is, and is asked next.
+        // Only a warning: the device's clock may be wrong, and the next step asks the service.
         Some(end) => report.warn(
             Step::Credentials,
-            format!("{found}, ended at {}, and to this device it is {}", utc(end), utc(now)),
+            format!("{found}, expired {}, and to this device it is {}", utc(end), utc(now)),
             "have them renewed, or set the clock",
         ),
     }
     Some(credentials)
 }
 
-/// What a person finds in the delivery stream.
+/// The test record, as it is found in the delivery stream.
 fn record(client_id: &str, time: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     // A string is always JSON.
@@ -115,22 +115,22 @@ fn record(client_id: &str, time: &str) -> String {
     )
 }
 
-/// What came of a request.
-enum Said {
-    /// It was taken. With a record: its id, or why it was not.
-    Taken(Option<Result<String, String>>),
+/// The service's answer to the check's request.
+enum CheckAnswer {
+    /// The request was accepted. With a record: its id, or why the record was not accepted.
+    Accepted(Option<Result<String, String>>),
     Refused {
         class: Class,
         code: String,
         message: String,
     },
-    /// Somebody else answered; and how that begins.
+    /// Something other than the service answered: what is wrong with the answer, and its beginning.
     Foreign(String, String),
-    /// There is no answer.
-    Nothing(String),
+    /// There is no answer, for this reason.
+    Missing(String),
 }
 
-/// A connection to it.
+/// An established connection to the service, and what a request needs.
 struct Service<'a> {
     subject: &'a Subject,
     arn: DeliveryStreamArn<'a>,
@@ -138,36 +138,36 @@ struct Service<'a> {
     credentials: Credentials,
     requests: mpsc::Sender<Request>,
     events: mpsc::Receiver<Event>,
-    /// An answer had the time.
+    /// Whether an answer had the service's time.
     told_time: bool,
 }
 
 impl Service<'_> {
-    /// Once more when the signature had the wrong time and the answer has the right one, as the connector does.
-    async fn ask_until_the_clock_is_right(&mut self, body: &Body) -> Said {
+    /// Sends the request; once more if the signature's time was wrong and the answer corrected it, as the connector does.
+    async fn ask_and_correct_the_clock(&mut self, body: &Body) -> CheckAnswer {
         let before = self.subject.clock.correction();
-        let said = self.ask(body).await;
-        match said {
-            Said::Refused { class: Class::Clock, .. } if self.subject.clock.correction() != before => {
+        let answer = self.ask(body).await;
+        match answer {
+            CheckAnswer::Refused { class: Class::Clock, .. } if self.subject.clock.correction() != before => {
                 self.ask(body).await
             }
-            said => said,
+            answer => answer,
         }
     }
 
-    async fn ask(&mut self, body: &Body) -> Said {
+    async fn ask(&mut self, body: &Body) -> CheckAnswer {
         let mut body_sha256 = [0; 32];
         body_sha256.copy_from_slice(digest(&SHA256, &body.bytes).as_ref());
         let (host, clock) = (self.target.authority(), &self.subject.clock);
         let unsigned = Unsigned { call: body.call, host: &host, region: self.arn.region, body_sha256 };
         let headers = match headers(&unsigned, &self.credentials, clock.wall()) {
             Ok(headers) => headers,
-            Err(error) => return Said::Nothing(error_chain(&error)),
+            Err(error) => return CheckAnswer::Missing(error_chain(&error)),
         };
         let (chunks, chunk) = mpsc::channel(1);
         let target = self.target.clone();
         let request = Request { number: 0, target, headers, length: body.bytes.len(), chunks: chunk };
-        // The task ends only after this, and has room.
+        // The channel has room, and its task is running.
         let _: Result<(), _> = self.requests.try_send(request);
         let mut sent = clock.now();
         loop {
@@ -177,53 +177,54 @@ impl Service<'_> {
                     let _: Result<(), mpsc::error::TrySendError<Bytes>> = chunks.try_send(body.bytes.clone());
                 }
                 Some(Event::Done { result: Ok(reply), .. }) => {
-                    let said = said(body, &reply);
-                    // The time of a captive portal is not to be trusted.
-                    if let (false, Some(date)) = (matches!(said, Said::Foreign(..)), &reply.date) {
+                    let answer = read_answer(body, &reply);
+                    // A captive portal's time must not be trusted.
+                    if let (false, Some(date)) = (matches!(answer, CheckAnswer::Foreign(..)), &reply.date) {
                         clock.learn(date, sent, self.target.tls);
                         self.told_time = true;
                     }
-                    return said;
+                    return answer;
                 }
-                Some(Event::Done { result: Err(error), .. }) => return Said::Nothing(error_chain(&error)),
-                None => return Said::Nothing("the connection to the service ended".to_owned()),
+                Some(Event::Done { result: Err(error), .. }) => return CheckAnswer::Missing(error_chain(&error)),
+                None => return CheckAnswer::Missing("the connection to the service ended".to_owned()),
             }
         }
     }
 
-    /// The last three lines.
-    fn report(&self, said: &Said, body: &Body, report: &mut Report<'_>) {
+    /// Reports the last three steps: request, clock, test record.
+    fn report(&self, answer: &CheckAnswer, body: &Body, report: &mut Report<'_>) {
         let (call, region, name) = (body.call.name(), self.arn.region, self.arn.name);
-        match said {
-            Said::Taken(_) => {
+        match answer {
+            CheckAnswer::Accepted(_) => {
                 let found = format!("{region} takes signature and {call}, and knows the delivery stream {name}");
                 report.ok(Step::Firehose, found);
             }
-            // It objects to what is missing, so nothing else was wrong until there.
-            Said::Refused { code, .. } if body.records == 0 && REFUSALS_OF_NOTHING.contains(&&**code) => {
+            // It refuses only the missing record, so it had accepted everything it checks before.
+            CheckAnswer::Refused { code, .. } if body.records == 0 && REFUSALS_OF_NOTHING.contains(&&**code) => {
                 let found = format!(
                     "{region} takes the signature. To a {call} without records it says {code}, so permission and delivery \
                      stream show with --send-test-record only"
                 );
                 report.ok(Step::Firehose, found);
             }
-            Said::Refused { code, message, .. } if body.records == 0 && code == "InvalidArgumentException" => report
-                .warn(
+            CheckAnswer::Refused { code, message, .. } if body.records == 0 && code == "InvalidArgumentException" => {
+                report.warn(
                     Step::Firehose,
                     format!(
                         "{region} takes the signature. To a {call} without records for {name} it says {code}: {message}"
                     ),
                     "if that is not about the missing record, look at the delivery stream; or try --send-test-record",
-                ),
-            Said::Refused { class, code, message } => {
+                )
+            }
+            CheckAnswer::Refused { class, code, message } => {
                 report.fail(Step::Firehose, format!("{code}: {message}"), Some(self.advice(*class, code, call)));
             }
-            Said::Foreign(found, begin) => {
+            CheckAnswer::Foreign(found, begin) => {
                 let advice =
                     format!("sign in to this network, or have a proxy let the service through. It begins: {begin}");
                 report.fail(Step::Firehose, found, Some(advice));
             }
-            Said::Nothing(found) => report.fail(Step::Firehose, found, None),
+            CheckAnswer::Missing(found) => report.fail(Step::Firehose, found, None),
         }
         match self.subject.clock.correction() {
             _ if !self.told_time => report.skip(Step::ServiceClock, "the service has not told its time"),
@@ -237,17 +238,17 @@ impl Service<'_> {
                 "set the clock if others need it",
             ),
         }
-        match said {
+        match answer {
             _ if body.records == 0 => report.skip(Step::TestRecord, "not asked for, see --send-test-record"),
-            Said::Taken(Some(Ok(id))) => report.ok(Step::TestRecord, format!("stored, record id {id}")),
-            Said::Taken(Some(Err(found))) => report.fail(Step::TestRecord, found, None),
+            CheckAnswer::Accepted(Some(Ok(id))) => report.ok(Step::TestRecord, format!("stored, record id {id}")),
+            CheckAnswer::Accepted(Some(Err(found))) => report.fail(Step::TestRecord, found, None),
             _ => report.skip(Step::TestRecord, "not stored, see firehose"),
         }
     }
 
     fn advice(&self, class: Class, code: &str, call: &str) -> String {
         match class {
-            Class::Credentials => "the service does not know this key, or it has ended: have it renewed".to_owned(),
+            Class::Credentials => "the service does not know this key, or it expired: have it renewed".to_owned(),
             Class::Clock => "check that the secret key belongs to the key, and the region in the ARN".to_owned(),
             Class::Retry | Class::RetryApart | Class::TooLarge => {
                 "the connector sends again by itself; if it lasts, look at quota and state of the service".to_owned()
@@ -262,29 +263,29 @@ impl Service<'_> {
     }
 }
 
-/// What is said to a request without records by a service that had nothing else to object to.
+/// Error codes for a request whose only fault is that it has no records.
 const REFUSALS_OF_NOTHING: [&str; 3] = ["ValidationException", "ValidationError", "SerializationException"];
 
-fn said(body: &Body, reply: &Reply) -> Said {
+fn read_answer(body: &Body, reply: &Reply) -> CheckAnswer {
     let answer = reply::Reply { status: reply.status, error_type: reply.error_type.as_deref(), body: &reply.body };
     match reply::read(body.call, body.records, &answer) {
-        Answer::Records(records) => Said::Taken(records.outcomes().first().map(|outcome| match outcome {
+        Answer::Records(records) => CheckAnswer::Accepted(records.outcomes().first().map(|outcome| match outcome {
             RecordOutcome::Delivered { record_id } => Ok(foreign(record_id)),
             RecordOutcome::Rejected { code, message } => Err(format!("{}: {}", foreign(code), foreign(message))),
             RecordOutcome::Retry => Err("the service put the record off".to_owned()),
         })),
         Answer::Refused { class, code, message } => {
-            Said::Refused { class, code: foreign(&code), message: foreign(&message) }
+            CheckAnswer::Refused { class, code: foreign(&code), message: foreign(&message) }
         }
         Answer::Unreadable(unreadable) => {
             let text = String::from_utf8_lossy(&reply.body);
             let between = |open, close| Some(short(text.split_once(open)?.1.split_once(close)?.0));
             match (unreadable, between("<Code>", "</Code>"), between("<Message>", "</Message>")) {
-                // What stands before the service at times refuses in XML. The connector tries on then; a person is told.
+                // The service's front end sometimes refuses in XML. The connector retries then; a person is shown the reason.
                 (Unreadable::Foreign { status }, Some(code), Some(message)) => {
-                    Said::Refused { class: class_of(&code, status), code, message }
+                    CheckAnswer::Refused { class: class_of(&code, status), code, message }
                 }
-                _ => Said::Foreign(unreadable.to_string(), short(text.trim_start()).replace('\n', " ")),
+                _ => CheckAnswer::Foreign(unreadable.to_string(), short(text.trim_start()).replace('\n', " ")),
             }
         }
     }

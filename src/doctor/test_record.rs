@@ -1,4 +1,4 @@
-//! The request that the service is asked with: by the call that the configuration uses, with a record or without.
+//! The check's request: the call that the configuration uses, with a test record or without any.
 
 use bytes::{Bytes, BytesMut};
 
@@ -18,7 +18,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// With one record of these bytes, as the relay would send it. `None`: it is too long.
+    /// The body with one record of these bytes, encoded as the relay would send it. `None`: the record is too long.
     pub(super) fn with(record: &[u8], connector: &Connector, arn: DeliveryStreamArn<'_>) -> Option<Self> {
         let mut relay = Box::new(Relay::new(&Settings {
             version: connector.version,
@@ -46,7 +46,7 @@ impl Body {
         Some(Self { call: Call::of(batch), records: batch.records.len(), bytes: bytes.freeze() })
     }
 
-    /// The same without its record.
+    /// The same body without its record.
     pub(super) fn emptied(self, name: &str) -> Self {
         Self { records: 0, bytes: without_records(self.call, name).into(), ..self }
     }

@@ -81,12 +81,12 @@ async fn a_step_has_its_time_and_all_together_have_theirs() {
     let mut report = Report::new(false, &mut out);
     let start = tokio::time::Instant::now();
     tokio::time::advance(STEP).await;
-    assert_eq!(report.limit(), start + STEP);
+    assert_eq!(report.deadline(), start + STEP);
     report.fail(Step::Configuration, "late", None);
-    assert_eq!(report.limit(), start + 2 * STEP);
+    assert_eq!(report.deadline(), start + 2 * STEP);
     tokio::time::advance(ALL - STEP).await;
     report.fail(Step::Memory, "late", None);
-    assert_eq!(report.limit(), start + ALL);
+    assert_eq!(report.deadline(), start + ALL);
     report.end().unwrap();
     assert!(String::from_utf8(out).unwrap().contains("late (20.0 s)\n"), "what takes long says so");
 }

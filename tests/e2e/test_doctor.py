@@ -381,7 +381,7 @@ def test_credentials_that_end_and_such_that_have_ended(check, standin):
         container["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = endpoint.url
         report = check(**unset, **container)
         assert report.steps["credentials"]["result"] == "warn"
-        assert "ended at 2026-01-01 00:00:00 UTC, and to this device it is" in report.steps["credentials"]["found"]
+        assert "expired 2026-01-01 00:00:00 UTC, and to this device it is" in report.steps["credentials"]["found"]
         assert report.steps["firehose"]["result"] == "fail"
         container["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "wrong"
         report = check(**unset, **container)
