@@ -1,11 +1,11 @@
-//! Text from outside on its way into a message: what a peer answered, what a file holds, what a variable is set to.
+//! Makes text from outside safe for a message: a peer's answer, the content of a file, the value of a variable.
 //!
-//! It may hold anything: a line feed that forges a line of the log, an escape sequence for the terminal of whoever reads it,
-//! a megabyte, or a secret that the peer was shown and repeats. [`foreign`] is for such a text inside a message, [`line()`] for a
-//! whole message; the log and everything that is printed go through the second, so that nothing is left to memory.
+//! Such a text may hold anything: a line feed that forges a line of the log, an escape sequence for the reader's terminal, a
+//! megabyte, or a secret that a peer was sent and repeats. [`foreign`] is for such a text inside a message, [`line()`] for a whole
+//! message. The log and everything that is printed go through [`line()`], so that a forgotten call leaks nothing.
 //!
-//! Which texts are secret is known because each [`Secret`] in use is on one list. A piece of one is as good as the whole, so
-//! whatever shares `WINDOW` bytes in a row with a secret is blanked as far as its word goes.
+//! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares `WINDOW`
+//! consecutive bytes with one is blanked.
 
 #![expect(
     clippy::disallowed_types,
@@ -17,15 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::limits::{FOREIGN_TEXT, LINE_TEXT, SECRET_LEAST};
 
-/// Bytes of a secret in a row that give it away.
+/// Consecutive bytes of a secret that give it away.
 const WINDOW: usize = 12;
-/// What stands for a secret.
+/// What is shown instead of a secret.
 const BLANKED: &str = "[secret]";
 
-/// All secrets in use. Those that are no more go when the next one comes.
+/// All secrets in use. Dropped ones are removed when the next one is added.
 static SECRETS: Mutex<Vec<Weak<str>>> = Mutex::new(Vec::new());
 
-/// A text that is never shown: not by `Debug`, and, as long as there is a clone of it, not by [`foreign`] and [`line()`].
+/// A text that is never shown: not by `Debug`, nor, as long as a clone of it exists, by [`foreign`] and [`line()`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
@@ -53,7 +53,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The list is whole whatever happened while it was locked.
+/// The list. A panic while it is locked leaves it valid, so a poisoned lock is used all the same.
 fn secrets() -> MutexGuard<'static, Vec<Weak<str>>> {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -61,7 +61,7 @@ fn secrets() -> MutexGuard<'static, Vec<Weak<str>>> {
 /// `text` for a message: one line that shows at most [`FOREIGN_TEXT`] bytes, and no secret.
 #[must_use]
 pub fn foreign(text: &str) -> String {
-    // More than what is shown is looked through, so that a secret at the edge is seen; an endless text is not.
+    // More is searched than is shown, so that a secret at the cut is found; but not an endless text.
     let text = &text[..text.floor_char_boundary(4 * FOREIGN_TEXT)];
     cut(&blanked(text), FOREIGN_TEXT)
 }
@@ -72,7 +72,7 @@ pub fn line(text: &str) -> String {
     cut(&blanked(text), LINE_TEXT)
 }
 
-/// Control characters are written as in Rust and JSON strings, those that turn the direction of writing among them.
+/// Cuts `text` at `most` bytes, and escapes control characters and those that change the direction of writing, as Rust does.
 fn cut(text: &str, most: usize) -> String {
     let mut line = String::with_capacity(text.len().min(most));
     for c in text.chars() {
@@ -91,7 +91,7 @@ fn cut(text: &str, most: usize) -> String {
     line
 }
 
-/// `text` with all words blanked that give a secret away: for a text that goes elsewhere than into a message.
+/// `text` with every word blanked that gives a secret away: for a text that goes elsewhere than into a message.
 #[must_use]
 pub fn blanked(text: &str) -> String {
     let secrets: Vec<Arc<str>> = secrets().iter().filter_map(Weak::upgrade).collect();
@@ -105,7 +105,7 @@ pub fn blanked(text: &str) -> String {
         shown.push_str(&after[..between]);
         rest = &after[between..];
     }
-    // What is no word, or of several, is blanked as it is.
+    // A secret that is not a single word is blanked only as a whole.
     for secret in secrets.iter().filter(|secret| secret.len() >= SECRET_LEAST && !secret.chars().all(is_of_word)) {
         if shown.contains(&**secret) {
             shown = shown.replace(&**secret, BLANKED);
@@ -114,7 +114,7 @@ pub fn blanked(text: &str) -> String {
     shown
 }
 
-/// Of base64, of URLs, and of what escapes either, so that an escaped secret is one word, too.
+/// Characters of base64, of URLs, and of their escapes, so that an escaped secret is one word, too.
 const fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '-' | '_' | '%' | '\\' | '.' | '~' | '!' | '$')
 }

@@ -1,4 +1,4 @@
-//! What stands before and around a message.
+//! The format of a line of the log.
 
 use std::time::SystemTime;
 
@@ -9,18 +9,18 @@ use crate::config::LogFormat;
 use crate::foreign;
 use crate::limits::{LINE_BYTES, LINE_TEXT};
 
-/// See the module.
+/// What is written around a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
-    /// An object instead of words.
+    /// A JSON object instead of text.
     json: bool,
-    /// The priority as journald and `logger --prio-prefix` read it (`sd-daemon(3)`). They have a time of their own.
+    /// The priority, as journald and `logger --prio-prefix` read it (`sd-daemon(3)`), instead of a time: they add their own.
     priority: bool,
     colour: bool,
 }
 
 impl Shape {
-    /// As `format` says, on a standard error that goes to journald, or is a terminal, or neither.
+    /// The shape for `format`, when standard error goes to journald, or to a terminal, or to neither.
     pub(super) fn of(format: LogFormat, is_journal: bool, is_terminal: bool) -> Self {
         let is_unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
         let json = format == LogFormat::Json;
@@ -31,7 +31,7 @@ impl Shape {
         }
     }
 
-    /// A line feed that ends what was torn before, and one line with its line feed: at most [`LINE_BYTES`] together.
+    /// A line feed to end a line that was cut off before, then the line with its own line feed; at most [`LINE_BYTES`] in all.
     pub(super) fn line(self, wall: SystemTime, level: Level, message: &str) -> Vec<u8> {
         let (number, word, colour) = match level {
             Level::Error => (3, "error", "\x1b[31m"),
@@ -56,9 +56,9 @@ impl Shape {
     }
 }
 
-/// As a JSON string, which may have two bytes for one: then it has half of the text.
+/// `message` as a JSON string; if escapes make that too long for a line, only [`LINE_TEXT`] / 2 bytes of it.
 fn quoted(message: &str) -> String {
-    // A text is always JSON.
+    // A string always serializes.
     let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
     let all = quoted(message);
     if all.len() <= LINE_TEXT + LINE_TEXT / 16 {
@@ -67,7 +67,7 @@ fn quoted(message: &str) -> String {
     quoted(&format!("{}…", &message[..message.floor_char_boundary(LINE_TEXT / 2)]))
 }
 
-/// RFC 3339, in milliseconds.
+/// RFC 3339 in UTC, with milliseconds.
 fn utc(wall: SystemTime) -> String {
     let time = calendar(wall);
     let (hour, minute, second) = time.to_hms();

@@ -1,8 +1,8 @@
-//! Standard error, written to without waiting: the reader of a pipe may hang, a terminal may be stopped, a disk may be full.
+//! Writing to standard error without blocking: the reader of a pipe may hang, a terminal may be stopped, a disk may be full.
 //!
-//! Where the kernel lets us, standard error becomes an open file of our own that does not block; whoever else writes there
-//! must not find theirs changed. Elsewhere, on a socket or where the pipe is another user's, the kernel is asked before each line
-//! whether it takes one: it says so of a pipe that has room for `PIPE_BUF` bytes, and of a socket that is three quarters empty.
+//! Where possible, standard error is opened anew as non-blocking; the flag must not change for other processes that share the
+//! inherited file. Where that is not possible (a socket, another user's pipe), polling before each line has to do: a pipe is
+//! writable with room for `PIPE_BUF` bytes, a socket when three quarters of its buffer are free.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::fs::{self, Metadata, OpenOptions};
@@ -13,24 +13,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const PATH: &str = "/proc/self/fd/2";
 
-/// See the module.
+/// Standard error of this process.
 #[derive(Debug, Default)]
 pub(super) struct StandardError {
     is_journal: bool,
-    /// The last line was written in part.
+    /// Whether the last line was written only in part.
     torn: AtomicBool,
 }
 
 impl StandardError {
-    /// Sees to it that what the process writes there from here on does not block, as far as that can be had.
+    /// Makes standard error non-blocking where possible.
     pub(super) fn take() -> Self {
         let Ok(metadata) = fs::metadata(PATH) else { return Self::default() };
         let kind = metadata.file_type();
-        // A file has a place where the next line goes, which an open file of our own would not share, and no reader.
+        // Not a regular file: it has no reader to wait for, and a new open file would not share its write position.
         if kind.is_fifo() || kind.is_char_device() {
             let mut options = OpenOptions::new();
             options.write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-            // Refused: it stays as it is, see the module.
+            // If it is refused, polling has to do.
             let _: io::Result<()> = options.open(PATH).and_then(|own| Ok(rustix::stdio::dup2_stderr(own)?));
         }
         Self { is_journal: is_journal(&metadata), torn: AtomicBool::new(false) }
@@ -41,13 +41,13 @@ impl StandardError {
         self.is_journal
     }
 
-    #[expect(clippy::unused_self, reason = "it is what is asked")]
+    #[expect(clippy::unused_self, reason = "the question is about standard error")]
     pub(super) fn is_terminal(&self) -> bool {
         io::stderr().is_terminal()
     }
 
-    /// Writes `line`, which begins and ends with a line feed; the first one is for what was torn before. Answers whether all of
-    /// it was written.
+    /// Writes `line`, which begins and ends with a line feed; the first is left out unless the last line was cut off. Returns
+    /// whether all of it was written.
     pub(super) fn write(&self, line: &[u8]) -> bool {
         let mut stderr = io::stderr();
         let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
@@ -67,7 +67,7 @@ impl StandardError {
     }
 }
 
-/// `JOURNAL_STREAM` is device and inode of what journald reads. It is inherited by processes whose output goes elsewhere.
+/// Whether `JOURNAL_STREAM` names this file, by device and inode: processes whose output goes elsewhere inherit it, too.
 fn is_journal(metadata: &Metadata) -> bool {
     std::env::var("JOURNAL_STREAM").is_ok_and(|stream| stream == format!("{}:{}", metadata.dev(), metadata.ino()))
 }
