@@ -1,15 +1,15 @@
 //! The clocks: monotonic time for every deadline, wall time for signatures and expiry, and wall time for certificates.
 //!
 //! The wall clock of a gateway may be years off. Each answer of the service carries the service's
-//! time, and the difference is kept while it is large enough to break a signature. A clock that has
-//! been set right needs no correction any more, so the next answer ends it.
+//! time, and signatures are corrected by the difference while it is large enough to invalidate them.
+//! Once the clock has been set right, the next answer removes the correction.
 //!
-//! Without a good certificate there is no next answer, so what certificates are judged by must not depend on the system's
-//! clock alone: it is also the service's time, carried on by monotonic time, which only an answer over TLS may set. Nor may it
-//! depend on that alone, or one wrong answer would end all that come after it. So it is the earlier of the two: a certificate
-//! has ended only when it has by both.
+//! Without a valid certificate there is no next answer, so the validity of certificates must not depend on the system's clock
+//! alone: the service's time counts, too, set only by an answer over TLS and carried on by monotonic time. Nor may it depend on
+//! that alone, or one wrong answer would make every later connection fail. So the earlier of the two is used: a certificate is
+//! expired only if it is by both.
 //!
-//! What peers say is bounded before it is computed with, and so is the system's clock.
+//! Times from peers and from the system's clock are bounded before anything is computed with them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,7 +22,7 @@ use rustls::{pki_types::UnixTime, time_provider::TimeProvider};
 use crate::limits::{CLOCK_TOLERANCE, DATE_EARLIEST, DATE_LATEST, TIME_LATEST};
 use crate::time::{Duration, Instant};
 
-/// Clones tell the same time.
+/// The clocks of the process. Clones share their corrections.
 #[derive(Debug, Clone)]
 pub struct Clock {
     start: std::time::Instant,
@@ -53,13 +53,13 @@ impl Clock {
         Instant::from_millis(u64::try_from(elapsed).unwrap_or(u64::MAX))
     }
 
-    /// When `instant` will be on the runtime's clock.
+    /// `instant` on the runtime's clock.
     #[must_use]
     pub fn at(&self, instant: Instant) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.start + Duration::from_millis(instant.as_millis()))
     }
 
-    /// The wall time, as the service would tell it.
+    /// The wall time, with the correction by the service's time.
     #[must_use]
     pub fn wall(&self) -> SystemTime {
         let millis = system_millis().saturating_add(self.ahead.load(Ordering::Relaxed));
@@ -67,9 +67,9 @@ impl Clock {
         SystemTime::UNIX_EPOCH + since_1970.min(TIME_LATEST)
     }
 
-    /// Learns from the `Date` of an answer that has just come to a request sent at `sent`: the service wrote it about half-way in
-    /// between. `verified`: it came over TLS. Answers whether the correction changed by more than the tolerance. A date before
-    /// [`DATE_EARLIEST`] or after [`DATE_LATEST`] is nobody's time.
+    /// Learns from the `Date` of an answer that has just arrived to a request sent at `sent`; the service is taken to have written
+    /// it half-way between. `verified`: the answer came over TLS. Returns whether the correction changed by [`CLOCK_TOLERANCE`] or
+    /// more, began or ended. A date before [`DATE_EARLIEST`] or after [`DATE_LATEST`] is ignored.
     pub fn learn(&self, date: &str, sent: Instant, verified: bool) -> bool {
         let Some(date) = believable(date) else { return false };
         let age = millis(self.now().since(sent) / 2);
@@ -80,7 +80,7 @@ impl Clock {
         let ahead = date.saturating_sub(system_millis().saturating_sub(age));
         let tolerance = millis(CLOCK_TOLERANCE);
         let before = self.ahead.load(Ordering::Relaxed);
-        // A correction in use ends later than a new one begins, so that a clock at the edge does not flip.
+        // Hysteresis: a correction ends at half of the tolerance, so that a clock at the edge does not flip.
         let least = if before == 0 { tolerance } else { tolerance / 2 };
         let ahead = if ahead.abs() < least { 0 } else { ahead };
         let changed = (before == 0) != (ahead == 0) || before.abs_diff(ahead) >= tolerance.unsigned_abs();
@@ -97,13 +97,13 @@ impl Clock {
     }
 }
 
-/// A time of day by the calendar, in UTC. Times before 1970 and after 9999 are the nearest that there is.
+/// `time` as date and time of day in UTC, limited to the years 1970 to 9999.
 #[must_use]
 pub fn calendar(time: SystemTime) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().min(TIME_LATEST)
 }
 
-/// What rustls judges certificates and the age of remembered sessions by.
+/// The time by which rustls judges certificates and the age of sessions to resume.
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
         let told = match self.verified_start.load(Ordering::Relaxed) {
@@ -115,7 +115,7 @@ impl TimeProvider for Clock {
     }
 }
 
-/// The earlier of what was told over TLS and what the system's clock says, milliseconds since 1970.
+/// The earlier of the service's time, if an answer over TLS had it, and the system's; milliseconds since 1970.
 pub(crate) fn for_certificates(told: Option<i64>, system: i64) -> i64 {
     told.map_or(system, |told| told.min(system))
 }
@@ -127,7 +127,7 @@ fn system_millis() -> i64 {
     millis(since_1970.min(TIME_LATEST))
 }
 
-/// The milliseconds since 1970 of a date that may be true.
+/// Milliseconds since 1970 of an RFC 2822 date; `None` if it is invalid or outside of the believable range.
 fn believable(date: &str) -> Option<i64> {
     let seconds = OffsetDateTime::parse(date, &Rfc2822).ok()?.unix_timestamp();
     let since_1970 = Duration::from_secs(u64::try_from(seconds).ok()?);

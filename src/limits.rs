@@ -191,7 +191,7 @@ pub const MQTT_BYTES_PER_SECOND: u32 = 64;
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
 /// The same for the subscription at the most, when publishes of the session before come ahead of the answer on a slow link.
 pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);
-/// A session that stood for this long ends a series of failures.
+/// A session that stayed established for this long ends a series of failures.
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 /// Sessions in a row that end sooner, without a reason, for which another client of the same id is suspected.
 pub const MQTT_CLOSED_EARLY: u32 = 3;
@@ -258,7 +258,7 @@ pub mod net {
 
     /// Name resolution. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
     pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
-    /// How long the addresses of one family wait for those of the other, milliseconds: the Resolution Delay of RFC 8305.
+    /// How long the addresses of one family wait for those of the other: the Resolution Delay of RFC 8305.
     pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
     /// One address: the first SYN and its repetitions after 1, 3 and 7 s.
     pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -335,14 +335,14 @@ pub mod credentials {
     /// Characters of a refusal's text that are shown.
     pub const MAX_REFUSAL_TEXT: usize = 200;
 
-    /// Temporary credentials are renewed this long before their end (the SDKs' and Greengrass's value), or a
+    /// Temporary credentials are renewed this long before they expire (the SDKs' and Greengrass's value), or a
     /// tenth of what is left when that is less.
     pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
     /// Long-lived keys are read again after this, so that a rotated key is picked up.
     pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
     /// Between two scheduled renewals at least.
     pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
-    /// Until the next try when the endpoint hands out credentials that have ended by our clock.
+    /// Until the next try when the endpoint hands out credentials that are expired by our clock.
     pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
     /// Between two renewals because the service refused what we have, at least.
     pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! How `MemorySize` is kept: what each part of the process may take, and what is left for records.
+//! How `MemorySize` is enforced: what each part of the process may take, and what is left for records.
 //!
 //! `MemorySize` is the ceiling of resident memory, program text included. The parts below are the most that
 //! each can take, from [`crate::limits`]; the arena gets the rest. The kernel holds us to it: the limit of
@@ -54,7 +54,7 @@ pub struct Tunnels {
 }
 
 impl Tunnels {
-    /// Those of a configuration.
+    /// The tunnels that a configuration asks for.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let is_over_tls = |proxy: &Option<Proxy>| proxy.as_ref().is_some_and(|proxy| proxy.endpoint.tls);
@@ -171,7 +171,7 @@ pub fn program_bytes() -> usize {
     maps.lines().filter_map(mapped_file).map(|mapped| mapped.bytes).sum()
 }
 
-/// Where the program's code is in memory, and how many bytes: what is executable and comes from a file.
+/// Address and length (bytes) of each mapping of program code: executable and backed by a file.
 #[must_use]
 pub fn program_code() -> Vec<(usize, usize)> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -196,7 +196,8 @@ fn mapped_file(line: &str) -> Option<Mapped<'_>> {
     (inode != "0").then_some(Mapped { start, bytes: end - start, permissions })
 }
 
-/// Has the kernel refuse data memory beyond the plan; for good, or so that processes that this one starts can undo it for themselves.
+/// Limits data memory to the plan (`RLIMIT_DATA`). `for_good`: the hard limit, too, so that processes started by this one cannot
+/// raise it again.
 ///
 /// # Errors
 /// The kernel refuses to set the limit.
@@ -207,8 +208,8 @@ pub fn enforce(plan: &Plan, for_good: bool) -> std::io::Result<()> {
     rlimit::setrlimit(rlimit::Resource::DATA, bytes, if for_good { bytes } else { most })
 }
 
-/// What the system allows this process of memory, if that is less than the plan: how the limit is called, and its bytes. The
-/// process would end in the middle of its work.
+/// The system's limit of memory for this process, if it is below the plan: its name, and bytes. The process would run out of
+/// memory in the middle of its work.
 #[must_use]
 pub fn system_limit(plan: &Plan) -> Option<(&'static str, u64)> {
     let limit = |resource| rlimit::getrlimit(resource).unwrap_or((u64::MAX, u64::MAX));

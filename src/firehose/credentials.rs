@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use crate::foreign::Secret;
 
-/// An AWS access key, with its session token and end when it is a temporary one.
+/// An AWS access key, with session token and expiry if it is temporary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// `AKIA...` (long-lived) or `ASIA...` (temporary).
     pub access_key_id: String,
-    /// What signs.
+    /// The key that signs.
     pub secret_access_key: Secret,
     /// Sent as `X-Amz-Security-Token`; present with temporary credentials.
     pub session_token: Option<Secret>,
@@ -21,7 +21,7 @@ pub struct Credentials {
 const KEY_ID: usize = 128;
 
 impl Credentials {
-    /// The access key id for a message, unless it is none: then it may be the secret, given in the wrong place.
+    /// The access key id for a message, unless it is invalid: then it may be the secret key in the wrong place.
     #[must_use]
     pub fn shown_id(&self) -> &str {
         let is_id =

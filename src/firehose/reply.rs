@@ -25,7 +25,7 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-/// What it means.
+/// What the reply means.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer<'a> {
     /// The service answered for each record.
@@ -43,7 +43,7 @@ pub enum Answer<'a> {
     Unreadable(Unreadable),
 }
 
-/// Why an answer says nothing.
+/// Why an answer cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
     /// Not the service's JSON. Something between here and there answered.
@@ -110,14 +110,14 @@ impl Records<'_> {
 }
 
 impl Entry<'_> {
-    /// It says something, and no more than a status has room for.
+    /// Whether it has a record id or an error code, neither longer than a status has room for.
     fn is_readable(&self) -> bool {
         let length = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |text| text.len());
         let longest = length(&self.record_id).max(length(&self.error_code));
         (self.record_id.is_some() || self.error_code().is_some()) && longest <= ERROR_MESSAGE_BYTES
     }
 
-    /// An empty code is none: what writes all members of an entry writes that one so.
+    /// The error code; an empty one counts as absent, because some services write every member of an entry.
     fn error_code(&self) -> Option<&str> {
         self.error_code.as_deref().filter(|code| !code.is_empty())
     }
@@ -175,7 +175,7 @@ struct ErrorDocument<'a> {
     kind: Option<Text<'a>>,
     #[serde(borrow)]
     message: Option<Text<'a>>,
-    /// Some services spell it so, some both ways.
+    /// Some services write it in this case, some in both.
     #[serde(rename = "Message", borrow)]
     capital_message: Option<Text<'a>>,
 }

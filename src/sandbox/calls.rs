@@ -1,8 +1,8 @@
-//! seccomp: the system calls that the program makes, and no others.
+//! seccomp: allows the system calls that the program makes, and no others.
 //!
-//! Another call gets `ENOSYS`, as from a kernel that does not have it: C libraries know how to do without, and a program that
-//! nobody visits goes on and says what failed, where a kill would make it end again and again. A call in the format of another
-//! architecture ends the process.
+//! Any other call fails with `ENOSYS`, as on a kernel that lacks it: C libraries have fallbacks for that, and an unattended
+//! device goes on running and logs what failed, where a kill would restart it again and again. A call in another architecture's
+//! format ends the process.
 //!
 //! The lists were collected by `scripts/syscalls` from the whole test suite, for each architecture and C library.
 
@@ -59,7 +59,7 @@ const CALLS: [c_long; 52] = [
     libc::SYS_set_robust_list,
     libc::SYS_set_tid_address,
     libc::SYS_sigaltstack,
-    // Time and chance.
+    // Time and random numbers.
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
@@ -75,7 +75,7 @@ const CALLS: [c_long; 52] = [
     libc::SYS_uname,
 ];
 
-/// What one architecture has beside or instead of these.
+/// Calls of this architecture, in addition.
 #[cfg(target_arch = "x86_64")]
 const OWN: &[c_long] = &[
     libc::SYS_epoll_wait,
@@ -87,10 +87,10 @@ const OWN: &[c_long] = &[
     libc::SYS_rseq,
     libc::SYS_stat,
 ];
-/// What one architecture has beside or instead of these.
+/// Calls of this architecture, in addition.
 #[cfg(target_arch = "aarch64")]
 const OWN: &[c_long] = &[libc::SYS_fstat, libc::SYS_lseek, libc::SYS_newfstatat, libc::SYS_rseq];
-/// What one architecture has beside or instead of these. Those with 64-bit time have no names in the libc crate.
+/// Calls of this architecture, in addition. Those with 64-bit time have no names in the libc crate.
 #[cfg(target_arch = "arm")]
 const OWN: &[c_long] = &[
     libc::SYS__llseek,
@@ -194,10 +194,10 @@ const MMAP: c_long = libc::SYS_mmap;
 #[cfg(target_arch = "arm")]
 const MMAP: c_long = libc::SYS_mmap2;
 
-/// Has the kernel refuse all other calls of this thread and of those that it starts.
+/// Makes the kernel refuse all other calls of this thread and of those it starts.
 ///
 /// # Errors
-/// The kernel has no seccomp filters.
+/// The kernel has no seccomp filters, or refuses this one.
 pub fn restrict() -> Result<(), seccompiler::Error> {
     seccompiler::apply_filter(&filter()?)
 }

@@ -20,7 +20,7 @@ pub enum Enforced {
 }
 
 impl Enforced {
-    /// What is not enforced, and since when kernels do.
+    /// What is not enforced, and the Linux version that would; `None`: everything is enforced.
     pub fn missing(&self) -> Option<String> {
         match self {
             Self::Version(4..) => None,
@@ -30,7 +30,7 @@ impl Enforced {
     }
 }
 
-/// Has the kernel keep this thread, and those that it starts, from all files and ports but those of `needs`.
+/// Restricts this thread, and those it starts, to the files and ports of `needs`.
 #[must_use]
 pub fn restrict(needs: &Needs) -> Enforced {
     match ruleset(needs) {

@@ -1,18 +1,17 @@
-//! `IsolationMode` `GreengrassContainer`: the process gives up what it has no use for, before the first byte from outside
-//! is read. Whoever takes it over from then on finds a process that reads its settings and speaks with its peers: no file
-//! written, no program started, no other program reached. What remains open, and why, is in README.md
-//! beside this file.
+//! `IsolationMode` `GreengrassContainer`: the process drops every privilege it does not need before it reads the first byte
+//! from outside. An attacker who takes it over can read its settings and talk to its peers, but write no file, start no program
+//! and reach no other one. README.md beside this file says what remains open, and why.
 //!
-//! Four layers, each of which holds without the others:
+//! Four layers, each effective without the others:
 //!
-//! - rights: no capability, and none to be had again (`no_new_privs`); nobody of the same user looks into this process;
+//! - privileges: no capabilities, and no way to regain any (`no_new_privs`); no process of the same user can inspect this one;
 //! - [`files`]: Landlock, files by folder and TCP connections by port;
 //! - [`calls`]: seccomp, the system calls that the program makes;
 //! - resources: few open files, no core dump. Memory is bounded in any case, see [`crate::memory`].
 //!
-//! Sockets that the filter of calls has no place for, such as the one to the service manager, are made before.
+//! Sockets that the system call filter does not allow, such as the one to the service manager, are created before.
 //!
-//! A kernel that lacks one of them has the others. What is missing is said once.
+//! Layers that the kernel lacks are left out, and reported once.
 
 pub mod calls;
 pub mod files;
@@ -29,10 +28,10 @@ use caps::{CapSet, Capability, errors::CapsError};
 
 use crate::limits::OPEN_FILES;
 
-/// What became of it.
+/// The result of [`confine`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confined {
-    /// What is not enforced here, and why; empty: everything is.
+    /// Layers that are not enforced, and why; empty: all are.
     pub missing: Vec<String>,
 }
 
@@ -42,12 +41,10 @@ impl Display for Confined {
     }
 }
 
-/// Confines this thread, and all that it starts, to `needs`. There is no way back.
-///
-/// To be called while there is one thread only. What the kernel cannot do is left out.
+/// Confines this thread, and those it starts, to `needs`; this cannot be undone. Call it while there is only one thread.
 #[must_use]
 pub fn confine(needs: &Needs) -> Confined {
-    // In this order: the later ones take away what the earlier ones need.
+    // In this order: later steps take away what earlier ones need.
     let steps = [
         missing("capabilities dropped", drop_capabilities()),
         missing("a limit of open files", limit_resources()),
@@ -62,7 +59,7 @@ fn missing(what: &str, step: Result<(), impl Display>) -> Option<String> {
     step.err().map(|why| format!("{what} ({why})"))
 }
 
-/// A service that init starts as its own user has none; then nothing is called that a service manager may forbid.
+/// A service that init starts as its own user has no capabilities; then no call is made that a service manager may forbid.
 fn drop_capabilities() -> Result<(), CapsError> {
     let held = [CapSet::Permitted, CapSet::Inheritable].map(|set| caps::read(None, set));
     if held.iter().all(|set| set.as_ref().is_ok_and(|set| set.is_empty())) {
@@ -71,11 +68,11 @@ fn drop_capabilities() -> Result<(), CapsError> {
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         caps::clear(None, CapSet::Bounding)?;
     }
-    // The ambient ones fall with these.
+    // The kernel clears the ambient set with these.
     [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable].into_iter().try_for_each(|set| caps::clear(None, set))
 }
 
-/// Files that are open: what somebody left open for this process counts against its limit, too.
+/// Number of open files; those inherited count against the limit, too.
 pub(crate) fn open_files() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64)
 }

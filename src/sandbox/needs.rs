@@ -1,11 +1,11 @@
-//! What the configuration makes the process need once it runs: folders to read in, ports to connect to.
+//! What the process needs once it runs, by its configuration: folders to read, ports to connect to.
 
 use std::path::{Path, PathBuf};
 
 use super::way;
 use crate::config::{Config, ContainerAuthorization, CredentialSettings};
 
-/// See the module.
+/// Everything that isolation has to leave open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
     /// Folders beneath which files are read. Folders and not files, because files are replaced by others of their name.
@@ -47,7 +47,7 @@ impl Needs {
 const DNS: u16 = 53;
 const HTTPS: u16 = 443;
 
-/// How names are looked up.
+/// The configuration of name resolution.
 pub(super) const RESOLVER: &str = "/etc/resolv.conf";
 
 /// What is read whatever the configuration is. `/etc/resolv.conf` may become a link at any time, to where a service for that puts

@@ -1,4 +1,4 @@
-//! Whose fault it is that a file cannot be read: who has to mend it should not look at its permissions in vain.
+//! Tells whether isolation is why a file cannot be read, so that nobody looks for the fault in its permissions.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,6 +12,7 @@ use crate::foreign::foreign;
 /// The folders that may be read beneath, as Landlock knows them: by device and inode. Empty until it is enforced.
 static OPEN: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
 
+/// Remembers the folders that isolation leaves open. Only the first call counts.
 pub(super) fn remember(folders: &[PathBuf]) {
     let _: Result<(), Vec<_>> = OPEN.set(folders.iter().filter_map(|folder| identity(folder)).collect());
 }
@@ -20,7 +21,7 @@ fn identity(folder: &Path) -> Option<(u64, u64)> {
     fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// The `error` of opening `file`; if isolation is its reason, one that says so, with the folder and the way out.
+/// The `error` of opening `file`; if isolation is the cause, an error that names the folder and the way out.
 #[must_use]
 pub fn explained(file: &Path, error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::PermissionDenied {

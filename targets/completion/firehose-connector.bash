@@ -6,6 +6,9 @@ _firehose_connector() {
     for candidate in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $candidate in run | check | help | version) command=$candidate && break ;; esac
     done
+    # bash splits --definition=FILE at its "=".
+    if [ "$word" = = ]; then word=''; fi
+    if [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi
     case $before in
     --definition) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     --client-id) COMPREPLY=() && return ;;

@@ -24,6 +24,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
         (["run", "--json"], [""]),
         (["help", ""], ["run", "check"]),
         (["run", "--definition", "Cargo.t"], ["Cargo.toml"]),
+        (["run", "--definition", "=", "Cargo.t"], ["Cargo.toml"]),
         (["check", "--client-id", ""], [""]),
     ],
 )

@@ -70,17 +70,19 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
+    let mut connector = None;
     let mut arguments = Arguments { connector: PathBuf::new(), folder: "target/demo".into(), once: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("connector") => arguments.connector = parser.value()?.into(),
+            Long("connector") => connector = Some(parser.value()?.into()),
             Long("folder") => arguments.folder = parser.value()?.into(),
             Long("once") => arguments.once = true,
             Long("help") | Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
         }
     }
+    arguments.connector = connector.ok_or("--connector is missing: scripts/demo builds it and names it")?;
     Ok(Some(arguments))
 }
 
@@ -106,8 +108,9 @@ fn demo(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     say("connector", &format!("{} run --definition {}", arguments.connector.display(), definition.display()));
     blank();
 
-    let connector = Connector::start(&arguments.connector, &definition, broker.v5_port, standin.port, events.clone())
-        .map_err(|error| format!("{}: {error}", arguments.connector.display()))?;
+    let connector =
+        Connector::start(&arguments.connector, &definition, broker.v5_port, standin.port, events.clone())
+            .map_err(|error| format!("{}: {error}; scripts/build host makes it", arguments.connector.display()))?;
     interrupt(events.clone())?;
     time_limit(events)?;
 
