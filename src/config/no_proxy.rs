@@ -5,7 +5,7 @@
 
 use core::net::IpAddr;
 
-/// See the module.
+/// Hosts, domains and networks that are reached without a proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NoProxy(Vec<Entry>);
 

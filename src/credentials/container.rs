@@ -23,7 +23,7 @@ use crate::{
 pub(super) const VARIABLES: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI";
 
 pub(super) const FIELDS: Fields = Fields {
-    sign: None,
+    marker: None,
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",

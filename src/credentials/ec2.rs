@@ -24,7 +24,7 @@ use crate::{
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 pub(super) const FIELDS: Fields = Fields {
-    sign: Some(("Code", "\"Success\"")),
+    marker: Some(("Code", "\"Success\"")),
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",

@@ -22,7 +22,7 @@ use crate::{
 pub(super) const VARIABLES: &str = "FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS";
 
 pub(super) const FIELDS: Fields = Fields {
-    sign: None,
+    marker: None,
     access_key_id: "accessKeyId",
     secret_access_key: "secretAccessKey",
     session_token: "sessionToken",

@@ -19,7 +19,7 @@ use super::{
 use crate::{firehose::credentials::Credentials, limits::credentials as limits};
 
 pub(super) const FIELDS: Fields = Fields {
-    sign: Some(("Version", "1")),
+    marker: Some(("Version", "1")),
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "SessionToken",
@@ -117,7 +117,7 @@ impl fmt::Display for ProcessError {
         match self {
             Self::NotStarted(_) => f.write_str("cannot be started by /bin/sh"),
             Self::NotRead(_) => f.write_str("cannot be read from"),
-            Self::TimedOut => write!(f, "was ended, it took longer than {} s", limits::FETCH_TIMEOUT.as_secs()),
+            Self::TimedOut => write!(f, "was stopped: it took longer than {} s", limits::FETCH_TIMEOUT.as_secs()),
             Self::Failed { status, text } if text.is_empty() => write!(f, "fails ({status})"),
             Self::Failed { status, text } => write!(f, "fails ({status}): {text}"),
             Self::TooLong => write!(f, "prints more than {} bytes", limits::MAX_REPLY),

@@ -171,7 +171,7 @@ fn find<'a>(text: &'a str, profile: &str, kind: Kind) -> Result<Option<Profile<'
         }
         if indent > setting_indent {
             if setting_matters {
-                return wrong("goes on with the value above, because it stands further in: begin it where that begins");
+                return wrong("goes on with the value above, because it is indented more: indent it the same");
             }
         } else if let Some(heading) = content.strip_prefix('[') {
             let Some((heading, _)) = heading.split_once(']') else { return wrong(NO_SETTING) };
@@ -186,7 +186,7 @@ fn find<'a>(text: &'a str, profile: &str, kind: Kind) -> Result<Option<Profile<'
                 return wrong("begins the profile again, make it one section");
             }
         } else if !any_heading {
-            return wrong("stands before the first [heading]");
+            return wrong("is before the first [heading]");
         } else if inside && let Some(found) = &mut found {
             let Some((key, value)) = content.split_once(['=', ':']) else { return wrong(NO_SETTING) };
             (setting_indent, setting_matters) = (indent, true);

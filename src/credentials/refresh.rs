@@ -15,7 +15,7 @@ use crate::{
     log_limit::LogLimit, random::random_number, time,
 };
 
-/// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have ended
+/// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have expired
 /// and cannot be renewed.
 ///
 /// `wall` is the best guess at the wall time. A message in `renew_now` says that the service refused the credentials;
@@ -44,7 +44,7 @@ pub async fn keep_fresh(
             }
             Err(_) => {
                 failures.count();
-                if schedule.has_ended(wall()) {
+                if schedule.has_expired(wall()) {
                     replace(&sender, None);
                 }
                 schedule.failed(wall(), random_number())

@@ -12,7 +12,7 @@ use crate::foreign::Secret;
 /// How an endpoint names what it hands out.
 pub(super) struct Fields {
     /// A field and the JSON value that says that the rest is what it should be.
-    pub(super) sign: Option<(&'static str, &'static str)>,
+    pub(super) marker: Option<(&'static str, &'static str)>,
     pub(super) access_key_id: &'static str,
     pub(super) secret_access_key: &'static str,
     pub(super) session_token: &'static str,
@@ -22,10 +22,10 @@ pub(super) struct Fields {
 /// Reads `body`; other fields are ignored.
 pub(super) fn parse(body: &[u8], fields: &Fields) -> Result<Credentials, ReplyError> {
     let object = object(body)?;
-    if let Some((field, value)) = fields.sign
+    if let Some((field, value)) = fields.marker
         && object.get(field).map(|found| found.get()) != Some(value)
     {
-        return Err(ReplyError::NotSigned(field, value));
+        return Err(ReplyError::MarkerMissing(field, value));
     }
     let optional = |field| match object.get(field).map(|value| value.get()) {
         None | Some("null" | "\"\"") => Ok(None),
@@ -72,7 +72,7 @@ pub enum ReplyError {
     /// A JSON string: mostly the right object, made into JSON once too often.
     Text,
     /// This field should have this value.
-    NotSigned(&'static str, &'static str),
+    MarkerMissing(&'static str, &'static str),
     /// This field is not there, `null` or empty.
     Missing(&'static str),
     /// This field is a number or the like, or has other characters than printable ASCII.
@@ -94,7 +94,7 @@ impl fmt::Display for ReplyError {
         match self {
             Self::NotAnObject { line, column } => write!(f, "no JSON object (line {line}, column {column})"),
             Self::Text => f.write_str("a JSON string and no object, as if it were encoded twice"),
-            Self::NotSigned(field, value) => write!(f, "{field} is not {value}"),
+            Self::MarkerMissing(field, value) => write!(f, "{field} is not {value}"),
             Self::Missing(field) => write!(f, "no {field}"),
             Self::NotText(field) => write!(f, "{field} is not a string of printable ASCII characters"),
             Self::NotADate(field, text) => {

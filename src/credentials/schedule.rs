@@ -1,4 +1,4 @@
-//! When credentials are renewed. No I/O and no clock: the caller says what time it is and brings chance.
+//! When credentials are renewed. No I/O and no clock: the caller says what time it is and brings random numbers.
 //!
 //! Waiting times are durations on the monotonic clock, so that a step of the wall clock neither stalls nor hastens what
 //! is already waited for. If credentials end early because of such a step, the service refuses them, and the caller
@@ -21,35 +21,35 @@ pub struct Schedule {
 impl Schedule {
     /// New credentials with this end are in use from `now` on: how long until they are to be renewed.
     ///
-    /// `chance` is any number; it spreads the devices of a fleet that started together.
-    pub fn renewed(&mut self, expires_at: Option<SystemTime>, now: SystemTime, chance: u64) -> Duration {
+    /// `random` is any number; it spreads the devices of a fleet that started together.
+    pub fn renewed(&mut self, expires_at: Option<SystemTime>, now: SystemTime, random: u64) -> Duration {
         *self = Self { expires_at, failures: 0 };
         match self.left(now) {
             None => limits::READ_AGAIN,
             Some(Duration::ZERO) => limits::ENDED_INTERVAL,
             Some(left) => {
                 let ahead = limits::RENEW_AHEAD.min(left / 10);
-                (left - ahead - up_to(ahead / 2, chance)).max(limits::RENEW_INTERVAL)
+                (left - ahead - up_to(ahead / 2, random)).max(limits::RENEW_INTERVAL)
             }
         }
     }
 
     /// An attempt failed: how long until the next one. Doubles from [`limits::BACKOFF_BASE`] to
-    /// [`limits::BACKOFF_CAP`], of which one half is chance; not past the end of the credentials in use.
-    pub fn failed(&mut self, now: SystemTime, chance: u64) -> Duration {
+    /// [`limits::BACKOFF_CAP`], of which one half is random; not past the end of the credentials in use.
+    pub fn failed(&mut self, now: SystemTime, random: u64) -> Duration {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1);
         let ceiling = limits::BACKOFF_BASE.saturating_mul(factor).min(limits::BACKOFF_CAP);
-        let wait = ceiling / 2 + up_to(ceiling / 2, chance);
+        let wait = ceiling / 2 + up_to(ceiling / 2, random);
         match self.left(now) {
             None | Some(Duration::ZERO) => wait,
             Some(left) => wait.min(left.max(limits::BACKOFF_BASE)),
         }
     }
 
-    /// Whether the credentials in use have ended.
+    /// Whether the credentials in use have expired.
     #[must_use]
-    pub fn has_ended(&self, now: SystemTime) -> bool {
+    pub fn has_expired(&self, now: SystemTime) -> bool {
         self.left(now) == Some(Duration::ZERO)
     }
 
@@ -58,10 +58,10 @@ impl Schedule {
     }
 }
 
-/// Somewhere between nothing and `most`, by `chance`.
-fn up_to(most: Duration, chance: u64) -> Duration {
+/// Somewhere between nothing and `most`, by `random`.
+fn up_to(most: Duration, random: u64) -> Duration {
     let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(chance % millis.saturating_add(1))
+    Duration::from_millis(random % millis.saturating_add(1))
 }
 
 #[cfg(test)]

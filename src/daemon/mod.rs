@@ -32,7 +32,7 @@ use signals::{Action, Signals};
 use under_way::UnderWay;
 use uplink::{Done, Uplink};
 
-/// See the module.
+/// The loop and everything that it owns.
 struct Daemon {
     clock: Clock,
     relay: Box<Relay>,

@@ -23,7 +23,7 @@ use crate::relay::{BatchId, Relay, Settled};
 use crate::time::Instant;
 use crate::transport::connect::ConnectFailure;
 
-/// See the module.
+/// The connections to the service, and the requests in flight on them.
 pub(super) struct Uplink {
     aws: Aws,
     connections: Vec<Connection>,

@@ -28,7 +28,7 @@ const CONNACK_LENGTH_3: usize = 2;
 /// Where the reason code of a PUBACK stands: behind the packet id.
 const PUBACK_REASON: usize = 2;
 
-/// See the module.
+/// Encodes and decodes the packets of one connection.
 #[derive(Debug)]
 pub(super) struct Packets {
     codec: Codec,

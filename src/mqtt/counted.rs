@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::transport::connect::Stream;
 
-/// See the module.
+/// A connection that counts the bytes read from it.
 #[derive(Debug)]
 pub(super) struct Counted {
     stream: Stream,

@@ -10,7 +10,7 @@ use crate::error_chain::words::spelled;
 use crate::time::Duration;
 use crate::transport::connect::{ConnectError, TlsFailure};
 
-/// See the module.
+/// Why a session could not be established, or ended.
 #[derive(Debug)]
 pub enum MqttError {
     /// There is no connection.

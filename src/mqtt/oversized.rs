@@ -12,7 +12,7 @@ use super::variable_length::{MAX_BYTES, decode};
 use crate::limits::PUBLISH_BEGIN_BYTES;
 use crate::relay::TooLong;
 
-/// See the module.
+/// A PUBLISH above the packet limit, while it is being skipped.
 #[derive(Debug)]
 pub(super) struct Oversized {
     bytes: usize,

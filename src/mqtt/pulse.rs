@@ -13,7 +13,7 @@ use crate::limits::{MQTT_BYTES_PER_SECOND, MQTT_STEP_MIN};
 const PING: u32 = 3;
 const GONE: u32 = 6;
 
-/// See the module.
+/// The keep-alive of one session.
 #[derive(Debug)]
 pub(super) struct Pulse {
     keep_alive: Duration,

@@ -8,7 +8,7 @@ use crate::relay::backoff::{Jitter, delay};
 use crate::time::Duration;
 use crate::transport::connect::{ConnectFailure, TlsFailure};
 
-/// See the module.
+/// The backoff between attempts to reach the broker.
 #[derive(Debug)]
 pub(super) struct Retry {
     jitter: Jitter,

@@ -36,7 +36,7 @@ const _: () = assert!(FILTERS[1].len() == BINARY_TOPIC.len() + "/#".len());
 /// Packet id of the subscription; those of statuses are lower.
 const SUBSCRIPTION_ID: u16 = u16::MAX;
 
-/// See the module.
+/// One established connection to the broker.
 pub(super) struct Session {
     pub(super) framed: Framed<Counted, Packets>,
     /// What the broker said of itself.

@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigError, Problem};
 use crate::memory::{Plan, Tunnels, program_bytes, system_limit};
 use crate::transport::tls::{Tls, TlsError, Wanted, file_fault};
 
-/// See the module.
+/// A configuration that a start can go on with.
 #[derive(Debug)]
 pub struct Ready {
     /// All that the process was told.

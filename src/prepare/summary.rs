@@ -6,7 +6,7 @@ use crate::config::{Config, EndpointUrl, Origin, Proxy};
 use crate::credentials::Source;
 use crate::relay::arn::DeliveryStreamArn;
 
-/// See the module. A value that comes from a variable or from nobody says so, in parentheses.
+/// The summary as `check` prints it. A value that a variable or a default has set says so in parentheses.
 #[must_use]
 pub fn summary(config: &Config) -> String {
     let Config { connector, mqtt, aws, .. } = config;

@@ -38,11 +38,11 @@ fn a_certificate_that_ends_within_thirty_days_or_has_ended_is_told() {
     ]);
     let found = |now| certificates(&config, now).into_iter().map(|warning| warning.found).collect::<Vec<_>>();
     let said = |how| vec![format!("FIREHOSE_CONNECTOR_MQTT_CERT: {} {how} on 2030-01-01", certificate.display())];
-    for (days, expected) in [(-31, vec![]), (-29, said("ends")), (0, said("ends")), (1, said("ended"))] {
+    for (days, expected) in [(-31, vec![]), (-29, said("expires")), (0, said("expires")), (1, said("expired"))] {
         assert_eq!(found(days_into_2030(days)), expected, "{days}");
     }
     let last_second = SystemTime::UNIX_EPOCH + crate::limits::TIME_LATEST;
-    assert_eq!(found(last_second), said("ended"), "thirty days later there is no calendar");
+    assert_eq!(found(last_second), said("expired"), "thirty days later there is no calendar");
     assert_eq!(found(SystemTime::UNIX_EPOCH), Vec::<String>::new(), "a clock that was never set says nothing");
 }
 

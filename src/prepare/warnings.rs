@@ -90,15 +90,15 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
     });
     ending
         .map(|(variable, file, day)| {
-            let ends = if day < today { "ended" } else { "ends" };
+            let ends = if day < today { "expired" } else { "expires" };
             // Read again for each renewal, unlike the others.
             let is_read_again = variable.starts_with("FIREHOSE_CONNECTOR_IOT_");
             Warning {
                 found: format!("{variable}: {} {ends} on {day}", file.display()),
                 advice: if is_read_again {
-                    "put a new one there: once it has ended there are no credentials"
+                    "put a new one there: once it has expired there are no credentials"
                 } else {
-                    "put a new one there and start the connector anew: once it has ended there is no connection"
+                    "put a new one there and start the connector anew: once it has expired there is no connection"
                 },
             }
         })

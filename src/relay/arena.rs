@@ -56,7 +56,7 @@ impl Block {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-/// See the module.
+/// A pool of fixed blocks, chained into records.
 pub struct Arena {
     segments: heapless::Vec<Segment, SEGMENTS>,
     /// Bit n: segment n has a block to give.

@@ -16,7 +16,7 @@ use super::record::Record;
 use crate::limits::{ASIDE_TRIES, BACKOFF_BASE, BACKOFF_CAP};
 use crate::time::Instant;
 
-/// See the module.
+/// The records of one delivery stream that are sent alone.
 #[derive(Debug, Default)]
 pub struct Aside {
     /// Set aside lately. The first is tried until it is taken or has failed [`ASIDE_TRIES`] times.

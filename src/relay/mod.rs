@@ -134,7 +134,7 @@ pub struct Settled {
     pub set_aside: usize,
 }
 
-/// See the module.
+/// The core: everything that is held, and what happens to it next.
 #[derive(Debug)]
 pub struct Relay {
     arena: Arena,

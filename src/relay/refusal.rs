@@ -9,7 +9,7 @@ use super::message::Invalid;
 use super::record::WriteError;
 use crate::limits::{RECORD_BYTES, STREAMS};
 
-/// See the module.
+/// Why a publish is answered with `fail`.
 #[derive(Debug)]
 pub enum Refusal<'a> {
     /// Bad JSON, a missing property, a wrong type.

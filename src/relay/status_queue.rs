@@ -8,7 +8,7 @@ use super::json::{cut_quoted, quoted_len};
 use super::status::{Entry, Id, Status};
 use crate::limits::{BLOCK_BYTES, ERROR_CODE_BYTES};
 
-/// Entries in the order in which records ended. See the module.
+/// Entries in the order in which records were settled.
 #[derive(Debug)]
 pub struct StatusQueue {
     version: u8,

@@ -16,7 +16,7 @@ use crate::time::{Duration, Instant};
 /// Bytes of a batch that are left for records.
 const RECORDS_BYTES: usize = BATCH_BODY_BYTES - ENVELOPE_BYTES;
 
-/// See the module.
+/// One delivery stream: its queue, its batches in flight, its backoff.
 #[derive(Debug)]
 pub struct DeliveryStream {
     arn: heapless::String<ARN_BYTES>,

@@ -213,7 +213,7 @@ def test_a_broker_whose_certificate_has_ended(tmp_path, check, ca):
     ended = (datetime.datetime.now(datetime.timezone.utc) - day).date().isoformat()
     with tls_broker(tmp_path, ca, ca.issue("broker", left=-day)) as url:
         report = check(FIREHOSE_CONNECTOR_MQTT_URL=url, FIREHOSE_CONNECTOR_MQTT_CA=ca.file)
-    is_only_fault(report, "broker-tls", f"ended on {ended}.*to this device it is .*renewed, or the clock")
+    is_only_fault(report, "broker-tls", f"expired on {ended}.*to this device it is .*renewed, or the clock")
 
 
 def test_a_broker_with_a_certificate_for_another_name(tmp_path, check, ca):

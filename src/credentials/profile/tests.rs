@@ -170,14 +170,14 @@ fn byte_order_marks_and_any_line_ends_are_read() {
 #[test]
 fn what_botocore_would_read_otherwise_is_refused_with_its_line() {
     for (text, line, what) in [
-        ("aws_access_key_id = A\n[default]\n", 1, "stands before the first [heading]"),
+        ("aws_access_key_id = A\n[default]\n", 1, "is before the first [heading]"),
         ("[DEFAULT]\naws_access_key_id = A\n", 1, "is [DEFAULT], which is not supported: the name is [default]"),
         ("[default]\nregion = x\n[a]\n[default]\n", 4, "begins the profile again, make it one section"),
         ("[default]\naws_access_key_id = A\naws_access_key_id = B\n", 3, "has a key that stood in the profile before"),
         (
             "[default]\naws_secret_access_key = s\n\n  aws_session_token = t\n",
             4,
-            "goes on with the value above, because it stands further in: begin it where that begins",
+            "goes on with the value above, because it is indented more: indent it the same",
         ),
     ] {
         let error = key_in(text, "default").unwrap_err().to_string();

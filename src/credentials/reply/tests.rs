@@ -7,7 +7,7 @@ use super::*;
 use crate::foreign::Secret;
 
 const FIELDS: Fields = Fields {
-    sign: None,
+    marker: None,
     access_key_id: "AccessKeyId",
     secret_access_key: "SecretAccessKey",
     session_token: "Token",

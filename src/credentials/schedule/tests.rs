@@ -8,15 +8,15 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-/// `chance` that adds nothing; any multiple of what it is taken modulo of.
+/// `random` that adds nothing; any multiple of what it is taken modulo of.
 const NONE: u64 = 0;
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_700_000_000)
 }
 
-fn renewed(left: Duration, chance: u64) -> Duration {
-    Schedule::default().renewed(Some(now() + left), now(), chance)
+fn renewed(left: Duration, random: u64) -> Duration {
+    Schedule::default().renewed(Some(now() + left), now(), random)
 }
 
 #[test]
@@ -83,21 +83,21 @@ fn a_failed_renewal_is_tried_again_before_the_old_credentials_end() {
         schedule.failed(now(), NONE);
     }
     assert_eq!(schedule.failed(end - 30 * SECOND, NONE), 30 * SECOND);
-    assert!(!schedule.has_ended(end - SECOND));
-    assert!(schedule.has_ended(end));
+    assert!(!schedule.has_expired(end - SECOND));
+    assert!(schedule.has_expired(end));
     assert_eq!(schedule.failed(end, NONE), 150 * SECOND);
 }
 
 proptest! {
     #[test]
-    fn every_wait_is_bounded(left in 0_u64..1_000_000, chance: u64, failures in 0_u32..80) {
+    fn every_wait_is_bounded(left in 0_u64..1_000_000, random: u64, failures in 0_u32..80) {
         let mut schedule = Schedule::default();
         let left = Duration::from_secs(left);
-        let wait = schedule.renewed(Some(now() + left), now(), chance);
+        let wait = schedule.renewed(Some(now() + left), now(), random);
         prop_assert!(wait >= 10 * SECOND);
         prop_assert!(wait <= left.max(MINUTE));
         for _ in 0..failures {
-            let wait = schedule.failed(now(), chance);
+            let wait = schedule.failed(now(), random);
             prop_assert!(wait >= SECOND / 2 && wait <= 5 * MINUTE);
         }
     }

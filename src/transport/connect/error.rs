@@ -77,7 +77,7 @@ impl fmt::Display for ConnectError {
             // A clock that is ahead cannot be told from a certificate that has expired.
             (_, Some((end, today))) => write!(
                 f,
-                " shows a certificate that ended on {end}, and to this device it is {today}: the certificate has to be \
+                " shows a certificate that expired on {end}, and to this device it is {today}: the certificate has to be \
                  renewed, or the clock to be set"
             ),
             (failure, None) => write!(f, " {failure}"),

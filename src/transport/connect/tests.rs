@@ -108,7 +108,7 @@ async fn an_expired_certificate_is_refused_with_its_last_day_and_today() {
     let error = connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::Tls(TlsFailure::Expired));
     let text = error.to_string();
-    assert!(text.contains("ended on 2001-01-01, and to this device it is 2"), "{text}");
+    assert!(text.contains("expired on 2001-01-01, and to this device it is 2"), "{text}");
     assert!(text.ends_with("the certificate has to be renewed, or the clock to be set"), "{text}");
     assert!(error.source().is_none(), "the log would say it again with each second");
 }
