@@ -81,8 +81,8 @@ fn relay(bytes: &[u8]) {
             3 => drop(relay.accept(now, story.text(), b"{}")),
             4 => now = now + Duration::from_millis(u64::from(what) * u64::from(story.byte().unwrap_or(1)) * 10),
             5 => on_their_way.extend(core::iter::from_fn(|| relay.poll_send(now))),
-            6 if on_their_way.is_empty() && what & 16 == 0 => relay.statuses_leave(what & 8 == 0),
-            6 if on_their_way.is_empty() => relay.statuses_pause(now),
+            6 if on_their_way.is_empty() && what & 16 == 0 => relay.set_broker_takes_statuses(what & 8 == 0),
+            6 if on_their_way.is_empty() => relay.broker_lost(now),
             6 => {
                 let id = on_their_way.swap_remove(usize::from(what >> 3) % on_their_way.len());
                 settle(&mut relay, now, id, &mut story);

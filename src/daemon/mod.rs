@@ -159,13 +159,13 @@ impl Daemon {
                 self.forgetful |= self.left_behind && !resumed;
                 self.left_behind = false;
                 self.status_bytes = Some(status_bytes);
-                self.relay.statuses_leave(!self.held_up);
+                self.relay.set_broker_takes_statuses(!self.held_up);
             }
             Inbound::Down(error) => {
                 self.report.broker_down(self.clock.now(), &error);
                 self.notify.broker(false);
                 self.status_bytes = None;
-                self.relay.statuses_pause(self.clock.now());
+                self.relay.broker_lost(self.clock.now());
                 self.broker.again.send_replace(Again::No);
             }
             Inbound::StatusRefused(reason, message) => {
@@ -176,7 +176,7 @@ impl Daemon {
             Inbound::StatusesHeldUp(held_up) => {
                 self.held_up = held_up;
                 if self.status_bytes.is_some() {
-                    self.relay.statuses_leave(!held_up);
+                    self.relay.set_broker_takes_statuses(!held_up);
                 }
                 self.report.statuses_held_up(self.clock.now(), held_up);
             }
@@ -190,10 +190,10 @@ impl Daemon {
         let now = self.clock.now();
         publishes.retain(|Received { publish, too_long }| {
             let comes_again = publish.qos != QoS::AtMostOnce;
-            if comes_again && (self.drain_by.is_some() || self.left_behind && self.relay.do_statuses_leave()) {
+            if comes_again && (self.drain_by.is_some() || self.left_behind && self.relay.broker_takes_statuses()) {
                 return false;
             }
-            self.relay.may_come_again(comes_again && !self.forgetful);
+            self.relay.set_source_redelivers(comes_again && !self.forgetful);
             let accepted = match too_long {
                 None => self.relay.accept(now, &publish.topic, &publish.payload),
                 Some(too_long) => self.relay.refuse_too_long(&publish.topic, &publish.payload, *too_long),
@@ -217,7 +217,7 @@ impl Daemon {
         if !self.left_behind || self.status_bytes.is_none() || self.drain_by.is_some() {
             return;
         }
-        let again = match self.relay.do_statuses_leave() {
+        let again = match self.relay.broker_takes_statuses() {
             false => Again::Now,
             true if self.relay.has_status_room() && !self.relay.has_status() => Again::Soon,
             true => Again::No,

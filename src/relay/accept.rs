@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 impl Relay {
     /// Takes a publish. It ends in a record that is held or in a `fail` status that is queued; see also
-    /// [`Relay::may_come_again`].
+    /// [`Relay::set_source_redelivers`].
     pub fn accept(&mut self, now: Instant, topic: &[u8], payload: &[u8]) -> Accepted {
         let Ok(topic) = str::from_utf8(topic) else {
             return self.answer(Id::Json(""), Err(Invalid::Topic.into()));
@@ -123,7 +123,7 @@ impl Relay {
             Ok(()) => Accepted::Held,
             Err(refusal) => {
                 let (status, promised) = (Status::Refused(&refusal), self.promised());
-                if !(self.do_statuses_leave() && self.may_come_again) {
+                if !(self.broker_takes_statuses() && self.source_redelivers) {
                     self.statuses.push(&mut self.arena, id, status);
                 } else if !self.statuses.offer(&mut self.arena, promised, id, status) {
                     return Accepted::NotNow;

@@ -30,31 +30,31 @@ impl Relay {
 
     /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;
     /// while it does not, they are sent all the same.
-    pub const fn statuses_leave(&mut self, leave: bool) {
-        self.room_until = if leave { Instant::NEVER } else { Instant::from_millis(0) };
-        if leave && self.statuses.is_empty() {
+    pub const fn set_broker_takes_statuses(&mut self, takes: bool) {
+        self.room_until = if takes { Instant::NEVER } else { Instant::from_millis(0) };
+        if takes && self.statuses.is_empty() {
             self.pause_ends = None;
         }
     }
 
     /// Says that the connection to the broker was lost. It may soon be back, so batches wait for room for their statuses for
     /// [`STATUS_ACKNOWLEDGED`] more; a broker that comes and goes and takes none of those that wait gets no more time by that.
-    pub fn statuses_pause(&mut self, now: Instant) {
+    pub fn broker_lost(&mut self, now: Instant) {
         let end = *self.pause_ends.get_or_insert(now + STATUS_ACKNOWLEDGED);
         self.room_until = if self.draining { Instant::default() } else { self.room_until.min(end) };
     }
 
-    /// Whether the broker takes statuses, see [`Relay::statuses_leave`].
+    /// Whether the broker takes statuses, see [`Relay::set_broker_takes_statuses`].
     #[must_use]
-    pub fn do_statuses_leave(&self) -> bool {
+    pub fn broker_takes_statuses(&self) -> bool {
         self.room_until == Instant::NEVER
     }
 
-    /// Says whether the publishes that follow come again if they are not taken. Then one that is refused without room for its
-    /// status is [`Accepted::NotNow`] while the broker takes statuses: it is to come when those that wait have left. Otherwise
-    /// its status is counted as lost.
-    pub const fn may_come_again(&mut self, again: bool) {
-        self.may_come_again = again;
+    /// Says whether the source delivers the publishes that follow again if they are not taken. Then one that is refused without
+    /// room for its status is [`Accepted::NotNow`](super::Accepted::NotNow) while the broker takes statuses: it is to come when
+    /// those that wait have left. Otherwise its status is counted as lost.
+    pub const fn set_source_redelivers(&mut self, redelivers: bool) {
+        self.source_redelivers = redelivers;
     }
 
     /// Statuses that wait to be taken by [`Relay::next_status`].

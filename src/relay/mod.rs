@@ -69,7 +69,7 @@ pub enum Accepted {
     Failed,
     /// Its topic is none of the connector's: not counted, not answered.
     NotOurs,
-    /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::may_come_again`].
+    /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::set_source_redelivers`].
     NotNow,
 }
 
@@ -152,12 +152,12 @@ pub struct Relay {
     /// When the service answered last, at whatever endpoint.
     answered: Instant,
     /// The stream after the one that sent last.
-    turn: usize,
+    next_stream: usize,
     /// Until then batches wait for room for their statuses: for ever while the broker takes them.
     room_until: Instant,
     /// That time, once the broker was lost and until it takes statuses again.
     pause_ends: Option<Instant>,
-    may_come_again: bool,
+    source_redelivers: bool,
     draining: bool,
 }
 
@@ -181,10 +181,10 @@ impl Relay {
             connections: settings.connections.clamp(1, CONNECTIONS),
             single,
             answered: Instant::default(),
-            turn: DEFAULT,
+            next_stream: DEFAULT,
             room_until: Instant::default(),
             pause_ends: None,
-            may_come_again: false,
+            source_redelivers: false,
             draining: false,
         }
     }
@@ -219,7 +219,7 @@ impl Relay {
     /// delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not there.
     pub fn drain(&mut self) {
         self.draining = true;
-        if !self.do_statuses_leave() {
+        if !self.broker_takes_statuses() {
             self.room_until = Instant::default();
         }
         self.jitter.hurry(BACKOFF_DRAINING);

@@ -16,8 +16,8 @@ impl Relay {
     pub fn poll_send(&mut self, now: Instant) -> Option<BatchId> {
         let slot = self.free_slot()?;
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        let index = (0..STREAMS).map(|step| (self.turn + step) % STREAMS).find(|index| due(self.due(*index)))?;
-        self.turn = (index + 1) % STREAMS;
+        let index = (0..STREAMS).map(|step| (self.next_stream + step) % STREAMS).find(|index| due(self.due(*index)))?;
+        self.next_stream = (index + 1) % STREAMS;
         let alone = due(self.due_alone(index));
         let room = if self.waits_for_room(now) { self.status_room() } else { usize::MAX };
         let stream = self.streams[index].as_mut()?;

@@ -50,7 +50,7 @@ proptest! {
             connections,
             seed,
         });
-        relay.statuses_leave(true);
+        relay.set_broker_takes_statuses(true);
         let total = if flow == 0 { 500 } else { 1500 };
         let bad: HashSet<usize> = places.into_iter().filter(|place| *place < total).collect();
         let (mut now, mut published, mut requests, mut chance) = (Instant::default(), 0, 0, seed);

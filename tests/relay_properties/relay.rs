@@ -152,8 +152,8 @@ impl Model {
             connections: setup.connections,
             seed: setup.seed,
         });
-        relay.statuses_leave(setup.again);
-        relay.may_come_again(setup.again);
+        relay.set_broker_takes_statuses(setup.again);
+        relay.set_source_redelivers(setup.again);
         let (in_flight, accepted, rejected, retried, refused) = Default::default();
         let (held, last, statuses, codes) = Default::default();
         Self { relay, now: 0, next: 0, in_flight, accepted, rejected, retried, refused, held, last, statuses, codes }
@@ -309,7 +309,7 @@ impl Model {
     }
 
     fn finish(mut self, free: usize, mapped: usize) -> HashMap<String, usize> {
-        self.relay.statuses_leave(true);
+        self.relay.set_broker_takes_statuses(true);
         self.relay.drain();
         while self.relay.held() > 0 {
             self.take_statuses(128 * 1024);
@@ -369,8 +369,8 @@ fn every_record_has_one_end_whatever_happens() {
                 }
                 Operation::ClockJumpsTo(millis) => model.now = millis,
                 Operation::Statuses { limit } => model.take_statuses(limit),
-                Operation::Broker { takes: true } => model.relay.statuses_leave(true),
-                Operation::Broker { takes: false } => model.relay.statuses_pause(Instant::from_millis(model.now)),
+                Operation::Broker { takes: true } => model.relay.set_broker_takes_statuses(true),
+                Operation::Broker { takes: false } => model.relay.broker_lost(Instant::from_millis(model.now)),
             }
             model.check();
         }

@@ -110,7 +110,7 @@ impl Scenario {
             connections: setup.connections,
             seed: setup.seed,
         });
-        relay.statuses_leave(true);
+        relay.set_broker_takes_statuses(true);
         let (sent, messages) = Default::default();
         let now = Instant::default();
         Self { relay, now, broker: Broker::Takes, limit: STATUS_BYTES, sent, messages, received: 0, answered: 0 }
@@ -294,9 +294,9 @@ impl Scenario {
     pub fn broker(&mut self, broker: Broker) -> &mut Self {
         self.broker = broker;
         match broker {
-            Broker::Takes | Broker::Busy => self.relay.statuses_leave(true),
-            Broker::Lost => self.relay.statuses_pause(self.now),
-            Broker::Away => self.relay.statuses_leave(false),
+            Broker::Takes | Broker::Busy => self.relay.set_broker_takes_statuses(true),
+            Broker::Lost => self.relay.broker_lost(self.now),
+            Broker::Away => self.relay.set_broker_takes_statuses(false),
         }
         self.step();
         self
@@ -304,7 +304,7 @@ impl Scenario {
 
     /// Publishes that are not taken come again.
     pub fn publishes_come_again(&mut self) -> &mut Self {
-        self.relay.may_come_again(true);
+        self.relay.set_source_redelivers(true);
         self
     }
 
