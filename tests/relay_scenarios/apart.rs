@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use firehose_connector::limits::{
-    ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_APART, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+    ASIDE_TRIES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_APART, SIGNATURE_LIFE,
+    TOO_LARGE_KEPT,
 };
 use firehose_connector::relay::outcome::Outcome;
 
@@ -423,4 +424,26 @@ fn requests_said_to_be_too_long_that_are_no_longer_than_others_before_do_not_sta
     service.run(&mut s, 60_000, 0);
     assert_eq!(s.relay().held(), 0);
     assert!(service.sizes.contains(&BATCH_RECORDS), "{:?}", service.sizes);
+}
+
+#[test]
+fn a_good_record_that_is_set_aside_by_chance_is_tried_at_once_however_many_bad_ones_wait_there() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    let mut service = Service::new(Outcome::RetryApart);
+    publish(&mut s, "bad", 10);
+    service.run(&mut s, 3_600_000, 0);
+    publish(&mut s, "good", 1);
+    let before = s.now();
+    let mut failures = 0;
+    while failures < ASIDE_TRIES {
+        let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
+        failures += u32::from(sent.data[0].starts_with(b"good"));
+        s.outcome(sent, Outcome::RetryApart);
+    }
+    let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
+    assert_eq!(sent.data, [b"good0"]);
+    s.deliver(sent);
+    s.take_statuses();
+    assert!(s.now() - before < 5_000, "{} ms", s.now() - before);
+    while s.take_sent().is_some() {}
 }
