@@ -65,24 +65,8 @@ impl Report {
         if core::mem::replace(&mut self.terms, terms) == terms {
             return;
         }
-        let limit = &mut self.publish_limit;
-        if terms.publishes_at_most_once || terms.statuses_at_most_once {
-            let what = if terms.statuses_at_most_once { "publishes and statuses" } else { "publishes" };
-            limit.warn(
-                now,
-                format_args!(
-                    "the broker grants QoS 0 only: {what} are lost that are on their way when the connection ends, and \
-                     publishes that come before the next one"
-                ),
-            );
-        }
-        if let Some(seconds) = terms.session_seconds {
-            limit.warn(
-                now,
-                format_args!(
-                    "the broker keeps the session for {seconds} s only: publishes are lost when the connection is away for longer"
-                ),
-            );
+        for loss in terms.losses() {
+            self.publish_limit.warn(now, format_args!("{loss}"));
         }
     }
 

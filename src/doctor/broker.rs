@@ -66,7 +66,15 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
 
     let subscribed = timeout_at(report.deadline(), probe.subscribe()).await;
     match subscribed.unwrap_or(Err(MqttError::Silent(Unanswered::Subscription, STEP))) {
-        Ok(()) => report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", ")),
+        Ok(()) => {
+            let losses: Vec<_> = probe.terms().losses().collect();
+            if losses.is_empty() {
+                report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", "));
+            } else {
+                let advice = "allow QoS 1, and sessions of 24 hours, at the broker";
+                report.warn(Step::BrokerSubscribe, losses.join("\n"), advice);
+            }
+        }
         Err(error) => {
             let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
             report.fail(Step::BrokerSubscribe, error_chain(&error), Some(advice));

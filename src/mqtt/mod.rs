@@ -17,12 +17,14 @@ mod pulse;
 mod retry;
 mod session;
 mod takeover;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod variable_length;
 
 pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
+pub use terms::Terms;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
@@ -100,17 +102,6 @@ pub enum Inbound {
     StatusTooLong(Bytes),
     /// The broker acknowledges no status, or does again.
     StatusesHeldUp(bool),
-}
-
-/// What a broker grants less of than it was asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// Publishes come at QoS 0.
-    pub publishes_at_most_once: bool,
-    /// Statuses go at QoS 0.
-    pub statuses_at_most_once: bool,
-    /// Seconds that it keeps the session, if fewer than asked for.
-    pub session_seconds: Option<u32>,
 }
 
 /// The relay's ends of the channels.

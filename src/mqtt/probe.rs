@@ -8,8 +8,8 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 
 use super::codec::Incoming;
-use super::session::{FILTERS, Session, check_granted};
-use super::{MqttError, Settings};
+use super::session::{FILTERS, Session};
+use super::{MqttError, Settings, Terms};
 use crate::transport::connect::Stream;
 
 /// A session for the asking.
@@ -49,9 +49,15 @@ impl Probe {
     pub async fn subscribe(&mut self) -> Result<(), MqttError> {
         self.0.subscribe(RetainForwardRule::Never).await?;
         match self.answer().await? {
-            Packet::SubAck(answer) => check_granted(&answer),
+            Packet::SubAck(answer) => self.0.check_granted(&answer),
             _ => Err(MqttError::Unexpected),
         }
+    }
+
+    /// What the broker has granted, known after [`Probe::subscribe`]. A lasting session is not asked for.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.0.terms
     }
 
     /// Publishes `status` and waits for what the broker thinks of it.

@@ -45,7 +45,7 @@ pub(super) struct Session {
     status_bytes: usize,
     /// The broker kept our session from before.
     pub(super) resumed: bool,
-    terms: Terms,
+    pub(super) terms: Terms,
     /// When the broker last acknowledged a status, or had none to acknowledge.
     acknowledged: Instant,
     group: Vec<Received>,
@@ -141,6 +141,21 @@ impl Session {
         let mut subscribe = Subscribe::new_many(filters, None);
         subscribe.pkid = SUBSCRIPTION_ID;
         self.send(Packet::Subscribe(subscribe)).await
+    }
+
+    /// Whether both filters were granted, by an answer to our SUBSCRIBE, and on which terms.
+    pub(super) fn check_granted(&mut self, answer: &SubAck) -> Result<(), MqttError> {
+        for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
+            if !matches!(reason, SubscribeReasonCode::Success(_)) {
+                return Err(MqttError::SubscriptionRefused { filter, reason: *reason });
+            }
+        }
+        if answer.pkid != SUBSCRIPTION_ID || answer.return_codes.len() != FILTERS.len() {
+            return Err(MqttError::NotOurSubscription);
+        }
+        let qos_0 = SubscribeReasonCode::Success(QoS::AtMostOnce);
+        self.terms.publishes_at_most_once = answer.return_codes.contains(&qos_0);
+        Ok(())
     }
 
     /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
@@ -251,9 +266,7 @@ impl Session {
                     }
                 }
                 Incoming::Other(Packet::SubAck(answer)) => {
-                    check_granted(&answer)?;
-                    let qos_0 = SubscribeReasonCode::Success(QoS::AtMostOnce);
-                    self.terms.publishes_at_most_once = answer.return_codes.contains(&qos_0);
+                    self.check_granted(&answer)?;
                     granted = true;
                 }
                 Incoming::Other(Packet::PingResp(_)) => {}
@@ -416,20 +429,6 @@ fn keep_alive(of_the_broker: Option<u16>) -> Duration {
 /// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
 const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
 const _: () = assert!(COUNTERS_TOPIC.len() <= STATUS_TOPIC.len(), "counters fit where a status does");
-
-/// Whether both filters were granted, by an answer to our SUBSCRIBE.
-pub(super) fn check_granted(answer: &SubAck) -> Result<(), MqttError> {
-    for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
-        if !matches!(reason, SubscribeReasonCode::Success(_)) {
-            return Err(MqttError::SubscriptionRefused { filter, reason: *reason });
-        }
-    }
-    if answer.pkid == SUBSCRIPTION_ID && answer.return_codes.len() == FILTERS.len() {
-        Ok(())
-    } else {
-        Err(MqttError::NotOurSubscription)
-    }
-}
 
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from parts.broker import Mosquitto, RefusingBroker
 from parts.certificates import Authority
 from parts.connector import CLIENT_ID, definition, run
+from parts.scripted import ScriptedBroker
 from parts.service import Moto, arn
 from parts.waiting import end, free_port
 from test_iam import ContainerEndpoint, user
@@ -471,6 +472,19 @@ def test_one_record_that_the_service_does_not_take(check, standin):
     standin.set_faults(every_record=1, record_code="InternalFailure")
     report = check("--send-test-record")
     is_only_fault(report, "test-record", "the service put the record off")
+
+
+@pytest.mark.parametrize(
+    ("connack", "suback", "lost"), [(b"", b"\0\0", "publishes"), (b"\x24\0", b"\0\0", "publishes and statuses")]
+)
+def test_a_broker_that_grants_qos_0_only_is_warned_of(connack, suback, lost, check):
+    with ScriptedBroker(connack=lambda _: connack, suback=suback) as broker:
+        report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+    assert report.code == 0
+    line = report.steps["broker-subscribe"]
+    assert line["result"] == "warn"
+    assert line["found"].startswith(f"the broker grants QoS 0 only: {lost} are lost")
+    assert "allow QoS 1" in line["advice"]
 
 
 # ---- silence ----
