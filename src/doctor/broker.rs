@@ -67,7 +67,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let subscribed = timeout_at(report.deadline(), probe.subscribe()).await;
     match subscribed.unwrap_or(Err(MqttError::Silent(Unanswered::Subscription, STEP))) {
         Ok(()) => {
-            let losses: Vec<_> = probe.terms().losses().collect();
+            let losses = probe.terms().losses();
             if losses.is_empty() {
                 report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", "));
             } else {

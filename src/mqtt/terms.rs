@@ -13,23 +13,21 @@ pub struct Terms {
 
 impl Terms {
     /// What is lost under these terms, a sentence each.
-    pub fn losses(self) -> impl Iterator<Item = String> {
-        let what = match self {
-            Self { statuses_at_most_once: true, .. } => Some("publishes and statuses"),
-            Self { publishes_at_most_once: true, .. } => Some("publishes"),
-            _ => None,
-        };
-        let qos = what.map(|what| {
-            format!(
+    #[must_use]
+    pub fn losses(self) -> Vec<String> {
+        let mut losses = Vec::new();
+        if self.publishes_at_most_once || self.statuses_at_most_once {
+            let what = if self.statuses_at_most_once { "publishes and statuses" } else { "publishes" };
+            losses.push(format!(
                 "the broker grants QoS 0 only: {what} are lost that are on their way when the connection ends, and publishes \
                  that come before the next one"
-            )
-        });
-        let session = self.session_seconds.map(|seconds| {
-            format!(
+            ));
+        }
+        if let Some(seconds) = self.session_seconds {
+            losses.push(format!(
                 "the broker keeps the session for {seconds} s only: publishes are lost when the connection is away for longer"
-            )
-        });
-        qos.into_iter().chain(session)
+            ));
+        }
+        losses
     }
 }
