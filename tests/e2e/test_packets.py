@@ -6,7 +6,8 @@ import pytest
 
 from parts.client import BINARY, MESSAGE
 from parts.connector import definition
-from parts.scripted import ScriptedBroker, publish
+from parts.mqtt_packets import publish
+from parts.scripted import ScriptedBroker
 from parts.waiting import until
 
 SMALL = definition(MemorySize="8192", PublishInterval="0")

@@ -7,7 +7,8 @@ import pytest
 
 from parts.client import BINARY
 from parts.connector import definition
-from parts.scripted import ScriptedBroker, publish
+from parts.mqtt_packets import publish
+from parts.scripted import ScriptedBroker
 from parts.waiting import until
 
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import threading
 
+from .mqtt_packets import read
 from .waiting import end, free_port, listens, until
 
 CONFIGURATION = """
@@ -88,10 +89,11 @@ class RefusingBroker:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
+        stream = client.makefile("rb")
         with client:
             try:
-                while packet := self._read(client):
-                    kind, body = packet
+                while received := read(stream):
+                    kind, body = received[0] >> 4, received[1]
                     if kind == 1 and self.refuse == "protocol version":
                         # A 3.1.1 CONNACK, "unacceptable protocol version".
                         client.sendall(bytes([0x20, 2, 0, 1]))
@@ -132,20 +134,3 @@ class RefusingBroker:
         """It follows protocol name, version, flags, keep-alive, and properties (less than 128 bytes)."""
         rest = connect[11 + connect[10] :]
         return rest[2 : 2 + int.from_bytes(rest[:2], "big")]
-
-    @staticmethod
-    def _read(client):
-        first = client.recv(1)
-        if not first:
-            return None
-        length = shift = 0
-        while True:
-            (byte,) = client.recv(1)
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        body = b""
-        while len(body) < length:
-            body += client.recv(length - len(body))
-        return first[0] >> 4, body

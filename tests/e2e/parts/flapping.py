@@ -8,6 +8,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from .mqtt_packets import publish, read
+
 FORGED = "\ninfo: delivery stream stream-name takes records again\n\x1b[2J" * 20
 STREAM = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream-{}"
 
@@ -96,8 +98,10 @@ class FlappingBroker:
         stream = connection.makefile("rb")
         with connection:
             try:
-                while True:
-                    kind, body = self._packet(stream)
+                while time.monotonic() < end:
+                    if not (received := read(stream)):
+                        return
+                    kind, body = received[0] >> 4, received[1]
                     if kind == 1:
                         connection.sendall(b"\x20\x03\0\0\0")
                     elif kind == 8:
@@ -108,30 +112,12 @@ class FlappingBroker:
                         topic = struct.unpack(">H", body[:2])[0]
                         refusal = session % 2 * 0x87
                         connection.sendall(b"\x40\x04" + body[topic + 2 : topic + 4] + bytes([refusal, 0]))
-                    if time.monotonic() > end:
-                        break
                 connection.sendall(b"\xe0\x02" + [b"\x8b", b"\x97", b"\x89"][session % 3] + b"\0")
             except OSError:
                 """Silent for a while, or gone: closed without a word."""
 
     @staticmethod
-    def _packet(stream):
-        first = stream.read(1)
-        if not first:
-            raise ConnectionError
-        length = shift = 0
-        while True:
-            digit = stream.read(1)[0]
-            length |= (digit & 127) << shift
-            shift += 7
-            if digit < 128:
-                return first[0] >> 4, stream.read(length)
-
-    @staticmethod
     def _publish(session, number):
         arn = STREAM.format((session + number) % 20)
         body = json.dumps({"request": {"data": "x", "delivery_stream_arn": arn}, "id": f"{session}"}).encode()
-        topic = b"kinesisfirehose/message" if number < 40 else b"foreign\n\x1b[2J"
-        head = struct.pack(">H", len(topic)) + topic + struct.pack(">H", number) + b"\0"
-        length = len(head) + len(body)
-        return b"\x32" + bytes([length & 127 | 128, length >> 7]) + head + body
+        return publish("kinesisfirehose/message" if number < 40 else "foreign\n\x1b[2J", body, number)

@@ -7,28 +7,7 @@ import threading
 import time
 
 from .client import STATUS
-
-
-def number(value):
-    """A variable byte integer."""
-    digits = b""
-    while True:
-        value, digit = value >> 7, value & 0x7F
-        digits += bytes([digit | (0x80 if value else 0)])
-        if not value:
-            return digits
-
-
-def packet(first, body):
-    return bytes([first]) + number(len(body)) + body
-
-
-def publish(topic, payload, packet_id=0, properties=b""):
-    """At QoS 1, or 0 without a packet id."""
-    acknowledged = struct.pack(">H", packet_id) if packet_id else b""
-    name = topic.encode()
-    head = struct.pack(">H", len(name)) + name + acknowledged
-    return packet(0x32 if packet_id else 0x30, head + number(len(properties)) + properties + payload)
+from .mqtt_packets import number, packet, read
 
 
 class ScriptedBroker:
@@ -81,16 +60,9 @@ class ScriptedBroker:
     def _serve(self, client, connection):
         stream = client.makefile("rb")
         try:
-            while first := stream.read(1):
-                length = shift = 0
-                while True:
-                    (digit,) = stream.read(1)
-                    length |= (digit & 0x7F) << shift
-                    shift += 7
-                    if digit < 0x80:
-                        break
-                self._answer(connection, first[0], stream.read(length))
-        except (OSError, ValueError):
+            while received := read(stream):
+                self._answer(connection, *received)
+        except OSError:
             return
 
     def _answer(self, connection, first, body):
