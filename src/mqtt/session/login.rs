@@ -1,0 +1,133 @@
+//! From an established connection to a session: CONNECT, CONNACK and the subscription.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, Connect, ConnectProperties, ConnectReturnCode, Filter, Login, Packet, RetainForwardRule, SubAck,
+    Subscribe, SubscribeReasonCode,
+};
+use tokio::time::{Duration, Instant, timeout};
+use tokio_util::codec::Framed;
+
+use super::{FILTERS, SUBSCRIPTION_ID, Session};
+use crate::limits::{MQTT_CONNECT, MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY};
+use crate::mqtt::codec::{Incoming, Packets};
+use crate::mqtt::counted::Counted;
+use crate::mqtt::error::Unanswered;
+use crate::mqtt::pulse::Pulse;
+use crate::mqtt::{MqttError, Settings, Terms};
+use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
+use crate::transport::connect::Stream;
+
+impl Session {
+    /// Logs in over an established connection, and subscribes.
+    pub(in crate::mqtt) async fn open(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
+        let log_in = timeout(MQTT_CONNECT, Self::log_in(stream, settings)).await;
+        let mut session = log_in.map_err(|_| MqttError::Silent(Unanswered::Login, MQTT_CONNECT))??;
+        session.subscribe(RetainForwardRule::OnNewSubscribe).await?;
+        Ok(session)
+    }
+
+    /// Logs in alone.
+    pub(in crate::mqtt) async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
+        let mut framed =
+            Framed::with_capacity(Counted::new(stream), Packets::new(settings.packet_bytes), settings.read_bytes);
+        let mut properties = ConnectProperties::new();
+        properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
+        properties.receive_maximum = Some(RECEIVE_MAXIMUM);
+        properties.session_expiry_interval = Some(if settings.lasting { seconds(SESSION_EXPIRY) } else { 0 });
+        let connect = Connect {
+            keep_alive: u16::try_from(MQTT_KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX),
+            client_id: settings.client_id.clone(),
+            clean_start: !settings.lasting,
+            properties: Some(properties),
+        };
+        let password = settings.password.as_ref().map(|password| password.expose().to_owned()).unwrap_or_default();
+        let login = settings.username.clone().map(|username| Login::new(username, password));
+        framed.send(Packet::Connect(connect, None, login)).await?;
+        let answer = match framed.next().await {
+            Some(Ok(Incoming::Other(Packet::ConnAck(answer)))) => answer,
+            Some(Ok(_)) => return Err(MqttError::Unexpected),
+            Some(Err(MqttError::Closed(cause))) => return Err(MqttError::NoAnswer(cause)),
+            None => return Err(MqttError::NoAnswer(None)),
+            Some(Err(error)) => return Err(error),
+        };
+        if answer.code != ConnectReturnCode::Success {
+            return Err(MqttError::Refused(answer.code));
+        }
+        Ok(Self::new(framed, &answer, settings))
+    }
+
+    fn new(mut framed: Framed<Counted, Packets>, answer: &ConnAck, settings: &Settings) -> Self {
+        let properties = answer.properties.as_ref();
+        let most = properties.and_then(|all| all.max_packet_size);
+        framed.codec_mut().limit_outgoing(most);
+        Self {
+            framed,
+            qos: if properties.and_then(|all| all.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce },
+            // None at a time is against the standard. To end the session for it would stop the records, too.
+            receive_maximum: properties.and_then(|all| all.receive_max).map_or(u16::MAX, |most| most.max(1)),
+            status_bytes: most.map_or(settings.status_bytes, |most| {
+                settings.status_bytes.min((most as usize).saturating_sub(STATUS_HEADER))
+            }),
+            resumed: answer.session_present,
+            terms: Terms {
+                publishes_at_most_once: false,
+                statuses_at_most_once: properties.and_then(|all| all.max_qos) == Some(0),
+                session_seconds: properties
+                    .and_then(|all| all.session_expiry_interval)
+                    .filter(|kept| settings.lasting && *kept < seconds(SESSION_EXPIRY)),
+            },
+            acknowledged: Instant::now(),
+            group: Vec::with_capacity(PUBLISHES),
+            read_all: true,
+            pulse: Pulse::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
+            read_bytes: settings.read_bytes,
+        }
+    }
+
+    /// Also when the session was resumed: the subscription may be from an older connector. Retained publishes
+    /// come with a new session only, so that none is relayed at each reconnect.
+    pub(in crate::mqtt) async fn subscribe(&mut self, retained: RetainForwardRule) -> Result<(), MqttError> {
+        let filters = FILTERS.map(|path| {
+            let mut filter = Filter::new(path, QoS::AtLeastOnce);
+            filter.retain_forward_rule = retained.clone();
+            filter
+        });
+        let mut subscribe = Subscribe::new_many(filters, None);
+        subscribe.pkid = SUBSCRIPTION_ID;
+        self.send(Packet::Subscribe(subscribe)).await
+    }
+
+    /// Whether both filters were granted, by an answer to our SUBSCRIBE, and on which terms.
+    pub(in crate::mqtt) fn check_granted(&mut self, answer: &SubAck) -> Result<(), MqttError> {
+        for (filter, reason) in FILTERS.into_iter().zip(&answer.return_codes) {
+            if !matches!(reason, SubscribeReasonCode::Success(_)) {
+                return Err(MqttError::SubscriptionRefused { filter, reason: *reason });
+            }
+        }
+        if answer.pkid != SUBSCRIPTION_ID || answer.return_codes.len() != FILTERS.len() {
+            return Err(MqttError::NotOurSubscription);
+        }
+        let qos_0 = SubscribeReasonCode::Success(QoS::AtMostOnce);
+        self.terms.publishes_at_most_once = answer.return_codes.contains(&qos_0);
+        Ok(())
+    }
+}
+
+/// The one in force, when the broker has this to say of it; nothing from it means none. To ping more often than it
+/// wants is allowed, and the only way to find a dead link in time.
+fn keep_alive(of_the_broker: Option<u16>) -> Duration {
+    match of_the_broker {
+        None | Some(0) => MQTT_KEEP_ALIVE,
+        Some(seconds) => MQTT_KEEP_ALIVE.min(Duration::from_secs(seconds.into())),
+    }
+}
+
+/// Bytes of a status packet that are not its payload, at most: fixed header, topic, packet id, no properties.
+const STATUS_HEADER: usize = 5 + 2 + STATUS_TOPIC.len() + 2 + 1;
+const _: () = assert!(COUNTERS_TOPIC.len() <= STATUS_TOPIC.len(), "counters fit where a status does");
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
