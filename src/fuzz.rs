@@ -9,7 +9,7 @@ use crate::limits::{ARENA_BYTES, STATUS_BYTES_MIN};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use crate::relay::outcome::{Outcome, RecordOutcome};
-use crate::relay::{BatchId, Relay, Settings};
+use crate::relay::{Acknowledge, BatchId, Relay, Settings};
 use crate::time::{Duration, Instant};
 
 type Target = (&'static str, fn(&[u8]));
@@ -66,6 +66,7 @@ fn relay(bytes: &[u8]) {
         publish_interval: Duration::from_secs(u64::from(setup >> 6)),
         arena_bytes: ARENA_BYTES,
         connections: 1 + usize::from(setup >> 1 & 3),
+        acknowledge: Acknowledge::Safe,
         seed: setup.into(),
     });
     let mut story = Story(bytes);

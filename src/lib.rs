@@ -78,6 +78,7 @@ pub mod prepare;
 pub mod random;
 pub mod relay;
 pub mod sandbox;
+pub mod source;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub mod time;

@@ -15,7 +15,7 @@ use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::foreign::Secret;
 use firehose_connector::limits::BATCH_BODY_BYTES;
 use firehose_connector::relay::arn::DeliveryStreamArn;
-use firehose_connector::relay::{BatchId, Relay, Settings};
+use firehose_connector::relay::{Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::Instant;
 use proptest::prelude::*;
 use ring::digest::{SHA256, digest};
@@ -33,6 +33,7 @@ fn batch(name: &str, single: bool, records: &[Vec<u8>]) -> (Relay, BatchId) {
         publish_interval: Duration::from_secs(900),
         arena_bytes: 16 * MIB,
         connections: 1,
+        acknowledge: Acknowledge::Safe,
         seed: 1,
     });
     for record in records {

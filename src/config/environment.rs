@@ -8,7 +8,8 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 50] = [
+pub const VARIABLES: [&str; 51] = [
+    "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
     "FIREHOSE_CONNECTOR_IOT_CERT",

@@ -87,6 +87,7 @@ pub fn load(
     let log = settings::log_filter(&environment, &mut problems);
     let log_format = settings::log_format(&environment, &mut problems);
     let counters_interval = settings::counters_interval(&environment, &mut problems);
+    let acknowledge = settings::acknowledge(&environment, &mut problems);
 
-    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval })
+    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval, acknowledge })
 }

@@ -11,6 +11,7 @@ use super::{
     types::LogFormat,
 };
 use crate::limits::COUNTERS_INTERVAL;
+use crate::relay::Acknowledge;
 
 /// Names that begin with this are ours alone, so an unknown one is a mistake.
 const OURS: &str = "FIREHOSE_CONNECTOR_";
@@ -82,6 +83,14 @@ pub(super) fn log_format(environment: &Environment, problems: &mut Problems) -> 
         problems.push(Problem::variable(NAME, "must be text, json or syslog").with_text(name));
         LogFormat::Auto
     })
+}
+
+/// `FIREHOSE_CONNECTOR_ACKNOWLEDGE`.
+pub(super) fn acknowledge(environment: &Environment, problems: &mut Problems) -> Acknowledge {
+    match flag(environment, "FIREHOSE_CONNECTOR_ACKNOWLEDGE", ["safe", "held"], problems) {
+        false => Acknowledge::Safe,
+        true => Acknowledge::Held,
+    }
 }
 
 /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; 0, the default, is none.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::no_proxy::NoProxy;
 use crate::foreign::Secret;
+use crate::relay::Acknowledge;
 
 /// Everything the process was told, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; `None`: the counters are not published.
     pub counters_interval: Option<Duration>,
+    /// `FIREHOSE_CONNECTOR_ACKNOWLEDGE`.
+    pub acknowledge: Acknowledge,
 }
 
 /// The connector parameters, of whichever version, with defaults filled in.

@@ -63,8 +63,17 @@ impl Counters {
 
     /// All counters, as one line of JSON. `clock_correction` is in seconds.
     pub(super) fn json(&self, now: Instant, relay: &Relay, traffic: Traffic, clock_correction: i64) -> String {
-        let relay::Counters { received, succeeded, failed, failed_invalid, failed_full, failed_undelivered, retried } =
-            relay.counters();
+        let relay::Counters {
+            received,
+            succeeded,
+            failed,
+            failed_invalid,
+            failed_full,
+            failed_undelivered,
+            retried,
+            redelivered,
+            acknowledged_held,
+        } = relay.counters();
         let (blocks, free) = (relay.arena().blocks(), relay.arena().free());
         Snapshot {
             client_id: &self.client_id,
@@ -78,6 +87,8 @@ impl Counters {
             failed_full,
             failed_undelivered,
             retried,
+            redelivered,
+            acknowledged_held,
             memory_bytes: (blocks * BLOCK_BYTES) as u64,
             memory_used_bytes: ((blocks - free) * BLOCK_BYTES) as u64,
             statuses_waiting: relay.waiting_statuses() as u64,
@@ -109,6 +120,8 @@ struct Snapshot<'a> {
     failed_full: u64,
     failed_undelivered: u64,
     retried: u64,
+    redelivered: u64,
+    acknowledged_held: u64,
     memory_bytes: u64,
     memory_used_bytes: u64,
     statuses_waiting: u64,
@@ -150,6 +163,8 @@ mod tests {
             failed_full: 20,
             failed_undelivered: 30,
             retried: 7,
+            redelivered: 5,
+            acknowledged_held: 400,
             memory_bytes: 50_000_128,
             memory_used_bytes: 256,
             statuses_waiting: 3,

@@ -13,7 +13,6 @@ mod uplink;
 
 pub use start::{RunError, confine, run};
 
-use rumqttc::v5::mqttbytes::QoS;
 use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep_until, timeout_at};
@@ -22,8 +21,9 @@ use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
 use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
-use crate::mqtt::{Again, Broker, Inbound, Received};
+use crate::mqtt::{Again, Broker, Inbound};
 use crate::relay::{Accepted, Relay, status};
+use crate::source::{Acknowledged, Received};
 use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
@@ -53,6 +53,8 @@ struct Daemon {
     left_behind: bool,
     /// The broker does not send them again.
     forgetful: bool,
+    /// What the broker's side is told to acknowledge.
+    acknowledged: Acknowledged,
     /// The broker acknowledges no status.
     held_up: bool,
     /// Set by the first signal: when what is left is given up.
@@ -94,6 +96,8 @@ impl Daemon {
             }
             self.report.lost_statuses(self.relay.lost_statuses());
             self.fetch_left();
+            self.relay.relieve(self.clock.now());
+            self.acknowledge();
             self.send_due();
             self.publish_counters();
             self.report.flush(self.clock.now());
@@ -105,8 +109,14 @@ impl Daemon {
     async fn wait(&mut self, signals: &mut Signals) -> Turn {
         let now = self.clock.now();
         let counters = self.status_bytes.and_then(|_| self.counters.deadline());
-        let deadlines =
-            [self.send_deadline(), self.drain_by, counters, self.report.deadline(now), self.notify.deadline()];
+        let deadlines = [
+            self.send_deadline(),
+            self.relay.relief_due(now),
+            self.drain_by,
+            counters,
+            self.report.deadline(now),
+            self.notify.deadline(),
+        ];
         let deadline = deadlines.into_iter().flatten().min();
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
@@ -147,17 +157,21 @@ impl Daemon {
 
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Publishes(publishes) => {
-                let taken = self.accept(publishes);
+            Inbound::Begins { resumed, acknowledged, first } => {
+                self.relay.begin_session(self.clock.now(), resumed, acknowledged, first);
+                self.forgetful |= self.left_behind && !resumed;
+                self.left_behind = false;
+            }
+            Inbound::Publishes(mut publishes) => {
+                publishes.drain(..).for_each(|received| self.accept(&received));
+                self.acknowledge();
                 // The task waits for it, unless it has ended; then nobody wants it.
-                let _: Result<(), _> = self.broker.taken.send(taken).await;
+                let _: Result<(), _> = self.broker.taken.send(publishes).await;
             }
             Inbound::Up { status_bytes, resumed, terms } => {
                 self.report.broker_up(self.clock.now(), resumed, terms);
                 self.notify.broker(true);
                 self.counters.broker_up();
-                self.forgetful |= self.left_behind && !resumed;
-                self.left_behind = false;
                 self.status_bytes = Some(status_bytes);
                 self.relay.set_broker_takes_statuses(!self.held_up);
             }
@@ -170,7 +184,7 @@ impl Daemon {
             }
             Inbound::StatusRefused(reason, message) => {
                 self.counters.statuses_refused += status::entries(&message).count() as u64;
-                self.report.status_refused(self.clock.now(), reason);
+                self.report.status_refused(self.clock.now(), &reason);
             }
             Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
             Inbound::StatusesHeldUp(held_up) => {
@@ -183,33 +197,39 @@ impl Daemon {
         }
     }
 
-    /// Takes publishes into the relay and answers those that are to be acknowledged. While draining, those that the broker
-    /// will deliver again to the next process are left to it. So are, for a while, those that can be neither held nor answered;
-    /// and with them those behind them, which keeps their order.
-    fn accept(&mut self, mut publishes: Vec<Received>) -> Vec<Received> {
+    /// Takes a publish into the relay. While draining, those that the broker will deliver again to the next process are left to
+    /// it. So are, for a while, those that can be neither held nor answered; and with them those behind them, which keeps their
+    /// order.
+    fn accept(&mut self, received: &Received) {
         let now = self.clock.now();
-        publishes.retain(|Received { publish, too_long }| {
-            let comes_again = publish.qos != QoS::AtMostOnce;
-            if comes_again && (self.drain_by.is_some() || self.left_behind && self.relay.broker_takes_statuses()) {
-                return false;
+        let Received { topic, payload, token, too_long } = received;
+        if let Some(token) = token
+            && (self.drain_by.is_some() || self.left_behind && self.relay.broker_takes_statuses())
+        {
+            return self.relay.leave(*token);
+        }
+        self.relay.set_source_redelivers(token.is_some() && !self.forgetful);
+        match (self.relay.receive(now, topic, payload, *too_long, *token), too_long) {
+            (Accepted::NotNow, _) => {
+                self.left_behind = true;
+                self.acknowledged.left_behind = token.map_or(0, |token| token.number + 1);
             }
-            self.relay.set_source_redelivers(comes_again && !self.forgetful);
-            let accepted = match too_long {
-                None => self.relay.accept(now, &publish.topic, &publish.payload),
-                Some(too_long) => self.relay.refuse_too_long(&publish.topic, &publish.payload, *too_long),
-            };
-            match (accepted, too_long) {
-                (Accepted::NotNow, _) => {
-                    self.left_behind = true;
-                    return false;
-                }
-                (Accepted::NotOurs, _) => self.report.not_ours(now, &publish.topic),
-                (_, Some(too_long)) => self.report.too_long(now, &publish.topic, *too_long),
-                (Accepted::Held | Accepted::Failed, None) => {}
-            }
-            true
-        });
-        publishes
+            (Accepted::NotOurs, _) => self.report.not_ours(now, topic),
+            (Accepted::Failed, Some(too_long)) => self.report.too_long(now, topic, *too_long),
+            (Accepted::Held | Accepted::Failed | Accepted::Known, _) => {}
+        }
+    }
+
+    /// Tells the broker's side what may be acknowledged.
+    fn acknowledge(&mut self) {
+        let Acknowledged { below, left_behind } = &mut self.acknowledged;
+        *below = self.relay.safe();
+        if self.drain_by.is_some() {
+            *left_behind = u64::MAX;
+        }
+        let now = self.acknowledged;
+        self.broker.acknowledged.send_if_modified(|before| core::mem::replace(before, now) != now);
+        self.report.let_go(self.relay.counters().acknowledged_held);
     }
 
     /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any more.
@@ -282,14 +302,17 @@ impl Daemon {
     /// Answers what is left with a fail status, and gives the broker some time to take the last statuses, to come back for them
     /// if need be.
     async fn finish(mut self) {
-        let being_sent = self.uplink.being_sent();
-        let records = self.relay.stop();
+        if self.report.session_ends() {
+            self.relay.forget_session(self.clock.now());
+        }
+        let stopped = self.relay.stop();
+        self.acknowledge();
         if self.status_bytes.is_some() || self.untold() > 0 {
             let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
             // What is left then is counted below.
             let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
         }
-        let left = Left { records, being_sent, statuses: self.untold() };
+        let left = Left { stopped, statuses: self.untold() };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
     }
 

@@ -163,6 +163,7 @@ mod tests {
             publish_interval: Duration::from_secs(10),
             arena_bytes: crate::limits::ARENA_BYTES,
             connections: 1,
+            acknowledge: crate::relay::Acknowledge::Safe,
             seed: 1,
         })
     }

@@ -5,19 +5,17 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use log::{debug, error, info};
-use rumqttc::v5::mqttbytes::v5::PubAckReason;
+use log::{debug, error, info, warn};
 
 use super::uplink::Done;
 use crate::error_chain::error_chain;
-use crate::error_chain::words::spelled;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
 use crate::limits::{FOREIGN_TEXT, LOG_RETRY, NAME_BYTES, STATUS_ACKNOWLEDGED, STREAMS};
 use crate::log_limit::LogLimit;
 use crate::log_output::{self, ALWAYS};
 use crate::mqtt::{MqttError, Terms};
-use crate::relay::{Counters, TooLong};
+use crate::relay::{Counters, Stopped, TooLong};
 use crate::time::{Duration, Instant};
 
 /// What was logged last, so that only changes are, and the limits.
@@ -36,6 +34,7 @@ pub(super) struct Report {
     publish_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
+    let_go_said: bool,
 }
 
 impl Report {
@@ -147,8 +146,8 @@ impl Report {
         }
     }
 
-    pub(super) fn status_refused(&mut self, now: Instant, reason: PubAckReason) {
-        self.status_limit.warn(now, format_args!("the broker does not take statuses ({})", spelled(&reason)));
+    pub(super) fn status_refused(&mut self, now: Instant, reason: &str) {
+        self.status_limit.warn(now, format_args!("the broker does not take statuses ({reason})"));
     }
 
     pub(super) fn statuses_held_up(&mut self, now: Instant, held_up: bool) {
@@ -171,6 +170,22 @@ impl Report {
             self.statuses_lost = true;
             error!(
                 "statuses are lost: the broker takes none, or not as many or as long ones, and there is no room for more"
+            );
+        }
+    }
+
+    /// Whether the broker does not keep the session beyond the connection.
+    pub(super) fn session_ends(&self) -> bool {
+        self.terms.session_seconds == Some(0)
+    }
+
+    /// So many publishes were acknowledged although their records are only in memory.
+    pub(super) fn let_go(&mut self, count: u64) {
+        if count > 0 && !self.let_go_said {
+            self.let_go_said = true;
+            warn!(
+                "the broker sends no more without acknowledgements and delivery waits: publishes are acknowledged whose records \
+                 are in memory only, and a power cut loses these until the service takes them"
             );
         }
     }
@@ -222,13 +237,16 @@ impl Report {
     #[expect(clippy::unused_self, reason = "one object says it all")]
     pub(super) fn stopped(&self, left: Left, counters: Counters, lost_statuses: u64) {
         let Counters { received, succeeded, failed, .. } = counters;
-        let Left { records, being_sent, statuses } = left;
+        let Left { stopped: Stopped { failed: records, in_flight, left }, statuses } = left;
         info!("stopped: {received} received, {succeeded} succeeded, {failed} failed");
-        if records > being_sent {
-            error!("{} records were not sent", records - being_sent);
+        if left > 0 {
+            info!("{left} publishes were not acknowledged: the broker keeps them for the next start");
         }
-        if being_sent > 0 {
-            error!("{being_sent} records were not confirmed by the service and may have been stored");
+        if records > in_flight {
+            error!("{} records were not sent", records - in_flight);
+        }
+        if in_flight > 0 {
+            error!("{in_flight} records were not confirmed by the service and may have been stored");
         }
         if lost_statuses > 0 {
             error!("{lost_statuses} statuses were lost: no room for them, or too long for the broker");
@@ -242,10 +260,8 @@ impl Report {
 /// What was unfinished when the process ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
-    /// Records that have the status `Stopped`.
-    pub(super) records: usize,
-    /// Of these, those that were part of a request.
-    pub(super) being_sent: usize,
+    /// Records.
+    pub(super) stopped: Stopped,
     /// Statuses that the broker has not acknowledged.
     pub(super) statuses: usize,
 }
@@ -309,16 +325,21 @@ mod tests {
     fn the_end_has_the_number_of_all_that_is_not_known_to_be_well() {
         log_lines();
         let counters = Counters { received: 900, succeeded: 100, failed: 800, ..Counters::default() };
-        Report::default().stopped(Left { records: 700, being_sent: 500, statuses: 389 }, counters, 2);
+        Report::default().stopped(
+            Left { stopped: Stopped { failed: 700, in_flight: 500, left: 40 }, statuses: 389 },
+            counters,
+            2,
+        );
         let expected = [
             "info: stopped: 900 received, 100 succeeded, 800 failed",
+            "info: 40 publishes were not acknowledged: the broker keeps them for the next start",
             "error: 200 records were not sent",
             "error: 500 records were not confirmed by the service and may have been stored",
             "error: 2 statuses were lost: no room for them, or too long for the broker",
             "error: 389 statuses were not confirmed by the broker",
         ];
         assert_eq!(log_lines(), expected);
-        Report::default().stopped(Left { records: 0, being_sent: 0, statuses: 0 }, counters, 0);
+        Report::default().stopped(Left { stopped: Stopped::default(), statuses: 0 }, counters, 0);
         assert_eq!(log_lines(), expected[..1]);
     }
 

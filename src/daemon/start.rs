@@ -26,6 +26,7 @@ use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Confined, Needs};
+use crate::source::Acknowledged;
 use crate::transport::route::Route;
 
 /// Why the process cannot start.
@@ -169,7 +170,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, aws, counters_interval, .. } = config;
+    let Config { connector, mqtt, aws, counters_interval, acknowledge, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -178,18 +179,20 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         publish_interval: connector.publish_interval,
         arena_bytes: plan.arena,
         connections: plan.connections,
+        acknowledge,
         seed: crate::random::random_number(),
     }));
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}",
+        "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}, publishes are acknowledged when {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
         mqtt.host,
         mqtt.port,
-        arn.text
+        arn.text,
+        acknowledge.as_str()
     );
 
     let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
@@ -240,6 +243,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         status_bytes: None,
         left_behind: false,
         forgetful: false,
+        acknowledged: Acknowledged::default(),
         held_up: false,
         drain_by: None,
     })

@@ -92,11 +92,6 @@ impl Uplink {
         self.traffic
     }
 
-    /// Records that are part of a request.
-    pub(super) fn being_sent(&self) -> usize {
-        self.connections.iter().filter_map(|connection| connection.busy.as_ref()).map(|(_, busy)| busy.records).sum()
-    }
-
     /// Sends `batch`, or puts it back into its queue when it cannot be signed.
     pub(super) fn send(
         &mut self,

@@ -7,7 +7,7 @@ use crate::firehose::request::{Call, Encoder, body_len, without_records};
 use crate::limits::{ARENA_BYTES, CHUNK_BYTES_MIN};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::message::BINARY_TOPIC;
-use crate::relay::{Relay, Settings};
+use crate::relay::{Acknowledge, Relay, Settings};
 use crate::time::Instant;
 
 /// A request's body.
@@ -27,6 +27,7 @@ impl Body {
             publish_interval: connector.publish_interval,
             arena_bytes: ARENA_BYTES,
             connections: 1,
+            acknowledge: Acknowledge::Held,
             seed: 0,
         }));
         let now = Instant::default();

@@ -20,6 +20,7 @@ mod takeover;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod unacknowledged;
 mod variable_length;
 
 pub use error::{MqttError, Unanswered};
@@ -27,15 +28,14 @@ pub use probe::Probe;
 pub use terms::Terms;
 
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::v5::{PubAckReason, Publish};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::random::random_number;
-use crate::relay::TooLong;
 use crate::relay::backoff::Jitter;
+use crate::source::{Acknowledged, Received};
 use crate::transport::connect::connect;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -43,6 +43,7 @@ use in_flight::InFlight;
 use retry::Retry;
 use session::{End, Session};
 use takeover::Takeover;
+use unacknowledged::Unacknowledged;
 
 /// Where the broker is and how to speak with it.
 #[derive(Debug)]
@@ -71,18 +72,18 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
-/// A publish from the broker, without its properties.
-#[derive(Debug, PartialEq)]
-pub struct Received {
-    /// The publish.
-    pub publish: Publish,
-    /// Set when it is above our packet limit: then topic and payload are what was kept of their begin.
-    pub too_long: Option<TooLong>,
-}
-
 /// What the broker's side says to the relay's.
 #[derive(Debug)]
 pub enum Inbound {
+    /// A connection begins. What comes next came over it.
+    Begins {
+        /// The broker kept the session from before.
+        resumed: bool,
+        /// All tokens with a number below this were acknowledged over earlier connections.
+        acknowledged: u64,
+        /// Number of its first token.
+        first: u64,
+    },
     /// The session stands; statuses may be sent.
     Up {
         /// Largest status message that the broker takes, bytes.
@@ -94,10 +95,10 @@ pub enum Inbound {
     },
     /// There is no session.
     Down(MqttError),
-    /// Publishes to be taken. The vector goes back through [`Broker::taken`] when each is held or answered.
+    /// Publishes to be taken. The vector goes back through [`Broker::taken`], empty, when each is.
     Publishes(Vec<Received>),
-    /// The broker did not take a status message.
-    StatusRefused(PubAckReason, Bytes),
+    /// The broker did not take a status message, and why.
+    StatusRefused(String, Bytes),
     /// A status message is longer than this broker takes, which takes less than one before.
     StatusTooLong(Bytes),
     /// The broker acknowledges no status, or does again.
@@ -109,11 +110,13 @@ pub enum Inbound {
 pub struct Broker {
     /// What comes from the broker.
     pub inbound: mpsc::Receiver<Inbound>,
-    /// Gives publishes back, to be acknowledged.
+    /// Asks for more publishes, and gives the vector of the last ones back.
     pub taken: mpsc::Sender<Vec<Received>>,
+    /// Which publishes are to be acknowledged.
+    pub acknowledged: watch::Sender<Acknowledged>,
     /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
     pub statuses: mpsc::Sender<Bytes>,
-    /// Whether publishes that were not given back are wanted now.
+    /// Whether publishes that were left behind are wanted now.
     pub again: watch::Sender<Again>,
     /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
     /// outlives its session.
@@ -122,8 +125,8 @@ pub struct Broker {
     pub hurry: watch::Sender<bool>,
 }
 
-/// Whether publishes that were received, and not given back to be acknowledged, are to come again: a broker sends them when
-/// the session is resumed over a new connection.
+/// Whether publishes that were received, and not taken, are to come again: a broker sends them when the session is resumed over
+/// a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
     /// There are none.
@@ -142,6 +145,8 @@ struct Ends {
     counters: watch::Receiver<Bytes>,
     hurry: watch::Receiver<bool>,
     again: watch::Receiver<Again>,
+    acknowledged: watch::Receiver<Acknowledged>,
+    unacknowledged: Unacknowledged,
     /// Whether [`Inbound::Up`] was said last.
     up: bool,
 }
@@ -161,6 +166,7 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
     let (counters_in, counters_out) = watch::channel(Bytes::new());
     let (hurry, hurried) = watch::channel(false);
     let (again_in, again_out) = watch::channel(Again::No);
+    let (acknowledged_in, acknowledged_out) = watch::channel(Acknowledged::default());
     let ends = Ends {
         inbound: inbound_in,
         taken: taken_out,
@@ -168,11 +174,14 @@ pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
         counters: counters_out,
         hurry: hurried,
         again: again_out,
+        acknowledged: acknowledged_out,
+        unacknowledged: Unacknowledged::default(),
         up: false,
     };
     let broker = Broker {
         inbound: inbound_out,
         taken: taken_in,
+        acknowledged: acknowledged_in,
         statuses: statuses_in,
         again: again_in,
         counters: counters_in,

@@ -7,10 +7,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::v5::Publish;
 use rumqttc::v5::mqttbytes::{Error, QoS, qos};
 
-use super::Received;
+use super::codec::received;
 use super::variable_length::{MAX_BYTES, decode};
 use crate::limits::PUBLISH_BEGIN_BYTES;
 use crate::relay::TooLong;
+use crate::source::Received;
 
 /// A PUBLISH above the packet limit, while it is being skipped.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(super) struct Oversized {
     bytes: usize,
     limit: usize,
     qos: QoS,
+    dup: bool,
     id: u16,
     /// Bytes to come: of the packet, of its topic, and of its properties as soon as their length is there.
     left: usize,
@@ -43,13 +45,15 @@ impl Oversized {
         if 2 + topic > length {
             return Err(Error::MalformedPacket);
         }
-        let level = (bytes[0] & 0b0110) >> 1;
+        let first = bytes[0];
+        let level = (first & 0b0110) >> 1;
         let kept = limit.min(PUBLISH_BEGIN_BYTES);
         bytes.advance(header + 2);
         Ok(Some(Self {
             bytes: header + length,
             limit,
             qos: qos(level).ok_or(Error::InvalidQoS(level))?,
+            dup: first & 0b1000 != 0,
             id: 0,
             left: length - 2,
             topic_left: topic,
@@ -107,8 +111,8 @@ impl Oversized {
         self.kept.shrink_to_fit();
         let mut payload = Bytes::from(self.kept);
         let topic = payload.split_to(self.topic_kept);
-        let publish = Publish { qos: self.qos, pkid: self.id, topic, payload, ..Publish::default() };
+        let publish = Publish { qos: self.qos, dup: self.dup, pkid: self.id, topic, payload, ..Publish::default() };
         let too_long = TooLong { bytes: self.bytes, limit: self.limit, topic_cut: self.topic_cut };
-        Received { publish, too_long: Some(too_long) }
+        Received { too_long: Some(too_long), ..received(publish) }
     }
 }

@@ -1,9 +1,8 @@
 //! One connection to the broker, from CONNECT to its end.
 //!
-//! Publishes are read in groups: all that the connection has at hand, up to a bound. A group is handed to the relay and comes
-//! back when each of its records is in the arena or has its fail status; then all are
-//! acknowledged with one write. Nothing is read in between, so what is held here is one group and the bytes
-//! of one read.
+//! Publishes are read in groups: all that the connection has at hand, up to a bound. A group is handed to the relay, and nothing
+//! is read until each of its records is in the arena or has its fail status; so what is held here is one group and the bytes of
+//! one read. The relay says which publishes are safe, and all that became so are acknowledged with one write.
 
 mod login;
 
@@ -20,9 +19,11 @@ use super::counted::Counted;
 use super::error::Unanswered;
 use super::in_flight::InFlight;
 use super::pulse::{Beat, Pulse};
-use super::{Again, Ends, Inbound, MqttError, Received, Terms};
+use super::{Again, Ends, Inbound, MqttError, Terms};
+use crate::error_chain::words::spelled;
 use crate::limits::{MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER};
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+use crate::source::Received;
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
 pub(super) const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
@@ -68,6 +69,8 @@ impl Session {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
         ends.counters.mark_unchanged();
+        let (acknowledged, first) = ends.unacknowledged.begin();
+        ends.say(Inbound::Begins { resumed: self.resumed, acknowledged, first }).await;
         let start = Instant::now();
         let mut granted_by = start + MQTT_CONNECT;
         let mut granted = false;
@@ -75,13 +78,15 @@ impl Session {
         loop {
             self.repeat_statuses(ends, in_flight).await?;
             if stopping && in_flight.is_empty() {
+                self.acknowledge(ends).await?;
                 let bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
                 self.send(Packet::Disconnect(bye)).await?;
                 return Ok(End::Stopped);
             }
             let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
+            let reads = ends.unacknowledged.has_room();
             tokio::select! {
-                packet = self.framed.next() => {
+                packet = self.framed.next(), if reads => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
                     let taken = self.take_group(packet, ends, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
@@ -118,11 +123,16 @@ impl Session {
                     in_flight.held_up = true;
                     ends.say(Inbound::StatusesHeldUp(true)).await;
                 }
+                Ok(()) = ends.acknowledged.changed() => self.acknowledge(ends).await?,
                 Ok(()) = ends.counters.changed(), if granted => {
                     let message = ends.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
                 }
                 () = sleep_until(self.pulse.next()) => {
+                    if !reads {
+                        // Who is not listened to is not silent.
+                        self.heard();
+                    }
                     let Counted { read, last, .. } = self.framed.get_mut();
                     match self.pulse.beat(Instant::now(), read, *last) {
                         Beat::Listen => {}
@@ -143,16 +153,28 @@ impl Session {
 
     /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Answers whether the
     /// subscription was granted among them.
-    async fn take_group(&mut self, packet: Incoming, ends: &Ends, in_flight: &mut InFlight) -> Result<bool, MqttError> {
+    async fn take_group(
+        &mut self,
+        packet: Incoming,
+        ends: &mut Ends,
+        in_flight: &mut InFlight,
+    ) -> Result<bool, MqttError> {
         self.heard();
         let mut granted = false;
         let mut next = Some(packet);
         let mut bytes = 0;
         while let Some(packet) = next {
             match packet {
-                Incoming::Publish(received) => {
-                    bytes += received.publish.topic.len() + received.publish.payload.len();
-                    self.group.push(received);
+                Incoming::Publish(mut received) => {
+                    bytes += received.topic.len() + received.payload.len();
+                    let left_behind = ends.acknowledged.borrow().left_behind;
+                    let is_left = received.token.is_some() && ends.unacknowledged.is_past(left_behind);
+                    if let Some(token) = received.token.as_mut().filter(|_| !is_left) {
+                        token.number = ends.unacknowledged.push(token.packet_id);
+                    }
+                    if !is_left {
+                        self.group.push(received);
+                    }
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
                     // One for no status of ours tells nothing of them.
@@ -162,7 +184,7 @@ impl Session {
                             ends.say(Inbound::StatusesHeldUp(false)).await;
                         }
                         if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-                            ends.say(Inbound::StatusRefused(ack.reason, message)).await;
+                            ends.say(Inbound::StatusRefused(spelled(&ack.reason), message)).await;
                         }
                     }
                 }
@@ -186,31 +208,36 @@ impl Session {
         Ok(granted)
     }
 
-    /// Hands the group to the relay, waits until it is taken, and acknowledges it. Answers false when there
-    /// is no relay any more.
+    /// Hands the group to the relay, waits until it is taken, and acknowledges what is safe. Answers false when there is no relay
+    /// any more.
     async fn relay_group(&mut self, ends: &mut Ends) -> Result<bool, MqttError> {
         let group = core::mem::take(&mut self.group);
+        let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
         if ends.inbound.send(Inbound::Publishes(group)).await.is_err() {
             return Ok(false);
         }
-        let Some(mut group) = ends.taken.recv().await else { return Ok(false) };
-        let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
-        let publishes = group.drain(..).map(|received| received.publish);
-        for publish in publishes.filter(|publish| publish.qos == QoS::AtLeastOnce) {
-            self.feed(Packet::PubAck(PubAck::new(publish.pkid, None))).await?;
-        }
+        let Some(group) = ends.taken.recv().await else { return Ok(false) };
         self.group = group;
         // The buffer grew with a large packet and would stay so.
         let buffer = self.framed.read_buffer_mut();
         if buffer.is_empty() && buffer.capacity() > self.read_bytes {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
-        self.flush().await?;
+        self.acknowledge(ends).await?;
         if gather {
             // A broker in full flow wakes us for each few publishes. Letting some come together saves system calls.
             sleep(PUBLISHES_GATHER).await;
         }
         Ok(true)
+    }
+
+    /// Acknowledges what is safe.
+    async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
+        let safe = ends.acknowledged.borrow_and_update().below;
+        while let Some(packet_id) = ends.unacknowledged.pop_below(safe) {
+            self.feed(Packet::PubAck(PubAck::new(packet_id, None))).await?;
+        }
+        if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
     }
 
     /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.

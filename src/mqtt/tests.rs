@@ -7,19 +7,25 @@ mod silence;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAckProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PubAck, RetainForwardRule, SubAck,
-    SubscribeReasonCode,
+    ConnAckProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PubAck, PubAckReason, RetainForwardRule,
+    SubAck, SubscribeReasonCode,
 };
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
 use crate::error_chain::error_chain;
 use crate::limits::{
-    MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
-    STATUS_ACKNOWLEDGED, STATUS_REPEATED,
+    MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY,
+    STATUS_ACKNOWLEDGED, STATUS_REPEATED, UNACKNOWLEDGED,
 };
+use crate::time::Duration;
 use crate::transport::connect::connect;
 use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings, settle};
+
+/// Zero: at QoS 0.
+fn packet_id(received: &Received) -> u16 {
+    received.token.map_or(0, |token| token.packet_id)
+}
 
 #[tokio::test]
 async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
@@ -86,25 +92,96 @@ async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_given_back() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(0..=3).await;
     let group = test.publishes().await;
-    assert_eq!(group.iter().map(|received| received.publish.pkid).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(group.iter().map(packet_id).collect::<Vec<_>>(), [0, 1, 2, 3]);
     tokio::task::yield_now().await;
     peer.expect_silence();
-    test.broker.taken.send(group).await.unwrap();
+    test.take(group).await;
     let mut bytes = [0; 100];
     let read = peer.read_once(&mut bytes).await;
     assert_eq!(bytes[..read], [0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3], "none for QoS 0");
 }
 
 #[tokio::test]
-async fn what_is_not_given_back_is_not_acknowledged() {
+async fn what_is_safe_later_is_acknowledged_later_and_in_the_order_of_receipt() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(1..=3).await;
-    let mut group = test.publishes().await;
-    group.remove(1);
-    test.broker.taken.send(group).await.unwrap();
-    for id in [1, 3] {
-        assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
+    let group = test.publishes().await;
+    let last = group[2].token.unwrap().number;
+    test.broker.taken.send(Vec::new()).await.unwrap();
+    // Read on, and nothing of it acknowledged.
+    peer.publish(4..=4).await;
+    assert_eq!(packet_id(&test.publishes().await[0]), 4);
+    test.broker.taken.send(Vec::new()).await.unwrap();
+    for (below, ids) in [(last, 1..=2), (last + 2, 3..=4)] {
+        peer.expect_silence();
+        test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = below);
+        for id in ids {
+            assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
+        }
     }
+}
+
+#[tokio::test]
+async fn a_new_connection_acknowledges_nothing_of_the_one_before_and_says_what_that_one_did() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=3).await;
+    let group = test.publishes().await;
+    let first = group[0].token.unwrap().number;
+    test.take(group[..1].to_vec()).await;
+    peer.packet().await;
+    drop(peer);
+    test.down().await;
+    later(MQTT_BACKOFF.1).await;
+    let mut peer = test.accept(true, nothing()).await;
+    let begins = test.broker.inbound.recv().await.unwrap();
+    assert!(
+        matches!(begins, Inbound::Begins { resumed: true, acknowledged, first: next } if (acknowledged, next) == (first + 1, first + 3)),
+        "{begins:?}"
+    );
+    test.expect_up(true).await;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = first + 3);
+    peer.publish(2..=2).await;
+    let group = test.publishes().await;
+    assert_eq!(group[0].token.unwrap().number, first + 3);
+    test.broker.taken.send(Vec::new()).await.unwrap();
+    settle().await;
+    peer.expect_silence();
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_can_be_remembered_and_reading_goes_on_with_the_acknowledgements() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    let mut numbers = Vec::new();
+    let most = u16::try_from(UNACKNOWLEDGED).unwrap();
+    peer.publish(1..=most + 200).await;
+    while numbers.len() <= UNACKNOWLEDGED - PUBLISHES {
+        let group = test.publishes().await;
+        numbers.extend(group.iter().map(|received| received.token.unwrap().number));
+        test.broker.taken.send(Vec::new()).await.unwrap();
+    }
+    later(Duration::from_secs(1)).await;
+    settle().await;
+    assert!(test.broker.inbound.try_recv().is_err() && numbers.len() <= UNACKNOWLEDGED, "{}", numbers.len());
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = numbers[99] + 1);
+    assert!(!test.publishes().await.is_empty());
+}
+
+#[tokio::test]
+async fn behind_a_publish_that_was_left_none_is_taken_over_this_connection() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=2).await;
+    let group = test.publishes().await;
+    let left_behind = group[1].token.unwrap().number + 1;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.left_behind = left_behind);
+    test.take(group[..1].to_vec()).await;
+    peer.packet().await;
+    peer.publish(3..=4).await;
+    peer.publish(0..=0).await;
+    assert_eq!(
+        test.publishes().await.iter().map(packet_id).collect::<Vec<_>>(),
+        [0],
+        "that at QoS 0 does not come again"
+    );
 }
 
 /// As some brokers do that were told our limit, until it is acknowledged.
@@ -121,13 +198,13 @@ async fn a_publish_above_the_limit_is_handed_on_as_its_begin_and_acknowledged_in
             let mut ids = vec![];
             while ids.len() < 3 {
                 let group = test.publishes().await;
-                for Received { publish, too_long } in &group {
-                    ids.push(publish.pkid);
-                    let is_long = publish.pkid == 2;
+                for received @ Received { topic, payload, too_long, .. } in &group {
+                    ids.push(packet_id(received));
+                    let is_long = packet_id(received) == 2;
                     assert_eq!(too_long.is_some_and(|too_long| too_long.bytes > size), is_long);
-                    assert!(publish.topic.len() + publish.payload.len() <= PACKET_BYTES);
+                    assert!(topic.len() + payload.len() <= PACKET_BYTES);
                 }
-                test.broker.taken.send(group).await.unwrap();
+                test.take(group).await;
             }
             ids
         };
@@ -146,8 +223,8 @@ async fn a_connection_that_ends_within_a_publish_above_the_limit_hands_on_nothin
     // 16 MB to come, of which the topic is there, a packet id, and a byte.
     peer.0.get_mut().write_all(b"\x32\xff\xff\xff\x07\0\x17kinesisfirehose/message\0\x02\0{").await.unwrap();
     let group = test.publishes().await;
-    assert_eq!(group.iter().map(|received| received.publish.pkid).collect::<Vec<_>>(), [1]);
-    test.broker.taken.send(group).await.unwrap();
+    assert_eq!(group.iter().map(packet_id).collect::<Vec<_>>(), [1]);
+    test.take(group).await;
     peer.packet().await;
     drop(peer);
     assert!(matches!(test.down().await, MqttError::Closed(_)));
@@ -174,7 +251,7 @@ async fn a_status_without_acknowledgement_goes_out_again_after_a_reconnect() {
         // The answer to what comes after it tells that the acknowledgement has been read.
         peer.publish(1..=1).await;
         let group = test.publishes().await;
-        test.broker.taken.send(group).await.unwrap();
+        test.take(group).await;
         peer.packet().await;
         drop(peer);
         assert!(matches!(test.down().await, MqttError::Closed(_)));
@@ -212,7 +289,7 @@ async fn no_more_statuses_are_under_way_than_the_broker_takes() {
     for id in 1..=10 {
         peer.publish(id..=id).await;
         let group = test.publishes().await;
-        test.broker.taken.send(group).await.unwrap();
+        test.take(group).await;
         assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
     }
     peer.acknowledge(&first).await;
@@ -234,7 +311,7 @@ async fn a_broker_that_takes_less_than_before_gets_the_statuses_one_after_the_ot
     let first = peer.status().await;
     peer.publish(1..=1).await;
     let group = test.publishes().await;
-    test.broker.taken.send(group).await.unwrap();
+    test.take(group).await;
     assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(1, None)));
     peer.acknowledge(&first).await;
     assert_eq!(peer.status().await.payload, "two");
@@ -251,7 +328,7 @@ async fn a_status_too_long_for_the_broker_of_now_comes_back_and_the_session_stan
     test.down().await;
     later(MQTT_BACKOFF.1).await;
     let mut peer = test.accept(true, ConnAckProperties { max_packet_size: Some(1000), ..nothing() }).await;
-    let refused = test.broker.inbound.recv().await.unwrap();
+    let refused = test.inbound().await;
     assert!(matches!(&refused, Inbound::StatusTooLong(message) if message.len() == 5000), "{refused:?}");
     assert_eq!(peer.status().await.payload, "short");
     test.expect_up(true).await;
@@ -286,9 +363,9 @@ async fn a_status_that_the_broker_refuses_is_reported_and_not_sent_again() {
     test.send("one").await;
     let id = peer.status().await.pkid;
     peer.say(Packet::PubAck(PubAck { pkid: id, reason: PubAckReason::NotAuthorized, properties: None })).await;
-    let refused = test.broker.inbound.recv().await.unwrap();
-    let Inbound::StatusRefused(PubAckReason::NotAuthorized, message) = refused else { panic!("{refused:?}") };
-    assert_eq!(message, "one");
+    let refused = test.inbound().await;
+    let Inbound::StatusRefused(reason, message) = refused else { panic!("{refused:?}") };
+    assert_eq!((&*reason, &message[..]), ("not authorized", &b"one"[..]));
     drop(test.broker.statuses);
     peer.expect_goodbye().await;
 }
@@ -301,7 +378,7 @@ async fn publishes_that_were_left_come_over_a_new_connection_once_the_statuses_s
     peer.publish(1..=2).await;
     let mut group = test.publishes().await;
     group.truncate(1);
-    test.broker.taken.send(group).await.unwrap();
+    test.take(group).await;
     assert!(matches!(peer.packet().await, Packet::PubAck(PubAck { pkid: 1, .. })), "the second is not acknowledged");
     test.broker.again.send_replace(Again::Soon);
     // What comes after it is still taken over the same connection.
@@ -531,13 +608,13 @@ async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again
     // The answer to what comes after it tells that it has been read.
     peer.publish(1..=1).await;
     let group = test.publishes().await;
-    test.broker.taken.send(group).await.unwrap();
+    test.take(group).await;
     peer.packet().await;
     later(STATUS_ACKNOWLEDGED * 3 / 4).await;
     tokio::task::yield_now().await;
     assert!(test.broker.inbound.try_recv().is_err(), "it acknowledged one meanwhile");
     later(STATUS_ACKNOWLEDGED / 2).await;
-    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(true))));
+    assert!(matches!(test.inbound().await, Inbound::StatusesHeldUp(true)));
     // It is no other broker after a reconnect.
     drop(peer);
     test.down().await;
@@ -547,7 +624,7 @@ async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again
     assert_eq!(peer.status().await.pkid, second.pkid);
     later(2 * STATUS_ACKNOWLEDGED).await;
     peer.acknowledge(&second).await;
-    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+    assert!(matches!(test.inbound().await, Inbound::StatusesHeldUp(false)));
 }
 
 #[tokio::test]
@@ -564,7 +641,7 @@ async fn an_acknowledgement_of_no_status_of_ours_is_none() {
     }
     assert!(test.broker.inbound.try_recv().is_err(), "held up it stays");
     peer.acknowledge(&status).await;
-    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+    assert!(matches!(test.inbound().await, Inbound::StatusesHeldUp(false)));
 }
 
 #[tokio::test]
@@ -592,12 +669,12 @@ async fn statuses_that_are_not_acknowledged_go_out_again_over_a_new_connection_e
     }
     assert_eq!(wait, cap);
     peer.acknowledge(&status).await;
-    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(false))));
+    assert!(matches!(test.inbound().await, Inbound::StatusesHeldUp(false)));
     // The next time begins anew.
     test.send("two").await;
     peer.status().await;
     later(base).await;
-    assert!(matches!(test.broker.inbound.recv().await, Some(Inbound::StatusesHeldUp(true))));
+    assert!(matches!(test.inbound().await, Inbound::StatusesHeldUp(true)));
     assert!(matches!(test.down().await, MqttError::Silent(Unanswered::Statuses, time) if time == base));
 }
 

@@ -95,6 +95,10 @@ impl Relay {
         let mut writer = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from)?;
         write(&mut writer)?;
         let record = writer.finish(now);
+        if let Some(number) = self.receiving {
+            record.set_receipt(&mut self.arena, Some(number));
+            self.window.hold(number, record, index);
+        }
         stream.waiting.push(&mut self.arena, record);
         Ok(())
     }

@@ -47,6 +47,11 @@ impl Aside {
         self.new.len() + self.old.len()
     }
 
+    /// Whether there is none, not even on its way.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len() == 0 && self.in_flight.is_none()
+    }
+
     /// When the next is to be tried, if there is one.
     pub(super) fn due(&self) -> Option<Instant> {
         let new = (!self.new.is_empty()).then_some(self.new_at);

@@ -12,6 +12,7 @@
 //! At all times: received = succeeded + failed + held.
 
 mod accept;
+mod acknowledge;
 pub mod arena;
 pub mod arn;
 pub mod aside;
@@ -21,6 +22,7 @@ pub mod chain;
 pub mod json;
 pub mod message;
 pub mod outcome;
+mod pace;
 pub mod queue;
 pub mod record;
 pub mod refusal;
@@ -29,14 +31,18 @@ mod settle;
 pub mod status;
 pub mod status_queue;
 pub mod stream;
+pub mod window;
 
+use acknowledge::Progress;
 use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
+use pace::Pace;
 use queue::RecordQueue;
 use refusal::Refusal;
 use status_queue::StatusQueue;
 use stream::DeliveryStream;
+use window::Window;
 
 use crate::limits::{BACKOFF_DRAINING, CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
 use crate::time::{Duration, Instant};
@@ -56,8 +62,31 @@ pub struct Settings<'a> {
     pub arena_bytes: usize,
     /// Requests in flight over all streams, at most [`CONNECTIONS`].
     pub connections: usize,
-    /// For jitter.
+    /// When a publish is safe, so that its source may be told.
+    pub acknowledge: Acknowledge,
+    /// For jitter, and for what publishes are recognised by.
     pub seed: u64,
+}
+
+/// When a publish is acknowledged, if its source waits for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acknowledge {
+    /// When its record is in memory.
+    Held,
+    /// When its record is delivered, or failed and has its status queued.
+    #[default]
+    Safe,
+}
+
+impl Acknowledge {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Safe => "safe",
+        }
+    }
 }
 
 /// What became of a publish.
@@ -69,6 +98,8 @@ pub enum Accepted {
     Failed,
     /// Its topic is none of the connector's: not counted, not answered.
     NotOurs,
+    /// It was received before: not counted, and answered once.
+    Known,
     /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::set_source_redelivers`].
     NotNow,
 }
@@ -119,6 +150,10 @@ pub struct Counters {
     pub failed_undelivered: u64,
     /// Times that a record went back to the end of its queue.
     pub retried: u64,
+    /// Publishes that came again and were recognised.
+    pub redelivered: u64,
+    /// Publishes that were acknowledged although their records were only held, because delivery waited.
+    pub acknowledged_held: u64,
 }
 
 /// What an outcome did.
@@ -134,6 +169,17 @@ pub struct Settled {
     pub set_aside: usize,
 }
 
+/// What became of the records that were held at the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stopped {
+    /// Records that failed.
+    pub failed: usize,
+    /// Of these, those that were part of a request.
+    pub in_flight: usize,
+    /// Records that were left to their source, because it sends them again.
+    pub left: usize,
+}
+
 /// The core: everything that is held, and what happens to it next.
 #[derive(Debug)]
 pub struct Relay {
@@ -143,6 +189,14 @@ pub struct Relay {
     streams: [Option<DeliveryStream>; STREAMS],
     batches: [Option<Batch>; CONNECTIONS],
     counters: Counters,
+    /// Publishes that are to be acknowledged.
+    window: Window,
+    pace: Pace,
+    progress: Progress,
+    /// Number of the publish that is being accepted, if its record's end is waited for.
+    receiving: Option<u64>,
+    acknowledge: Acknowledge,
+    seed: u64,
     jitter: Jitter,
     queue_size: usize,
     publish_interval: Duration,
@@ -175,6 +229,12 @@ impl Relay {
             streams,
             batches: [const { None }; CONNECTIONS],
             counters: Counters::default(),
+            window: Window::new(),
+            pace: Pace::new(),
+            progress: Progress::default(),
+            receiving: None,
+            acknowledge: settings.acknowledge,
+            seed: settings.seed,
             jitter: Jitter::new(settings.seed),
             queue_size: settings.queue_size,
             publish_interval: if single { Duration::ZERO } else { settings.publish_interval },

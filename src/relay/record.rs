@@ -12,8 +12,12 @@ use crate::limits::RECORD_BYTES;
 use crate::time::Instant;
 
 /// Bytes before the data in the first block: next record 4, data length 4, id length 4, time of
-/// receipt 8, and what is known of its failures 4.
-const HEADER: usize = 24;
+/// receipt 8, what is known of its failures 4, and where its receipt is kept 9: a kind and a number.
+const HEADER: usize = 33;
+const RECEIPT: usize = 24;
+/// Kinds of receipts. Another may be a place on a disk.
+const NO_RECEIPT: u8 = 0;
+const NUMBER: u8 = 1;
 const _: () = assert!(HEADER.is_multiple_of(3));
 
 /// Why a record cannot be written.
@@ -154,6 +158,19 @@ impl Record {
     #[must_use]
     pub fn received_at(self, arena: &Arena) -> Instant {
         self.header(arena).received_at
+    }
+
+    /// The number of the publish that waits for the record's end to be acknowledged, if one does.
+    #[must_use]
+    pub(super) fn receipt(self, arena: &Arena) -> Option<u64> {
+        let bytes = &arena.bytes(self.0)[RECEIPT..];
+        (bytes[0] == NUMBER).then(|| u64::from_le_bytes(field(bytes, 1)))
+    }
+
+    pub(super) fn set_receipt(self, arena: &mut Arena, number: Option<u64>) {
+        let bytes = &mut arena.bytes_mut(self.0)[RECEIPT..HEADER];
+        bytes[0] = if number.is_some() { NUMBER } else { NO_RECEIPT };
+        bytes[1..].copy_from_slice(&number.unwrap_or_default().to_le_bytes());
     }
 
     /// Gives the record's memory back.

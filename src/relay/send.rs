@@ -40,7 +40,7 @@ impl Relay {
         let stream = self.streams[index].as_ref()?;
         let window = if self.single { SINGLE_IN_FLIGHT } else { 1 };
         let interval = if self.draining { Duration::ZERO } else { self.publish_interval };
-        let batch = stream.due(&self.arena, interval).filter(|_| stream.requests < window);
+        let batch = stream.due(&self.arena, interval, self.early()).filter(|_| stream.requests < window);
         let batch = batch.and_then(|at| self.with_status_room(at));
         batch.into_iter().chain(self.due_alone(index)).min()
     }

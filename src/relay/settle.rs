@@ -7,7 +7,7 @@ use super::queue::RecordQueue;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::status::{Id, Status};
-use super::{BatchId, DEFAULT, Relay, Settled};
+use super::{BatchId, DEFAULT, Relay, Settled, Stopped};
 use crate::limits::{ARN_BYTES, SIGNATURE_LIFE, STATUS_ENTRY_BYTES};
 use crate::time::Instant;
 
@@ -20,6 +20,7 @@ impl Relay {
         let count = batch.records.len();
         let encoded = batch.records.encoded();
         let mut suspect = false;
+        let (safe, outstanding, mut any_waited_for) = (self.window.safe(), self.window.outstanding(), false);
         let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
@@ -54,6 +55,9 @@ impl Relay {
                             let back = stream.put_back(arena, record, count, batch.alone, now);
                             settled.set_aside += usize::from(back.stands_alone);
                             suspect |= back.suspect;
+                            if let Some(number) = record.receipt(arena).filter(|_| count == 1) {
+                                self.window.set_apart(number);
+                            }
                         }
                         Some(stream) if batch.alone => stream.aside.put_back(arena, record),
                         Some(stream) => stream.waiting.push(arena, record),
@@ -71,7 +75,14 @@ impl Relay {
             } else {
                 self.statuses.push(&mut self.arena, Id::Of(record), status);
             }
+            if let Some(number) = record.receipt(&self.arena) {
+                self.window.settle(number);
+                any_waited_for = true;
+            }
             record.release(&mut self.arena);
+        }
+        if any_waited_for {
+            self.settled_some(now, safe, outstanding);
         }
         self.counters.succeeded += settled.succeeded as u64;
         self.counters.undelivered(settled.failed);
@@ -143,32 +154,43 @@ impl Relay {
         }
     }
 
-    /// Ends all that is held with a `fail` status: nothing will be sent any more. Answers how many records
-    /// that were.
-    pub fn stop(&mut self) -> usize {
-        let mut left = 0;
-        for batch in &mut self.batches {
-            let Some(mut batch) = batch.take() else { continue };
+    /// Ends all that is held: nothing will be sent any more. A record whose publish was not acknowledged is left to its source,
+    /// which sends it again to the next process; all others get a `fail` status.
+    pub fn stop(&mut self) -> Stopped {
+        let mut stopped = Stopped::default();
+        for place in 0..self.batches.len() {
+            let Some(mut batch) = self.batches[place].take() else { continue };
             while let Some(record) = batch.records.pop(&self.arena) {
-                self.statuses.push_anywhere(
-                    &mut self.arena,
-                    Id::Of(record),
-                    Status::Refused(&Refusal::StoppedInFlight),
-                );
-                record.release(&mut self.arena);
-                left += 1;
+                stopped.in_flight += usize::from(self.stop_one(record, &Refusal::StoppedInFlight, &mut stopped));
             }
         }
-        for stream in self.streams.iter_mut().flatten() {
+        for index in 0..self.streams.len() {
+            let Some(stream) = &mut self.streams[index] else { continue };
             (stream.requests, stream.in_flight) = (0, 0);
-            while let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.pop(&self.arena)) {
-                self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(&Refusal::Stopped));
-                record.release(&mut self.arena);
-                left += 1;
+            while let Some(stream) = &mut self.streams[index]
+                && let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.pop(&self.arena))
+            {
+                self.stop_one(record, &Refusal::Stopped, &mut stopped);
             }
         }
-        self.counters.undelivered(left);
+        self.counters.undelivered(stopped.failed);
+        // The next process receives them.
+        self.counters.received -= stopped.left as u64;
         self.check_conservation();
-        left
+        stopped
+    }
+
+    /// Answers whether the record failed.
+    fn stop_one(&mut self, record: Record, refusal: &Refusal<'_>, stopped: &mut Stopped) -> bool {
+        let receipt = record.receipt(&self.arena);
+        let fails = receipt.is_none_or(|number| !self.window.comes_again(number));
+        if fails {
+            self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(refusal));
+            stopped.failed += 1;
+        } else {
+            stopped.left += 1;
+        }
+        record.release(&mut self.arena);
+        fails
     }
 }

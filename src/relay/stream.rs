@@ -109,12 +109,13 @@ impl DeliveryStream {
     }
 
     /// When the next batch is due, if records wait: at once when a full batch waits, else `interval`
-    /// after the first of them came, but not before a retry is allowed.
+    /// after the first of them came or when it becomes `early` before, but not before a retry is allowed.
     #[must_use]
-    pub fn due(&self, arena: &Arena, interval: Duration) -> Option<Instant> {
+    pub fn due(&self, arena: &Arena, interval: Duration, early: Option<Instant>) -> Option<Instant> {
         let first = self.waiting.front()?;
         let full = self.waiting.len() >= self.batch_records || self.waiting.encoded() > self.batch_bytes;
         let ready = if full { Instant::default() } else { first.received_at(arena) + interval };
+        let ready = early.map_or(ready, |early| ready.min(early));
         Some(ready.max(self.retry_at))
     }
 

@@ -7,7 +7,7 @@ use firehose_connector::limits::{ASIDE_TRIES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::BINARY_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::{Accepted, Relay, Settings};
+use firehose_connector::relay::{Accepted, Acknowledge, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;
 
@@ -48,6 +48,7 @@ proptest! {
             publish_interval: Duration::from_secs(1),
             arena_bytes: 4 << 20,
             connections,
+            acknowledge: Acknowledge::Safe,
             seed,
         });
         relay.set_broker_takes_statuses(true);

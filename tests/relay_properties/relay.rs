@@ -7,7 +7,7 @@ use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::{Accepted, BatchId, Relay, Settings};
+use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -150,6 +150,7 @@ impl Model {
             publish_interval: Duration::from_secs(setup.interval),
             arena_bytes: setup.arena,
             connections: setup.connections,
+            acknowledge: Acknowledge::Safe,
             seed: setup.seed,
         });
         relay.set_broker_takes_statuses(setup.again);

@@ -1,6 +1,7 @@
 //! What the relay does, as scripts on a virtual time line.
 #![expect(clippy::unwrap_used, reason = "a scenario that goes wrong ends the test")]
 
+mod acknowledgements;
 mod apart;
 mod batching;
 mod bounds;

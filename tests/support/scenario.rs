@@ -19,7 +19,8 @@ use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::{Accepted, BatchId, Relay, Settings, Settled, TooLong, status};
+use firehose_connector::relay::window::Token;
+use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
@@ -45,13 +46,15 @@ pub struct Setup {
     pub arena: usize,
     /// Requests in flight over all streams.
     pub connections: usize,
+    /// When a publish is acknowledged.
+    pub acknowledge: Acknowledge,
     /// For jitter.
     pub seed: u64,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { version: 5, interval: 10, queue_size: 5000, arena: 32 * MIB, connections: 4, seed: 7 }
+        Self { version: 5, interval: 10, queue_size: 5000, arena: 32 * MIB, connections: 4, acknowledge: Acknowledge::Safe, seed: 7 }
     }
 }
 
@@ -95,6 +98,8 @@ pub struct Scenario {
     messages: VecDeque<String>,
     received: u64,
     answered: u64,
+    /// Of the next publish at QoS 1.
+    number: u64,
 }
 
 impl Scenario {
@@ -108,19 +113,20 @@ impl Scenario {
             publish_interval: Duration::from_secs(setup.interval),
             arena_bytes: setup.arena,
             connections: setup.connections,
+            acknowledge: setup.acknowledge,
             seed: setup.seed,
         });
         relay.set_broker_takes_statuses(true);
         let (sent, messages) = Default::default();
         let now = Instant::default();
-        Self { relay, now, broker: Broker::Takes, limit: STATUS_BYTES, sent, messages, received: 0, answered: 0 }
+        Self { relay, now, broker: Broker::Takes, limit: STATUS_BYTES, sent, messages, received: 0, answered: 0, number: 0 }
     }
 
     /// Moves on to `millis` and does on the way what becomes due.
     pub fn at(&mut self, millis: u64) -> &mut Self {
         let target = Instant::from_millis(millis);
         assert!(target >= self.now, "the script runs backwards; say so with clock_jumps_to");
-        while let Some(deadline) = self.relay.poll_timeout().filter(|deadline| *deadline <= target) {
+        while let Some(deadline) = self.next_deadline().filter(|deadline| *deadline <= target) {
             self.expect_no_batch();
             self.now = deadline;
             self.step();
@@ -173,6 +179,27 @@ impl Scenario {
         self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow));
         self.step();
         accepted
+    }
+
+    /// A publish at QoS 1, whose packet id is the low half of its number.
+    pub fn receive(&mut self, topic: &str, payload: &[u8]) -> Accepted {
+        let packet_id = u16::try_from(self.number & 0xFFFF).unwrap();
+        let token = Token { number: self.number, packet_id, repeated: false };
+        self.number += 1;
+        let accepted = self.relay.receive(self.now, topic.as_bytes(), payload, None, Some(token));
+        self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow | Accepted::Known));
+        self.step();
+        accepted
+    }
+
+    /// The number of the first publish that may not be acknowledged.
+    pub fn safe(&self) -> u64 {
+        self.relay.safe()
+    }
+
+    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged.
+    pub fn reconnect(&mut self, resumed: bool, acknowledged: u64) {
+        self.relay.begin_session(self.now, resumed, acknowledged, self.number);
     }
 
     /// A publish of `bytes`, of which only a begin is known.
@@ -238,7 +265,7 @@ impl Scenario {
 
     /// The next deadline, in milliseconds on the time line.
     pub fn deadline(&self) -> Option<u64> {
-        self.relay.poll_timeout().map(Instant::as_millis)
+        self.next_deadline().map(Instant::as_millis)
     }
 
     /// The service answers record by record.
@@ -324,7 +351,9 @@ impl Scenario {
     /// The time for that is over. Answers how many records were left; requests in flight are forgotten.
     pub fn stop(&mut self) -> usize {
         self.sent.clear();
-        let left = self.relay.stop();
+        let stopped = self.relay.stop();
+        self.received -= stopped.left as u64;
+        let left = stopped.failed;
         self.step();
         left
     }
@@ -352,8 +381,13 @@ impl Scenario {
         self.messages.drain(..).collect()
     }
 
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.relay.poll_timeout(), self.relay.relief_due(self.now)].into_iter().flatten().min()
+    }
+
     fn step(&mut self) {
         self.take_messages();
+        self.relay.relieve(self.now);
         while let Some(id) = self.relay.poll_send(self.now) {
             self.send(id);
         }

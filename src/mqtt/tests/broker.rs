@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::v5::{
-    Codec, ConnAck, ConnAckProperties, Connect, ConnectReturnCode, Login, Packet, PubAck, SubAck, Subscribe,
+    Codec, ConnAck, ConnAckProperties, Connect, ConnectReturnCode, Login, Packet, PubAck, Publish, SubAck, Subscribe,
     SubscribeReasonCode,
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
@@ -114,29 +114,47 @@ impl Test {
         peer
     }
 
+    /// What the task says, but for the begin of a connection.
+    pub(super) async fn inbound(&mut self) -> Inbound {
+        loop {
+            match self.broker.inbound.recv().await.unwrap() {
+                Inbound::Begins { .. } => {}
+                inbound => return inbound,
+            }
+        }
+    }
+
+    /// The relay has taken a group, and all of it is safe.
+    pub(super) async fn take(&self, mut group: Vec<Received>) {
+        if let Some(token) = group.drain(..).filter_map(|received| received.token).last() {
+            self.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = token.number + 1);
+        }
+        self.broker.taken.send(group).await.unwrap();
+    }
+
     pub(super) async fn expect_up(&mut self, resumed_: bool) -> usize {
-        match self.broker.inbound.recv().await.unwrap() {
+        match self.inbound().await {
             Inbound::Up { status_bytes, resumed, .. } if resumed == resumed_ => status_bytes,
             inbound => panic!("{inbound:?}"),
         }
     }
 
     pub(super) async fn terms(&mut self) -> Terms {
-        match self.broker.inbound.recv().await.unwrap() {
+        match self.inbound().await {
             Inbound::Up { terms, .. } => terms,
             inbound => panic!("{inbound:?}"),
         }
     }
 
     pub(super) async fn down(&mut self) -> MqttError {
-        match self.broker.inbound.recv().await.unwrap() {
+        match self.inbound().await {
             Inbound::Down(error) => error,
             inbound => panic!("{inbound:?}"),
         }
     }
 
     pub(super) async fn publishes(&mut self) -> Vec<Received> {
-        match self.broker.inbound.recv().await.unwrap() {
+        match self.inbound().await {
             Inbound::Publishes(publishes) => publishes,
             inbound => panic!("{inbound:?}"),
         }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::PingResp;
+use rumqttc::v5::mqttbytes::v5::{PingResp, Publish};
 use socket2::SockRef;
 use tokio::time::{self, timeout};
 
@@ -110,7 +110,7 @@ async fn the_bytes_of_a_large_publish_on_a_slow_link_are_signs_of_life() {
     }
     let group = test.publishes().await;
     assert_eq!(group.len(), 1);
-    test.broker.taken.send(group).await.unwrap();
+    test.take(group).await;
     let mut pings = 0;
     while matches!(peer.packet().await, Packet::PingReq(_)) {
         pings += 1;
@@ -268,7 +268,8 @@ async fn publishes_of_the_session_before_may_come_ahead_of_the_subscription_on_a
             passes(MQTT_CONNECT / 6).await;
             waited += MQTT_CONNECT / 6;
             match test.broker.inbound.try_recv() {
-                Ok(Inbound::Publishes(group)) => test.broker.taken.send(group).await.unwrap(),
+                Ok(Inbound::Begins { .. }) => {}
+                Ok(Inbound::Publishes(group)) => test.take(group).await,
                 Ok(Inbound::Down(error)) => break 'session error,
                 other => assert!(other.is_err(), "{other:?}"),
             }
@@ -284,7 +285,7 @@ async fn an_answer_to_no_ping_is_heard_and_a_second_answer_to_the_login_ends_the
     peer.say(Packet::PingResp(PingResp)).await;
     peer.publish(1..=1).await;
     let group = test.publishes().await;
-    test.broker.taken.send(group).await.unwrap();
+    test.take(group).await;
     peer.packet().await;
     peer.answer(ConnectReturnCode::Success, false, nothing()).await;
     assert!(matches!(test.down().await, MqttError::Unexpected));

@@ -1,0 +1,98 @@
+//! QoS 1 publishes of this connection that are not acknowledged: their packet ids in the order of receipt, which is that of the
+//! acknowledgements, too (MQTT 5, section 4.6).
+
+use std::collections::VecDeque;
+
+use crate::limits::{PUBLISHES, UNACKNOWLEDGED};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Unacknowledged {
+    packet_ids: VecDeque<u16>,
+    /// Number of the first.
+    first: u64,
+    /// First number of the connection.
+    begin: u64,
+}
+
+impl Default for Unacknowledged {
+    fn default() -> Self {
+        Self { packet_ids: VecDeque::with_capacity(UNACKNOWLEDGED), first: 0, begin: 0 }
+    }
+}
+
+impl Unacknowledged {
+    /// A connection begins. Answers which numbers were acknowledged before, all below this, and the next number.
+    pub(super) fn begin(&mut self) -> (u64, u64) {
+        let acknowledged = self.first;
+        self.first += self.packet_ids.len() as u64;
+        self.packet_ids.clear();
+        self.begin = self.first;
+        (acknowledged, self.begin)
+    }
+
+    /// Whether another group may be read.
+    pub(super) fn has_room(&self) -> bool {
+        self.packet_ids.len() + PUBLISHES <= UNACKNOWLEDGED
+    }
+
+    /// Whether a publish before this one was not taken, so that this connection acknowledges nothing behind it.
+    pub(super) const fn is_past(&self, left_behind: u64) -> bool {
+        left_behind > self.begin
+    }
+
+    /// Gives a publish its number.
+    pub(super) fn push(&mut self, packet_id: u16) -> u64 {
+        self.packet_ids.push_back(packet_id);
+        self.first + self.packet_ids.len() as u64 - 1
+    }
+
+    /// Takes the next packet id of a number below `safe`.
+    pub(super) fn pop_below(&mut self, safe: u64) -> Option<u16> {
+        if self.first >= safe {
+            return None;
+        }
+        let packet_id = self.packet_ids.pop_front()?;
+        self.first += 1;
+        Some(packet_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packet_ids_leave_in_the_order_of_receipt_up_to_what_is_safe() {
+        let mut all = Unacknowledged::default();
+        assert_eq!([7, 3, 7].map(|id| all.push(id)), [0, 1, 2]);
+        assert_eq!(
+            [all.pop_below(0), all.pop_below(2), all.pop_below(2), all.pop_below(2)],
+            [None, Some(7), Some(3), None]
+        );
+        assert_eq!(all.pop_below(u64::MAX), Some(7));
+        assert_eq!(all.pop_below(u64::MAX), None, "what is not there is not acknowledged");
+    }
+
+    #[test]
+    fn numbers_go_on_over_connections_and_late_news_of_an_earlier_one_does_nothing() {
+        let mut all = Unacknowledged::default();
+        [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
+        all.pop_below(1);
+        assert_eq!(all.begin(), (1, 3), "one was acknowledged");
+        assert_eq!(all.push(3), 3);
+        assert_eq!(all.pop_below(3), None);
+        assert!(!all.is_past(3) && all.is_past(4), "left behind on the connection before, on this one");
+        assert_eq!(all.pop_below(4), Some(3));
+    }
+
+    #[test]
+    fn a_group_more_is_read_as_long_as_it_has_room() {
+        let mut all = Unacknowledged::default();
+        let capacity = all.packet_ids.capacity();
+        while all.has_room() {
+            (0..PUBLISHES).for_each(|_| _ = all.push(1));
+        }
+        assert_eq!((all.packet_ids.len(), all.packet_ids.capacity()), (UNACKNOWLEDGED, capacity));
+    }
+}

@@ -1,0 +1,169 @@
+//! When publishes may be acknowledged, so that nothing acknowledged is lost, and the source never waits for long.
+//!
+//! A publish is safe when its record is delivered, or failed and has its status queued. Acknowledgements leave in the order of
+//! receipt, so a delivery stream that fails would soon stop all input: when as many are outstanding as the source may send,
+//! those that wait for it, or for a service that does nothing at all, are acknowledged although their records are only held.
+
+use std::hash::{DefaultHasher, Hasher as _};
+
+use super::window::{Known, Token};
+use super::{Accepted, Acknowledge, Relay, TooLong};
+use crate::limits::{STREAMS, WINDOW_STUCK};
+use crate::time::Instant;
+
+const _: () = assert!(STREAMS <= 32, "a bit for each");
+
+/// When something was delivered last while publishes were outstanding.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    since: Instant,
+    /// Publishes were let go because nothing was, and nothing has been yet.
+    stuck: bool,
+}
+
+impl Relay {
+    /// A connection begins whose publishes have numbers from `first` on. All tokens below `acknowledged` were given back over
+    /// earlier ones; what was not comes again, if the source `resumed` the session.
+    pub fn begin_session(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
+        self.window.begin(now, resumed, acknowledged, first);
+        self.pace.begin();
+    }
+
+    /// The source will not send again what was not acknowledged.
+    pub fn forget_session(&mut self, now: Instant) {
+        self.window.begin(now, false, 0, 0);
+    }
+
+    /// All publishes with a number below this are safe: to be acknowledged.
+    #[must_use]
+    pub const fn safe(&self) -> u64 {
+        self.window.safe()
+    }
+
+    /// Takes a publish as [`Relay::accept`] does, or [`Relay::refuse_too_long`], whose source waits for an acknowledgement if
+    /// it has a token. Recognises one that was received before.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        topic: &[u8],
+        payload: &[u8],
+        too_long: Option<TooLong>,
+        token: Option<Token>,
+    ) -> Accepted {
+        let Some(token) = token else { return self.accept_any(now, topic, payload, too_long) };
+        if self.window.outstanding() == 0 {
+            self.progress.since = now;
+        }
+        let fingerprint = self.fingerprint(topic, payload, too_long);
+        let known = self.window.receive(now, token, fingerprint);
+        if self.waits_for_delivery() {
+            self.pace.receive(now, self.window.outstanding());
+        }
+        if let Some(known) = known {
+            if let Known::Held(record) = known {
+                record.set_receipt(&mut self.arena, Some(token.number));
+            }
+            self.counters.redelivered += 1;
+            return Accepted::Known;
+        }
+        self.receiving = self.waits_for_delivery().then_some(token.number);
+        let accepted = self.accept_any(now, topic, payload, too_long);
+        let is_safe = match accepted {
+            Accepted::Held => self.receiving.is_none(),
+            Accepted::Failed | Accepted::NotOurs | Accepted::Known => true,
+            Accepted::NotNow => false,
+        };
+        self.receiving = None;
+        if is_safe {
+            self.window.settle(token.number);
+        }
+        accepted
+    }
+
+    /// Does not take a publish, which therefore comes again over another connection. Nothing that is received behind it can be
+    /// acknowledged over this one.
+    pub fn leave(&mut self, token: Token) {
+        self.window.leave(token);
+    }
+
+    /// Lets publishes go that keep the source from sending more. To be called whenever something happened, and at
+    /// [`Relay::relief_due`].
+    pub fn relieve(&mut self, now: Instant) {
+        let outstanding = self.window.outstanding();
+        if self.relief_from().is_none_or(|at| at > now) {
+            return;
+        }
+        let is_stuck = self.progress.stuck || now.since(self.progress.since) >= WINDOW_STUCK;
+        let (mut failing, mut apart) = (0_u32, false);
+        for (index, stream) in self.streams.iter().enumerate() {
+            let Some(stream) = stream else { continue };
+            failing |= u32::from(stream.failures() > 0) << index;
+            apart |= !stream.aside.is_empty();
+        }
+        if !is_stuck && failing == 0 && !apart {
+            return;
+        }
+        let before = self.window.safe();
+        let count = self.window.let_go(outstanding / 2, if is_stuck { u32::MAX } else { failing });
+        self.progress.stuck |= is_stuck && count > 0;
+        self.counters.acknowledged_held += count as u64;
+        self.advanced(now, before, outstanding);
+    }
+
+    /// When [`Relay::relieve`] has something to do, if nothing happens before.
+    #[must_use]
+    pub fn relief_due(&self, now: Instant) -> Option<Instant> {
+        let from = self.relief_from()?;
+        let stuck = from.max(self.progress.since + WINDOW_STUCK);
+        [from, stuck].into_iter().find(|at| *at > now)
+    }
+
+    /// From when on the source may be waiting for us.
+    fn relief_from(&self) -> Option<Instant> {
+        if self.draining || !self.waits_for_delivery() { None } else { self.pace.due(self.window.outstanding(), 0) }
+    }
+
+    /// From when on all that waits is to be sent, because the source may be waiting for us.
+    pub(super) fn early(&self) -> Option<Instant> {
+        let outstanding = self.window.outstanding();
+        if outstanding == 0 {
+            return None;
+        }
+        let in_flight = self.batches.iter().flatten().map(|batch| batch.records.len()).sum();
+        self.pace.due(outstanding, in_flight)
+    }
+
+    /// Some records ended, since when so much was `safe` and so many were `outstanding`.
+    pub(super) fn settled_some(&mut self, now: Instant, safe: u64, outstanding: usize) {
+        (self.progress.since, self.progress.stuck) = (now, false);
+        self.advanced(now, safe, outstanding);
+    }
+
+    fn advanced(&mut self, now: Instant, safe: u64, outstanding: usize) {
+        if self.window.safe() > safe {
+            self.pace.acknowledge(now, outstanding);
+        }
+    }
+
+    fn waits_for_delivery(&self) -> bool {
+        self.acknowledge == Acknowledge::Safe
+    }
+
+    fn accept_any(&mut self, now: Instant, topic: &[u8], payload: &[u8], too_long: Option<TooLong>) -> Accepted {
+        match too_long {
+            None => self.accept(now, topic, payload),
+            Some(too_long) => self.refuse_too_long(topic, payload, too_long),
+        }
+    }
+
+    /// Keyed, so that nobody can make two publishes that look the same.
+    fn fingerprint(&self, topic: &[u8], payload: &[u8], too_long: Option<TooLong>) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.seed);
+        hasher.write_usize(topic.len());
+        hasher.write_usize(too_long.map_or(0, |too_long| too_long.bytes));
+        hasher.write(topic);
+        hasher.write(payload);
+        hasher.finish()
+    }
+}

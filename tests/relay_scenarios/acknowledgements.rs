@@ -1,0 +1,200 @@
+//! When publishes are acknowledged, and what comes again after a reconnect.
+
+use firehose_connector::limits::{RECEIVE_MAXIMUM, WINDOW_STUCK};
+use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
+use firehose_connector::relay::{Accepted, Acknowledge};
+use serde_json::json;
+
+use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Setup, delivered, rejected};
+
+const WINDOW: u64 = RECEIVE_MAXIMUM as u64;
+const STUCK: u64 = WINDOW_STUCK.as_millis() as u64;
+
+fn binary(s: &mut Scenario, id: u64) -> Accepted {
+    s.receive(&format!("{BINARY_TOPIC}/{id}"), format!("data{id}").as_bytes())
+}
+
+fn to(s: &mut Scenario, name: &str, id: u64) -> Accepted {
+    let request = json!({"data": format!("{name}{id}"), "delivery_stream_arn": format!("{ARN}{name}")});
+    s.receive(JSON_TOPIC, json!({"request": request, "id": id.to_string()}).to_string().as_bytes())
+}
+
+#[test]
+fn a_publish_is_safe_when_its_record_is_delivered_or_has_failed_in_the_order_of_receipt() {
+    let mut s = Scenario::new(Setup::default());
+    (0..3).for_each(|id| _ = binary(&mut s, id));
+    s.receive(JSON_TOPIC, b"{");
+    assert_eq!(s.safe(), 0, "the fourth has failed, behind three that are held");
+    s.at(250);
+    let sent = s.expect_batch(DEFAULT, &["data0", "data1", "data2"]);
+    s.answer(sent, &[delivered("r0"), firehose_connector::relay::outcome::RecordOutcome::Retry, rejected("Code", "words")]);
+    assert_eq!(s.safe(), 1, "the second is sent again");
+    let wait = s.wait();
+    assert!(wait <= 1000);
+    let sent = s.expect_batch(DEFAULT, &["data1"]);
+    s.deliver(sent);
+    assert_eq!(s.safe(), 4);
+    s.take_statuses();
+}
+
+#[test]
+fn a_publish_whose_record_is_to_be_held_is_safe_at_once() {
+    let mut s = Scenario::new(Setup { acknowledge: Acknowledge::Held, ..Setup::default() });
+    binary(&mut s, 0);
+    assert_eq!(s.safe(), 1);
+    s.at(10_000);
+    let sent = s.expect_batch(DEFAULT, &["data0"]);
+    s.deliver(sent);
+    s.take_statuses();
+}
+
+#[test]
+fn a_batch_goes_when_the_window_is_nearly_full_however_long_the_interval_is() {
+    let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
+    (0..WINDOW * 3 / 4 - 1).for_each(|id| _ = binary(&mut s, id));
+    s.expect_no_batch();
+    binary(&mut s, WINDOW);
+    let sent = s.expect_sent(DEFAULT);
+    assert_eq!(sent.data.len() as u64, WINDOW * 3 / 4);
+    s.deliver(sent);
+    assert_eq!(s.safe(), WINDOW * 3 / 4);
+    s.take_statuses();
+}
+
+#[test]
+fn a_stream_that_fails_holds_back_neither_the_others_nor_the_input() {
+    let mut s = Scenario::new(Setup::default());
+    let (mut good, mut id) = (0, 0);
+    to(&mut s, "bad", id);
+    for _ in 0..40 {
+        for _ in 0..50 {
+            id += 1;
+            to(&mut s, if id % 5 == 0 { "bad" } else { "good" }, id);
+        }
+        s.step_unwatched(100);
+        while let Some(sent) = s.take_sent() {
+            if sent.stream == "bad" {
+                s.fail(sent);
+            } else {
+                good += sent.data.len();
+                s.deliver(sent);
+            }
+        }
+        assert!(id + 1 - s.safe() < WINDOW, "the broker may send on");
+    }
+    assert!(good > 1200, "{good}");
+    let counters = s.relay().counters();
+    assert!((100..=401).contains(&counters.acknowledged_held), "{counters:?}");
+    assert_eq!(s.relay().held() as u64, 2001 - counters.succeeded);
+    s.take_statuses();
+}
+
+#[test]
+fn a_service_that_says_nothing_stops_the_input_for_some_seconds_once() {
+    let mut s = Scenario::new(Setup::default());
+    (0..WINDOW).for_each(|id| _ = binary(&mut s, id));
+    let sent = s.expect_sent(DEFAULT);
+    s.at(STUCK - 1);
+    assert_eq!(s.safe(), 0);
+    s.at(STUCK);
+    assert_eq!(s.safe(), WINDOW / 2, "half of it stays with the broker");
+    for id in WINDOW..3 * WINDOW {
+        binary(&mut s, id);
+        assert!(id + 1 - s.safe() < WINDOW);
+    }
+    s.deliver(sent);
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    let before = s.relay().counters().acknowledged_held;
+    (3 * WINDOW..4 * WINDOW).for_each(|id| _ = binary(&mut s, id));
+    assert_eq!(s.relay().counters().acknowledged_held, before, "it is well again");
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    s.take_statuses();
+}
+
+/// Acknowledgements of statuses stand behind publishes that are not read, and records wait for room for their statuses.
+#[test]
+fn without_room_for_statuses_the_window_opens_before_the_broker_is_given_up() {
+    let mut s = Scenario::new(Setup { arena: 1024 * 1024, ..Setup::default() });
+    s.broker(Broker::Busy);
+    let mut id = 0;
+    while s.relay().has_status_room() {
+        s.receive(&format!("{BINARY_TOPIC}/{}", "x".repeat(60_000)), &[b'x'; 1_024_001]);
+        id += 1;
+        assert!(id < 100);
+    }
+    for id in 0..WINDOW {
+        binary(&mut s, id);
+    }
+    s.expect_no_batch();
+    let before = s.safe();
+    s.after(STUCK);
+    assert!(s.safe() >= before + WINDOW / 4, "{} {before}", s.safe());
+    s.broker(Broker::Takes);
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    s.take_statuses();
+}
+
+#[test]
+fn what_comes_again_after_a_reconnect_is_taken_once_and_acknowledged_when_it_is_delivered() {
+    for acknowledge in [Acknowledge::Safe, Acknowledge::Held] {
+        let mut s = Scenario::new(Setup { acknowledge, ..Setup::default() });
+        (0..3).for_each(|_| _ = s.receive(BINARY_TOPIC, b"21.5"));
+        s.reconnect(true, 0);
+        (0..3).for_each(|_| assert_eq!(s.receive(BINARY_TOPIC, b"21.5"), Accepted::Known));
+        assert_eq!(s.receive(BINARY_TOPIC, b"21.5"), Accepted::Held, "the fourth equal reading is a new one");
+        s.at(10_000);
+        let sent = s.take_sent().unwrap();
+        assert_eq!(sent.data.len(), 4, "three equal readings stay three");
+        s.deliver(sent);
+        assert_eq!(s.safe(), 7);
+        assert_eq!(s.relay().counters().redelivered, 3);
+        s.take_statuses();
+    }
+}
+
+#[test]
+fn what_was_delivered_while_the_connection_was_away_is_acknowledged_and_not_sent_again() {
+    let mut s = Scenario::new(Setup::default());
+    binary(&mut s, 0);
+    s.at(250);
+    let sent = s.expect_batch(DEFAULT, &["data0"]);
+    s.reconnect(true, 0);
+    s.deliver(sent);
+    assert_eq!(binary(&mut s, 0), Accepted::Known);
+    assert_eq!(s.safe(), 2);
+    s.take_statuses();
+}
+
+#[test]
+fn with_a_new_session_held_records_are_delivered_and_what_comes_is_new() {
+    let mut s = Scenario::new(Setup::default());
+    binary(&mut s, 0);
+    s.reconnect(false, 0);
+    assert_eq!(binary(&mut s, 0), Accepted::Held);
+    s.at(10_000);
+    let sent = s.take_sent().unwrap();
+    assert_eq!(sent.data.len(), 2);
+    s.deliver(sent);
+    s.take_statuses();
+}
+
+#[test]
+fn at_the_end_what_the_broker_sends_again_has_no_status_and_all_else_has() {
+    let mut s = Scenario::new(Setup::default());
+    binary(&mut s, 0);
+    s.publish_binary("at QoS 0", b"x");
+    let before = s.relay().counters();
+    s.drain();
+    let sent = s.take_sent().unwrap();
+    assert_eq!(sent.data.len(), 2);
+    assert_eq!(s.stop(), 1);
+    let statuses = s.take_statuses().concat();
+    assert!(statuses.contains("at QoS 0") && !statuses.contains(r#""id":"0""#), "{statuses}");
+    assert_eq!((before.received, s.relay().counters().received, s.safe()), (2, 1, 0));
+}
