@@ -14,6 +14,7 @@ use crate::limits::{
     ARENA_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN,
     PUBLISHES_BYTES, REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN, memory as limits,
 };
+use crate::relay::window;
 
 const KIB: usize = 1024;
 
@@ -138,7 +139,7 @@ impl fmt::Display for Plan {
     }
 }
 
-const RUNTIME: usize = limits::HEAP + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
+const RUNTIME: usize = limits::HEAP + window::BYTES + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
 /// Chunks: one being written, one asked for. An answer is parsed in place.
 const fn connection(chunk: usize) -> usize {
     limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::ENTRIES
