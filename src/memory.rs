@@ -139,7 +139,8 @@ impl fmt::Display for Plan {
     }
 }
 
-const RUNTIME: usize = limits::HEAP + window::BYTES + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
+const RUNTIME: usize =
+    limits::HEAP + window::BYTES + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
 /// Chunks: one being written, one asked for. An answer is parsed in place.
 const fn connection(chunk: usize) -> usize {
     limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::ENTRIES

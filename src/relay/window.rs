@@ -215,23 +215,21 @@ impl Window {
         count
     }
 
-    /// The slot that looks like this publish: the first that comes again for sure, or the last that it may repeat.
+    /// The slot that looks like this publish: the last that has its packet id, if it may be a repetition, or else the first that
+    /// comes again for sure.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;
-        if self.orphans > 0 {
-            let mut earlier = self.oldest()..self.first;
-            let orphan = earlier.find(|number| looks_alike(number) && slot(number).state.is_orphan());
-            if orphan.is_some() {
-                return orphan;
-            }
+        let has_id = |number: &u64| slot(number).packet_id == token.packet_id && slot(number).state != State::Spent;
+        let mut same = None;
+        if token.repeated {
+            same = (self.oldest()..self.next).rev().find(|number| looks_alike(number) && has_id(number));
         }
-        let is_repeated = |number: &u64| {
-            let slot = slot(number);
-            slot.packet_id == token.packet_id && !slot.state.is_orphan() && slot.state != State::Spent
-        };
-        let mut all = (self.oldest()..self.next).rev();
-        all.find(|number| token.repeated && looks_alike(number) && is_repeated(number))
+        if same.is_none() && self.orphans > 0 {
+            let is_orphan = |number: &u64| slot(number).state.is_orphan();
+            same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
+        }
+        same
     }
 
     fn forget_orphans(&mut self) {

@@ -1,6 +1,7 @@
 //! The relay and its parts against plain models, with random operations.
 #![expect(clippy::unwrap_used, reason = "a model that disagrees ends the test")]
 
+mod acknowledge;
 mod apart;
 mod arena;
 mod queue;

@@ -27,7 +27,10 @@ fn a_publish_is_safe_when_its_record_is_delivered_or_has_failed_in_the_order_of_
     assert_eq!(s.safe(), 0, "the fourth has failed, behind three that are held");
     s.at(250);
     let sent = s.expect_batch(DEFAULT, &["data0", "data1", "data2"]);
-    s.answer(sent, &[delivered("r0"), firehose_connector::relay::outcome::RecordOutcome::Retry, rejected("Code", "words")]);
+    s.answer(
+        sent,
+        &[delivered("r0"), firehose_connector::relay::outcome::RecordOutcome::Retry, rejected("Code", "words")],
+    );
     assert_eq!(s.safe(), 1, "the second is sent again");
     s.at(10_000);
     let sent = s.expect_batch(DEFAULT, &["data1"]);

@@ -54,7 +54,15 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { version: 5, interval: 10, queue_size: 5000, arena: 32 * MIB, connections: 4, acknowledge: Acknowledge::Safe, seed: 7 }
+        Self {
+            version: 5,
+            interval: 10,
+            queue_size: 5000,
+            arena: 32 * MIB,
+            connections: 4,
+            acknowledge: Acknowledge::Safe,
+            seed: 7,
+        }
     }
 }
 
@@ -119,7 +127,17 @@ impl Scenario {
         relay.set_broker_takes_statuses(true);
         let (sent, messages) = Default::default();
         let now = Instant::default();
-        Self { relay, now, broker: Broker::Takes, limit: STATUS_BYTES, sent, messages, received: 0, answered: 0, number: 0 }
+        Self {
+            relay,
+            now,
+            broker: Broker::Takes,
+            limit: STATUS_BYTES,
+            sent,
+            messages,
+            received: 0,
+            answered: 0,
+            number: 0,
+        }
     }
 
     /// Moves on to `millis` and does on the way what becomes due.
