@@ -40,6 +40,7 @@ pub(super) struct Packets {
 
 /// What the broker sent.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and most are the small one")]
 pub(super) enum Incoming {
     Publish(Received),
     /// Anything but a PUBLISH.

@@ -7,7 +7,7 @@ use super::queue::RecordQueue;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::status::{Id, Status};
-use super::{BatchId, DEFAULT, Relay, Settled, Stopped};
+use super::{Batch, BatchId, DEFAULT, Relay, Settled, Stopped};
 use crate::limits::{ARN_BYTES, SIGNATURE_LIFE, STATUS_ENTRY_BYTES};
 use crate::time::Instant;
 
@@ -18,7 +18,7 @@ impl Relay {
         let mut settled = Settled::default();
         let Some(mut batch) = self.batches.get_mut(id.0).and_then(Option::take) else { return settled };
         let count = batch.records.len();
-        let encoded = batch.records.encoded();
+        let whole = batch;
         let mut suspect = false;
         let (safe, outstanding, mut any_waited_for) = (self.window.safe(), self.window.outstanding(), false);
         let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
@@ -87,7 +87,16 @@ impl Relay {
         self.counters.succeeded += settled.succeeded as u64;
         self.counters.undelivered(settled.failed);
         self.counters.retried += settled.retried as u64;
+        self.settle_stream(now, &whole, outcome, settled, suspect);
+        self.retire(batch.stream);
+        self.check_conservation();
+        settled
+    }
+
+    /// What a `batch` that is settled says about its delivery stream.
+    fn settle_stream(&mut self, now: Instant, batch: &Batch, outcome: Outcome<'_>, settled: Settled, suspect: bool) {
         let took = now.since(batch.cut_at);
+        let (count, encoded) = (batch.records.len(), batch.records.encoded());
         if let Some(stream) = &mut self.streams[batch.stream] {
             stream.in_flight -= count;
             if !batch.alone {
@@ -120,9 +129,6 @@ impl Relay {
                 _ => {}
             }
         }
-        self.retire(batch.stream);
-        self.check_conservation();
-        settled
     }
 
     /// Bytes that the status of `record` may take beyond what was reserved for it: its part of half of what nothing else

@@ -191,6 +191,7 @@ impl World {
     fn cut(&mut self, unwritten: u64, lost: u64) {
         let written = self.relay.safe().saturating_sub(unwritten);
         let heard = if self.renames { written } else { written.saturating_sub(lost) };
+        self.acknowledge(heard);
         while let Some(sent) = self.over.pop_back().filter(|sent| sent.number >= heard) {
             self.unacknowledged.push_front(sent);
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Setup, delivered, rejected};
 
 const WINDOW: u64 = RECEIVE_MAXIMUM as u64;
-const STUCK: u64 = WINDOW_STUCK.as_millis() as u64;
+const STUCK: u64 = WINDOW_STUCK.as_secs() * 1000;
 
 fn binary(s: &mut Scenario, id: u64) -> Accepted {
     s.receive(&format!("{BINARY_TOPIC}/{id}"), format!("data{id}").as_bytes())
@@ -124,7 +124,7 @@ fn without_room_for_statuses_the_window_opens_before_the_broker_is_given_up() {
     s.broker(Broker::Busy);
     let mut id = 0;
     while s.relay().has_status_room() {
-        s.receive(&format!("{BINARY_TOPIC}/{}", "x".repeat(60_000)), &[b'x'; 1_024_001]);
+        s.receive(&format!("{BINARY_TOPIC}/{}", "x".repeat(60_000)), &vec![b'x'; 1_024_001]);
         id += 1;
         assert!(id < 100);
     }
