@@ -13,17 +13,18 @@
 //!          v                       |                       |        v
 //!   daemon     one loop, one owner: takes what happened, then sends what is due
 //!          |                       ^                       ^        |
-//!          | accept                | next_status           |        | handle_outcome
+//!          | receive               | next_status           |        | handle_outcome
 //!          v                       |                       |        v
 //!   relay      arena, queues, batches, statuses      firehose   bodies, signatures, answers
 //! ```
 //!
 //! To follow one record: [`mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
-//! [`Relay::accept`](relay::Relay::accept) for each. The record is copied once, into the [`relay::arena`], or answered with a
+//! [`Relay::receive`](relay::Relay::receive) for each. The record is copied once, into the [`relay::arena`], or answered with a
 //! `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it; `daemon::uplink` runs
 //! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
 //! ([`http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
 //! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
+//! With its end the publish is safe ([`relay::window`]), and the broker's side is told to acknowledge it.
 //!
 //! The [`doctor`] goes the same way once, without a record, and says how far it came: `check --online`.
 //!

@@ -1,7 +1,6 @@
 //! The broker's steps: connection, login, and whether the client may subscribe and publish.
 
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::v5::PubAckReason;
 use tokio::time::timeout_at;
 
 use super::Subject;
@@ -9,7 +8,6 @@ use super::connection::ConnectionSteps;
 use super::report::{Report, Step};
 use crate::cli::Online;
 use crate::error_chain::error_chain;
-use crate::error_chain::words::spelled;
 use crate::foreign::foreign;
 use crate::limits::doctor::STEP;
 use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
@@ -96,10 +94,10 @@ async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
     let status = Bytes::from_static(empty_status(version));
     let published = timeout_at(report.deadline(), probe.publish_status(status)).await;
     let found = match published.unwrap_or(Err(MqttError::Silent(Unanswered::Publish, STEP))) {
-        Ok(PubAckReason::Success | PubAckReason::NoMatchingSubscribers) => {
+        Ok(None) => {
             return report.ok(Step::BrokerPublish, STATUS_TOPIC);
         }
-        Ok(reason) => format!("the broker does not take statuses ({})", spelled(&reason)),
+        Ok(Some(reason)) => format!("the broker does not take statuses ({reason})"),
         Err(error) => error_chain(&error),
     };
     report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));

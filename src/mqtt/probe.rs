@@ -10,6 +10,7 @@ use rumqttc::v5::mqttbytes::v5::{
 use super::codec::Incoming;
 use super::session::{FILTERS, Session};
 use super::{MqttError, Settings, Terms};
+use crate::error_chain::words::spelled;
 use crate::transport::connect::Stream;
 
 /// A session for the asking.
@@ -60,15 +61,18 @@ impl Probe {
         self.0.terms
     }
 
-    /// Publishes `status` and waits for what the broker thinks of it.
+    /// Publishes `status` and waits for what the broker thinks of it: why it does not take it, if so.
     ///
     /// # Errors
     /// The broker ends the session.
-    pub async fn publish_status(&mut self, status: Bytes) -> Result<PubAckReason, MqttError> {
+    pub async fn publish_status(&mut self, status: Bytes) -> Result<Option<String>, MqttError> {
         let publish = self.0.status(STATUS_ID, status, false);
         self.0.framed.send(publish).await?;
         match self.answer().await? {
-            Packet::PubAck(ack) if ack.pkid == STATUS_ID => Ok(ack.reason),
+            Packet::PubAck(ack) if ack.pkid == STATUS_ID => {
+                let is_taken = matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
+                Ok((!is_taken).then(|| spelled(&ack.reason)))
+            }
             _ => Err(MqttError::Unexpected),
         }
     }

@@ -89,8 +89,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new() -> Self {
-        let slots = Vec::with_capacity(SLOTS);
-        Self { slots, first: 0, safe: 0, next: 0, orphans: 0, orphans_until: Instant::default() }
+        Self { slots: Vec::new(), first: 0, safe: 0, next: 0, orphans: 0, orphans_until: Instant::default() }
     }
 
     /// All tokens with a number below this may be acknowledged.
@@ -262,6 +261,8 @@ impl Window {
     fn push(&mut self, slot: Slot) {
         debug_assert!(self.outstanding() < SLOTS, "the source stops long before");
         if self.slots.len() < SLOTS {
+            // Once; its pages are touched as publishes come.
+            self.slots.reserve_exact(SLOTS - self.slots.len());
             self.slots.push(slot);
         } else {
             let before = core::mem::replace(&mut self.slots[place(self.next)], slot);
