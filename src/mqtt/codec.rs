@@ -10,15 +10,15 @@
 //! - A PUBLISH above the limit is an error to it, and so the end of the connection. Here it is [skipped](super::oversized).
 
 use bytes::{Buf, BytesMut};
-use rumqttc::v5::mqttbytes::v5::{Codec, Disconnect, DisconnectReasonCode, Packet, Publish};
-use rumqttc::v5::mqttbytes::{self, QoS};
+use rumqttc::v5::mqttbytes::v5::{Codec, Disconnect, DisconnectReasonCode, Packet};
+use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::MqttError;
 use super::oversized::Oversized;
 use super::variable_length::{decode, encode};
+use super::{MqttError, received};
 use crate::limits::CONTROL_PACKET_BYTES;
-use crate::source::{Received, Token};
+use crate::source::Received;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
@@ -113,13 +113,6 @@ impl Decoder for Packets {
             None => Ok(None),
         }
     }
-}
-
-/// The number of its token is the session's to give.
-pub(super) fn received(publish: Publish) -> Received {
-    let Publish { topic, payload, qos, pkid, dup, .. } = publish;
-    let token = (qos == QoS::AtLeastOnce).then_some(Token { number: 0, packet_id: pkid, repeated: dup });
-    Received { topic, payload, token, too_long: None }
 }
 
 impl Encoder<Packet> for Packets {

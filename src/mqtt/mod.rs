@@ -28,6 +28,7 @@ pub use probe::Probe;
 pub use terms::Terms;
 
 use bytes::Bytes;
+use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
@@ -35,7 +36,7 @@ use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
-use crate::source::{Acknowledged, Received};
+use crate::source::{Acknowledged, Received, Token};
 use crate::transport::connect::connect;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -214,6 +215,13 @@ async fn serve(settings: Settings, mut ends: Ends) {
             () = ends.inbound.closed() => return,
         }
     }
+}
+
+/// The number of its token is the session's to give.
+fn received(publish: Publish) -> Received {
+    let Publish { topic, payload, qos, pkid, dup, .. } = publish;
+    let token = (qos == QoS::AtLeastOnce).then_some(Token { number: 0, packet_id: pkid, repeated: dup });
+    Received { topic, payload, token, too_long: None }
 }
 
 /// One connection, from its begin to its end.

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::v5::Publish;
 use rumqttc::v5::mqttbytes::{Error, QoS, qos};
 
-use super::codec::received;
+use super::received;
 use super::variable_length::{MAX_BYTES, decode};
 use crate::limits::PUBLISH_BEGIN_BYTES;
 use crate::relay::TooLong;

@@ -27,6 +27,13 @@ pub enum Outcome<'a> {
     TooLarge,
 }
 
+impl Outcome<'_> {
+    /// Whether a request failed for reasons that may lie in one of its records.
+    pub(super) const fn may_lie_in_a_record(&self) -> bool {
+        matches!(self, Self::RetryApart | Self::RetrySmaller | Self::TooLarge)
+    }
+}
+
 /// What became of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordOutcome<'a> {

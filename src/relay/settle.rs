@@ -21,7 +21,7 @@ impl Relay {
         let whole = batch;
         let mut suspect = false;
         let (safe, outstanding, mut any_waited_for) = (self.window.safe(), self.window.outstanding(), false);
-        let apart = matches!(outcome, Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge);
+        let apart = outcome.may_lie_in_a_record();
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
         let anywhere = self.waits_for_room(now);
@@ -118,7 +118,7 @@ impl Relay {
             } else if matches!(outcome, Outcome::Offline) {
                 stream.offline(now, &mut self.jitter);
             } else {
-                stream.failed(now, apart && count > 1, &mut self.jitter);
+                stream.failed(now, outcome.may_lie_in_a_record() && count > 1, &mut self.jitter);
             }
             match outcome {
                 _ if batch.alone => {}

@@ -8,6 +8,7 @@ use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish, PublishPropertie
 use super::*;
 use crate::limits::PUBLISH_BEGIN_BYTES;
 use crate::relay::TooLong;
+use crate::source::Token;
 
 /// Bytes that a packet may have in these tests.
 const LIMIT: usize = 300;
