@@ -170,8 +170,8 @@ pub const PUBLISHES_GATHER: Duration = Duration::from_millis(1);
 /// QoS 1 publishes that the broker may have sent without our acknowledgement (`Receive Maximum`).
 pub const RECEIVE_MAXIMUM: u16 = 500;
 /// Publishes of a connection that are not acknowledged, at most: some brokers send more than [`RECEIVE_MAXIMUM`] (mosquitto
-/// before 2.0.13). Then no more is read.
-pub const UNACKNOWLEDGED: usize = 1024;
+/// before 2.0.13: all that it keeps, 1,500 unless it is told otherwise). Then the oldest are acknowledged.
+pub const UNACKNOWLEDGED: usize = 2048;
 /// Publishes that are remembered, acknowledged or not, so that one that comes again is recognised.
 pub const SLOTS: usize = 2 * UNACKNOWLEDGED;
 const _: () = assert!(UNACKNOWLEDGED >= 2 * RECEIVE_MAXIMUM as usize && UNACKNOWLEDGED + PUBLISHES <= SLOTS);
@@ -182,11 +182,10 @@ pub const PAUSE: Duration = Duration::from_millis(250);
 /// The same, to be sure.
 pub const PAUSE_SURE: Duration = Duration::from_secs(1);
 /// The same, after pauses in which it was not waiting, at most.
-pub const PAUSE_LONGEST: Duration = Duration::from_secs(300);
+pub const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 /// With a window that is nearly full: how long nothing may be delivered until publishes are acknowledged although their
-/// records are only held. Less than [`STATUS_ACKNOWLEDGED`], because acknowledgements of statuses come behind publishes.
+/// records are only held.
 pub const WINDOW_STUCK: Duration = Duration::from_secs(5);
-const _: () = assert!(WINDOW_STUCK.as_millis() < STATUS_ACKNOWLEDGED.as_millis());
 /// Smallest packet limit announced to the broker, bytes.
 pub const PACKET_BYTES_MIN: usize = 16 * 1024;
 /// Largest packet limit: a record of the largest size with every byte written as `\u00XX`, and an id.

@@ -84,9 +84,8 @@ impl Session {
                 return Ok(End::Stopped);
             }
             let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
-            let reads = ends.unacknowledged.has_room();
             tokio::select! {
-                packet = self.framed.next(), if reads => {
+                packet = self.framed.next() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
                     let taken = self.take_group(packet, ends, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
@@ -129,10 +128,6 @@ impl Session {
                     self.send_counters(message).await?;
                 }
                 () = sleep_until(self.pulse.next()) => {
-                    if !reads {
-                        // Who is not listened to is not silent.
-                        self.heard();
-                    }
                     let Counted { read, last, .. } = self.framed.get_mut();
                     match self.pulse.beat(Instant::now(), read, *last) {
                         Beat::Listen => {}

@@ -1,5 +1,5 @@
 //! QoS 1 publishes of this connection that are not acknowledged: their packet ids in the order of receipt, which is that of the
-//! acknowledgements, too (MQTT 5, section 4.6).
+//! acknowledgements, too (MQTT 5, section 4.6). The relay sees to it that they are no more than [`UNACKNOWLEDGED`] and a group.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ pub(super) struct Unacknowledged {
 
 impl Default for Unacknowledged {
     fn default() -> Self {
-        Self { packet_ids: VecDeque::with_capacity(UNACKNOWLEDGED), first: 0, begin: 0 }
+        Self { packet_ids: VecDeque::with_capacity(UNACKNOWLEDGED + PUBLISHES), first: 0, begin: 0 }
     }
 }
 
@@ -29,11 +29,6 @@ impl Unacknowledged {
         self.packet_ids.clear();
         self.begin = self.first;
         (acknowledged, self.begin)
-    }
-
-    /// Whether another group may be read.
-    pub(super) fn has_room(&self) -> bool {
-        self.packet_ids.len() + PUBLISHES <= UNACKNOWLEDGED
     }
 
     /// Whether a publish before this one was not taken, so that this connection acknowledges nothing behind it.
@@ -84,15 +79,5 @@ mod tests {
         assert_eq!(all.pop_below(3), None);
         assert!(!all.is_past(3) && all.is_past(4), "left behind on the connection before, on this one");
         assert_eq!(all.pop_below(4), Some(3));
-    }
-
-    #[test]
-    fn a_group_more_is_read_as_long_as_it_has_room() {
-        let mut all = Unacknowledged::default();
-        let capacity = all.packet_ids.capacity();
-        while all.has_room() {
-            (0..PUBLISHES).for_each(|_| _ = all.push(1));
-        }
-        assert_eq!((all.packet_ids.len(), all.packet_ids.capacity()), (UNACKNOWLEDGED, capacity));
     }
 }

@@ -3,12 +3,13 @@
 //! A publish is safe when its record is delivered, or failed and has its status queued. Acknowledgements leave in the order of
 //! receipt, so a delivery stream that fails would soon stop all input: when as many are outstanding as the source may send,
 //! those that wait for it, or for a service that does nothing at all, are acknowledged although their records are only held.
+//! So are the oldest when a source sends far more than it may, because it is never left unread.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::window::{Known, Token};
 use super::{Accepted, Acknowledge, Relay, TooLong};
-use crate::limits::{STREAMS, WINDOW_STUCK};
+use crate::limits::{STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::Instant;
 
 const _: () = assert!(STREAMS <= 32, "a bit for each");
@@ -77,7 +78,19 @@ impl Relay {
         if is_safe {
             self.window.settle(token.number);
         }
+        self.keep_in_bounds(now);
         accepted
+    }
+
+    /// A source that sends more than it may is read all the same, for what it says of statuses comes behind its publishes. So
+    /// the oldest are let go.
+    fn keep_in_bounds(&mut self, now: Instant) {
+        let outstanding = self.window.outstanding();
+        if outstanding >= UNACKNOWLEDGED {
+            let before = self.window.safe();
+            self.counters.acknowledged_held += self.window.let_go(UNACKNOWLEDGED / 2, u32::MAX) as u64;
+            self.advanced(now, before, outstanding);
+        }
     }
 
     /// Does not take a publish, which therefore comes again over another connection. Nothing that is received behind it can be
@@ -120,7 +133,7 @@ impl Relay {
 
     /// From when on the source may be waiting for us.
     fn relief_from(&self) -> Option<Instant> {
-        if self.draining || !self.waits_for_delivery() { None } else { self.pace.due(self.window.outstanding(), 0) }
+        if self.draining || !self.waits_for_delivery() { None } else { self.pace.waits(self.window.outstanding()) }
     }
 
     /// From when on all that waits is to be sent, because the source may be waiting for us.
@@ -141,7 +154,7 @@ impl Relay {
 
     fn advanced(&mut self, now: Instant, safe: u64, outstanding: usize) {
         if self.window.safe() > safe {
-            self.pace.acknowledge(now, outstanding);
+            self.pace.acknowledge(now, outstanding, usize::try_from(self.window.safe() - safe).unwrap_or(usize::MAX));
         }
     }
 

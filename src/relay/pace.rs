@@ -1,47 +1,47 @@
 //! When what waits has to go before its time, because the source may send no more until some of it is acknowledged.
 //!
-//! The source's window is what we announced, or less: AWS IoT Core has 100, others 20 or 1, and none says so. So it is found out.
-//! A source that stops with as much outstanding as it ever had may be waiting for us, or have nothing to send. What waits goes
-//! out early then: if more comes at once with the acknowledgement, twice with as many outstanding, that is the window, and from
-//! then on batches go before it is full. If not, the next pause of this kind has to be twice as long. More outstanding than
-//! a window that was found shows that it was none.
+//! The source's window is what we announced, or less: AWS IoT Core has 100, others 20 or 1, and none says so. So a source that
+//! pauses while some is outstanding may be waiting for us, or have nothing to send. What waits goes out early then. If more
+//! comes at once with the acknowledgement, for half of what was acknowledged at least, the source was waiting; if not, the next
+//! pause has to be twice as long. A source that waited twice with as many outstanding has that window, and from then on batches
+//! go before it is full. More outstanding than a window shows that it was none.
 
 use crate::limits::{PAUSE, PAUSE_LONGEST, PAUSE_SURE, RECEIVE_MAXIMUM};
 use crate::time::{Duration, Instant};
+
+const ANNOUNCED: usize = RECEIVE_MAXIMUM as usize;
+/// That a publish follows the acknowledgement of so few at once may be chance.
+const FEW: usize = 2;
 
 /// See the module. Counts are those of unacknowledged publishes.
 #[derive(Debug)]
 pub(super) struct Pace {
     window: usize,
-    /// Most outstanding over this connection.
-    highest: usize,
     /// The source waited with so many outstanding once.
     suspected: usize,
     /// A pause that is shorter means nothing.
     pause: Duration,
     received: Instant,
-    acknowledged: Option<Acknowledged>,
+    answered: Option<Answered>,
 }
 
+/// Some were acknowledged after a pause.
 #[derive(Debug, Clone, Copy)]
-struct Acknowledged {
+struct Answered {
     at: Instant,
     /// How many were outstanding before.
     outstanding: usize,
+    /// How many have to come at once, so that the source was waiting.
+    wanted: usize,
+    /// How many did.
+    came: usize,
     /// The pause before was so long that it was ended early.
     early: bool,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self {
-            window: RECEIVE_MAXIMUM.into(),
-            highest: 0,
-            suspected: 0,
-            pause: PAUSE,
-            received: Instant::default(),
-            acknowledged: None,
-        }
+        Self { window: ANNOUNCED, suspected: 0, pause: PAUSE, received: Instant::default(), answered: None }
     }
 
     /// A new connection: most probably with the window of the last one.
@@ -51,54 +51,75 @@ impl Pace {
 
     /// A publish came; so many are `outstanding` now, it included.
     pub(super) fn receive(&mut self, now: Instant, outstanding: usize) {
-        if let Some(Acknowledged { at, outstanding, early }) = self.acknowledged.take() {
-            let at_once = now.since(at) <= PAUSE;
-            if at_once && outstanding >= self.highest {
-                if self.suspected == outstanding {
-                    self.window = outstanding;
-                }
-                self.suspected = outstanding;
-            } else if early && !at_once {
-                self.pause = PAUSE_LONGEST.min(self.pause * 2);
+        if let Some(answered) = &mut self.answered {
+            answered.came += 1;
+            let (answered, at_once) = (*answered, now.since(answered.at) <= PAUSE);
+            if !at_once || answered.came == answered.wanted {
+                self.answered = None;
+                self.learn(answered, at_once);
             }
         } else if self.early(outstanding.saturating_sub(1)).is_some_and(|at| at <= now) {
-            self.pause = PAUSE_LONGEST.min(self.pause * 2);
+            self.has_not_waited();
         }
         if (1..outstanding).contains(&self.suspected) {
-            // It only seemed to wait.
+            if self.suspected <= FEW {
+                self.has_not_waited();
+            }
             self.suspected = 0;
-            self.pause = PAUSE_LONGEST.min(self.pause * 2);
         }
-        self.highest = self.highest.max(outstanding);
-        if self.highest > self.window {
-            self.window = RECEIVE_MAXIMUM.into();
+        if outstanding > self.window {
+            self.window = ANNOUNCED;
         }
         self.received = now;
     }
 
-    /// Some that were outstanding may be acknowledged now.
-    pub(super) fn acknowledge(&mut self, now: Instant, outstanding: usize) {
-        let is_answered = self.acknowledged.is_some_and(|last| now.since(last.at) <= PAUSE);
+    /// So many that were outstanding may be acknowledged now, `count` of them.
+    pub(super) fn acknowledge(&mut self, now: Instant, outstanding: usize, count: usize) {
+        let is_answered = self.answered.is_some_and(|last| now.since(last.at) <= PAUSE);
         if now.since(self.received) >= PAUSE && !is_answered {
             let early = self.early(outstanding).is_some_and(|at| at <= now);
-            self.acknowledged = Some(Acknowledged { at: now, outstanding, early });
+            self.answered = Some(Answered { at: now, outstanding, wanted: count.div_ceil(2), came: 0, early });
         }
     }
 
     /// When what waits has to go, with so many outstanding, of which so many are on their way to the service.
     pub(super) fn due(&self, outstanding: usize, in_flight: usize) -> Option<Instant> {
-        let in_flight = in_flight.min(outstanding);
-        let room = self.window.saturating_sub(in_flight);
-        if outstanding > in_flight && outstanding - in_flight >= (room * 3 / 4).max(1) {
-            return Some(Instant::default());
+        let waiting = outstanding.saturating_sub(in_flight);
+        // A source that keeps to no window fills none.
+        let room = self.window.checked_sub(outstanding).map(|_| self.window.saturating_sub(in_flight));
+        match room {
+            Some(room) if waiting > 0 && waiting >= room * 3 / 4 => Some(Instant::default()),
+            _ => self.early(outstanding),
         }
-        self.early(outstanding)
+    }
+
+    /// From when on the source may be waiting, with so many outstanding.
+    pub(super) fn waits(&self, outstanding: usize) -> Option<Instant> {
+        if outstanding >= (self.window * 3 / 4).max(1) { Some(Instant::default()) } else { self.early(outstanding) }
+    }
+
+    fn learn(&mut self, Answered { outstanding, wanted, early, .. }: Answered, at_once: bool) {
+        if at_once {
+            if self.suspected == outstanding {
+                self.window = outstanding.min(ANNOUNCED);
+            }
+            self.suspected = outstanding;
+            if wanted > FEW / 2 {
+                self.pause = PAUSE;
+            }
+        } else if early {
+            self.has_not_waited();
+        }
+    }
+
+    fn has_not_waited(&mut self) {
+        self.pause = PAUSE_LONGEST.min(self.pause * 2);
     }
 
     /// When a pause with so many outstanding is long enough to mean something.
     fn early(&self, outstanding: usize) -> Option<Instant> {
-        let pause = if self.suspected > 0 { self.pause.max(PAUSE_SURE) } else { self.pause };
-        (outstanding > 0 && outstanding >= self.highest).then(|| self.received + pause)
+        let pause = if (1..=FEW).contains(&self.suspected) { self.pause.max(PAUSE_SURE) } else { self.pause };
+        (outstanding > 0).then(|| self.received + pause)
     }
 }
 

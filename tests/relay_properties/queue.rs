@@ -127,7 +127,7 @@ proptest! {
                     let letter = b'a' + u8::try_from(number % 26).unwrap();
                     let data: Vec<u8> = (0..data).map(|place| u8::try_from(place * 7 % 251).unwrap() ^ letter).collect();
                     let plain = (data, char::from(letter).to_string().repeat(id), number as u64 * 1_000_000_007);
-                    let needed = (24 + plain.0.len() + plain.1.len()).div_ceil(PAYLOAD);
+                    let needed = (33 + plain.0.len() + plain.1.len()).div_ceil(PAYLOAD);
                     let free = arena.free();
                     let written = write(&mut arena, &plain, piece);
                     prop_assert_eq!(written.is_ok(), needed <= free);

@@ -32,7 +32,7 @@ fn a_publish_is_safe_when_its_record_is_delivered_or_has_failed_in_the_order_of_
         &[delivered("r0"), firehose_connector::relay::outcome::RecordOutcome::Retry, rejected("Code", "words")],
     );
     assert_eq!(s.safe(), 1, "the second is sent again");
-    s.at(10_000);
+    s.wait();
     let sent = s.expect_batch(DEFAULT, &["data1"]);
     s.deliver(sent);
     assert_eq!(s.safe(), 4);
@@ -117,7 +117,7 @@ fn a_service_that_says_nothing_stops_the_input_for_some_seconds_once() {
     s.take_statuses();
 }
 
-/// Acknowledgements of statuses stand behind publishes that are not read, and records wait for room for their statuses.
+/// Records wait for room for their statuses, and their publishes for the records.
 #[test]
 fn without_room_for_statuses_the_window_opens_before_the_broker_is_given_up() {
     let mut s = Scenario::new(Setup { arena: 1024 * 1024, ..Setup::default() });
