@@ -24,7 +24,7 @@ def hold(client, count):
 
 def test_with_the_service_away_it_ends_in_time_and_says_what_was_left(connect, client, standin):
     standin.set_faults(down=True)
-    connector = connect()
+    connector = connect(FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     hold(client, 123)
     started = time.monotonic()
     assert connector.stop() == 0
@@ -34,7 +34,7 @@ def test_with_the_service_away_it_ends_in_time_and_says_what_was_left(connect, c
 
 def test_with_the_service_hanging_it_says_what_may_have_been_stored(connect, client, standin):
     standin.set_faults(every_request=1, request_fault="timeout")
-    connector = connect(definition(PublishInterval="900"))
+    connector = connect(definition(PublishInterval="900"), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(500))
     until(lambda: standin.state()["requests"] >= 1, "a request")
     hold(client, 23)
@@ -47,7 +47,7 @@ def test_with_the_service_hanging_it_says_what_may_have_been_stored(connect, cli
 
 
 def test_statuses_wait_for_a_broker_that_comes_back_while_it_stops(connect, client, standin, broker):
-    connector = connect(definition(PublishInterval="900"))
+    connector = connect(definition(PublishInterval="900"), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     hold(client, 300)
     broker.stop()
     connector.wait_log("broker not connected")
@@ -59,7 +59,7 @@ def test_statuses_wait_for_a_broker_that_comes_back_while_it_stops(connect, clie
 
 
 def test_statuses_that_no_broker_takes_are_counted_when_it_stops(connect, client, standin, broker):
-    connector = connect(definition(PublishInterval="900"))
+    connector = connect(definition(PublishInterval="900"), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     hold(client, 389)
     broker.stop()
     connector.wait_log("broker not connected")

@@ -93,7 +93,7 @@ def test_a_batch_has_500_records_at_most(connect, client, standin):
 
 
 def test_a_full_batch_does_not_wait_for_the_interval(connect, client, standin):
-    connect(definition(PublishInterval="900"))
+    connect(definition(PublishInterval="900"), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     client.send_all(client.send(f"record {number}", "a") for number in range(500))
     client.wait_entries(500)
     assert standin.state()["requests"] == 1
