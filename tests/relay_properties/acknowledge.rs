@@ -77,7 +77,7 @@ impl World {
             acknowledge,
             seed,
         });
-        relay.statuses_leave(true);
+        relay.set_broker_takes_statuses(true);
         let (queue, unacknowledged, over, in_flight, published, delivered) = Default::default();
         Self {
             relay,
