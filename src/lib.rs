@@ -80,6 +80,7 @@ pub mod random;
 pub mod relay;
 pub mod sandbox;
 pub mod source;
+pub mod spool;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub mod time;

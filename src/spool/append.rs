@@ -1,0 +1,166 @@
+//! Taking entries, into the buffer of the next commit.
+
+use super::commit::Active;
+use super::format::{ALIGN, ENTRY_HEAD, Head, Kind, Name, file_head, seal};
+use super::recover::Stage;
+use super::table::Segment;
+use super::{Position, Spool};
+use crate::limits::spool::{COMMIT_BYTES, COMMIT_DELAY, ENTRIES, MARKS_SHARE, SEGMENTS_KEPT};
+use crate::time::Instant;
+
+/// An entry to come.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// [`Kind::Record`] or [`Kind::Status`].
+    pub kind: Kind,
+    /// The ARN of the delivery stream, at most 255 bytes.
+    pub stream: &'a str,
+    /// Bytes of the id's JSON text.
+    pub id: usize,
+    /// Bytes of the record or of the status message.
+    pub data: usize,
+    /// When it was received, seconds since 1970.
+    pub received: u32,
+}
+
+/// Why an entry is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Not at this moment: ask again when an operation was done.
+    Busy,
+    /// The limit is reached. What is kept stays.
+    Full,
+    /// It does not fit a segment.
+    TooLarge,
+    /// The disk fails, see [`Spool::fault`].
+    Failing,
+}
+
+impl Spool {
+    /// Takes an entry, of which `write` appends the id and then the data: exactly as many bytes as `new` says. It is safe once
+    /// [`super::Event::Synced`] has told its position or a later one.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn append(
+        &mut self,
+        now: Instant,
+        new: &New<'_>,
+        write: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<Position, Refused> {
+        if self.is_troubled(now) {
+            return Err(Refused::Failing);
+        }
+        let (Ok(stream), Ok(id)) = (u8::try_from(new.stream.len()), u32::try_from(new.id)) else {
+            return Err(Refused::TooLarge);
+        };
+        let mut head = Head::new(new.kind, 0, new.received);
+        (head.stream, head.id) = (stream, id);
+        self.push(now, SEGMENTS_KEPT, head, new.stream.len() + new.id + new.data, &mut |buffer| {
+            buffer.extend_from_slice(new.stream.as_bytes());
+            write(buffer);
+        })
+    }
+
+    /// Has what was appended written at once, as before a stop, or when the broker waits for acknowledgements.
+    pub fn commit(&mut self) {
+        if !self.buffer.is_empty() {
+            self.due = Some(Instant::default());
+        }
+    }
+
+    /// Appends an entry with a body of `length` bytes, leaving room for `kept` segments.
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        kept: u32,
+        mut head: Head,
+        length: usize,
+        write: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> Result<Position, Refused> {
+        if self.stage == Stage::Unlisted || self.active.as_ref().is_some_and(Active::is_writing) {
+            return Err(Refused::Busy);
+        }
+        let span = (ENTRY_HEAD + length).next_multiple_of(ALIGN as usize);
+        if span > room_of(self.settings.segment, file_head(Name { number: 0, salt: 0 }, 0).len()) {
+            return Err(Refused::TooLarge);
+        }
+        if !self.buffer.is_empty() && (self.buffer.len() + span > COMMIT_BYTES || !self.fits(span)) {
+            self.commit();
+            return Err(Refused::Busy);
+        }
+        if !self.fits(span) {
+            self.close();
+            self.open(kept)?;
+        }
+        self.begin();
+        let Some(segment) = self.table.last_mut() else { return Err(Refused::Full) };
+        let begin = self.buffer.len();
+        head.number = segment.entries;
+        self.buffer.resize(begin + ENTRY_HEAD, 0);
+        write(&mut self.buffer);
+        debug_assert_eq!(self.buffer.len(), begin + ENTRY_HEAD + length, "as many bytes as were announced");
+        if self.buffer.len() != begin + ENTRY_HEAD + length {
+            self.buffer.truncate(begin);
+            return Err(Refused::TooLarge);
+        }
+        seal(segment.name, head, &mut self.buffer, begin);
+        segment.entries += 1;
+        segment.received(head.received);
+        let position = Position::new(segment.name.number, head.number);
+        self.due.get_or_insert(now + COMMIT_DELAY);
+        Ok(position)
+    }
+
+    /// Whether `span` more bytes fit the active segment.
+    fn fits(&self, span: usize) -> bool {
+        let Some(segment) = self.active.as_ref().and_then(|active| self.table.get(active.name.number)) else {
+            return false;
+        };
+        let used = segment.end as usize + self.buffer.len();
+        segment.entries < ENTRIES && span <= room_of(segment.length, used)
+    }
+
+    /// Begins the buffer of the active segment.
+    pub(super) fn begin(&mut self) {
+        if let Some(segment) = self.table.last_mut().filter(|segment| self.buffer.is_empty() && segment.end == 0) {
+            self.buffer.extend_from_slice(&file_head(segment.name, segment.length));
+        }
+    }
+
+    /// Has a new segment be the active one, if there is room for it and `kept` others.
+    pub(super) fn open(&mut self, kept: u32) -> Result<(), Refused> {
+        let length = self.settings.segment;
+        let number = self.next_number.ok_or(Refused::Full)?;
+        if self.table.bytes() + u64::from(length) * u64::from(1 + kept) > self.settings.limit {
+            return Err(Refused::Full);
+        }
+        self.next_number = number.checked_add(1);
+        let name = Name { number, salt: self.salt() };
+        let mut segment = Segment::new(name, length);
+        (segment.end, segment.entries, segment.is_sealed) = (0, 0, false);
+        self.table.push(segment);
+        self.active = Some(Active::new(name));
+        Ok(())
+    }
+
+    /// No more is written to the active segment. The buffer is empty.
+    pub(super) fn close(&mut self) {
+        if let Some(segment) = self.active.take().and_then(|active| self.table.get_mut(active.name.number)) {
+            segment.is_sealed = true;
+        }
+    }
+
+    /// A random number (splitmix64).
+    fn salt(&mut self) -> u32 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u32::try_from(mixed >> 32).unwrap_or(0)
+    }
+}
+
+/// Bytes of entries that fit a segment of `length` bytes of which `used` are used.
+const fn room_of(length: u32, used: usize) -> usize {
+    ((length - length / MARKS_SHARE) as usize).saturating_sub(used)
+}

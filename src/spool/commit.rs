@@ -1,0 +1,192 @@
+//! Writing what gathered, with marks of what is settled, to the active segment.
+
+use super::format::{ENTRY_HEAD, Head, Kind, Name, seal};
+use super::marks;
+use super::operation::{Fault, Operation};
+use super::recover::Stage;
+use super::table::{MarkState, Segment};
+use super::{Event, Position, Spool};
+use crate::limits::spool::{BACKOFF, COMMIT_DELAY, ZERO_AHEAD, ZERO_BELOW};
+use crate::time::Instant;
+
+/// What is known of the active segment beside its place in the table, where it is the last.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) name: Name,
+    is_created: bool,
+    /// Entries that are synced.
+    synced: u16,
+    /// Up to where it was written before, zeros included.
+    written: u32,
+    /// A snapshot in it is synced.
+    pub(super) has_snapshot: bool,
+    under_way: Option<Writing>,
+}
+
+/// A write, or the creation of the file.
+#[derive(Debug, Clone, Copy, Default)]
+struct Writing {
+    /// Bytes without the zeros behind them.
+    length: u32,
+    has_snapshot: bool,
+    /// Entries of this segment below this number have copies in it.
+    copied: Option<(u32, u16)>,
+}
+
+impl Active {
+    pub(super) const fn new(name: Name) -> Self {
+        Self { name, is_created: false, synced: 0, written: 0, has_snapshot: false, under_way: None }
+    }
+
+    /// Whether the buffer is away, or the file not yet there to take it.
+    pub(super) const fn is_writing(&self) -> bool {
+        self.under_way.is_some()
+    }
+}
+
+impl Spool {
+    /// Writes what is due.
+    pub(super) fn poll_commit(&mut self, now: Instant) -> Option<Operation> {
+        self.due.filter(|due| *due <= now && !self.is_troubled(now))?;
+        if self.buffer.is_empty() && !self.has_marks_due() {
+            self.due = None;
+            return None;
+        }
+        if self.active.is_none() && self.open(0).is_err() {
+            // There is no room to mark what is settled. Deleting makes some.
+            self.due = Some(now + BACKOFF.1);
+            return None;
+        }
+        if !self.active.as_ref()?.is_created {
+            let active = self.active.as_mut()?;
+            active.under_way = Some(Writing::default());
+            return Some(Operation::Create { name: active.name, length: self.settings.segment });
+        }
+        self.begin();
+        let has_snapshot = self.stage == Stage::Ready && !self.active.as_ref()?.has_snapshot;
+        let before = self.buffer.len();
+        if has_snapshot || self.has_marks_due() {
+            self.push_marks(if has_snapshot { Kind::Snapshot } else { Kind::Marks });
+        }
+        let segment = self.table.last_mut()?;
+        if segment.end as usize + self.buffer.len() > segment.length as usize {
+            // Where entries end there is room for marks, so these stand alone, and fit an empty segment.
+            debug_assert!(segment.end > 0 && before == 0, "marks have room");
+            self.buffer.truncate(before);
+            self.close();
+            return self.open(0).ok().and_then(|()| self.poll_commit(now));
+        }
+        let (offset, all) = (segment.end, segment.length);
+        if self.stage == Stage::Ready {
+            let due = self.table.iter_mut().filter(|segment| segment.mark == MarkState::Due);
+            due.for_each(|segment| segment.mark = MarkState::Writing);
+        }
+        let active = self.active.as_mut()?;
+        let length = u32::try_from(self.buffer.len()).unwrap_or(0);
+        if self.buffer.len() < ZERO_BELOW && offset + length > active.written {
+            let zeros = all.min((offset + length).saturating_add(ZERO_AHEAD)) - offset;
+            self.buffer.resize(zeros as usize, 0);
+        }
+        active.written = active.written.max(offset + u32::try_from(self.buffer.len()).unwrap_or(0));
+        active.under_way = Some(Writing { length, has_snapshot, copied: self.reader.copied.take() });
+        self.due = None;
+        Some(Operation::Write { name: active.name, offset, bytes: core::mem::take(&mut self.buffer) })
+    }
+
+    fn has_marks_due(&self) -> bool {
+        self.stage == Stage::Ready && self.table.iter().any(|segment| segment.mark == MarkState::Due)
+    }
+
+    /// Appends the marks that are due, or all.
+    fn push_marks(&mut self, kind: Kind) {
+        let Some(name) = self.active.as_ref().map(|active| active.name) else { return };
+        let begin = self.buffer.len();
+        self.buffer.resize(begin + ENTRY_HEAD, 0);
+        for segment in self.table.iter().filter(|segment| kind == Kind::Snapshot || segment.mark == MarkState::Due) {
+            let (mark, settled) = segment.mark();
+            marks::encode(mark, settled, &mut self.buffer);
+        }
+        seal(name, Head::new(kind, 0, 0), &mut self.buffer, begin);
+    }
+
+    pub(super) fn created(&mut self, now: Instant, created: Result<(), Fault>) -> Option<Event> {
+        let active = self.active.as_mut()?;
+        active.under_way = None;
+        match created {
+            Ok(()) => {
+                active.is_created = true;
+                None
+            }
+            Err(fault) => {
+                let number = active.name.number;
+                self.active = None;
+                self.table.remove(number);
+                Some(self.give_up(now, fault))
+            }
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Instant, mut buffer: Vec<u8>, written: Result<(), Fault>) -> Option<Event> {
+        buffer.clear();
+        buffer.shrink_to(crate::limits::spool::COMMIT_BYTES);
+        self.buffer = buffer;
+        let active = self.active.as_mut()?;
+        let writing = active.under_way.take()?;
+        let segment = self.table.get_mut(active.name.number)?;
+        if let Err(fault) = written {
+            // What of it is on the disk nobody knows. Its numbers are void, and the next commit goes elsewhere.
+            (active.synced..segment.entries).for_each(|number| segment.settle(number));
+            self.table.iter_mut().filter(|segment| segment.mark == MarkState::Writing).for_each(|segment| {
+                segment.mark = MarkState::Due;
+            });
+            self.close();
+            return Some(self.give_up(now, fault));
+        }
+        segment.end += writing.length;
+        let is_more = active.synced < segment.entries;
+        active.synced = segment.entries;
+        active.has_snapshot |= writing.has_snapshot;
+        if active.has_snapshot {
+            self.authority = Some(active.name.number);
+        }
+        let last = Position::new(active.name.number, active.synced.saturating_sub(1));
+        self.trouble = None;
+        self.reader.may_copy = true;
+        self.table.iter_mut().filter(|segment| segment.mark == MarkState::Writing).for_each(|segment| {
+            segment.mark = MarkState::Written;
+        });
+        if let Some((original, below)) = writing.copied.and_then(|(at, below)| Some((self.table.get_mut(at)?, below))) {
+            for number in 0..below {
+                if original.is_waiting(number) {
+                    original.settle(number);
+                }
+            }
+            self.due.get_or_insert(now + COMMIT_DELAY);
+        }
+        is_more.then_some(Event::Synced(last))
+    }
+
+    fn give_up(&mut self, now: Instant, fault: Fault) -> Event {
+        self.buffer.clear();
+        self.stop_copying();
+        self.failed(now, fault);
+        if self.has_marks_due() {
+            self.due.get_or_insert(now + COMMIT_DELAY);
+        }
+        Event::GivenUp
+    }
+
+    /// Once all that is in the active segment is settled, it goes, too, unless marks of others stand in it.
+    pub(super) fn close_drained(&mut self) {
+        let Some(active) = self.active.as_ref().filter(|active| !active.is_writing()) else { return };
+        let number = active.name.number;
+        let is_drained = |segment: &Segment| segment.held() == 0 && segment.out() == 0;
+        let others = || self.table.iter().filter(|segment| segment.name.number != number);
+        if self.buffer.is_empty()
+            && self.table.get(number).is_some_and(is_drained)
+            && !others().any(|segment| segment.has_settled())
+        {
+            self.close();
+        }
+    }
+}

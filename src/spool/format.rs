@@ -1,0 +1,233 @@
+//! The bytes of a segment: a head, then entries, then zeros.
+//!
+//! ```text
+//! file    "fhcspool"  version 4  segment 4  length 4  zero 8  checksum 4
+//! entry   checksum of the head 4  checksum of the body 4  length of the body 4  length of the id 4
+//!         received 4  number 2  kind 1  length of the delivery stream's ARN 1, then the body and up to 7 zeros
+//! body    (of a copy: where the original is 8)  ARN  id  data
+//! ```
+//!
+//! Numbers are little-endian, lengths in bytes. Each entry begins at a multiple of 8. Its checksums (CRC-32) begin with the
+//! version and the segment's name, half of which is random: what another segment left on the disk is no entry of this one, and
+//! nobody who publishes a record can hide an entry in it. The head has a checksum of its own, so that a damaged body does not take
+//! away where the next entry begins.
+
+use core::fmt;
+
+use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
+
+use super::Position;
+use crate::limits::spool::ENTRIES;
+
+/// Version of all this. A file of a later one is left alone.
+pub const VERSION: u32 = 1;
+/// Bytes of a file before its first entry.
+pub const FILE_HEAD: usize = 32;
+/// Bytes of an entry before its body.
+pub const ENTRY_HEAD: usize = 24;
+/// What an entry's first byte is aligned to.
+pub const ALIGN: u32 = 8;
+
+const MAGIC: [u8; 8] = *b"fhcspool";
+static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+
+/// The name of a segment. It stands in the file's name, where damage to its content does not reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    /// Which one it is, in the order of creation.
+    pub number: u32,
+    /// A random number.
+    pub salt: u32,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{:08x}.spool", self.number, self.salt)
+    }
+}
+
+impl Name {
+    /// The name that a file's name says, if it is one of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (number, salt) = text.strip_suffix(".spool")?.split_once('-')?;
+        let hex = |digits: &str| {
+            let is_hex = digits.len() == 8 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            is_hex.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+        };
+        Some(Self { number: hex(number)?, salt: hex(salt)? })
+    }
+
+    fn checksum(self) -> Digest<'static, u32, Table<1>> {
+        let mut digest = CRC.digest();
+        for number in [VERSION, self.number, self.salt] {
+            digest.update(&number.to_le_bytes());
+        }
+        digest
+    }
+
+    fn checksum_of(self, bytes: &[u8]) -> u32 {
+        let mut digest = self.checksum();
+        digest.update(bytes);
+        digest.finalize()
+    }
+}
+
+/// The head of a file of `length` bytes.
+#[must_use]
+pub fn file_head(name: Name, length: u32) -> [u8; FILE_HEAD] {
+    let mut head = [0; FILE_HEAD];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[12..16].copy_from_slice(&name.number.to_le_bytes());
+    head[16..20].copy_from_slice(&length.to_le_bytes());
+    let checksum = CRC.checksum(&head[..28]);
+    head[28..].copy_from_slice(&checksum.to_le_bytes());
+    head
+}
+
+/// The version that the head of a file says; `None`: it is damaged, which its entries need not be.
+#[must_use]
+pub fn file_version(head: &[u8]) -> Option<u32> {
+    let holds = head.len() == FILE_HEAD && head[..8] == MAGIC && CRC.checksum(&head[..28]) == u32_at(head, 28);
+    holds.then(|| u32_at(head, 8))
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A record that is to be delivered.
+    Record,
+    /// The text of a status message that is to be published.
+    Status,
+    /// Which entries of some segments are settled.
+    Marks,
+    /// The same of all segments, with how many entries each has.
+    Snapshot,
+}
+
+impl Kind {
+    /// Whether it is kept for somebody, until it is settled.
+    #[must_use]
+    pub const fn is_held(self) -> bool {
+        matches!(self, Self::Record | Self::Status)
+    }
+}
+
+/// What stands before the body of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// What it is.
+    pub kind: Kind,
+    /// Which entry of its segment it is; marks have none of their own.
+    pub number: u16,
+    /// Whether this is the copy of an entry of an earlier segment.
+    pub is_copy: bool,
+    /// Bytes of the body.
+    pub length: u32,
+    /// Bytes of the delivery stream's ARN.
+    pub stream: u8,
+    /// Bytes of the id.
+    pub id: u32,
+    /// When it was received, in seconds since 1970 as far as the clock was right.
+    pub received: u32,
+    body_checksum: u32,
+}
+
+/// The body of an entry in its parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body<'a> {
+    /// Where the entry stands that this is a copy of.
+    pub original: Option<Position>,
+    /// The ARN of the delivery stream.
+    pub stream: &'a str,
+    /// The id, as JSON text.
+    pub id: &'a [u8],
+    /// The record, the status message, or the marks.
+    pub data: &'a [u8],
+}
+
+const COPY: u8 = 0x80;
+
+impl Head {
+    /// A head to be sealed by [`seal`].
+    #[must_use]
+    pub const fn new(kind: Kind, number: u16, received: u32) -> Self {
+        Self { kind, number, is_copy: false, length: 0, stream: 0, id: 0, received, body_checksum: 0 }
+    }
+
+    /// Reads the head of an entry of the segment `name`; `None`: there is none.
+    #[must_use]
+    pub fn decode(name: Name, bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; ENTRY_HEAD] = bytes.first_chunk()?;
+        let kind = match bytes[22] & !COPY {
+            1 => Kind::Record,
+            2 => Kind::Status,
+            3 => Kind::Marks,
+            4 => Kind::Snapshot,
+            _ => return None,
+        };
+        let head = Self {
+            kind,
+            number: u16::from_le_bytes([bytes[20], bytes[21]]),
+            is_copy: bytes[22] & COPY != 0,
+            length: u32_at(bytes, 8),
+            stream: bytes[23],
+            id: u32_at(bytes, 12),
+            received: u32_at(bytes, 16),
+            body_checksum: u32_at(bytes, 4),
+        };
+        (head.number < ENTRIES && name.checksum_of(&bytes[4..]) == u32_at(bytes, 0)).then_some(head)
+    }
+
+    /// Bytes of the entry and what fills it up.
+    #[must_use]
+    pub const fn span(&self) -> u64 {
+        (ENTRY_HEAD as u64 + self.length as u64).next_multiple_of(ALIGN as u64)
+    }
+
+    /// The parts of the body; `None`: it is damaged.
+    #[must_use]
+    pub fn body<'a>(&self, name: Name, bytes: &'a [u8]) -> Option<Body<'a>> {
+        if name.checksum_of(bytes) != self.body_checksum {
+            return None;
+        }
+        let (original, rest) = match self.is_copy {
+            true => {
+                let (original, rest) = bytes.split_first_chunk()?;
+                (Some(Position::from_u64(u64::from_le_bytes(*original))), rest)
+            }
+            false => (None, bytes),
+        };
+        let (stream, rest) = rest.split_at_checked(self.stream.into())?;
+        let (id, data) = rest.split_at_checked(usize::try_from(self.id).ok()?)?;
+        Some(Body { original, stream: str::from_utf8(stream).ok()?, id, data })
+    }
+}
+
+/// Ends the entry of which the body stands in `buffer` after [`ENTRY_HEAD`] bytes at `begin`.
+pub fn seal(name: Name, mut head: Head, buffer: &mut Vec<u8>, begin: usize) {
+    // A body is shorter than a segment, whose length has 32 bits.
+    head.length = u32::try_from(buffer.len() - begin - ENTRY_HEAD).unwrap_or(u32::MAX);
+    let kind = match head.kind {
+        Kind::Record => 1,
+        Kind::Status => 2,
+        Kind::Marks => 3,
+        Kind::Snapshot => 4,
+    };
+    let (bytes, body) = buffer[begin..].split_at_mut(ENTRY_HEAD);
+    bytes[4..8].copy_from_slice(&name.checksum_of(body).to_le_bytes());
+    bytes[8..12].copy_from_slice(&head.length.to_le_bytes());
+    bytes[12..16].copy_from_slice(&head.id.to_le_bytes());
+    bytes[16..20].copy_from_slice(&head.received.to_le_bytes());
+    bytes[20..22].copy_from_slice(&head.number.to_le_bytes());
+    bytes[22] = kind | if head.is_copy { COPY } else { 0 };
+    bytes[23] = head.stream;
+    let checksum = name.checksum_of(&bytes[4..]);
+    bytes[..4].copy_from_slice(&checksum.to_le_bytes());
+    buffer.resize(buffer.len().next_multiple_of(ALIGN as usize), 0);
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}

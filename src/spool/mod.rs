@@ -1,0 +1,332 @@
+//! What is kept on disk while the uplink is away: records, and statuses that could not be published.
+//!
+//! # The tour
+//!
+//! ```text
+//!   Spool::append   entries gather ...                   Spool::read_back   oldest first, as there is room
+//!        |                                                      ^      |
+//!   commit    ... and are written together                    read     v settle
+//!        |                                                      ^    marks    what is settled, in the next commit
+//!        v                                                      |
+//!   operation    create, write, read, delete: one at a time, each done when no power cut takes it back
+//!        |                                                      ^
+//!        v                                                      |
+//!   disk      a thread that does them               (in the tests: a simulated disk that fails and loses power)
+//! ```
+//!
+//! The directory holds segments ([`format`]). Entries are appended to the newest, the active one; the others are read, and
+//! deleted whole when all their entries are settled, in whatever order that happens. With the entries, marks are written that say
+//! which of the others are settled.
+//!
+//! # Why nothing is lost
+//!
+//! - An entry is safe, and its publish may be acknowledged, at [`Event::Synced`]. Until then it is the caller's; at
+//!   [`Event::GivenUp`] it stays so.
+//! - Nothing that was synced is written again: a commit goes behind the last, and after one that failed, or a start, to a new
+//!   file. A torn write hits only what was not yet safe.
+//! - A file is deleted when all its entries are settled, and not while it holds the only marks of others.
+//! - Damage takes away the entries it hits. They are counted, the rest is delivered ([`walk`]). What cannot be read stays for
+//!   the next start; so do files of a later version.
+//!
+//! # Why little is repeated
+//!
+//! - The first commit of a segment holds a snapshot of all marks, later ones what has changed. So after a start only the newest
+//!   segments are read before the first record comes back: down to one with a snapshot. New entries need not wait for that, and
+//!   a record that was delivered comes again only when that was after the last commit.
+//! - A copy says what it is a copy of, and so settles it ([`copy`]).
+//!
+//! # Why a log of our own
+//!
+//! Of the crates that keep a queue or a table on disk none is bounded, safe against power cuts and small at once: the smallest
+//! that is safe only removes at the head, so that one delivery stream would hold up all others, and adds twice the code of this.
+
+mod append;
+mod commit;
+mod copy;
+pub mod disk;
+pub mod format;
+mod marks;
+pub mod operation;
+mod read;
+mod recover;
+mod table;
+mod walk;
+
+use crate::limits::spool::{BACKOFF, PARTIAL, SEGMENT_BYTES, SEGMENTS, SEGMENTS_LEAST};
+use crate::time::{Duration, Instant};
+pub use append::{New, Refused};
+use commit::Active;
+use operation::{Done, Fault, Operation};
+use read::Reader;
+pub use read::{Answer, Held};
+use recover::Stage;
+use table::Table;
+
+/// Where an entry stands. Later ones are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(u64);
+
+impl Position {
+    const fn new(segment: u32, number: u16) -> Self {
+        Self((segment as u64) << 16 | number as u64)
+    }
+
+    /// The number that [`Position::to_u64`] gave.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// A number for it.
+    #[must_use]
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
+
+    fn segment(self) -> u32 {
+        u32::try_from(self.0 >> 16).unwrap_or(u32::MAX)
+    }
+
+    const fn number(self) -> u16 {
+        (self.0 & 0xffff) as u16
+    }
+}
+
+/// How large the spool is.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Bytes of all files, at most.
+    pub limit: u64,
+    /// Bytes of a segment.
+    pub segment: u32,
+    /// Segments of which bits are in memory, at most.
+    pub partial: usize,
+    /// For the random half of segments' names.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// The smallest limit, bytes.
+    pub const LEAST: u64 = SEGMENTS_LEAST as u64 * SEGMENT_BYTES as u64;
+
+    /// For at most `limit` bytes on disk.
+    #[must_use]
+    pub fn new(limit: u64, seed: u64) -> Self {
+        let segment = u32::try_from(limit / u64::from(SEGMENTS)).unwrap_or(u32::MAX);
+        // Whole blocks, below 4 GiB.
+        let segment = segment.clamp(SEGMENT_BYTES, u32::MAX / 2).next_multiple_of(4096);
+        Self { limit, segment, partial: PARTIAL, seed }
+    }
+}
+
+/// What became of entries that were appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// All up to this one that were not given up are safe.
+    Synced(Position),
+    /// All that were not yet safe are not kept.
+    GivenUp,
+}
+
+/// What the disk refuses, and until when it is not asked again.
+#[derive(Debug, Clone, Copy)]
+struct Trouble {
+    fault: Fault,
+    failures: u32,
+    retry_at: Instant,
+}
+
+/// What there is to tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Entries that are not settled, as far as they are known: those of segments that were damaged where it says how many they
+    /// have count when they have been read.
+    pub held: u64,
+    /// When the oldest of them was received, seconds since 1970; zero: that is not known, or there is none.
+    pub oldest: u32,
+    /// Entries lost to damage, since the start.
+    pub damaged: u64,
+    /// Files left alone because they are of a later version, since the start.
+    pub newer: u64,
+    /// Files left alone because part of them cannot be read, since the start.
+    pub unreadable: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Spool {
+    settings: Settings,
+    random: u64,
+    table: Table,
+    stage: Stage,
+    /// An operation is under way.
+    is_busy: bool,
+    trouble: Option<Trouble>,
+    /// The number of the next segment; `None`: there is no number left.
+    next_number: Option<u32>,
+    active: Option<Active>,
+    /// Entries for the active segment, not yet written.
+    buffer: Vec<u8>,
+    /// When they are, or marks.
+    due: Option<Instant>,
+    /// The segment that holds the latest snapshot.
+    authority: Option<u32>,
+    /// The segment that is being deleted.
+    deleting: Option<u32>,
+    reader: Reader,
+    counters: Counters,
+}
+
+impl Spool {
+    /// A spool of which nothing is known yet. Without a file it takes no memory to speak of.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            random: settings.seed,
+            table: Table::default(),
+            stage: Stage::Unlisted,
+            is_busy: false,
+            trouble: None,
+            next_number: Some(1),
+            active: None,
+            buffer: Vec::new(),
+            due: None,
+            authority: None,
+            deleting: None,
+            reader: Reader::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The next thing to do on the disk, if there is one and none is under way.
+    pub fn poll_operation(&mut self, now: Instant) -> Option<Operation> {
+        if self.is_busy {
+            return None;
+        }
+        let operation = match self.stage {
+            Stage::Unlisted => (!self.is_troubled(now)).then_some(Operation::List),
+            Stage::Marks | Stage::Ready => self
+                .poll_commit(now)
+                .or_else(|| self.poll_delete(now))
+                .or_else(|| self.poll_scan())
+                .or_else(|| self.poll_copy(now))
+                .or_else(|| self.poll_read()),
+        };
+        self.is_busy = operation.is_some();
+        operation
+    }
+
+    /// When to ask [`Spool::poll_operation`] again, if nothing else happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let retry = self.trouble.map(|trouble| trouble.retry_at);
+        match (self.due, retry) {
+            _ if self.is_busy => None,
+            (Some(due), retry) => Some(due.max(retry.unwrap_or_default())),
+            (None, retry) => retry.filter(|_| self.stage == Stage::Unlisted || self.has_done()),
+        }
+    }
+
+    /// Takes what came of the operation that was under way.
+    pub fn handle(&mut self, now: Instant, done: Done) -> Option<Event> {
+        self.is_busy = false;
+        match done {
+            Done::Listed(Ok(files)) => self.listed(&files),
+            Done::Listed(Err(fault)) | Done::Deleted(Err(fault)) => self.failed(now, fault),
+            Done::Created(created) => return self.created(now, created),
+            Done::Written(buffer, written) => return self.written(now, buffer, written),
+            Done::Read(buffer, read) => self.reader.filled(buffer, read.ok()),
+            Done::Deleted(Ok(())) => self.deleted(),
+        }
+        None
+    }
+
+    /// Why nothing new is taken for now: what the disk said last. It is tried again.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.trouble.map(|trouble| trouble.fault)
+    }
+
+    /// Whether all is known that was settled before the start. Until then nothing is read back.
+    #[must_use]
+    pub fn is_recovered(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// Whether nothing is kept, as far as is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stage == Stage::Ready && self.table.iter().all(|segment| segment.is_aside)
+    }
+
+    /// What there is to tell, now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let held = self.table.iter().map(|segment| u64::from(segment.held())).sum();
+        let oldest = self.table.iter().filter(|segment| segment.held() > 0).map(|segment| segment.oldest);
+        let oldest = oldest.filter(|oldest| *oldest > 0).min().unwrap_or(0);
+        Counters { bytes: self.table.bytes(), held, oldest, ..self.counters }
+    }
+
+    /// Says that the entry was delivered, or is not to be. It does not come again, unless power is cut before the next commit.
+    pub fn settle(&mut self, now: Instant, position: Position) {
+        if let Some(segment) = self.table.of(position) {
+            segment.settle(position.number());
+            self.due.get_or_insert(now + crate::limits::spool::COMMIT_DELAY);
+        }
+    }
+
+    /// Says that an entry that was read back is not held any more, though not delivered. It comes again in the next pass.
+    pub fn give_back(&mut self, position: Position) {
+        if self.table.of(position).is_some_and(|segment| segment.give_back(position.number())) {
+            self.look_again();
+        }
+    }
+
+    fn is_troubled(&self, now: Instant) -> bool {
+        self.trouble.is_some_and(|trouble| now < trouble.retry_at)
+    }
+
+    fn failed(&mut self, now: Instant, fault: Fault) {
+        let failures = self.trouble.map_or(0, |trouble| trouble.failures.saturating_add(1));
+        let delay = BACKOFF.0.saturating_mul(1 << failures.min(16)).min(BACKOFF.1);
+        self.trouble = Some(Trouble { fault, failures, retry_at: now + delay.max(Duration::from_millis(1)) });
+    }
+
+    fn has_done(&self) -> bool {
+        self.table.iter().any(|segment| segment.is_done())
+    }
+
+    /// Deletes a segment that is done. Nothing is gained by marking it.
+    fn poll_delete(&mut self, now: Instant) -> Option<Operation> {
+        if self.stage != Stage::Ready || self.is_troubled(now) {
+            return None;
+        }
+        self.close_drained();
+        let name = self.table.iter().find(|segment| segment.is_done() && self.may_go(segment.name.number))?.name;
+        self.reader.leave(name.number);
+        self.deleting = Some(name.number);
+        Some(Operation::Delete { name })
+    }
+
+    /// Whether no other segment has marks that stand in this one only.
+    fn may_go(&self, number: u32) -> bool {
+        let others = || self.table.iter().filter(|segment| segment.name.number != number);
+        self.authority != Some(number) || !others().any(|segment| segment.has_settled())
+    }
+
+    fn deleted(&mut self) {
+        self.trouble = None;
+        if let Some(number) = self.deleting.take() {
+            self.table.remove(number);
+        }
+        self.reader.may_copy = true;
+        if self.table.iter().len() == 0 {
+            self.buffer = Vec::new();
+            self.reader = Reader::default();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the spool asks of the disk, one operation at a time, and the order of steps that makes each of them last.
+//!
+//! An operation is done when nothing can take it back any more, a power cut included. [`perform`] is all that this depends on; it
+//! is the same for the disk and for the simulated one of the tests, which fails and loses power after every step.
+
+use core::fmt;
+
+use super::format::Name;
+
+/// Why the disk did not do what it was asked: the system's number of the error, in whose words it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault(pub i32);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::io::Error::from_raw_os_error(self.0).fmt(f)
+    }
+}
+
+impl core::error::Error for Fault {}
+
+/// A file of the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct File {
+    /// The segment.
+    pub name: Name,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// What is to be done. Buffers go there and come back, so that they are allocated once.
+#[derive(Debug)]
+pub enum Operation {
+    /// Lists the segments of the directory.
+    List,
+    /// Makes a file of zeros, whose room on the disk is taken.
+    Create {
+        /// Its name, which no file has had.
+        name: Name,
+        /// Bytes.
+        length: u32,
+    },
+    /// Writes into a file.
+    Write {
+        /// Which.
+        name: Name,
+        /// Where to.
+        offset: u32,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Reads from a file.
+    Read {
+        /// Which.
+        name: Name,
+        /// From where.
+        offset: u32,
+        /// As many bytes as there are, and it is long. What is in it is overwritten.
+        buffer: Vec<u8>,
+    },
+    /// Deletes a file.
+    Delete {
+        /// Which.
+        name: Name,
+    },
+}
+
+/// What came of an [`Operation`].
+#[derive(Debug)]
+pub enum Done {
+    /// The files whose names are a segment's.
+    Listed(Result<Vec<File>, Fault>),
+    /// The file will be there.
+    Created(Result<(), Fault>),
+    /// The bytes will be there; the buffer comes back.
+    Written(Vec<u8>, Result<(), Fault>),
+    /// So many bytes were read into the buffer.
+    Read(Vec<u8>, Result<usize, Fault>),
+    /// The file will not be there, nor was it.
+    Deleted(Result<(), Fault>),
+}
+
+/// Steps on a disk. None but [`Storage::sync`] and [`Storage::sync_directory`] outlives a power cut.
+#[expect(clippy::missing_errors_doc, reason = "all fail as the disk does")]
+pub trait Storage {
+    /// The files whose names are a segment's.
+    fn list(&mut self) -> Result<Vec<File>, Fault>;
+    /// Makes a file of zeros.
+    fn create(&mut self, name: Name, length: u32) -> Result<(), Fault>;
+    /// Writes into a file.
+    fn write(&mut self, name: Name, offset: u32, bytes: &[u8]) -> Result<(), Fault>;
+    /// Has what was written to a file outlive a power cut. Afterwards the same file is written, or none.
+    fn sync(&mut self, name: Name) -> Result<(), Fault>;
+    /// The same for the making and deleting of files.
+    fn sync_directory(&mut self) -> Result<(), Fault>;
+    /// Reads from a file, less than the buffer holds at its end only.
+    fn read(&mut self, name: Name, offset: u32, buffer: &mut [u8]) -> Result<usize, Fault>;
+    /// Deletes a file, if it is there.
+    fn delete(&mut self, name: Name) -> Result<(), Fault>;
+}
+
+/// Does an operation from begin to end.
+pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
+    match operation {
+        Operation::List => Done::Listed(storage.list()),
+        Operation::Create { name, length } => {
+            let created = storage.create(name, length).and_then(|()| storage.sync(name));
+            let created = created.and_then(|()| storage.sync_directory());
+            if created.is_err() {
+                // A half-made file that stays is empty at the next start, and goes then.
+                let _: Result<(), Fault> = storage.delete(name);
+            }
+            Done::Created(created)
+        }
+        Operation::Write { name, offset, bytes } => {
+            let written = storage.write(name, offset, &bytes).and_then(|()| storage.sync(name));
+            Done::Written(bytes, written)
+        }
+        Operation::Read { name, offset, mut buffer } => {
+            let read = storage.read(name, offset, &mut buffer);
+            Done::Read(buffer, read)
+        }
+        Operation::Delete { name } => Done::Deleted(storage.delete(name).and_then(|()| storage.sync_directory())),
+    }
+}

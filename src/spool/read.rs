@@ -1,0 +1,214 @@
+//! Reading back, oldest first, as far as the caller takes.
+
+use super::format::{Head, Kind, Name};
+use super::marks::UNKNOWN;
+use super::operation::Operation;
+use super::recover::Stage;
+use super::table::{Segment, Table};
+use super::walk::{Step, Walk};
+use super::{Position, Spool};
+use crate::limits::spool::READ_BYTES;
+
+/// An entry that is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'a> {
+    /// Where it stands: the word for it in [`Spool::settle`] and [`Spool::give_back`].
+    pub position: Position,
+    /// [`Kind::Record`] or [`Kind::Status`].
+    pub kind: Kind,
+    /// The ARN of the delivery stream.
+    pub stream: &'a str,
+    /// The id, as JSON text.
+    pub id: &'a [u8],
+    /// The record or the status message.
+    pub data: &'a [u8],
+    /// When it was received, seconds since 1970.
+    pub received: u32,
+}
+
+/// What becomes of an entry that is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The caller has it, until it settles it or gives it back.
+    Take,
+    /// It is not wanted now, as its delivery stream takes nothing: the next is.
+    Leave,
+    /// There is no room: it is the first the next time.
+    Stop,
+}
+
+/// What a segment is read for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Purpose {
+    #[default]
+    Read,
+    Copy,
+}
+
+/// The place where it is read.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) purpose: Purpose,
+    pub(super) walk: Option<Walk>,
+    buffer: Vec<u8>,
+    /// The segments from here on are still to be read in this pass; after a start: those before are to be searched for marks.
+    pub(super) next: u32,
+    /// What was left or given back may be taken: there is to be another pass.
+    again: bool,
+    /// Whether copies find room, as far as is known.
+    pub(super) may_copy: bool,
+    /// The segment of which entries were copied into the buffer, those below this number.
+    pub(super) copied: Option<(u32, u16)>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            purpose: Purpose::Read,
+            walk: None,
+            buffer: Vec::new(),
+            next: 0,
+            again: false,
+            may_copy: true,
+            copied: None,
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn start(&mut self, name: Name, end: u32) {
+        self.walk = Some(Walk::new(name, end, core::mem::take(&mut self.buffer)));
+    }
+
+    pub(super) fn stop(&mut self) {
+        if let Some(walk) = self.walk.take() {
+            self.buffer = walk.into_buffer();
+            self.buffer.clear();
+            self.buffer.shrink_to(READ_BYTES as usize);
+        }
+    }
+
+    /// Does not go on in this segment, as it is to be deleted.
+    pub(super) fn leave(&mut self, number: u32) {
+        if self.walk.as_ref().is_some_and(|walk| walk.name.number == number) {
+            self.stop();
+        }
+    }
+
+    /// The walk and its segment, as far as that is synced by now; `None` while it is being read.
+    pub(super) fn place<'a>(&'a mut self, table: &'a mut Table) -> Option<(&'a mut Walk, &'a mut Segment)> {
+        let walk = self.walk.as_mut().filter(|walk| !walk.is_reading())?;
+        let segment = table.get_mut(walk.name.number)?;
+        walk.reach(segment.end);
+        Some((walk, segment))
+    }
+
+    pub(super) fn filled(&mut self, buffer: Vec<u8>, length: Option<usize>) {
+        match self.walk.as_mut() {
+            Some(walk) => walk.filled(buffer, length),
+            None => self.buffer = buffer,
+        }
+    }
+}
+
+impl Spool {
+    /// Offers what is kept to `take`, oldest first, until it answers [`Answer::Stop`] or more has to be read from the disk: then
+    /// [`Spool::poll_operation`] has a read, and this is to be called again when that is done. Nothing is read otherwise.
+    ///
+    /// What was taken or left is not offered again in the same pass. There is no other before [`Spool::look_again`].
+    pub fn read_back(&mut self, take: &mut dyn FnMut(Held<'_>) -> Answer) {
+        if self.stage != Stage::Ready {
+            return;
+        }
+        while self.reader.purpose == Purpose::Read && (self.reader.walk.is_some() || self.start_next()) {
+            let Some((walk, segment)) = self.reader.place(&mut self.table) else { return };
+            match walk.step() {
+                Step::Need => return,
+                Step::Entry(head) if head.kind.is_held() => {
+                    self.counters.damaged += walk.missing(segment, head.number);
+                    if segment.is_waiting(head.number) {
+                        segment.received(head.received);
+                        match offer(walk, &head, take) {
+                            Answer::Take => segment.take_out(head.number),
+                            Answer::Leave => {}
+                            Answer::Stop => return,
+                        }
+                    }
+                    walk.pass(&head);
+                }
+                Step::Entry(marks) => walk.pass(&marks),
+                // More may come.
+                Step::End if !segment.is_sealed && !self.reader.again => return,
+                end => self.finish(end),
+            }
+        }
+    }
+
+    /// Has all that was left or given back be offered once more: a delivery stream takes records again.
+    pub fn look_again(&mut self) {
+        self.reader.again = true;
+    }
+
+    /// Goes to the next segment of the pass, or of another that was asked for.
+    fn start_next(&mut self) -> bool {
+        loop {
+            let mut segments = self.table.iter();
+            let next = segments.find(|segment| segment.name.number >= self.reader.next && segment.has_waiting());
+            let Some(segment) = next else {
+                if !core::mem::take(&mut self.reader.again) {
+                    return false;
+                }
+                self.reader.next = 0;
+                continue;
+            };
+            let (name, end, is_partial) = (segment.name, segment.end, segment.is_partial());
+            if !is_partial && self.is_crowded() {
+                return false;
+            }
+            self.reader.next = name.number;
+            self.reader.start(name, end);
+            return true;
+        }
+    }
+
+    /// Ends a segment that was read to its end, or not at all.
+    pub(super) fn finish(&mut self, end: Step) {
+        let Some((walk, segment)) = self.reader.place(&mut self.table) else { return };
+        if end == Step::Newer {
+            segment.is_aside = true;
+            self.counters.newer += 1;
+        } else if segment.is_sealed {
+            if segment.entries != UNKNOWN {
+                self.counters.damaged += walk.missing(segment, segment.entries);
+            } else if !walk.has_holes {
+                segment.entries = walk.expected;
+            }
+            if walk.has_holes && !segment.is_aside {
+                segment.is_aside = true;
+                self.counters.unreadable += 1;
+            }
+        }
+        // The active one is left only for another pass.
+        self.reader.next = walk.name.number + 1;
+        self.reader.stop();
+    }
+
+    /// Reads what is missing.
+    pub(super) fn poll_read(&mut self) -> Option<Operation> {
+        let walk = self.reader.walk.as_mut()?;
+        let (offset, buffer) = walk.take_need()?;
+        Some(Operation::Read { name: walk.name, offset, buffer })
+    }
+}
+
+fn offer(walk: &Walk, head: &Head, take: &mut dyn FnMut(Held<'_>) -> Answer) -> Answer {
+    let Some(body) = walk.body(head) else { return Answer::Leave };
+    take(Held {
+        position: Position::new(walk.name.number, head.number),
+        kind: head.kind,
+        stream: body.stream,
+        id: body.id,
+        data: body.data,
+        received: head.received,
+    })
+}

@@ -1,0 +1,109 @@
+//! After a start: which segments there are, and what of them is settled.
+//!
+//! The newest segments are read, back to one with a snapshot: it and what is newer hold all marks. New entries are taken
+//! meanwhile, into a segment of their own. What the older ones hold shows when they are read back.
+
+use super::Spool;
+use super::format::{Head, Kind};
+use super::marks::{self, UNKNOWN};
+use super::operation::{File, Operation};
+use super::table::{Segment, Table};
+use super::walk::{Step, Walk};
+use crate::limits::spool::FILES;
+
+/// How much is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing.
+    Unlisted,
+    /// The files, and what is settled of those that were read.
+    Marks,
+    /// All that is settled.
+    Ready,
+}
+
+impl Spool {
+    pub(super) fn listed(&mut self, files: &[File]) {
+        self.trouble = None;
+        for file in files.iter().filter(|file| file.name.number < u32::MAX) {
+            let length = u32::try_from(file.length);
+            let mut segment = Segment::new(file.name, length.unwrap_or(u32::MAX));
+            segment.is_aside = length.is_err();
+            self.table.push(segment);
+        }
+        self.table.sort();
+        self.table.keep_newest(FILES);
+        self.stage = Stage::Marks;
+        if let Some(newest) = self.table.last_mut() {
+            self.reader.next = newest.name.number + 1;
+            self.next_number = Some(self.reader.next);
+        }
+    }
+
+    /// Reads on for marks.
+    pub(super) fn poll_scan(&mut self) -> Option<Operation> {
+        while self.stage == Stage::Marks {
+            let next = self.reader.next;
+            let Some(walk) = self.reader.walk.as_mut() else {
+                let newest = self.table.iter().rev().find(|segment| segment.name.number < next && !segment.is_aside);
+                match newest.map(|segment| (segment.name, segment.end)) {
+                    Some((name, end)) if self.authority.is_none() => self.reader.start(name, end),
+                    _ => self.scanned(),
+                }
+                continue;
+            };
+            let number = walk.name.number;
+            match walk.step() {
+                Step::Need => return self.poll_read(),
+                Step::Entry(head) => {
+                    if scan(&mut self.table, walk, &head) == Some(Kind::Snapshot) {
+                        self.authority = Some(number);
+                    }
+                    walk.pass(&head);
+                }
+                end => {
+                    if let Some(segment) = self.table.get_mut(number) {
+                        segment.is_aside = end == Step::Newer;
+                        self.counters.newer += u64::from(segment.is_aside);
+                        if segment.entries == UNKNOWN && !walk.has_holes {
+                            segment.entries = walk.expected;
+                        }
+                    }
+                    self.reader.stop();
+                    self.reader.next = number;
+                }
+            }
+        }
+        None
+    }
+
+    fn scanned(&mut self) {
+        self.stage = Stage::Ready;
+        self.reader.next = 0;
+    }
+}
+
+/// Takes what an entry tells of what is settled. Answers its kind.
+fn scan(table: &mut Table, walk: &Walk, head: &Head) -> Option<Kind> {
+    let body = walk.body(head)?;
+    if !head.kind.is_held() {
+        let mut rest = body.data;
+        while marks::decode(&mut rest, &mut |mark, number| {
+            if let Some(segment) = table.get_mut(mark.segment) {
+                segment.apply(mark, number);
+            }
+        })
+        .is_some()
+        {}
+        return Some(head.kind);
+    }
+    if let Some(original) = body.original
+        && let Some(segment) = table.of(original)
+    {
+        segment.settle_again(original.number());
+    }
+    if let Some(segment) = table.get_mut(walk.name.number) {
+        segment.received(head.received);
+    }
+    Some(head.kind)
+}

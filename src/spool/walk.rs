@@ -1,0 +1,193 @@
+//! From one entry of a segment to the next, past what is damaged.
+//!
+//! Where no entry begins, the next is looked for at every eighth byte. A head that holds says where its entry ends even when the
+//! body is damaged. What cannot be read is left out block by block.
+
+use super::format::{ALIGN, Body, ENTRY_HEAD, FILE_HEAD, Head, Name, VERSION, file_version};
+use super::table::Segment;
+use crate::limits::spool::{BLOCK, READ_BYTES};
+
+/// A place in a segment, and the part of it that was read.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) name: Name,
+    /// Where to look.
+    at: u32,
+    /// Where the segment ends, or what is synced of it.
+    pub(super) end: u32,
+    buffer: Vec<u8>,
+    /// Where in the segment the buffer begins.
+    begin: u32,
+    /// What has to be read: so many bytes from `at` on.
+    need: Option<u32>,
+    /// It is being read.
+    is_reading: bool,
+    /// The file ends before the segment should.
+    is_short: bool,
+    /// Reading failed, so it goes on in small pieces.
+    is_careful: bool,
+    /// Something could not be read at all.
+    pub(super) has_holes: bool,
+    /// The next number that is expected.
+    pub(super) expected: u16,
+}
+
+/// What is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// An entry that holds. [`Walk::pass`] goes on behind it.
+    Entry(Head),
+    /// Nothing before more is read.
+    Need,
+    /// The end.
+    End,
+    /// The file is of a later version.
+    Newer,
+}
+
+impl Walk {
+    /// At the begin of the segment.
+    pub(super) fn new(name: Name, end: u32, buffer: Vec<u8>) -> Self {
+        let mut walk = Self {
+            name,
+            at: 0,
+            end,
+            buffer,
+            begin: 0,
+            need: None,
+            is_reading: false,
+            is_short: false,
+            is_careful: false,
+            has_holes: false,
+            expected: 0,
+        };
+        walk.buffer.clear();
+        walk
+    }
+
+    /// The buffer, for another walk.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// What is at the place, or behind it.
+    pub(super) fn step(&mut self) -> Step {
+        if self.at == 0 {
+            match self.bytes(0, FILE_HEAD) {
+                None if self.end as usize >= FILE_HEAD => return self.need(0),
+                None => return Step::End,
+                Some(head) if file_version(head).is_some_and(|version| version > VERSION) => return Step::Newer,
+                // Its entries may hold even so.
+                Some(_) => self.at = FILE_HEAD as u32,
+            }
+        }
+        loop {
+            if self.left() < ENTRY_HEAD as u64 {
+                return Step::End;
+            }
+            let Some(bytes) = self.bytes(self.at, ENTRY_HEAD) else { return self.need(ENTRY_HEAD as u64) };
+            let Some(head) = Head::decode(self.name, bytes).filter(|head| head.span() <= self.left()) else {
+                self.at += ALIGN;
+                continue;
+            };
+            let Some(body) = self.body_bytes(&head) else { return self.need(head.span()) };
+            if head.body(self.name, body).is_some() {
+                return Step::Entry(head);
+            }
+            self.skip(head.span());
+        }
+    }
+
+    /// The parts of the entry that [`Walk::step`] found.
+    pub(super) fn body(&self, head: &Head) -> Option<Body<'_>> {
+        head.body(self.name, self.body_bytes(head)?)
+    }
+
+    /// Goes on behind the entry that [`Walk::step`] found.
+    pub(super) fn pass(&mut self, head: &Head) {
+        if head.kind.is_held() {
+            self.expected = self.expected.max(head.number + 1);
+        }
+        self.skip(head.span());
+    }
+
+    /// What [`Walk::step`] asked for: from where, and a buffer as long as what is to be read.
+    pub(super) fn take_need(&mut self) -> Option<(u32, Vec<u8>)> {
+        let length = self.need.filter(|_| !self.is_reading)?;
+        self.is_reading = true;
+        self.buffer.clear();
+        self.buffer.resize(length as usize, 0);
+        Some((self.at, core::mem::take(&mut self.buffer)))
+    }
+
+    /// What was read: `length` bytes of the buffer; `None`: it could not be.
+    pub(super) fn filled(&mut self, buffer: Vec<u8>, length: Option<usize>) {
+        let asked = self.need.take().unwrap_or(0);
+        self.is_reading = false;
+        self.buffer = buffer;
+        self.buffer.truncate(length.unwrap_or(0));
+        self.begin = self.at;
+        match length {
+            Some(length) if length < asked as usize => {
+                self.is_short = true;
+                self.end = self.end.min(self.at.saturating_add(u32::try_from(length).unwrap_or(u32::MAX)));
+            }
+            Some(_) => {}
+            None if !self.is_careful => self.is_careful = true,
+            None => {
+                self.has_holes = true;
+                // A head that lies across two blocks may be none, and the next begin in the second.
+                self.skip(u64::from(if asked as usize > ENTRY_HEAD { asked } else { ALIGN }));
+            }
+        }
+    }
+
+    /// Whether the buffer is away.
+    pub(super) const fn is_reading(&self) -> bool {
+        self.is_reading
+    }
+
+    /// The segment is synced up to `end` by now.
+    pub(super) const fn reach(&mut self, end: u32) {
+        if !self.is_short {
+            self.end = end;
+        }
+    }
+
+    /// Settles the entries between the last and this one, which are lost to damage. Answers how many of them were waiting.
+    pub(super) fn missing(&mut self, segment: &mut Segment, number: u16) -> u64 {
+        let (mut count, expected) = (0, self.expected);
+        self.expected = expected.max(number);
+        for missing in expected..number {
+            if !self.has_holes && segment.is_waiting(missing) {
+                segment.settle(missing);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    fn left(&self) -> u64 {
+        u64::from(self.end.saturating_sub(self.at))
+    }
+
+    fn skip(&mut self, bytes: u64) {
+        self.at = u32::try_from(bytes.min(self.left())).map_or(self.end, |bytes| self.at + bytes);
+    }
+
+    fn need(&mut self, bytes: u64) -> Step {
+        let at_once = u64::from(if self.is_careful { BLOCK - self.at % BLOCK } else { READ_BYTES });
+        // What is left has 32 bits.
+        self.need = u32::try_from(at_once.max(bytes).min(self.left())).ok();
+        Step::Need
+    }
+
+    fn body_bytes(&self, head: &Head) -> Option<&[u8]> {
+        self.bytes(self.at + ENTRY_HEAD as u32, head.length as usize)
+    }
+
+    fn bytes(&self, at: u32, length: usize) -> Option<&[u8]> {
+        let from = at.checked_sub(self.begin)? as usize;
+        self.buffer.get(from..from.checked_add(length)?)
+    }
+}
