@@ -411,7 +411,7 @@ pub mod spool {
     pub const THREAD_STACK: usize = 64 * 1024;
 
     /// Bytes around the data of an entry, at most.
-    const AROUND: usize = 32 + 24 + 8 + ARN_BYTES + ID_JSON_BYTES + 8;
+    const AROUND: usize = 32 + 28 + 8 + ARN_BYTES + ID_JSON_BYTES + 8;
     const _: () = assert!(
         AROUND + RECORD_BYTES <= (SEGMENT_BYTES - SEGMENT_BYTES / MARKS_SHARE) as usize,
         "any record fits a segment"

@@ -97,6 +97,7 @@ impl Spool {
         let Some(segment) = self.table.last_mut() else { return Err(Refused::Full) };
         let begin = self.buffer.len();
         head.number = segment.entries;
+        head.first = self.active.as_ref().map_or(0, |active| active.synced);
         self.buffer.resize(begin + ENTRY_HEAD, 0);
         write(&mut self.buffer);
         debug_assert_eq!(self.buffer.len(), begin + ENTRY_HEAD + length, "as many bytes as were announced");
@@ -138,7 +139,7 @@ impl Spool {
         self.next_number = number.checked_add(1);
         let name = Name { number, salt: self.salt() };
         let mut segment = Segment::new(name, length);
-        (segment.end, segment.entries, segment.is_sealed) = (0, 0, false);
+        (segment.end, segment.entries, segment.is_sealed, segment.is_counted) = (0, 0, false, true);
         self.table.push(segment);
         self.active = Some(Active::new(name));
         Ok(())

@@ -10,12 +10,12 @@ use crate::limits::spool::{BACKOFF, COMMIT_DELAY, ZERO_AHEAD, ZERO_BELOW};
 use crate::time::Instant;
 
 /// What is known of the active segment beside its place in the table, where it is the last.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Active {
     pub(super) name: Name,
     is_created: bool,
     /// Entries that are synced.
-    synced: u16,
+    pub(super) synced: u16,
     /// Up to where it was written before, zeros included.
     written: u32,
     /// A snapshot in it is synced.
@@ -99,14 +99,14 @@ impl Spool {
 
     /// Appends the marks that are due, or all.
     fn push_marks(&mut self, kind: Kind) {
-        let Some(name) = self.active.as_ref().map(|active| active.name) else { return };
+        let Some(Active { name, synced, .. }) = self.active else { return };
         let begin = self.buffer.len();
         self.buffer.resize(begin + ENTRY_HEAD, 0);
         for segment in self.table.iter().filter(|segment| kind == Kind::Snapshot || segment.mark == MarkState::Due) {
             let (mark, settled) = segment.mark();
             marks::encode(mark, settled, &mut self.buffer);
         }
-        seal(name, Head::new(kind, 0, 0), &mut self.buffer, begin);
+        seal(name, Head::new(kind, synced, 0), &mut self.buffer, begin);
     }
 
     pub(super) fn created(&mut self, now: Instant, created: Result<(), Fault>) -> Option<Event> {

@@ -62,7 +62,7 @@ impl Spool {
                 // Behind a hole nobody knows what is missing.
                 Step::Entry(head) if !walk.has_holes => {
                     if head.kind.is_held() {
-                        self.counters.damaged += walk.missing(segment, head.number);
+                        self.counters.damaged += walk.missing(segment, head.number, head.first);
                         if segment.is_waiting(head.number) {
                             match self.copy(now, number, head) {
                                 Ok(()) => self.reader.copied = Some((number, head.number + 1)),

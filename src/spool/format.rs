@@ -3,7 +3,8 @@
 //! ```text
 //! file    "fhcspool"  version 4  segment 4  length 4  zero 8  checksum 4
 //! entry   checksum of the head 4  checksum of the body 4  length of the body 4  length of the id 4
-//!         received 4  number 2  kind 1  length of the delivery stream's ARN 1, then the body and up to 7 zeros
+//!         received 4  number 2  first number of its commit 2  kind 1  length of the delivery stream's ARN 1  zero 2,
+//!         then the body and up to 7 zeros
 //! body    (of a copy: where the original is 8)  ARN  id  data
 //! ```
 //!
@@ -24,7 +25,7 @@ pub const VERSION: u32 = 1;
 /// Bytes of a file before its first entry.
 pub const FILE_HEAD: usize = 32;
 /// Bytes of an entry before its body.
-pub const ENTRY_HEAD: usize = 24;
+pub const ENTRY_HEAD: usize = 28;
 /// What an entry's first byte is aligned to.
 pub const ALIGN: u32 = 8;
 
@@ -121,6 +122,8 @@ pub struct Head {
     pub kind: Kind,
     /// Which entry of its segment it is; marks have none of their own.
     pub number: u16,
+    /// The number of the first entry that was written together with it.
+    pub first: u16,
     /// Whether this is the copy of an entry of an earlier segment.
     pub is_copy: bool,
     /// Bytes of the body.
@@ -153,14 +156,14 @@ impl Head {
     /// A head to be sealed by [`seal`].
     #[must_use]
     pub const fn new(kind: Kind, number: u16, received: u32) -> Self {
-        Self { kind, number, is_copy: false, length: 0, stream: 0, id: 0, received, body_checksum: 0 }
+        Self { kind, number, first: number, is_copy: false, length: 0, stream: 0, id: 0, received, body_checksum: 0 }
     }
 
     /// Reads the head of an entry of the segment `name`; `None`: there is none.
     #[must_use]
     pub fn decode(name: Name, bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; ENTRY_HEAD] = bytes.first_chunk()?;
-        let kind = match bytes[22] & !COPY {
+        let kind = match bytes[24] & !COPY {
             1 => Kind::Record,
             2 => Kind::Status,
             3 => Kind::Marks,
@@ -170,9 +173,10 @@ impl Head {
         let head = Self {
             kind,
             number: u16::from_le_bytes([bytes[20], bytes[21]]),
-            is_copy: bytes[22] & COPY != 0,
+            first: u16::from_le_bytes([bytes[22], bytes[23]]),
+            is_copy: bytes[24] & COPY != 0,
             length: u32_at(bytes, 8),
-            stream: bytes[23],
+            stream: bytes[25],
             id: u32_at(bytes, 12),
             received: u32_at(bytes, 16),
             body_checksum: u32_at(bytes, 4),
@@ -221,8 +225,9 @@ pub fn seal(name: Name, mut head: Head, buffer: &mut Vec<u8>, begin: usize) {
     bytes[12..16].copy_from_slice(&head.id.to_le_bytes());
     bytes[16..20].copy_from_slice(&head.received.to_le_bytes());
     bytes[20..22].copy_from_slice(&head.number.to_le_bytes());
-    bytes[22] = kind | if head.is_copy { COPY } else { 0 };
-    bytes[23] = head.stream;
+    bytes[22..24].copy_from_slice(&head.first.to_le_bytes());
+    bytes[24] = kind | if head.is_copy { COPY } else { 0 };
+    bytes[25] = head.stream;
     let checksum = name.checksum_of(&bytes[4..]);
     bytes[..4].copy_from_slice(&checksum.to_le_bytes());
     buffer.resize(buffer.len().next_multiple_of(ALIGN as usize), 0);

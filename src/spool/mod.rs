@@ -211,7 +211,6 @@ impl Spool {
             Stage::Marks | Stage::Ready => self
                 .poll_commit(now)
                 .or_else(|| self.poll_delete(now))
-                .or_else(|| self.poll_scan())
                 .or_else(|| self.poll_copy(now))
                 .or_else(|| self.poll_read()),
         };
@@ -238,7 +237,10 @@ impl Spool {
             Done::Listed(Err(fault)) | Done::Deleted(Err(fault)) => self.failed(now, fault),
             Done::Created(created) => return self.created(now, created),
             Done::Written(buffer, written) => return self.written(now, buffer, written),
-            Done::Read(buffer, read) => self.reader.filled(buffer, read.ok()),
+            Done::Read(buffer, read) => {
+                self.reader.filled(buffer, read.ok());
+                self.search();
+            }
             Done::Deleted(Ok(())) => self.deleted(),
         }
         None

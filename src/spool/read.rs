@@ -1,7 +1,6 @@
 //! Reading back, oldest first, as far as the caller takes.
 
 use super::format::{Head, Kind, Name};
-use super::marks::UNKNOWN;
 use super::operation::Operation;
 use super::recover::Stage;
 use super::table::{Segment, Table};
@@ -125,7 +124,7 @@ impl Spool {
             match walk.step() {
                 Step::Need => return,
                 Step::Entry(head) if head.kind.is_held() => {
-                    self.counters.damaged += walk.missing(segment, head.number);
+                    self.counters.damaged += walk.missing(segment, head.number, head.first);
                     if segment.is_waiting(head.number) {
                         segment.received(head.received);
                         match offer(walk, &head, take) {
@@ -178,11 +177,7 @@ impl Spool {
             segment.is_aside = true;
             self.counters.newer += 1;
         } else if segment.is_sealed {
-            if segment.entries != UNKNOWN {
-                self.counters.damaged += walk.missing(segment, segment.entries);
-            } else if !walk.has_holes {
-                segment.entries = walk.expected;
-            }
+            self.counters.damaged += walk.missing_at_end(segment);
             if walk.has_holes && !segment.is_aside {
                 segment.is_aside = true;
                 self.counters.unreadable += 1;

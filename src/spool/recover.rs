@@ -5,8 +5,8 @@
 
 use super::Spool;
 use super::format::{Head, Kind};
-use super::marks::{self, UNKNOWN};
-use super::operation::{File, Operation};
+use super::marks;
+use super::operation::File;
 use super::table::{Segment, Table};
 use super::walk::{Step, Walk};
 use crate::limits::spool::FILES;
@@ -38,10 +38,11 @@ impl Spool {
             self.reader.next = newest.name.number + 1;
             self.next_number = Some(self.reader.next);
         }
+        self.search();
     }
 
-    /// Reads on for marks.
-    pub(super) fn poll_scan(&mut self) -> Option<Operation> {
+    /// Looks on for marks, as far as was read.
+    pub(super) fn search(&mut self) {
         while self.stage == Stage::Marks {
             let next = self.reader.next;
             let Some(walk) = self.reader.walk.as_mut() else {
@@ -54,10 +55,15 @@ impl Spool {
             };
             let number = walk.name.number;
             match walk.step() {
-                Step::Need => return self.poll_read(),
+                Step::Need => return,
                 Step::Entry(head) => {
-                    if scan(&mut self.table, walk, &head) == Some(Kind::Snapshot) {
+                    if head.kind == Kind::Snapshot {
                         self.authority = Some(number);
+                    }
+                    scan(&mut self.table, walk, &head);
+                    if let Some(segment) = self.table.get_mut(number).filter(|_| head.kind.is_held()) {
+                        segment.received(head.received);
+                        self.counters.damaged += walk.missing(segment, head.number, head.first);
                     }
                     walk.pass(&head);
                 }
@@ -65,16 +71,13 @@ impl Spool {
                     if let Some(segment) = self.table.get_mut(number) {
                         segment.is_aside = end == Step::Newer;
                         self.counters.newer += u64::from(segment.is_aside);
-                        if segment.entries == UNKNOWN && !walk.has_holes {
-                            segment.entries = walk.expected;
-                        }
+                        self.counters.damaged += walk.missing_at_end(segment);
                     }
                     self.reader.stop();
                     self.reader.next = number;
                 }
             }
         }
-        None
     }
 
     fn scanned(&mut self) {
@@ -83,27 +86,20 @@ impl Spool {
     }
 }
 
-/// Takes what an entry tells of what is settled. Answers its kind.
-fn scan(table: &mut Table, walk: &Walk, head: &Head) -> Option<Kind> {
-    let body = walk.body(head)?;
-    if !head.kind.is_held() {
-        let mut rest = body.data;
-        while marks::decode(&mut rest, &mut |mark, number| {
-            if let Some(segment) = table.get_mut(mark.segment) {
-                segment.apply(mark, number);
-            }
-        })
-        .is_some()
-        {}
-        return Some(head.kind);
-    }
+/// Takes what an entry tells of what is settled.
+fn scan(table: &mut Table, walk: &Walk, head: &Head) {
+    let Some(body) = walk.body(head) else { return };
     if let Some(original) = body.original
         && let Some(segment) = table.of(original)
     {
         segment.settle_again(original.number());
     }
-    if let Some(segment) = table.get_mut(walk.name.number) {
-        segment.received(head.received);
-    }
-    Some(head.kind)
+    let mut rest = if head.kind.is_held() { &[] } else { body.data };
+    while marks::decode(&mut rest, &mut |mark, number| {
+        if let Some(segment) = table.get_mut(mark.segment) {
+            segment.apply(mark, number);
+        }
+    })
+    .is_some()
+    {}
 }

@@ -22,6 +22,8 @@ pub(super) struct Segment {
     pub(super) oldest: u32,
     /// No more is written to it.
     pub(super) is_sealed: bool,
+    /// A mark says how many entries it has, or this run does: none of them is of a commit that failed.
+    pub(super) is_counted: bool,
     /// It is not read in this run, and not deleted either.
     pub(super) is_aside: bool,
     pub(super) mark: MarkState,
@@ -53,6 +55,7 @@ impl Segment {
             out: 0,
             oldest: 0,
             is_sealed: true,
+            is_counted: false,
             is_aside: false,
             mark: MarkState::Written,
             bits: None,
@@ -145,6 +148,7 @@ impl Segment {
         self.oldest = if self.oldest == 0 { mark.oldest } else { self.oldest };
         if mark.entries <= ENTRIES && self.entries == UNKNOWN {
             self.entries = mark.entries;
+            self.is_counted = true;
         }
         if let Some(number) = number {
             self.settle_again(number);

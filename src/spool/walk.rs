@@ -29,7 +29,11 @@ pub(super) struct Walk {
     /// Something could not be read at all.
     pub(super) has_holes: bool,
     /// The next number that is expected.
-    pub(super) expected: u16,
+    expected: u16,
+    /// The first number of the commit of the entry before.
+    first: u16,
+    /// Entries missing of that commit.
+    unsure: u64,
 }
 
 /// What is found.
@@ -60,6 +64,8 @@ impl Walk {
             is_careful: false,
             has_holes: false,
             expected: 0,
+            first: 0,
+            unsure: 0,
         };
         walk.buffer.clear();
         walk
@@ -154,17 +160,35 @@ impl Walk {
         }
     }
 
-    /// Settles the entries between the last and this one, which are lost to damage. Answers how many of them were waiting.
-    pub(super) fn missing(&mut self, segment: &mut Segment, number: u16) -> u64 {
-        let (mut count, expected) = (0, self.expected);
+    /// Settles the entries up to `number`, which are missing. Answers how many of those that were waiting damage has taken, as far
+    /// as that is certain: what is missing of the last commit was perhaps never there.
+    pub(super) fn missing(&mut self, segment: &mut Segment, number: u16, first: u16) -> u64 {
+        let mut lost = 0;
+        if first > self.first {
+            // The commit before was synced.
+            lost += core::mem::take(&mut self.unsure);
+            self.first = first;
+        }
+        let expected = self.expected;
         self.expected = expected.max(number);
         for missing in expected..number {
             if !self.has_holes && segment.is_waiting(missing) {
                 segment.settle(missing);
-                count += 1;
+                *if missing < first { &mut lost } else { &mut self.unsure } += 1;
             }
         }
-        count
+        lost
+    }
+
+    /// The same for what is missing at the end of the segment.
+    pub(super) fn missing_at_end(&mut self, segment: &mut Segment) -> u64 {
+        if segment.is_counted {
+            return self.missing(segment, segment.entries, segment.entries);
+        }
+        if !self.has_holes {
+            segment.entries = self.expected;
+        }
+        0
     }
 
     fn left(&self) -> u64 {

@@ -99,8 +99,6 @@ pub(crate) struct Steps {
     pub(crate) blocks: u64,
     /// Blocks among them that were never written before.
     pub(crate) first: u64,
-    /// Syncs that had some of those.
-    pub(crate) extending: u64,
     pub(crate) creates: u64,
     pub(crate) reads: u64,
 }

@@ -12,6 +12,9 @@ use crate::run::{Plain, Run, STREAMS};
 
 pub(crate) const SETTINGS: Settings = Settings { limit: 16 * 8192, segment: 8192, partial: 3, seed: 7 };
 
+/// With room to read all without settling any of it.
+const ROOMY: Settings = Settings { partial: 64, ..SETTINGS };
+
 /// What is known of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -35,7 +38,6 @@ pub(crate) struct History {
     states: BTreeMap<u32, State>,
     pub(crate) cuts: u64,
     pub(crate) repeats: u64,
-    pub(crate) copies: u64,
 }
 
 /// Calls `after` when a step was done.
@@ -92,7 +94,7 @@ impl History {
         let mut disk = Disk::new(random.next());
         disk.fails = [0, 0, 40, 15][random.below(4)];
         let run = Run::new(Settings { seed: random.next(), ..SETTINGS });
-        Self { run, disk, random, states: BTreeMap::new(), cuts: 0, repeats: 0, copies: 0 }
+        Self { run, disk, random, states: BTreeMap::new(), cuts: 0, repeats: 0 }
     }
 
     /// So many random steps, then all is read back.
@@ -207,6 +209,7 @@ impl History {
         self.run.wait(600_000);
         // What could not be read is read after a start.
         self.restart();
+        self.run = Run::new(Settings { seed: self.random.next(), ..ROOMY });
         self.run.read_all(&mut self.disk);
         let mut missing =
             self.states.iter().filter(|(number, state)| **state == State::Safe && !self.run.out.contains_key(*number));
@@ -226,7 +229,7 @@ impl History {
 /// Starts on what a power cut has left. Answers how many came that may come, and need not.
 fn examine(left: &Disk, states: &BTreeMap<u32, State>) -> u64 {
     let mut disk = left.clone();
-    let mut run = Run::new(SETTINGS);
+    let mut run = Run::new(ROOMY);
     let read = run.read_all(&mut disk);
     let (mut safe, mut repeats) = (0, 0);
     for number in read {
