@@ -11,6 +11,11 @@ use super::format::Name;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault(pub i32);
 
+impl Fault {
+    /// The file system is read-only (`EROFS` of Linux, on all that this runs on).
+    pub const READ_ONLY: Self = Self(30);
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         std::io::Error::from_raw_os_error(self.0).fmt(f)
@@ -53,6 +58,8 @@ pub enum Operation {
     Read {
         /// Which.
         name: Name,
+        /// What a process that ended has left unsynced has to be synced first, as what is read is to be relied on.
+        sync: bool,
         /// From where.
         offset: u32,
         /// As many bytes as there are, and it is long. What is in it is overwritten.
@@ -102,7 +109,8 @@ pub trait Storage {
 /// Does an operation from begin to end.
 pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
     match operation {
-        Operation::List => Done::Listed(storage.list()),
+        // What a process that ended has left unsynced must not come and go.
+        Operation::List => Done::Listed(unless_read_only(storage.sync_directory()).and_then(|()| storage.list())),
         Operation::Create { name, length } => {
             let created = storage.create(name, length).and_then(|()| storage.sync(name));
             let created = created.and_then(|()| storage.sync_directory());
@@ -116,10 +124,16 @@ pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
             let written = storage.write(name, offset, &bytes).and_then(|()| storage.sync(name));
             Done::Written(bytes, written)
         }
-        Operation::Read { name, offset, mut buffer } => {
-            let read = storage.read(name, offset, &mut buffer);
+        Operation::Read { name, sync, offset, mut buffer } => {
+            let synced = if sync { unless_read_only(storage.sync(name)) } else { Ok(()) };
+            let read = synced.and_then(|()| storage.read(name, offset, &mut buffer));
             Done::Read(buffer, read)
         }
         Operation::Delete { name } => Done::Deleted(storage.delete(name).and_then(|()| storage.sync_directory())),
     }
+}
+
+/// Where nothing can be written, nothing will be that relies on what could not be synced.
+fn unless_read_only(synced: Result<(), Fault>) -> Result<(), Fault> {
+    synced.or_else(|fault| if fault == Fault::READ_ONLY { Ok(()) } else { Err(fault) })
 }

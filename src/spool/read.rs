@@ -192,7 +192,8 @@ impl Spool {
     pub(super) fn poll_read(&mut self) -> Option<Operation> {
         let walk = self.reader.walk.as_mut()?;
         let (offset, buffer) = walk.take_need()?;
-        Some(Operation::Read { name: walk.name, offset, buffer })
+        let sync = self.stage == Stage::Marks && offset == 0;
+        Some(Operation::Read { name: walk.name, sync, offset, buffer })
     }
 }
 

@@ -34,6 +34,8 @@ enum State {
 pub(crate) struct History {
     run: Run,
     disk: Disk,
+    /// One step in so many fails; zero: none.
+    fails: usize,
     random: Random,
     states: BTreeMap<u32, State>,
     pub(crate) cuts: u64,
@@ -91,10 +93,10 @@ impl Storage for Watched<'_> {
 impl History {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let mut disk = Disk::new(random.next());
-        disk.fails = [0, 0, 40, 15][random.below(4)];
+        let disk = Disk::new(random.next());
+        let fails = [0, 0, 40, 15][random.below(4)];
         let run = Run::new(Settings { seed: random.next(), ..SETTINGS });
-        Self { run, disk, random, states: BTreeMap::new(), cuts: 0, repeats: 0 }
+        Self { run, disk, fails, random, states: BTreeMap::new(), cuts: 0, repeats: 0 }
     }
 
     /// So many random steps, then all is read back.
@@ -157,7 +159,9 @@ impl History {
 
     /// One operation, with a power cut after each of its steps.
     fn operate(&mut self) {
-        let Self { run, disk, random, states, cuts, repeats, .. } = self;
+        let Self { run, disk, fails, random, states, cuts, repeats } = self;
+        // Where marks cannot be read, what they mark comes again.
+        disk.fails = if run.spool.is_recovered() { *fails } else { 0 };
         let mut after = |disk: &Disk| {
             *cuts += 1;
             *repeats += examine(&disk.cut(random), states);
@@ -191,9 +195,7 @@ impl History {
     /// The process ends, with or without the power.
     fn restart(&mut self) {
         if self.random.one_in(2) {
-            let fails = self.disk.fails;
             self.disk = self.disk.cut(&mut self.random);
-            self.disk.fails = fails;
         }
         self.run = Run::new(Settings { seed: self.random.next(), ..SETTINGS });
         for state in self.states.values_mut() {
