@@ -82,7 +82,7 @@ impl Reader {
     pub(super) fn stop(&mut self) {
         if let Some(walk) = self.walk.take() {
             self.buffer = walk.into_buffer();
-            self.buffer.clear();
+            self.buffer.truncate(READ_BYTES as usize);
             self.buffer.shrink_to(READ_BYTES as usize);
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct Walk {
     /// Where the segment ends, or what is synced of it.
     pub(super) end: u32,
     buffer: Vec<u8>,
+    /// How much of it was read.
+    filled: usize,
     /// Where in the segment the buffer begins.
     begin: u32,
     /// What has to be read: so many bytes from `at` on.
@@ -52,11 +54,12 @@ pub(super) enum Step {
 impl Walk {
     /// At the begin of the segment.
     pub(super) fn new(name: Name, end: u32, buffer: Vec<u8>) -> Self {
-        let mut walk = Self {
+        Self {
             name,
             at: 0,
             end,
             buffer,
+            filled: 0,
             begin: 0,
             need: None,
             is_reading: false,
@@ -66,9 +69,7 @@ impl Walk {
             expected: 0,
             first: 0,
             unsure: 0,
-        };
-        walk.buffer.clear();
-        walk
+        }
     }
 
     /// The buffer, for another walk.
@@ -93,7 +94,7 @@ impl Walk {
             }
             let Some(bytes) = self.bytes(self.at, ENTRY_HEAD) else { return self.need(ENTRY_HEAD as u64) };
             let Some(head) = Head::decode(self.name, bytes).filter(|head| head.span() <= self.left()) else {
-                self.at += ALIGN;
+                self.at = self.at.saturating_add(ALIGN);
                 continue;
             };
             let Some(body) = self.body_bytes(&head) else { return self.need(head.span()) };
@@ -121,7 +122,7 @@ impl Walk {
     pub(super) fn take_need(&mut self) -> Option<(u32, Vec<u8>)> {
         let length = self.need.filter(|_| !self.is_reading)?;
         self.is_reading = true;
-        self.buffer.clear();
+        self.filled = 0;
         self.buffer.resize(length as usize, 0);
         Some((self.at, core::mem::take(&mut self.buffer)))
     }
@@ -131,7 +132,7 @@ impl Walk {
         let asked = self.need.take().unwrap_or(0);
         self.is_reading = false;
         self.buffer = buffer;
-        self.buffer.truncate(length.unwrap_or(0));
+        self.filled = length.unwrap_or(0).min(self.buffer.len());
         self.begin = self.at;
         match length {
             Some(length) if length < asked as usize => {
@@ -212,6 +213,6 @@ impl Walk {
 
     fn bytes(&self, at: u32, length: usize) -> Option<&[u8]> {
         let from = at.checked_sub(self.begin)? as usize;
-        self.buffer.get(from..from.checked_add(length)?)
+        self.buffer[..self.filled].get(from..from.checked_add(length)?)
     }
 }

@@ -78,9 +78,8 @@ impl Content {
             }
             self.synced.resize(self.seen.len(), 0);
         }
-        let differs = |at: &usize| {
-            self.synced[at * SECTOR..].iter().take(SECTOR).ne(self.seen[at * SECTOR..].iter().take(SECTOR))
-        };
+        let end = |at: usize| self.seen.len().min((at + 1) * SECTOR);
+        let differs = |at: &usize| self.synced[at * SECTOR..end(*at)] != self.seen[at * SECTOR..end(*at)];
         let sectors: Vec<usize> = (0..self.seen.len().div_ceil(SECTOR)).filter(differs).collect();
         for (at, sector) in sectors.iter().enumerate() {
             if survives.does(at, sectors.len(), random) {
