@@ -190,3 +190,6 @@ impl Storage for Directory {
         self.judged(deleted)
     }
 }
+
+#[cfg(test)]
+mod tests;
