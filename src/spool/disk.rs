@@ -153,7 +153,7 @@ impl Storage for Directory {
     }
 
     fn sync(&mut self, name: Name) -> Result<(), Fault> {
-        let synced = self.open(name, OFlags::empty()).and_then(|file| rustix::fs::fdatasync(file));
+        let synced = self.open(name, OFlags::empty()).and_then(rustix::fs::fdatasync);
         self.judged(synced)
     }
 

@@ -85,7 +85,7 @@ impl Walk {
                 None => return Step::End,
                 Some(head) if file_version(head).is_some_and(|version| version > VERSION) => return Step::Newer,
                 // Its entries may hold even so.
-                Some(_) => self.at = FILE_HEAD as u32,
+                Some(_) => self.skip(FILE_HEAD as u64),
             }
         }
         loop {
@@ -208,7 +208,7 @@ impl Walk {
     }
 
     fn body_bytes(&self, head: &Head) -> Option<&[u8]> {
-        self.bytes(self.at + ENTRY_HEAD as u32, head.length as usize)
+        self.bytes(self.at, ENTRY_HEAD.checked_add(head.length as usize)?)?.get(ENTRY_HEAD..)
     }
 
     fn bytes(&self, at: u32, length: usize) -> Option<&[u8]> {

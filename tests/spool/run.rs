@@ -19,7 +19,7 @@ pub(crate) const STREAMS: [&str; 3] = [
 static PATTERN: [u8; 4096] = {
     let (mut bytes, mut at) = ([0; 4096], 0);
     while at < bytes.len() {
-        bytes[at] = (at * 31 % 251) as u8;
+        bytes[at] = (at * 31 % 251).to_le_bytes()[0];
         at += 1;
     }
     bytes
