@@ -162,12 +162,22 @@ impl History {
         let Self { run, disk, fails, random, states, cuts, repeats } = self;
         // Where marks cannot be read, what they mark comes again.
         disk.fails = if run.spool.is_recovered() { *fails } else { 0 };
+        let mut killed = None;
         let mut after = |disk: &Disk| {
             *cuts += 1;
+            if random.one_in(300) {
+                killed = Some(disk.clone());
+            }
             *repeats += examine(&disk.cut(random), states);
         };
         let after: RefCell<&mut dyn FnMut(&Disk)> = RefCell::new(&mut after);
         let done = run.operate(&mut Watched { disk, after: &after });
+        if let Some(disk) = killed {
+            // The process ends there, and what it wrote stays with the system, synced or not.
+            self.disk = disk;
+            self.restart();
+            return;
+        }
         let events = core::mem::take(&mut run.events);
         for event in &events {
             for state in states.values_mut() {

@@ -7,4 +7,5 @@ mod damage;
 mod disk;
 mod flash;
 mod history;
+mod reading;
 mod run;
