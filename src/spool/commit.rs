@@ -42,6 +42,11 @@ impl Active {
     pub(super) const fn is_writing(&self) -> bool {
         self.under_way.is_some()
     }
+
+    /// Whether copies of entries are on their way.
+    pub(super) fn writes_copies(&self) -> bool {
+        self.under_way.is_some_and(|writing| writing.copied.is_some())
+    }
 }
 
 impl Spool {
@@ -168,6 +173,7 @@ impl Spool {
 
     fn give_up(&mut self, now: Instant, fault: Fault) -> Event {
         self.buffer.clear();
+        self.reader.copied = None;
         self.stop_copying();
         self.failed(now, fault);
         if self.has_marks_due() {

@@ -23,10 +23,6 @@ impl Spool {
         if self.table.iter().filter(partial).count() < self.settings.partial || !self.reader.may_copy {
             return false;
         }
-        if self.reader.copied.is_some() || self.active.as_ref().is_some_and(Active::is_writing) {
-            // It turns out soon whether there are less.
-            return true;
-        }
         // While an entry is out its segment would stay.
         let candidates = self
             .table
@@ -70,7 +66,8 @@ impl Spool {
                                 Err(_) => {
                                     self.stop_copying();
                                     self.reader.may_copy = false;
-                                    return None;
+                                    self.commit();
+                                    return self.poll_commit(now);
                                 }
                             }
                         }
@@ -127,8 +124,13 @@ impl Spool {
         copied.map(|_| ())
     }
 
+    /// Whether there are copies that are not synced. Until then their originals are waiting, and must not be read.
+    pub(super) fn has_copies(&self) -> bool {
+        self.reader.copied.is_some() || self.active.as_ref().is_some_and(Active::writes_copies)
+    }
+
+    /// Copies no more. Copies that are in the buffer stay.
     pub(super) fn stop_copying(&mut self) {
-        self.reader.copied = None;
         if self.reader.purpose == Purpose::Copy {
             self.reader.purpose = Purpose::Read;
             self.reader.stop();

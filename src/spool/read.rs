@@ -116,7 +116,7 @@ impl Spool {
     ///
     /// What was taken or left is not offered again in the same pass. There is no other before [`Spool::look_again`].
     pub fn read_back(&mut self, take: &mut dyn FnMut(Held<'_>) -> Answer) {
-        if self.stage != Stage::Ready {
+        if self.stage != Stage::Ready || self.has_copies() {
             return;
         }
         while self.reader.purpose == Purpose::Read && (self.reader.walk.is_some() || self.start_next()) {
