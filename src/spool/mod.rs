@@ -14,7 +14,7 @@
 //!   disk      a thread that does them               (in the tests: a simulated disk that fails and loses power)
 //! ```
 //!
-//! The directory holds segments ([`format`]). Entries are appended to the newest, the active one; the others are read, and
+//! The directory holds segments ([`mod@format`]). Entries are appended to the newest, the active one; the others are read, and
 //! deleted whole when all their entries are settled, in whatever order that happens. With the entries, marks are written that say
 //! which of the others are settled.
 //!
@@ -25,7 +25,7 @@
 //! - Nothing that was synced is written again: a commit goes behind the last, and after one that failed, or a start, to a new
 //!   file. A torn write hits only what was not yet safe.
 //! - A file is deleted when all its entries are settled, and not while it holds the only marks of others.
-//! - Damage takes away the entries it hits. They are counted, the rest is delivered ([`walk`]). What cannot be read stays for
+//! - Damage takes away the entries it hits. They are counted, the rest is delivered (`walk`). What cannot be read stays for
 //!   the next start; so do files of a later version.
 //!
 //! # Why little is repeated
@@ -33,7 +33,15 @@
 //! - The first commit of a segment holds a snapshot of all marks, later ones what has changed. So after a start only the newest
 //!   segments are read before the first record comes back: down to one with a snapshot. New entries need not wait for that, and
 //!   a record that was delivered comes again only when that was after the last commit.
-//! - A copy says what it is a copy of, and so settles it ([`copy`]).
+//! - A copy says what it is a copy of, and so settles it (`copy`).
+//!
+//! # What it costs
+//!
+//! - Flash: with records of 1 KiB and commits every half second, 1.14 bytes reach the disk for each byte kept at 500 records a
+//!   second, 1.26 at 50, 3.0 at 10 and 7.2 at one; with an estimate of the journal of ext4 1.25, 1.74, 3.2 and 7.6 (`tests/spool`
+//!   counts). A day without uplink writes 2.8 GB at 10 records a second and 0.7 GB at one. While nothing is kept, nothing is written.
+//! - Memory: about 50 bytes for each segment, 2 KiB for each that is partial, the buffer of a commit and one of reads. An entry
+//!   longer than [`COMMIT_BYTES`](crate::limits::spool::COMMIT_BYTES) has each of them grow as long as it is in them.
 //!
 //! # Why a log of our own
 //!
