@@ -165,7 +165,7 @@ impl History {
         let mut killed = None;
         let mut after = |disk: &Disk| {
             *cuts += 1;
-            if random.one_in(300) {
+            if random.one_in(80) {
                 killed = Some(disk.clone());
             }
             *repeats += examine(&disk.cut(random), states);

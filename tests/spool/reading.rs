@@ -75,7 +75,7 @@ fn a_stream_that_takes_nothing_holds_up_no_other_and_no_room() {
     run.bad.insert(STREAMS[0]);
     let mut kept: Vec<u32> = Vec::new();
     for number in 50..1500 {
-        if Plain::new(number).stream == STREAMS[0] && kept.len() > 30 {
+        if Plain::new(number).stream == STREAMS[0] && number % 10 != 0 {
             continue;
         }
         kept.extend((Plain::new(number).stream == STREAMS[0]).then_some(number));
