@@ -96,6 +96,10 @@ impl Spool {
         self.begin();
         let Some(segment) = self.table.last_mut() else { return Err(Refused::Full) };
         let begin = self.buffer.len();
+        // At once, because a vector that grows takes twice its size for a moment.
+        if self.buffer.capacity() < begin + span {
+            self.buffer.reserve_exact(span.max(COMMIT_BYTES.saturating_sub(begin)));
+        }
         head.number = segment.entries;
         head.first = self.active.as_ref().map_or(0, |active| active.synced);
         self.buffer.resize(begin + ENTRY_HEAD, 0);

@@ -31,7 +31,7 @@ impl Spool {
         if let Some(least) = candidates.min_by_key(|segment| segment.held()) {
             let (name, end) = (least.name, least.end);
             self.reader.purpose = Purpose::Copy;
-            self.reader.start(name, end);
+            self.reader.start(name, end, self.settings.longest);
         }
         true
     }

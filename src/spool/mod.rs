@@ -109,6 +109,8 @@ pub struct Settings {
     pub segment: u32,
     /// Segments of which bits are in memory, at most.
     pub partial: usize,
+    /// Bytes of an entry that is read back, at most: there is memory for no more. A longer one stays where it is.
+    pub longest: u32,
     /// For the random half of segments' names.
     pub seed: u64,
 }
@@ -123,7 +125,13 @@ impl Settings {
         let segment = u32::try_from(limit / u64::from(SEGMENTS)).unwrap_or(u32::MAX);
         // Whole blocks, below 4 GiB.
         let segment = segment.clamp(SEGMENT_BYTES, u32::MAX / 2).next_multiple_of(4096);
-        Self { limit, segment, partial: PARTIAL, seed }
+        Self { limit, segment, partial: PARTIAL, longest: segment, seed }
+    }
+
+    /// The same for a process that has memory for entries of `bytes`.
+    #[must_use]
+    pub fn with_longest(self, bytes: usize) -> Self {
+        Self { longest: u32::try_from(bytes).unwrap_or(u32::MAX), ..self }
     }
 }
 
@@ -289,10 +297,17 @@ impl Spool {
         }
     }
 
-    /// Says that an entry that was read back is not held any more, though not delivered. It comes again in the next pass.
+    /// Says that the caller still has an entry that is safe by now, and not to be offered it by [`Spool::read_back`].
+    pub fn take(&mut self, position: Position) {
+        if let Some(segment) = self.table.of(position).filter(|segment| segment.is_waiting(position.number())) {
+            segment.take_out(position.number());
+        }
+    }
+
+    /// Says that the caller has an entry no more, though it was not delivered. It comes again after [`Spool::look_again`].
     pub fn give_back(&mut self, position: Position) {
-        if self.table.of(position).is_some_and(|segment| segment.give_back(position.number())) {
-            self.look_again();
+        if let Some(segment) = self.table.of(position) {
+            segment.give_back(position.number());
         }
     }
 

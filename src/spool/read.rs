@@ -52,7 +52,7 @@ pub(super) struct Reader {
     buffer: Vec<u8>,
     /// The segments from here on are still to be read in this pass; after a start: those before are to be searched for marks.
     pub(super) next: u32,
-    /// What was left or given back may be taken: there is to be another pass.
+    /// What was left or given back may be taken: the pass is to begin anew.
     again: bool,
     /// Whether copies find room, as far as is known.
     pub(super) may_copy: bool,
@@ -75,8 +75,13 @@ impl Default for Reader {
 }
 
 impl Reader {
-    pub(super) fn start(&mut self, name: Name, end: u32) {
-        self.walk = Some(Walk::new(name, end, core::mem::take(&mut self.buffer)));
+    pub(super) fn start(&mut self, name: Name, end: u32, longest: u32) {
+        self.walk = Some(Walk::new(name, end, longest, core::mem::take(&mut self.buffer)));
+    }
+
+    /// Whether nothing is being read or copied.
+    fn may_start_over(&self) -> bool {
+        self.purpose == Purpose::Read && self.walk.as_ref().is_none_or(|walk| !walk.is_reading())
     }
 
     pub(super) fn stop(&mut self) {
@@ -114,10 +119,14 @@ impl Spool {
     /// Offers what is kept to `take`, oldest first, until it answers [`Answer::Stop`] or more has to be read from the disk: then
     /// [`Spool::poll_operation`] has a read, and this is to be called again when that is done. Nothing is read otherwise.
     ///
-    /// What was taken or left is not offered again in the same pass. There is no other before [`Spool::look_again`].
+    /// What was taken or left is not offered again before [`Spool::look_again`].
     pub fn read_back(&mut self, take: &mut dyn FnMut(Held<'_>) -> Answer) {
         if self.stage != Stage::Ready || self.has_copies() {
             return;
+        }
+        if self.reader.again && self.reader.may_start_over() {
+            (self.reader.again, self.reader.next) = (false, 0);
+            self.reader.stop();
         }
         while self.reader.purpose == Purpose::Read && (self.reader.walk.is_some() || self.start_next()) {
             let Some((walk, segment)) = self.reader.place(&mut self.table) else { return };
@@ -137,37 +146,29 @@ impl Spool {
                 }
                 Step::Entry(marks) => walk.pass(&marks),
                 // More may come.
-                Step::End if !segment.is_sealed && !self.reader.again => return,
+                Step::End if !segment.is_sealed => return,
                 end => self.finish(end),
             }
         }
     }
 
-    /// Has all that was left or given back be offered once more: a delivery stream takes records again.
+    /// Has all that was left or given back be offered once more, from the oldest on: a delivery stream takes records again.
     pub fn look_again(&mut self) {
         self.reader.again = true;
     }
 
-    /// Goes to the next segment of the pass, or of another that was asked for.
+    /// Goes to the next segment.
     fn start_next(&mut self) -> bool {
-        loop {
-            let mut segments = self.table.iter();
-            let next = segments.find(|segment| segment.name.number >= self.reader.next && segment.has_waiting());
-            let Some(segment) = next else {
-                if !core::mem::take(&mut self.reader.again) {
-                    return false;
-                }
-                self.reader.next = 0;
-                continue;
-            };
-            let (name, end, is_partial) = (segment.name, segment.end, segment.is_partial());
-            if !is_partial && self.is_crowded() {
-                return false;
-            }
-            self.reader.next = name.number;
-            self.reader.start(name, end);
-            return true;
+        let mut segments = self.table.iter();
+        let next = segments.find(|segment| segment.name.number >= self.reader.next && segment.has_waiting());
+        let Some(segment) = next else { return false };
+        let (name, end, is_partial) = (segment.name, segment.end, segment.is_partial());
+        if !is_partial && self.is_crowded() {
+            return false;
         }
+        self.reader.next = name.number;
+        self.reader.start(name, end, self.settings.longest);
+        true
     }
 
     /// Ends a segment that was read to its end, or not at all.
@@ -183,7 +184,6 @@ impl Spool {
                 self.counters.unreadable += 1;
             }
         }
-        // The active one is left only for another pass.
         self.reader.next = walk.name.number + 1;
         self.reader.stop();
     }

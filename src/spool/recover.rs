@@ -44,11 +44,11 @@ impl Spool {
     /// Looks on for marks, as far as was read.
     pub(super) fn search(&mut self) {
         while self.stage == Stage::Marks {
-            let next = self.reader.next;
+            let (next, longest) = (self.reader.next, self.settings.longest);
             let Some(walk) = self.reader.walk.as_mut() else {
                 let newest = self.table.iter().rev().find(|segment| segment.name.number < next && !segment.is_aside);
                 match newest.map(|segment| (segment.name, segment.end)) {
-                    Some((name, end)) if self.authority.is_none() => self.reader.start(name, end),
+                    Some((name, end)) if self.authority.is_none() => self.reader.start(name, end, longest),
                     _ => self.scanned(),
                 }
                 continue;

@@ -126,14 +126,12 @@ impl Segment {
         }
     }
 
-    /// Answers whether it was out.
-    pub(super) fn give_back(&mut self, number: u16) -> bool {
+    pub(super) fn give_back(&mut self, number: u16) {
         let was_out = self.bits.as_mut().is_some_and(|bits| bits[OUT].clear(number));
         self.out -= u16::from(was_out);
         if self.out == 0 && self.settled == 0 {
             self.bits = None;
         }
-        was_out
     }
 
     /// What is to be told of it in a mark.

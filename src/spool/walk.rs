@@ -15,6 +15,8 @@ pub(super) struct Walk {
     at: u32,
     /// Where the segment ends, or what is synced of it.
     pub(super) end: u32,
+    /// Bytes of an entry, at most: there is memory for no more.
+    longest: u32,
     buffer: Vec<u8>,
     /// How much of it was read.
     filled: usize,
@@ -53,11 +55,12 @@ pub(super) enum Step {
 
 impl Walk {
     /// At the begin of the segment.
-    pub(super) fn new(name: Name, end: u32, buffer: Vec<u8>) -> Self {
+    pub(super) fn new(name: Name, end: u32, longest: u32, buffer: Vec<u8>) -> Self {
         Self {
             name,
             at: 0,
             end,
+            longest,
             buffer,
             filled: 0,
             begin: 0,
@@ -97,6 +100,11 @@ impl Walk {
                 self.at = self.at.saturating_add(ALIGN);
                 continue;
             };
+            if head.span() > u64::from(self.longest) {
+                self.has_holes = true;
+                self.skip(head.span());
+                continue;
+            }
             let Some(body) = self.body_bytes(&head) else { return self.need(head.span()) };
             if head.body(self.name, body).is_some() {
                 return Step::Entry(head);

@@ -10,7 +10,7 @@ use firehose_connector::spool::{Event, Position, Settings};
 use crate::disk::{Disk, Random};
 use crate::run::{Plain, Run, STREAMS};
 
-pub(crate) const SETTINGS: Settings = Settings { limit: 16 * 8192, segment: 8192, partial: 3, seed: 7 };
+pub(crate) const SETTINGS: Settings = Settings { limit: 16 * 8192, segment: 8192, partial: 3, longest: 8192, seed: 7 };
 
 /// With room to read all without settling any of it.
 const ROOMY: Settings = Settings { partial: 64, ..SETTINGS };
@@ -126,6 +126,7 @@ impl History {
             84..86 => {
                 if let Some(position) = self.any_out().and_then(|number| self.run.out.remove(&number)) {
                     self.run.spool.give_back(position);
+                    self.run.spool.look_again();
                 }
             }
             86..90 => self.run.spool.commit(),

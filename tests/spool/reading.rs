@@ -64,6 +64,7 @@ fn what_was_left_or_given_back_comes_in_another_pass() {
     let back = first[5];
     run.spool.give_back(run.out.remove(&back).unwrap());
     run.bad.clear();
+    run.spool.look_again();
     let second = run.read_all(&mut disk);
     assert!(second.contains(&back) && second.is_sorted());
     assert_eq!(first.len() + second.len(), 61, "all, and the one that was given back");
