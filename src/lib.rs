@@ -70,6 +70,7 @@ pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod http;
+pub mod keeper;
 pub mod limits;
 pub mod log_limit;
 pub mod log_output;

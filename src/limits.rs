@@ -186,6 +186,16 @@ pub const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 /// With a window that is nearly full: how long nothing may be delivered until publishes are acknowledged although their
 /// records are only held.
 pub const WINDOW_STUCK: Duration = Duration::from_secs(5);
+/// With a spool: how long a delivery stream may fail until its records go there.
+pub const SPOOL_AFTER: Duration = Duration::from_secs(10);
+/// The same for all that is held after SIGTERM.
+pub const SPOOL_DRAINING: Duration = Duration::from_secs(2);
+/// Records of the spool that stay in memory for a delivery stream that fails, by which is seen when it takes records again.
+pub const PROBES: usize = 16;
+/// Records of the spool in memory for a delivery stream that takes them: two batches.
+pub const BACKLOG_RECORDS: usize = 2 * BATCH_RECORDS;
+/// How long these gather for a batch.
+pub const BACKLOG_GATHER: Duration = Duration::from_millis(200);
 /// Smallest packet limit announced to the broker, bytes.
 pub const PACKET_BYTES_MIN: usize = 16 * 1024;
 /// Largest packet limit: a record of the largest size with every byte written as `\u00XX`, and an id.
@@ -407,6 +417,8 @@ pub mod spool {
     pub const BLOCK: u32 = 4096;
     /// First and longest delay until the next attempt after the disk failed; each further failure doubles it.
     pub const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+    /// How long the disk may take for an operation until it counts as failing.
+    pub const STALL: Duration = Duration::from_secs(10);
     /// Stack of the thread that waits for the disk, bytes.
     pub const THREAD_STACK: usize = 64 * 1024;
 

@@ -73,6 +73,8 @@ impl Counters {
             retried,
             redelivered,
             acknowledged_held,
+            spooled,
+            read_back,
         } = relay.counters();
         let (blocks, free) = (relay.arena().blocks(), relay.arena().free());
         Snapshot {

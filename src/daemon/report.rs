@@ -237,7 +237,7 @@ impl Report {
     #[expect(clippy::unused_self, reason = "one object says it all")]
     pub(super) fn stopped(&self, left: Left, counters: Counters, lost_statuses: u64) {
         let Counters { received, succeeded, failed, .. } = counters;
-        let Left { stopped: Stopped { failed: records, in_flight, left }, statuses } = left;
+        let Left { stopped: Stopped { failed: records, in_flight, left, spooled }, statuses } = left;
         info!("stopped: {received} received, {succeeded} succeeded, {failed} failed");
         if left > 0 {
             info!("{left} publishes were not acknowledged: the broker keeps them for the next start");

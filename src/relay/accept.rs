@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::arena::Full;
 use super::arn::{ArnError, DeliveryStreamArn};
 use super::json::{self, LoneSurrogate};
 use super::message::{self, Invalid, Request, Topic};
@@ -89,11 +90,13 @@ impl Relay {
         write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
     ) -> Result<(), Refusal<'m>> {
         let stream = self.streams[index].as_mut().ok_or(Refusal::Streams)?;
+        let spooling = self.spool.state;
         if stream.held() >= self.queue_size {
-            return Err(Refusal::QueueFull { size: self.queue_size });
+            return Err(spooling.instead_of(Refusal::QueueFull { size: self.queue_size }));
         }
-        let mut writer = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from)?;
-        write(&mut writer)?;
+        let writer = RecordWriter::new(&mut self.arena, self.statuses.reserve());
+        let mut writer = writer.map_err(|Full| spooling.instead_of(Refusal::MemoryFull))?;
+        write(&mut writer).map_err(|refusal| spooling.instead_of(refusal))?;
         let record = writer.finish(now);
         if let Some(number) = self.receiving {
             record.set_receipt(&mut self.arena, Some(number));
@@ -112,13 +115,20 @@ impl Relay {
             arn.push_str(piece).map_err(|_| NotAnArn)
         });
         spelt.map_err(|NotAnArn| invalid(ArnError::Shape))?;
+        self.stream_of(&arn).map_err(invalid)?.ok_or(Refusal::Streams)
+    }
+
+    /// The place of a delivery stream; a new one takes a free place. `None`: there is none.
+    pub(super) fn stream_of(&mut self, arn: &str) -> Result<Option<usize>, ArnError> {
         let is_named = |stream: &Option<DeliveryStream>| stream.as_ref().is_some_and(|stream| stream.arn() == arn);
         if let Some(index) = self.streams.iter().position(is_named) {
-            return Ok(index);
+            return Ok(Some(index));
         }
-        let arn = DeliveryStreamArn::parse(&arn).map_err(invalid)?;
-        let index = self.streams.iter().position(Option::is_none).ok_or(Refusal::Streams)?;
-        self.streams[index] = Some(DeliveryStream::new(arn));
+        let arn = DeliveryStreamArn::parse(arn)?;
+        let index = self.streams.iter().position(Option::is_none);
+        if let Some(index) = index {
+            self.streams[index] = Some(DeliveryStream::new(arn));
+        }
         Ok(index)
     }
 

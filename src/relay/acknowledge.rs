@@ -8,7 +8,7 @@
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::window::{Known, Token};
-use super::{Accepted, Acknowledge, Relay, TooLong};
+use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
 use crate::limits::{STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::Instant;
 
@@ -19,7 +19,7 @@ const _: () = assert!(STREAMS <= 32, "a bit for each");
 pub(super) struct Progress {
     since: Instant,
     /// Publishes were let go because nothing was, and nothing has been yet.
-    stuck: bool,
+    pub(super) stuck: bool,
 }
 
 impl Relay {
@@ -99,14 +99,14 @@ impl Relay {
         self.window.leave(token);
     }
 
-    /// Lets publishes go that keep the source from sending more. To be called whenever something happened, and at
+    /// Lets publishes go that keep the source from sending more, unless the spool takes them ([`Relay::spool_due`]). To be called whenever something happened, and at
     /// [`Relay::relief_due`].
     pub fn relieve(&mut self, now: Instant) {
         let outstanding = self.window.outstanding();
-        if self.relief_from().is_none_or(|at| at > now) {
+        if self.spool.state == Spooling::Takes || self.relief_from().is_none_or(|at| at > now) {
             return;
         }
-        let is_stuck = self.progress.stuck || now.since(self.progress.since) >= WINDOW_STUCK;
+        let is_stuck = self.is_stuck(now);
         let (mut failing, mut apart) = (0_u32, false);
         for (index, stream) in self.streams.iter().enumerate() {
             let Some(stream) = stream else { continue };
@@ -115,6 +115,10 @@ impl Relay {
         }
         if !is_stuck && failing == 0 && !apart {
             return;
+        }
+        if let Spooling::Full { kib } = self.spool.state {
+            let streams = if is_stuck { u32::MAX } else { failing };
+            return self.refuse_held(now, outstanding / 2, streams, kib);
         }
         let before = self.window.safe();
         let count = self.window.let_go(outstanding / 2, if is_stuck { u32::MAX } else { failing });
@@ -131,8 +135,13 @@ impl Relay {
         [from, stuck].into_iter().find(|at| *at > now)
     }
 
+    /// Whether nothing was delivered for so long that nothing may be waited for.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        self.progress.stuck || now.since(self.progress.since) >= WINDOW_STUCK
+    }
+
     /// From when on the source may be waiting for us.
-    fn relief_from(&self) -> Option<Instant> {
+    pub(super) fn relief_from(&self) -> Option<Instant> {
         if self.draining || !self.waits_for_delivery() { None } else { self.pace.waits(self.window.outstanding()) }
     }
 
@@ -152,7 +161,7 @@ impl Relay {
         self.advanced(now, safe, outstanding);
     }
 
-    fn advanced(&mut self, now: Instant, safe: u64, outstanding: usize) {
+    pub(super) fn advanced(&mut self, now: Instant, safe: u64, outstanding: usize) {
         if self.window.safe() > safe {
             self.pace.acknowledge(now, outstanding, usize::try_from(self.window.safe() - safe).unwrap_or(usize::MAX));
         }

@@ -120,6 +120,11 @@ impl Aside {
         (self.new_at, self.old_at) = Default::default();
     }
 
+    /// Shows each record that waits to `show`, until it answers false; answers so then.
+    pub(super) fn each(&self, arena: &mut Arena, show: &mut dyn FnMut(&mut Arena, Record) -> bool) -> bool {
+        self.new.each(arena, show) && self.old.each(arena, show)
+    }
+
     /// Takes one of all, in whatever order, when nothing is sent any more.
     pub(super) fn pop(&mut self, arena: &Arena) -> Option<Record> {
         self.in_flight = None;

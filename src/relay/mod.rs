@@ -9,7 +9,7 @@
 //! to the end of the queue, or [`aside`] when others are taken and this one is not. [`Relay::next_status`] yields the
 //! statuses as messages.
 //!
-//! At all times: received = succeeded + failed + held.
+//! At all times: received + read back = succeeded + failed + held + spooled, see [`Counters`].
 
 mod accept;
 mod acknowledge;
@@ -28,6 +28,7 @@ pub mod record;
 pub mod refusal;
 mod send;
 mod settle;
+mod spooled;
 pub mod status;
 pub mod status_queue;
 pub mod stream;
@@ -40,6 +41,8 @@ use backoff::Jitter;
 use pace::Pace;
 use queue::RecordQueue;
 use refusal::Refusal;
+use spooled::SpoolSide;
+pub use spooled::{Back, Ended, Spooling};
 use status_queue::StatusQueue;
 use stream::DeliveryStream;
 use window::Window;
@@ -154,6 +157,10 @@ pub struct Counters {
     pub redelivered: u64,
     /// Publishes that were acknowledged although their records were only held, because delivery waited.
     pub acknowledged_held: u64,
+    /// Times that a record left the memory for the spool, where it stays.
+    pub spooled: u64,
+    /// Times that a record came back from there.
+    pub read_back: u64,
 }
 
 /// What an outcome did.
@@ -178,6 +185,8 @@ pub struct Stopped {
     pub in_flight: usize,
     /// Records that were left to their source, because it sends them again.
     pub left: usize,
+    /// Records that stay in the spool.
+    pub spooled: usize,
 }
 
 /// The core: everything that is held, and what happens to it next.
@@ -196,6 +205,7 @@ pub struct Relay {
     /// Number of the publish that is being accepted, if its record's end is waited for.
     receiving: Option<u64>,
     acknowledge: Acknowledge,
+    spool: SpoolSide,
     seed: u64,
     jitter: Jitter,
     queue_size: usize,
@@ -234,6 +244,7 @@ impl Relay {
             progress: Progress::default(),
             receiving: None,
             acknowledge: settings.acknowledge,
+            spool: SpoolSide::default(),
             seed: settings.seed,
             jitter: Jitter::new(settings.seed),
             queue_size: settings.queue_size,
@@ -320,9 +331,22 @@ impl Relay {
     }
 
     fn check_conservation(&self) {
-        let Counters { received, succeeded, failed, failed_invalid, failed_full, failed_undelivered, .. } =
-            self.counters;
-        debug_assert_eq!(received, succeeded + failed + self.held() as u64, "every record received is accounted for");
+        let Counters {
+            received,
+            succeeded,
+            failed,
+            failed_invalid,
+            failed_full,
+            failed_undelivered,
+            spooled,
+            read_back,
+            ..
+        } = self.counters;
+        debug_assert_eq!(
+            received + read_back,
+            succeeded + failed + self.held() as u64 + spooled,
+            "every record received is accounted for"
+        );
         debug_assert_eq!(failed, failed_invalid + failed_full + failed_undelivered, "every failure has a reason");
     }
 }

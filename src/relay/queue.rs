@@ -113,22 +113,45 @@ impl RecordQueue {
 
     /// Takes the first records: at most `records` and what each of them bears as company, at most `bytes` encoded, at
     /// most `statuses` bytes of statuses, at least one if there is any.
-    pub fn split(&mut self, arena: &mut Arena, mut records: usize, bytes: usize, statuses: usize) -> Self {
+    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
         let mut batch = Self::default();
-        while let Some(record) = self.front() {
+        batch.fill(self, arena, records, bytes, statuses);
+        batch
+    }
+
+    /// The same, until a batch is so large that is begun already. Answers how many records its company allows.
+    pub(super) fn fill(
+        &mut self,
+        from: &mut Self,
+        arena: &mut Arena,
+        mut records: usize,
+        bytes: usize,
+        statuses: usize,
+    ) -> usize {
+        while let Some(record) = from.front() {
             let header = record.header(arena);
             if header.suspicion.company > 0 {
                 records = records.min(header.suspicion.company.into());
             }
-            let encoded = batch.encoded + header.encoded_len();
-            let answered = batch.statuses + header.status_len();
-            if batch.count > 0 && (batch.count >= records || encoded > bytes || answered > statuses) {
+            let encoded = self.encoded + header.encoded_len();
+            let answered = self.statuses + header.status_len();
+            if self.count > 0 && (self.count >= records || encoded > bytes || answered > statuses) {
                 break;
             }
-            self.pop(arena);
-            batch.push(arena, record);
+            from.pop(arena);
+            self.push(arena, record);
         }
-        batch
+        records
+    }
+
+    /// Shows each record to `show`, in order, until it answers false; answers so then.
+    pub(super) fn each(&self, arena: &mut Arena, show: &mut dyn FnMut(&mut Arena, Record) -> bool) -> bool {
+        let mut record = self.head;
+        (0..self.count).all(|_| {
+            let this = record;
+            record = this.header(arena).next;
+            show(arena, this)
+        })
     }
 
     /// The records in order.

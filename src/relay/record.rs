@@ -15,9 +15,12 @@ use crate::time::Instant;
 /// receipt 8, what is known of its failures 4, and where its receipt is kept 9: a kind and a number.
 const HEADER: usize = 33;
 const RECEIPT: usize = 24;
-/// Kinds of receipts. Another may be a place on a disk.
+/// Kinds of receipts: none, the number of a publish, a place in the spool.
 const NO_RECEIPT: u8 = 0;
 const NUMBER: u8 = 1;
+const SPOOLED: u8 = 2;
+/// Beside one of the first two: the record is on its way to the spool.
+const WRITING: u8 = 0x80;
 const _: () = assert!(HEADER.is_multiple_of(3));
 
 /// Why a record cannot be written.
@@ -114,6 +117,17 @@ impl io::Write for RecordWriter<'_> {
     }
 }
 
+/// Where a record is, besides here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere.
+    Memory,
+    /// On its way to the spool.
+    Writing,
+    /// At this place of the spool.
+    Spooled(u64),
+}
+
 /// What stands before the data.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
@@ -164,13 +178,35 @@ impl Record {
     #[must_use]
     pub(super) fn receipt(self, arena: &Arena) -> Option<u64> {
         let bytes = &arena.bytes(self.0)[RECEIPT..];
-        (bytes[0] == NUMBER).then(|| u64::from_le_bytes(field(bytes, 1)))
+        (bytes[0] & !WRITING == NUMBER).then(|| u64::from_le_bytes(field(bytes, 1)))
     }
 
     pub(super) fn set_receipt(self, arena: &mut Arena, number: Option<u64>) {
         let bytes = &mut arena.bytes_mut(self.0)[RECEIPT..HEADER];
-        bytes[0] = if number.is_some() { NUMBER } else { NO_RECEIPT };
+        bytes[0] = bytes[0] & WRITING | if number.is_some() { NUMBER } else { NO_RECEIPT };
         bytes[1..].copy_from_slice(&number.unwrap_or_default().to_le_bytes());
+    }
+
+    /// Where the record is, besides here.
+    #[must_use]
+    pub fn place(self, arena: &Arena) -> Place {
+        let bytes = &arena.bytes(self.0)[RECEIPT..];
+        match bytes[0] {
+            SPOOLED => Place::Spooled(u64::from_le_bytes(field(bytes, 1))),
+            kind if kind & WRITING != 0 => Place::Writing,
+            _ => Place::Memory,
+        }
+    }
+
+    pub(super) fn set_writing(self, arena: &mut Arena, writing: bool) {
+        let kind = &mut arena.bytes_mut(self.0)[RECEIPT];
+        *kind = *kind & !WRITING | if writing { WRITING } else { 0 };
+    }
+
+    pub(super) fn set_spooled(self, arena: &mut Arena, place: u64) {
+        let bytes = &mut arena.bytes_mut(self.0)[RECEIPT..HEADER];
+        bytes[0] = SPOOLED;
+        bytes[1..].copy_from_slice(&place.to_le_bytes());
     }
 
     /// Gives the record's memory back.

@@ -32,6 +32,11 @@ pub enum Refusal<'a> {
     },
     /// No memory is left for records.
     MemoryFull,
+    /// No memory is left, or no publish may wait any longer, and the spool is full.
+    SpoolFull {
+        /// `FIREHOSE_CONNECTOR_SPOOL_SIZE`, KB.
+        kib: u64,
+    },
     /// Records are held for too many delivery streams already.
     Streams,
     /// The service has no endpoint where the delivery stream's ARN says.
@@ -57,6 +62,7 @@ impl Refusal<'_> {
             Self::TooLarge | Self::PublishTooLong(_) => "RecordTooLarge",
             Self::QueueFull { .. } => "QueueFull",
             Self::MemoryFull => "MemoryFull",
+            Self::SpoolFull { .. } => "SpoolFull",
             Self::Streams => "TooManyDeliveryStreams",
             Self::Endpoint { .. } => "EndpointNotFound",
             Self::Stopped | Self::StoppedInFlight => "Stopped",
@@ -66,7 +72,7 @@ impl Refusal<'_> {
     /// Whether the record would have been taken if less were held.
     #[must_use]
     pub const fn is_for_room(&self) -> bool {
-        matches!(self, Self::QueueFull { .. } | Self::MemoryFull | Self::Streams)
+        matches!(self, Self::QueueFull { .. } | Self::MemoryFull | Self::SpoolFull { .. } | Self::Streams)
     }
 }
 
@@ -89,6 +95,12 @@ impl fmt::Display for Refusal<'_> {
                 write!(f, "the delivery stream holds {size} records already, its DeliveryStreamQueueSize")
             }
             Self::MemoryFull => f.write_str("the memory for records is used up, see MemorySize"),
+            Self::SpoolFull { kib } => {
+                write!(
+                    f,
+                    "the spool holds {kib} KB already, its FIREHOSE_CONNECTOR_SPOOL_SIZE, and the service takes nothing"
+                )
+            }
             Self::Streams => {
                 write!(f, "records for {STREAMS} delivery streams are held already, send to fewer at a time")
             }

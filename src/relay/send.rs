@@ -68,7 +68,7 @@ impl Relay {
     }
 
     /// Bytes for the statuses of the next batch, beside those that wait and those of the batches in flight.
-    fn status_room(&self) -> usize {
+    pub(super) fn status_room(&self) -> usize {
         self.statuses.room().saturating_sub(self.promised())
     }
 

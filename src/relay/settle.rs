@@ -4,7 +4,7 @@ use super::arena::PAYLOAD;
 use super::arn::DeliveryStreamArn;
 use super::outcome::{Outcome, RecordOutcome};
 use super::queue::RecordQueue;
-use super::record::Record;
+use super::record::{Place, Record};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use super::{Batch, BatchId, DEFAULT, Relay, Settled, Stopped};
@@ -60,7 +60,7 @@ impl Relay {
                             }
                         }
                         Some(stream) if batch.alone => stream.aside.put_back(arena, record),
-                        Some(stream) => stream.waiting.push(arena, record),
+                        Some(stream) => stream.requeue(arena, record),
                         None => {}
                     }
                     continue;
@@ -75,11 +75,7 @@ impl Relay {
             } else {
                 self.statuses.push(&mut self.arena, Id::Of(record), status);
             }
-            if let Some(number) = record.receipt(&self.arena) {
-                self.window.settle(number);
-                any_waited_for = true;
-            }
-            record.release(&mut self.arena);
+            any_waited_for |= self.end(record);
         }
         if any_waited_for {
             self.settled_some(now, safe, outstanding);
@@ -160,8 +156,8 @@ impl Relay {
         }
     }
 
-    /// Ends all that is held: nothing will be sent any more. A record whose publish was not acknowledged is left to its source,
-    /// which sends it again to the next process; all others get a `fail` status.
+    /// Ends all that is held: nothing will be sent any more. A record of the spool stays there for the next process; one whose
+    /// publish was not acknowledged is left to its source, which sends it again; all others get a `fail` status.
     pub fn stop(&mut self) -> Stopped {
         let mut stopped = Stopped::default();
         for place in 0..self.batches.len() {
@@ -174,7 +170,9 @@ impl Relay {
             let Some(stream) = &mut self.streams[index] else { continue };
             (stream.requests, stream.in_flight) = (0, 0);
             while let Some(stream) = &mut self.streams[index]
-                && let Some(record) = stream.waiting.pop(&self.arena).or_else(|| stream.aside.pop(&self.arena))
+                && let Some(record) = (stream.waiting.pop(&self.arena))
+                    .or_else(|| stream.backlog.pop(&self.arena))
+                    .or_else(|| stream.aside.pop(&self.arena))
             {
                 self.stop_one(record, &Refusal::Stopped, &mut stopped);
             }
@@ -188,6 +186,12 @@ impl Relay {
 
     /// Answers whether the record failed.
     fn stop_one(&mut self, record: Record, refusal: &Refusal<'_>, stopped: &mut Stopped) -> bool {
+        if let Place::Spooled(_) = record.place(&self.arena) {
+            stopped.spooled += 1;
+            self.counters.spooled += 1;
+            record.release(&mut self.arena);
+            return false;
+        }
         let receipt = record.receipt(&self.arena);
         let fails = receipt.is_none_or(|number| !self.window.comes_again(number));
         if fails {

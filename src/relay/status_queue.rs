@@ -55,6 +55,12 @@ impl StatusQueue {
         self.most.saturating_sub(self.blocks)
     }
 
+    /// Blocks of the arena that statuses may take.
+    #[must_use]
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Bytes that can still be queued.
     #[must_use]
     pub const fn room(&self) -> usize {

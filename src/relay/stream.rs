@@ -5,11 +5,11 @@ use super::arn::DeliveryStreamArn;
 use super::aside::Aside;
 use super::backoff::{self, Jitter};
 use super::queue::RecordQueue;
-use super::record::{Record, Suspicion};
+use super::record::{Place, Record, Suspicion};
 use crate::limits::{
-    ARN_BYTES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, BATCH_BODY_BYTES,
-    BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES,
-    FAILURES_APART, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+    ARN_BYTES, ASIDE_UNPROVEN, BACKLOG_GATHER, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF,
+    BATCH_BODY_BYTES, BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES,
+    ENVELOPE_BYTES, FAILURES_APART, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
 };
 use crate::time::{Duration, Instant};
 
@@ -22,6 +22,10 @@ pub struct DeliveryStream {
     arn: heapless::String<ARN_BYTES>,
     /// Records that wait for a batch.
     pub waiting: RecordQueue,
+    /// Records of the spool that wait for a batch.
+    pub backlog: RecordQueue,
+    /// A batch begins with those.
+    backlog_first: bool,
     /// Records that wait alone.
     pub aside: Aside,
     /// Requests in flight, and the records in them.
@@ -30,6 +34,8 @@ pub struct DeliveryStream {
     pub in_flight: usize,
     /// Requests in a row that brought nothing.
     failures: u32,
+    /// When these began.
+    failing_since: Instant,
     /// Requests that did not fail, from 1 on; see [`Suspicion`].
     successes: u16,
     /// Requests with suspect records that failed, in a row.
@@ -75,10 +81,13 @@ impl DeliveryStream {
         Self {
             arn: text,
             waiting: RecordQueue::default(),
+            backlog: RecordQueue::default(),
+            backlog_first: false,
             aside: Aside::default(),
             requests: 0,
             in_flight: 0,
             failures: 0,
+            failing_since: Instant::default(),
             successes: 1,
             searches: 0,
             retry_at: Instant::default(),
@@ -99,7 +108,7 @@ impl DeliveryStream {
     /// Records that wait or are in flight: what `DeliveryStreamQueueSize` bounds.
     #[must_use]
     pub const fn held(&self) -> usize {
-        self.waiting.len() + self.aside.len() + self.in_flight
+        self.waiting.len() + self.backlog.len() + self.aside.len() + self.in_flight
     }
 
     /// Requests in a row that brought nothing.
@@ -108,28 +117,51 @@ impl DeliveryStream {
         self.failures
     }
 
+    /// Since when all requests have brought nothing, if the last did.
+    #[must_use]
+    pub fn failing_since(&self) -> Option<Instant> {
+        (self.failures > 0).then_some(self.failing_since)
+    }
+
     /// When the next batch is due, if records wait: at once when a full batch waits, else `interval`
     /// after the first of them came or when it becomes `early` before, but not before a retry is allowed.
     #[must_use]
     pub fn due(&self, arena: &Arena, interval: Duration, early: Option<Instant>) -> Option<Instant> {
-        let first = self.waiting.front()?;
-        let full = self.waiting.len() >= self.batch_records || self.waiting.encoded() > self.batch_bytes;
-        let ready = if full { Instant::default() } else { first.received_at(arena) + interval };
-        let ready = early.map_or(ready, |early| ready.min(early));
-        Some(ready.max(self.retry_at))
+        let ready = |queue: &RecordQueue, interval| {
+            let first = queue.front()?;
+            let full = queue.len() >= self.batch_records || queue.encoded() > self.batch_bytes;
+            Some(if full { Instant::default() } else { first.received_at(arena) + interval })
+        };
+        let new = ready(&self.waiting, interval).map(|ready| early.map_or(ready, |early| ready.min(early)));
+        let old = ready(&self.backlog, interval.min(BACKLOG_GATHER));
+        Some(new.into_iter().chain(old).min()?.max(self.retry_at))
     }
 
     /// When the first of the records that wait alone is due: not while nothing goes through, then the others go first.
     #[must_use]
     pub fn due_alone(&self) -> Option<Instant> {
-        if self.failures > 0 && !self.waiting.is_empty() { None } else { self.aside.due() }
+        if self.failures > 0 && !(self.waiting.is_empty() && self.backlog.is_empty()) { None } else { self.aside.due() }
     }
 
     /// Takes the next batch off the queue: one record, or as many as a request holds and `statuses` bytes
     /// can answer.
     pub fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> RecordQueue {
         let records = if single { 1 } else { self.batch_records };
-        let batch = self.waiting.split(arena, records, self.batch_bytes, statuses);
+        let (bytes, waiting, backlog) = (self.batch_bytes, &mut self.waiting, &mut self.backlog);
+        let batch = if backlog.is_empty() {
+            waiting.split(arena, records, bytes, statuses)
+        } else {
+            // Half of each, by turns where one is left over.
+            self.backlog_first = !self.backlog_first || waiting.is_empty();
+            let (one, other) = if self.backlog_first { (backlog, waiting) } else { (waiting, backlog) };
+            let half = if other.is_empty() { (records, bytes) } else { (records.div_ceil(2), bytes / 2) };
+            let mut batch = RecordQueue::default();
+            let company = batch.fill(one, arena, half.0, half.1, statuses);
+            let records = if company < half.0 { company } else { records };
+            let records = batch.fill(other, arena, records, bytes, statuses);
+            batch.fill(one, arena, records, bytes, statuses);
+            batch
+        };
         self.requests += 1;
         self.in_flight += batch.len();
         batch
@@ -162,9 +194,15 @@ impl DeliveryStream {
         } else if aside {
             self.aside.push(arena, record, now);
         } else {
-            self.waiting.push(arena, record);
+            self.requeue(arena, record);
         }
         Back { suspect: company > 0, stands_alone: new }
+    }
+
+    /// A record comes back to the end of its queue.
+    pub(super) fn requeue(&mut self, arena: &mut Arena, record: Record) {
+        let is_spooled = matches!(record.place(arena), Place::Spooled(_));
+        if is_spooled { &mut self.backlog } else { &mut self.waiting }.push(arena, record);
     }
 
     /// A request failed with suspect records: a short pause, for the rest goes through, unless too many do so in a row.
@@ -206,6 +244,9 @@ impl DeliveryStream {
         if now < self.retry_at {
             return;
         }
+        if self.failures == 0 {
+            self.failing_since = now;
+        }
         if !(half && self.failures >= FAILURES_APART) {
             self.failures = self.failures.saturating_add(1);
         }
@@ -215,7 +256,9 @@ impl DeliveryStream {
 
     /// The device had no network: the delay does not grow with that.
     pub fn offline(&mut self, now: Instant, jitter: &mut Jitter) {
-        self.failures = self.failures.max(1);
+        if self.failures == 0 {
+            (self.failures, self.failing_since) = (1, now);
+        }
         self.batch_bytes = self.batch_bytes.min(BATCH_BYTES_FIRST);
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_OFFLINE, BACKOFF_OFFLINE, jitter));
     }

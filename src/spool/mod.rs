@@ -304,14 +304,18 @@ impl Spool {
         }
     }
 
-    /// Says that the caller has an entry no more, though it was not delivered. It comes again after [`Spool::look_again`].
-    pub fn give_back(&mut self, position: Position) {
+    /// Says that the caller has an entry no more, though it was not delivered. Answers whether it comes again only after
+    /// [`Spool::look_again`].
+    pub fn give_back(&mut self, position: Position) -> bool {
         if let Some(segment) = self.table.of(position) {
             segment.give_back(position.number());
         }
+        self.reader.has_passed(position)
     }
 
-    fn is_troubled(&self, now: Instant) -> bool {
+    /// Whether the disk is not asked again yet, after it failed.
+    #[must_use]
+    pub fn is_troubled(&self, now: Instant) -> bool {
         self.trouble.is_some_and(|trouble| now < trouble.retry_at)
     }
 

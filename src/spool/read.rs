@@ -79,6 +79,14 @@ impl Reader {
         self.walk = Some(Walk::new(name, end, longest, core::mem::take(&mut self.buffer)));
     }
 
+    /// Whether the entry is behind the place, or it is not sure that it is not.
+    pub(super) fn has_passed(&self, position: Position) -> bool {
+        match &self.walk {
+            Some(walk) => self.purpose == Purpose::Copy || position < walk.place(),
+            None => position.segment() < self.next,
+        }
+    }
+
     /// Whether nothing is being read or copied.
     fn may_start_over(&self) -> bool {
         self.purpose == Purpose::Read && self.walk.as_ref().is_none_or(|walk| !walk.is_reading())

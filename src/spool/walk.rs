@@ -3,6 +3,7 @@
 //! Where no entry begins, the next is looked for at every eighth byte. A head that holds says where its entry ends even when the
 //! body is damaged. What cannot be read is left out block by block.
 
+use super::Position;
 use super::format::{ALIGN, Body, ENTRY_HEAD, FILE_HEAD, Head, Name, VERSION, file_version};
 use super::table::Segment;
 use crate::limits::spool::{BLOCK, READ_BYTES};
@@ -155,6 +156,11 @@ impl Walk {
                 self.skip(u64::from(if asked as usize > ENTRY_HEAD { asked } else { ALIGN }));
             }
         }
+    }
+
+    /// The entry that is expected next.
+    pub(super) const fn place(&self) -> Position {
+        Position::new(self.name.number, self.expected)
     }
 
     /// Whether the buffer is away.

@@ -1,0 +1,241 @@
+//! Between the relay and the spool: what one decides the other does, without I/O and without a clock.
+//!
+//! Which records go to the spool and come back is the relay's decision ([`crate::relay`], `spooled`); how they last there is the
+//! spool's. The keeper carries them: an entry that is appended stays the relay's until the spool says that it is synced, and one
+//! that is read back stays the spool's until the relay says that its record ended. So at each moment one of the two has it.
+
+use crate::limits::spool::STALL;
+use crate::relay::arena::Arena;
+use crate::relay::record::{Cursor, Record};
+use crate::relay::{Back, Ended, Relay, Spooling};
+use crate::spool::format::Kind;
+use crate::spool::operation::{Done, Fault, Operation};
+use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
+use crate::time::Instant;
+
+/// What an entry is for that is being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// This record, which the relay has.
+    Record(Record),
+    /// A record that ended meanwhile.
+    Over,
+    /// A status message.
+    Status,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Keeper {
+    spool: Spool,
+    kib: u64,
+    /// In the order in which they were appended.
+    writing: Vec<(Writing, Position)>,
+    /// The spool takes no more before its operation is done.
+    is_busy: bool,
+    /// The limit is reached, and nothing was deleted since.
+    is_full: bool,
+    /// When the operation began that is under way.
+    began: Option<Instant>,
+    is_end: bool,
+}
+
+/// How the spool is, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It takes records, as far as is known.
+    Well,
+    /// The limit is reached.
+    Full,
+    /// The disk fails.
+    Fails(Fault),
+    /// The disk has done nothing for [`STALL`].
+    Hangs,
+}
+
+impl Keeper {
+    /// For a spool of which nothing is known yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let (spool, kib) = (Spool::new(settings), settings.limit / 1024);
+        Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false }
+    }
+
+    /// Carries what is to be carried. To be called whenever something happened, before a publish is received, with the time in
+    /// seconds since 1970. Answers what is to be done on the disk.
+    pub fn turn(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
+        self.settle(now, relay);
+        relay.set_spooling(match self.health(now) {
+            Health::Well => Spooling::Takes,
+            Health::Full => Spooling::Full { kib: self.kib },
+            Health::Fails(_) | Health::Hangs => Spooling::Off,
+        });
+        if !self.is_busy {
+            self.append(now, wall, relay);
+        }
+        let spool = &mut self.spool;
+        relay.unload(now, &mut |place| spool.give_back(Position::from_u64(place)));
+        if self.is_end || relay.source_waits(now) || relay.is_pressed() {
+            self.spool.commit();
+        }
+        if relay.looks_again(now) {
+            self.spool.look_again();
+        }
+        self.read_back(now, relay);
+        let operation = self.spool.poll_operation(now);
+        if operation.is_some() {
+            self.began = Some(now);
+        }
+        operation
+    }
+
+    /// Takes what came of an operation.
+    pub fn handle(&mut self, now: Instant, done: Done, relay: &mut Relay) {
+        self.settle(now, relay);
+        (self.began, self.is_busy) = (None, false);
+        self.is_full &= !matches!(done, Done::Deleted(Ok(())));
+        let Some(event) = self.spool.handle(now, done) else { return };
+        let written = core::mem::take(&mut self.writing);
+        let records = written.iter().filter_map(|(writing, position)| match writing {
+            Writing::Record(record) => Some((*record, position.to_u64())),
+            Writing::Over | Writing::Status => None,
+        });
+        match event {
+            Event::Synced(_) => {
+                relay.spooled(now, records);
+                for (writing, position) in written {
+                    match writing {
+                        Writing::Record(_) => self.spool.take(position),
+                        Writing::Over => self.spool.settle(now, position),
+                        Writing::Status => {}
+                    }
+                }
+            }
+            Event::GivenUp => relay.not_spooled(records.map(|(record, _)| record)),
+        }
+    }
+
+    /// When to take another turn, if nothing happens before.
+    #[must_use]
+    pub fn deadline(&self, now: Instant, relay: &Relay) -> Option<Instant> {
+        let hangs = self.began.map(|began| began + STALL).filter(|at| *at > now);
+        [self.spool.poll_timeout(), relay.spool_timeout(now), hangs].into_iter().flatten().min()
+    }
+
+    /// Whether what comes in should wait a moment, until what is being written has made room.
+    #[must_use]
+    pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
+        self.is_busy && self.health(now) == Health::Well && relay.is_pressed()
+    }
+
+    /// From now on nothing waits for more to be written with it.
+    pub const fn hurry(&mut self) {
+        self.is_end = true;
+    }
+
+    /// Whether all that was to be written is, or cannot be.
+    #[must_use]
+    pub fn is_done(&self, now: Instant) -> bool {
+        self.health(now) != Health::Well || self.writing.is_empty() && !self.is_busy
+    }
+
+    /// Appends a status message that could not be published. Answers whether it was taken; if not, and the spool is well, it will
+    /// be when an operation is done.
+    pub fn append_status(&mut self, now: Instant, wall: u64, message: &[u8]) -> bool {
+        let received = u32::try_from(wall).unwrap_or(u32::MAX);
+        let new = New { kind: Kind::Status, stream: "", id: 0, data: message.len(), received };
+        self.append_one(now, &new, Writing::Status, &mut |buffer| buffer.extend_from_slice(message))
+    }
+
+    /// How the spool is.
+    #[must_use]
+    pub fn health(&self, now: Instant) -> Health {
+        match self.spool.fault() {
+            Some(fault) if self.spool.is_troubled(now) => Health::Fails(fault),
+            _ if self.began.is_some_and(|began| now.since(began) >= STALL) => Health::Hangs,
+            _ if self.is_full => Health::Full,
+            _ => Health::Well,
+        }
+    }
+
+    /// What there is to tell of the spool.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.spool.counters()
+    }
+
+    /// Tells the spool what ended in memory.
+    fn settle(&mut self, now: Instant, relay: &mut Relay) {
+        for ended in relay.ended() {
+            match ended {
+                Ended::Spooled(place) => self.spool.settle(now, Position::from_u64(place)),
+                Ended::Writing(record) => {
+                    let entry = self.writing.iter_mut().find(|(writing, _)| *writing == Writing::Record(record));
+                    if let Some((writing, _)) = entry {
+                        *writing = Writing::Over;
+                    }
+                }
+            }
+        }
+    }
+
+    fn append(&mut self, now: Instant, wall: u64, relay: &mut Relay) {
+        relay.spool_due(now, &mut |arena, stream, record| {
+            let age = now.since(record.received_at(arena)).as_secs();
+            let received = u32::try_from(wall.saturating_sub(age)).unwrap_or(u32::MAX);
+            let (id, data) = (record.id_len(arena), record.data_len(arena));
+            let new = New { kind: Kind::Record, stream, id, data, received };
+            self.append_one(now, &new, Writing::Record(record), &mut |buffer| {
+                copy(Cursor::id(record, arena), arena, buffer);
+                copy(Cursor::data(record, arena), arena, buffer);
+            })
+        });
+    }
+
+    fn append_one(
+        &mut self,
+        now: Instant,
+        new: &New<'_>,
+        writing: Writing,
+        write: &mut dyn FnMut(&mut Vec<u8>),
+    ) -> bool {
+        let appended = self.spool.append(now, new, write);
+        match appended {
+            Ok(position) => self.writing.push((writing, position)),
+            Err(Refused::Busy) => self.is_busy = true,
+            Err(Refused::Full) => self.is_full = true,
+            // None is longer than a segment; and what fails is told by its fault.
+            Err(Refused::TooLarge | Refused::Failing) => {}
+        }
+        appended.is_ok()
+    }
+
+    fn read_back(&mut self, now: Instant, relay: &mut Relay) {
+        let mut over = Vec::new();
+        self.spool.read_back(&mut |held| {
+            let back = match held.kind {
+                Kind::Status if relay.take_status_back(held.data) => Back::Failed,
+                Kind::Status => Back::Left,
+                _ => relay.take_back(now, held.stream, held.id, held.data, held.position.to_u64()),
+            };
+            match back {
+                Back::Held => Answer::Take,
+                Back::Left => Answer::Leave,
+                Back::NoRoom => Answer::Stop,
+                Back::Failed => {
+                    over.push(held.position);
+                    Answer::Take
+                }
+            }
+        });
+        over.into_iter().for_each(|position| self.spool.settle(now, position));
+    }
+}
+
+fn copy(mut cursor: Cursor, arena: &Arena, buffer: &mut Vec<u8>) {
+    while cursor.left() > 0 {
+        let piece = cursor.piece(arena, cursor.left());
+        buffer.extend_from_slice(piece);
+        cursor.advance(arena, piece.len());
+    }
+}

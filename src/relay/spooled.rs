@@ -1,0 +1,383 @@
+//! Which records go to the spool, which come back, and when. The spool itself is the caller's, who is asked and told.
+//!
+//! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all of a delivery stream that has failed for
+//!   [`SPOOL_AFTER`]; what keeps the source from sending more, as its window is nearly full; what fills the memory, or its queue,
+//!   by more than three quarters; and after SIGTERM what could not be sent within [`SPOOL_DRAINING`]. A publish is safe when its
+//!   record is synced ([`Relay::spooled`]).
+//! - **In memory** a record that is safe may be sent on. Of a delivery stream that fails, or where memory is short, it is
+//!   forgotten ([`Relay::unload`]), but for [`PROBES`] of each, by which is seen when the service takes records again.
+//! - **Back** ([`Relay::take_back`]) come the oldest first, as long as a third of the memory is free, at most [`BACKLOG_RECORDS`]
+//!   of a delivery stream. Half of each batch are such, half are new; if there are not as many of one kind, more of the other. What
+//!   belongs to a stream that fails is left and the others go on; all of it comes again, in order, when it recovers.
+
+use super::Relay;
+use super::arena::Arena;
+use super::queue::RecordQueue;
+use super::record::{Place, Record, RecordWriter, WriteError};
+use super::refusal::Refusal;
+use super::status::{Id, Status};
+use crate::limits::{
+    BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, SPOOL_AFTER, SPOOL_DRAINING, STATUS_ENTRY_BYTES, STREAMS, UNACKNOWLEDGED,
+};
+use crate::time::Instant;
+
+/// Whether there is a spool, and what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spooling {
+    /// There is none, or its disk fails.
+    #[default]
+    Off,
+    /// It takes records.
+    Takes,
+    /// It is full, with so many KB.
+    Full {
+        /// `FIREHOSE_CONNECTOR_SPOOL_SIZE`.
+        kib: u64,
+    },
+}
+
+impl Spooling {
+    /// Why a record finds no room, in the end.
+    pub(super) fn instead_of(self, refusal: Refusal<'_>) -> Refusal<'_> {
+        match (self, &refusal) {
+            (Self::Full { kib }, Refusal::QueueFull { .. } | Refusal::MemoryFull) => Refusal::SpoolFull { kib },
+            _ => refusal,
+        }
+    }
+}
+
+/// What became of a record that the spool offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// It is held.
+    Held,
+    /// It has to wait, others need not.
+    Left,
+    /// All have to wait.
+    NoRoom,
+    /// It failed, and has its status.
+    Failed,
+}
+
+/// A record that ended while the spool had it, or was writing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// At this place.
+    Spooled(u64),
+    /// The place is not known yet.
+    Writing(Record),
+}
+
+/// What is known of the spool.
+#[derive(Debug, Default)]
+pub(super) struct SpoolSide {
+    pub(super) state: Spooling,
+    /// From then on all that is held goes there.
+    all_from: Option<Instant>,
+    pub(super) ended: Vec<Ended>,
+    /// Delivery streams, a bit for each, of which records were sent there and need not stay in memory.
+    unloading: u32,
+    /// Delivery streams of which records were left, or came again too late to be read.
+    left: u32,
+    /// Records were left because there are too many delivery streams.
+    left_nameless: bool,
+    /// Statuses were left.
+    left_statuses: bool,
+}
+
+/// Which records go to the spool, a bit for each delivery stream.
+#[derive(Debug, Clone, Copy, Default)]
+struct Due {
+    all: u32,
+    waiting: u32,
+    aside: u32,
+}
+
+impl Relay {
+    /// Says whether there is a spool, and what it takes.
+    pub const fn set_spooling(&mut self, state: Spooling) {
+        self.spool.state = state;
+    }
+
+    /// The connector was told to end: what is held then goes to the spool soon.
+    pub fn spool_before_end(&mut self, now: Instant) {
+        self.spool.all_from.get_or_insert(now + SPOOL_DRAINING);
+    }
+
+    /// There is no more time: what is held goes to the spool now.
+    pub fn spool_at_end(&mut self) {
+        self.spool.all_from = Some(Instant::default());
+    }
+
+    /// Shows the records that are to go to the spool to `append`, with their delivery streams, oldest first, until it takes no
+    /// more. Those that it takes are to be told of by [`Relay::spooled`] or [`Relay::not_spooled`].
+    pub fn spool_due(&mut self, now: Instant, append: &mut dyn FnMut(&Arena, &str, Record) -> bool) {
+        if self.spool.state != Spooling::Takes {
+            return;
+        }
+        let (due, is_stuck) = self.due_for_spool(now);
+        let mut count = 0_u32;
+        for index in 0..STREAMS {
+            let is_in = |set: u32| set >> index & 1 == 1;
+            let Some(stream) = &self.streams[index] else { continue };
+            let arena = &mut self.arena;
+            let mut show = |arena: &mut Arena, record: Record| {
+                let is_new = record.place(arena) == Place::Memory;
+                if is_new && !append(arena, stream.arn(), record) {
+                    return false;
+                }
+                if is_new {
+                    record.set_writing(arena, true);
+                    count += 1;
+                }
+                true
+            };
+            let in_flight = self.batches.iter().flatten().filter(|batch| batch.stream == index);
+            let goes_on = (!is_in(due.all) || in_flight.map(|batch| batch.records).all(|it| it.each(arena, &mut show)))
+                && (!is_in(due.all | due.aside) || stream.aside.each(arena, &mut show))
+                && (!is_in(due.all | due.waiting) || stream.waiting.each(arena, &mut show));
+            if !goes_on {
+                break;
+            }
+        }
+        if count > 0 {
+            self.spool.unloading |= due.all | due.waiting;
+            self.progress.stuck |= is_stuck;
+        }
+    }
+
+    fn due_for_spool(&self, now: Instant) -> (Due, bool) {
+        let mut due = Due::default();
+        let source_waits = self.source_waits(now);
+        let is_stuck = source_waits && self.is_stuck(now);
+        let is_end = self.spool.all_from.is_some_and(|from| from <= now);
+        if is_stuck || is_end || self.window.outstanding() >= UNACKNOWLEDGED / 2 {
+            due.all = u32::MAX;
+        }
+        let mut largest = (0, 0);
+        for (index, stream) in self.streams.iter().enumerate() {
+            let Some(stream) = stream else { continue };
+            let bit = 1 << index;
+            if self.has_failed(index, now) || source_waits && stream.failures() > 0 {
+                due.all |= bit;
+            }
+            if source_waits && !stream.aside.is_empty() {
+                due.aside |= bit;
+            }
+            if stream.held() > self.queue_size / 4 * 3 {
+                due.waiting |= bit;
+            }
+            largest = largest.max((stream.waiting.encoded(), bit));
+        }
+        let (free, all) = self.record_blocks();
+        if free < all / 4 {
+            due.waiting |= largest.1;
+        }
+        (due, is_stuck)
+    }
+
+    /// When [`Relay::spool_due`] has something to do, if nothing happens before.
+    #[must_use]
+    pub fn spool_timeout(&self, now: Instant) -> Option<Instant> {
+        let failing = self.streams.iter().flatten().filter_map(|stream| stream.failing_since());
+        let failing = failing.map(|since| since + SPOOL_AFTER);
+        failing.chain(self.spool.all_from).filter(|at| *at > now).min()
+    }
+
+    /// Records that [`Relay::spool_due`] gave away are safe now, at these places.
+    pub fn spooled(&mut self, now: Instant, records: impl Iterator<Item = (Record, u64)>) {
+        let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
+        for (record, place) in records {
+            if let Some(number) = record.receipt(&self.arena) {
+                self.window.settle(number);
+            }
+            record.set_spooled(&mut self.arena, place);
+        }
+        self.advanced(now, safe, outstanding);
+    }
+
+    /// Records that [`Relay::spool_due`] gave away are not in the spool.
+    pub fn not_spooled(&mut self, records: impl Iterator<Item = Record>) {
+        records.for_each(|record| record.set_writing(&mut self.arena, false));
+    }
+
+    /// Forgets records that need not be in memory, because the spool has them. `forget` gets their places, and answers whether
+    /// the spool has passed them.
+    pub fn unload(&mut self, now: Instant, forget: &mut dyn FnMut(u64) -> bool) {
+        for index in 0..STREAMS {
+            let has_failed = self.has_failed(index, now);
+            let Some(stream) = &mut self.streams[index] else { continue };
+            let arena = &mut self.arena;
+            let before = stream.backlog.len();
+            let mut spooled = RecordQueue::default();
+            if has_failed && before > PROBES {
+                spooled = core::mem::take(&mut stream.backlog);
+            }
+            if self.spool.unloading >> index & 1 == 1 && self.spool.all_from.is_none() {
+                let mut waiting = core::mem::take(&mut stream.waiting);
+                while let Some(record) = waiting.pop(arena) {
+                    let is_spooled = matches!(record.place(arena), Place::Spooled(_));
+                    if is_spooled { &mut spooled } else { &mut stream.waiting }.push(arena, record);
+                }
+            }
+            while let Some(record) = spooled.pop(arena) {
+                match record.place(arena) {
+                    Place::Spooled(place) if stream.backlog.len() >= PROBES => {
+                        self.spool.left |= u32::from(forget(place)) << index;
+                        self.counters.spooled += 1;
+                        record.release(arena);
+                    }
+                    _ => stream.backlog.push(arena, record),
+                }
+            }
+            self.retire(index);
+        }
+        self.spool.unloading = 0;
+    }
+
+    /// Takes a record back that stands at `place` of the spool.
+    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> Back {
+        if self.spool.all_from.is_some() {
+            return Back::NoRoom;
+        }
+        let Some(index) = self.stream_of(arn).ok().flatten() else {
+            self.spool.left_nameless = true;
+            return Back::Left;
+        };
+        let back = self.back(now, index, id, data, place);
+        self.retire(index);
+        self.check_conservation();
+        back
+    }
+
+    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> Back {
+        let has_failed = self.has_failed(index, now);
+        let (free, all) = self.record_blocks();
+        let is_alone = self.held() == 0;
+        let Some(stream) = &mut self.streams[index] else { return Back::Left };
+        let most = if stream.failures() > 0 { PROBES } else { BACKLOG_RECORDS };
+        let is_enough = stream.backlog.len() >= most || stream.backlog.encoded() >= BATCH_BODY_BYTES;
+        if self.spool.left >> index & 1 == 1 || has_failed && is_enough {
+            self.spool.left |= 1 << index;
+            return Back::Left;
+        }
+        if is_enough || free < all / 3 && !is_alone {
+            return Back::NoRoom;
+        }
+        let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
+        let written = written.and_then(|mut writer| {
+            writer.data(data)?;
+            writer.id(id)?;
+            Ok(writer.finish(now))
+        });
+        match written {
+            Ok(record) => {
+                record.set_spooled(&mut self.arena, place);
+                stream.backlog.push(&mut self.arena, record);
+                self.counters.read_back += 1;
+                Back::Held
+            }
+            Err(_) if !is_alone => Back::NoRoom,
+            Err(error) => {
+                // It never fits, for there was more memory when it came.
+                let (id, refusal) = (str::from_utf8(id).unwrap_or_default(), Refusal::from(error));
+                self.statuses.push(&mut self.arena, Id::Json(id), Status::Refused(&refusal));
+                self.counters.read_back += 1;
+                self.counters.refused(&refusal);
+                Back::Failed
+            }
+        }
+    }
+
+    /// Takes the statuses of a message back that could not be published before. Answers whether there was room.
+    pub fn take_status_back(&mut self, message: &[u8]) -> bool {
+        let has_room = self.broker_takes_statuses() && self.statuses.room() > self.promised() + 2 * message.len();
+        if has_room {
+            self.tell_again(message);
+        }
+        self.spool.left_statuses |= !has_room;
+        has_room
+    }
+
+    /// Whether the spool is to be read from its begin again, because what was left may be taken now. To be asked once.
+    pub fn looks_again(&mut self, now: Instant) -> bool {
+        let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
+        let looks = (0..STREAMS).any(takes)
+            || self.spool.left_nameless && self.streams.iter().any(Option::is_none)
+            || self.spool.left_statuses && self.broker_takes_statuses() && self.statuses.is_empty();
+        if looks {
+            (self.spool.left, self.spool.left_nameless, self.spool.left_statuses) = Default::default();
+        }
+        looks
+    }
+
+    /// Records that ended since this was asked last, while the spool had them.
+    pub fn ended(&mut self) -> impl Iterator<Item = Ended> + use<'_> {
+        self.spool.ended.drain(..)
+    }
+
+    /// Whether the source may be waiting for acknowledgements.
+    #[must_use]
+    pub fn source_waits(&self, now: Instant) -> bool {
+        self.relief_from().is_some_and(|at| at <= now)
+    }
+
+    /// Whether memory is so short that what comes should wait until the spool has written.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        let (free, all) = self.record_blocks();
+        let is_full = |stream: &super::DeliveryStream| stream.held() >= self.queue_size / 8 * 7;
+        free < all / 8
+            || self.window.outstanding() >= UNACKNOWLEDGED / 4 * 3
+            || self.streams.iter().flatten().any(is_full)
+    }
+
+    /// A record ended. Answers whether somebody waited for that.
+    pub(super) fn end(&mut self, record: Record) -> bool {
+        match record.place(&self.arena) {
+            Place::Memory => {}
+            Place::Writing => self.spool.ended.push(Ended::Writing(record)),
+            Place::Spooled(place) => self.spool.ended.push(Ended::Spooled(place)),
+        }
+        let receipt = record.receipt(&self.arena);
+        if let Some(number) = receipt {
+            self.window.settle(number);
+        }
+        record.release(&mut self.arena);
+        receipt.is_some()
+    }
+
+    /// The spool is full and the source waits: at most `count` records of `streams` that only memory has fail, oldest first.
+    pub(super) fn refuse_held(&mut self, now: Instant, count: usize, streams: u32, kib: u64) {
+        let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
+        let mut left = count;
+        for index in 0..STREAMS {
+            while left > 0
+                && streams >> index & 1 == 1
+                && self.status_room() > 2 * STATUS_ENTRY_BYTES
+                && let Some(stream) = &mut self.streams[index]
+                && let Some(record) = stream.waiting.pop(&self.arena)
+            {
+                let refusal = Refusal::SpoolFull { kib };
+                self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&refusal));
+                self.counters.refused(&refusal);
+                self.end(record);
+                left -= 1;
+            }
+            self.retire(index);
+        }
+        self.advanced(now, safe, outstanding);
+        self.check_conservation();
+    }
+
+    fn has_failed(&self, index: usize, now: Instant) -> bool {
+        let since = self.streams[index].as_ref().and_then(super::DeliveryStream::failing_since);
+        since.is_some_and(|since| now.since(since) >= SPOOL_AFTER)
+    }
+
+    /// Blocks for records that are free, and that there are.
+    fn record_blocks(&self) -> (usize, usize) {
+        let free = self.arena.free().saturating_sub(self.statuses.reserve());
+        (free, self.arena.blocks().saturating_sub(self.statuses.most()))
+    }
+}
