@@ -66,9 +66,9 @@ impl Keeper {
     pub fn turn(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
         self.settle(now, relay);
         relay.set_spooling(match self.health(now) {
-            Health::Well => Spooling::Takes,
             Health::Full => Spooling::Full { kib: self.kib },
-            Health::Fails(_) | Health::Hangs => Spooling::Off,
+            _ if self.takes(now) => Spooling::Takes,
+            _ => Spooling::Off,
         });
         if !self.is_busy {
             self.append(now, wall, relay);
@@ -125,7 +125,7 @@ impl Keeper {
     /// Whether what comes in should wait a moment, until what is being written has made room.
     #[must_use]
     pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
-        self.is_busy && self.health(now) == Health::Well && relay.is_pressed()
+        self.is_busy && self.takes(now) && relay.is_pressed()
     }
 
     /// From now on nothing waits for more to be written with it.
@@ -136,7 +136,7 @@ impl Keeper {
     /// Whether all that was to be written is, or cannot be.
     #[must_use]
     pub fn is_done(&self, now: Instant) -> bool {
-        self.health(now) != Health::Well || self.writing.is_empty() && !self.is_busy
+        !self.takes(now) || self.writing.is_empty() && !self.is_busy
     }
 
     /// Appends a status message that could not be published. Answers whether it was taken; if not, and the spool is well, it will
@@ -151,11 +151,21 @@ impl Keeper {
     #[must_use]
     pub fn health(&self, now: Instant) -> Health {
         match self.spool.fault() {
-            Some(fault) if self.spool.is_troubled(now) => Health::Fails(fault),
-            _ if self.began.is_some_and(|began| now.since(began) >= STALL) => Health::Hangs,
+            _ if self.hangs(now) => Health::Hangs,
+            Some(fault) => Health::Fails(fault),
             _ if self.is_full => Health::Full,
             _ => Health::Well,
         }
+    }
+
+    /// Whether records may be written, as far as is known.
+    #[must_use]
+    pub fn takes(&self, now: Instant) -> bool {
+        !self.hangs(now) && !self.is_full && !self.spool.is_troubled(now)
+    }
+
+    fn hangs(&self, now: Instant) -> bool {
+        self.began.is_some_and(|began| now.since(began) >= STALL)
     }
 
     /// What there is to tell of the spool.

@@ -271,6 +271,9 @@ pub const WATCHDOG_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
 /// After SIGTERM: how long held records may still be sent.
 pub const DRAIN: Duration = Duration::from_millis(7500);
+/// With a spool: how long the rest may take to be written there, before the last statuses and after them. [`DRAIN`] is shorter by
+/// both.
+pub const DRAIN_SPOOL: Duration = Duration::from_millis(750);
 /// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] and half a second for the rest
 /// this is the stated time of 10 seconds.
 pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
@@ -395,6 +398,11 @@ pub mod spool {
     pub const SEGMENTS_KEPT: u32 = 2;
     /// Segments the smallest limit has room for.
     pub const SEGMENTS_LEAST: u32 = SEGMENTS_KEPT + 2;
+    /// KB of all files, at least and at most (1 TiB).
+    pub const SIZE: core::ops::RangeInclusive<u64> =
+        (SEGMENTS_LEAST as u64 * SEGMENT_BYTES as u64).div_ceil(1024)..=1024 * 1024 * 1024;
+    /// KB of all files unless said otherwise: six hours of ten records of 1 KB a second, a small part of the smallest cards.
+    pub const SIZE_DEFAULT: u64 = 256 * 1024;
     /// Entries of a segment, at most: one bit for each in a mark. A segment of short records is full before its bytes are.
     pub const ENTRIES: u16 = 8192;
     /// Part of a segment that is for marks only: one in this many.
@@ -437,7 +445,7 @@ pub mod spool {
 /// What parts of the process take that no bound above says. Measured, with some room, by
 /// `tests/e2e/test_memory.py`.
 pub mod memory {
-    use super::credentials;
+    use super::{credentials, spool};
 
     /// musl keeps freed memory less freely than glibc, and its resolver needs less stack.
     const MUSL: bool = cfg!(target_env = "musl");
@@ -467,6 +475,12 @@ pub mod memory {
     /// (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
     /// page tables, the program's file cache. An init that limits the memory of the service has to add it to `MemorySize`.
     pub const KERNEL: usize = 16 * 1024 * 1024;
+    /// The spool's thread, what is known of each file and partial segment, a list of files, and what is being written, bytes.
+    pub const SPOOL: usize = spool::THREAD_STACK
+        + if MUSL { 0 } else { 136 * 1024 }
+        + 128 * spool::FILES
+        + 2 * spool::PARTIAL * (spool::ENTRIES as usize / 8)
+        + 96 * 1024;
     /// Memory that calls for one more connection to the service, bytes.
     pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
     /// Share of the memory that a packet may have: one part in this many.

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Proxy};
 use crate::limits::{
-    ARENA_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, PACKET_BYTES_MAX, PACKET_BYTES_MIN,
-    PUBLISHES_BYTES, REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN, memory as limits,
+    ARENA_BYTES, ARN_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, ID_JSON_BYTES,
+    PACKET_BYTES_MAX, PACKET_BYTES_MIN, PUBLISHES_BYTES, RECORD_BYTES, REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN,
+    memory as limits,
+    spool::{COMMIT_BYTES, READ_BYTES},
 };
 use crate::relay::window;
 
@@ -31,6 +33,8 @@ pub struct Plan {
     pub service: usize,
     /// The connection to the broker: TLS, packets being read, statuses being sent.
     pub broker: usize,
+    /// The spool's thread, tables and buffers.
+    pub spool: usize,
     /// Records and statuses that wait.
     pub arena: usize,
     /// Connections to the service, count.
@@ -43,6 +47,8 @@ pub struct Plan {
     pub status: usize,
     /// Bytes of a request body encoded at a time.
     pub chunk: usize,
+    /// Longest entry of the spool, bytes.
+    pub entry: usize,
 }
 
 /// Whether TLS with a peer runs inside TLS with a proxy: then each connection holds the state of both.
@@ -86,13 +92,13 @@ impl fmt::Display for TooSmall {
 impl core::error::Error for TooSmall {}
 
 impl Plan {
-    /// Divides `total` bytes, of which the program itself takes up to `program`. The more there is, the more connections and
+    /// Divides `total` bytes, of which the program itself takes up to `program`, with a `spool` or without. The more there is, the more connections and
     /// the larger packets; most of it goes to the arena.
     ///
     /// # Errors
     /// Less than one connection, the smallest packets and [`ARENA_BYTES`] of arena need.
-    pub fn new(total: usize, program: usize, tunnels: Tunnels) -> Result<Self, TooSmall> {
-        let least = least(program, tunnels);
+    pub fn new(total: usize, program: usize, tunnels: Tunnels, spool: bool) -> Result<Self, TooSmall> {
+        let least = least(program, tunnels, spool);
         let Some(extra) = total.checked_sub(least) else {
             return Err(TooSmall { given: total / KIB, least: least.div_ceil(KIB) });
         };
@@ -103,8 +109,24 @@ impl Plan {
         let service = connections * (connection(chunk) + Tunnels::bytes(tunnels.service));
         let status = (STATUS_BYTES_MIN + extra / limits::STATUS_SHARE).min(STATUS_BYTES);
         let broker = broker(packet, read, status) + Tunnels::bytes(tunnels.broker);
-        let arena = total - program - RUNTIME - service - broker;
-        Ok(Self { total, program, runtime: RUNTIME, service, broker, arena, connections, packet, read, status, chunk })
+        let entry = entry(packet);
+        let spool = if spool { self::spool(entry) } else { 0 };
+        let (runtime, arena) = (RUNTIME, total - program - RUNTIME - service - broker - spool);
+        Ok(Self {
+            total,
+            program,
+            runtime,
+            service,
+            broker,
+            spool,
+            arena,
+            connections,
+            packet,
+            read,
+            status,
+            chunk,
+            entry,
+        })
     }
 
     /// What the process and the kernel on its behalf may take: for a limit that counts both, such as `MemoryMax`.
@@ -127,10 +149,11 @@ impl fmt::Display for Plan {
             ("stacks and heap", self.runtime),
             ("connections to the service", self.service),
             ("connection to the broker", self.broker),
+            ("spool", self.spool),
             ("records and statuses", self.arena),
             ("MemorySize", self.total),
         ];
-        for (name, bytes) in parts {
+        for (name, bytes) in parts.into_iter().filter(|(_, bytes)| *bytes > 0) {
             writeln!(f, "{name:<28}{:>10} KB", bytes / KIB)?;
         }
         writeln!(f, "{:<28}{:>10} bytes", "largest MQTT packet", self.packet)?;
@@ -153,8 +176,20 @@ const fn broker(packet: usize, read: usize, status: usize) -> usize {
     limits::TLS + 2 * packet + 4 * read + 6 * status
 }
 
+/// An entry of the spool: the largest record that a packet may bring, its id and what stands around them.
+const fn entry(packet: usize) -> usize {
+    let data = if packet < RECORD_BYTES { packet } else { RECORD_BYTES };
+    data + ID_JSON_BYTES + ARN_BYTES + 64
+}
+
+/// One buffer is written from, another is read into.
+const fn spool(entry: usize) -> usize {
+    const { assert!(READ_BYTES as usize <= COMMIT_BYTES) };
+    limits::SPOOL + 2 * if entry > COMMIT_BYTES { entry } else { COMMIT_BYTES }
+}
+
 /// The least total for which [`Plan::new`] succeeds.
-const fn least(program: usize, tunnels: Tunnels) -> usize {
+const fn least(program: usize, tunnels: Tunnels, spool: bool) -> usize {
     program
         + RUNTIME
         + Tunnels::bytes(tunnels.service)
@@ -162,6 +197,7 @@ const fn least(program: usize, tunnels: Tunnels) -> usize {
         + connection(CHUNK_BYTES_MIN)
         + broker(PACKET_BYTES_MIN, PACKET_BYTES_MIN, STATUS_BYTES_MIN)
         + ARENA_BYTES
+        + if spool { self::spool(entry(PACKET_BYTES_MIN)) } else { 0 }
 }
 
 /// Bytes of all files mapped into the process: the most that program text and constants can take.
@@ -288,23 +324,26 @@ mod tests {
 
     #[test]
     fn the_parts_add_up_to_the_whole() {
-        for kib in [8192, 65535, 262_144, 4_000_000] {
-            let plan = Plan::new(kib * KIB, PROGRAM, NONE).unwrap();
-            assert_eq!(plan.program + plan.runtime + plan.service + plan.broker + plan.arena, kib * KIB);
+        for (kib, spool) in [(8192, false), (65535, false), (8192, true), (262_144, true), (4_000_000, false)] {
+            let plan = Plan::new(kib * KIB, PROGRAM, NONE, spool).unwrap();
+            let parts = plan.program + plan.runtime + plan.service + plan.broker + plan.spool + plan.arena;
+            assert_eq!(parts, kib * KIB);
+            assert_eq!(plan.spool > 0, spool);
         }
     }
 
     #[test]
     fn too_small_a_size_is_answered_with_the_least_that_works() {
-        let TooSmall { least, .. } = Plan::new(1000 * KIB, PROGRAM, NONE).unwrap_err();
-        assert!(Plan::new(least * KIB, PROGRAM, NONE).is_ok());
-        assert_eq!(Plan::new((least - 1) * KIB, PROGRAM, NONE), Err(TooSmall { given: least - 1, least }));
+        let TooSmall { least, .. } = Plan::new(1000 * KIB, PROGRAM, NONE, false).unwrap_err();
+        assert!(Plan::new(least * KIB, PROGRAM, NONE, false).is_ok());
+        assert_eq!(Plan::new((least - 1) * KIB, PROGRAM, NONE, false), Err(TooSmall { given: least - 1, least }));
     }
 
     #[test]
     fn more_memory_never_means_a_smaller_packet_and_a_smaller_arena_only_for_another_connection() {
-        let least = least(PROGRAM, NONE);
-        let plans: Vec<_> = (0..2000).map(|step| Plan::new(least + step * 64 * KIB, PROGRAM, NONE).unwrap()).collect();
+        let least = least(PROGRAM, NONE, false);
+        let plans: Vec<_> =
+            (0..2000).map(|step| Plan::new(least + step * 64 * KIB, PROGRAM, NONE, false).unwrap()).collect();
         assert!(plans.is_sorted_by_key(|plan| plan.packet));
         assert!(plans.iter().all(|plan| plan.arena >= ARENA_BYTES));
         let as_many_connections = plans.chunk_by(|one, next| one.connections == next.connections);
@@ -314,7 +353,7 @@ mod tests {
     #[test]
     fn tls_with_a_proxy_is_paid_for_by_each_connection() {
         // So much that nothing else depends on what is left.
-        let plan = |tunnels| Plan::new(262_144 * KIB, PROGRAM, tunnels).unwrap();
+        let plan = |tunnels| Plan::new(262_144 * KIB, PROGRAM, tunnels, false).unwrap();
         let (without, with) = (plan(NONE), plan(Tunnels { service: true, broker: true }));
         assert_eq!(with.service - without.service, without.connections * limits::TLS);
         assert_eq!(with.broker - without.broker, limits::TLS);
@@ -333,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_machine_and_a_service_with_less_memory_than_the_plan_are_told_with_both_figures() {
-        let plan = Plan::new(65_535 * KIB, PROGRAM, NONE).unwrap();
+        let plan = Plan::new(65_535 * KIB, PROGRAM, NONE, false).unwrap();
         let kernel = plan.with_kernel() / KIB;
         assert_eq!(short(&plan, Some(65_535), Some(plan.with_kernel())), []);
         assert_eq!(short(&plan, None, None), []);

@@ -8,7 +8,7 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 51] = [
+pub const VARIABLES: [&str; 53] = [
     "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
@@ -31,6 +31,8 @@ pub const VARIABLES: [&str; 51] = [
     "FIREHOSE_CONNECTOR_MQTT_PROXY",
     "FIREHOSE_CONNECTOR_MQTT_URL",
     "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "FIREHOSE_CONNECTOR_SPOOL",
+    "FIREHOSE_CONNECTOR_SPOOL_SIZE",
     "DEFAULT_DELIVERY_STREAM_ARN",
     "DELIVERY_STREAM_QUEUE_SIZE",
     "PUBLISH_INTERVAL",

@@ -51,7 +51,7 @@ pub use self::{
     problem::{ConfigError, Problem},
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
+        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy, Spool,
     },
 };
 
@@ -88,6 +88,7 @@ pub fn load(
     let log_format = settings::log_format(&environment, &mut problems);
     let counters_interval = settings::counters_interval(&environment, &mut problems);
     let acknowledge = settings::acknowledge(&environment, &mut problems);
+    let spool = settings::spool(&environment, &mut problems);
 
-    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval, acknowledge })
+    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval, acknowledge, spool })
 }

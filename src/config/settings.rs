@@ -8,9 +8,9 @@ use super::{
     environment::{Environment, VARIABLES},
     nearest::nearest,
     problem::{Problem, Problems},
-    types::LogFormat,
+    types::{LogFormat, Spool},
 };
-use crate::limits::COUNTERS_INTERVAL;
+use crate::limits::{COUNTERS_INTERVAL, spool::SIZE, spool::SIZE_DEFAULT};
 use crate::relay::Acknowledge;
 
 /// Names that begin with this are ours alone, so an unknown one is a mistake.
@@ -107,6 +107,20 @@ pub(super) fn counters_interval(environment: &Environment, problems: &mut Proble
             None
         }
     }
+}
+
+/// `FIREHOSE_CONNECTOR_SPOOL` and `FIREHOSE_CONNECTOR_SPOOL_SIZE`.
+pub(super) fn spool(environment: &Environment, problems: &mut Problems) -> Option<Spool> {
+    const NAME: &str = "FIREHOSE_CONNECTOR_SPOOL_SIZE";
+    let size = environment.text(NAME, problems).map_or(SIZE_DEFAULT, |text| match text.parse() {
+        Ok(size) if SIZE.contains(&size) => size,
+        _ => {
+            let rule = format!("must be a number of KB from {} to {}", SIZE.start(), SIZE.end());
+            problems.push(Problem::variable(NAME, rule).with_text(text));
+            SIZE_DEFAULT
+        }
+    });
+    environment.path("FIREHOSE_CONNECTOR_SPOOL").map(|directory| Spool { directory, size })
 }
 
 #[cfg(test)]

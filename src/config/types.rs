@@ -24,6 +24,17 @@ pub struct Config {
     pub counters_interval: Option<Duration>,
     /// `FIREHOSE_CONNECTOR_ACKNOWLEDGE`.
     pub acknowledge: Acknowledge,
+    /// Where records are kept on disk while the uplink is away; `None`: nowhere.
+    pub spool: Option<Spool>,
+}
+
+/// The spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spool {
+    /// `FIREHOSE_CONNECTOR_SPOOL`, which need not be there yet.
+    pub directory: PathBuf,
+    /// `FIREHOSE_CONNECTOR_SPOOL_SIZE`, KB.
+    pub size: u64,
 }
 
 /// The connector parameters, of whichever version, with defaults filled in.

@@ -6,9 +6,11 @@
 use serde::Serialize;
 
 use super::uplink::Traffic;
+use crate::clock::Clock;
 use crate::http::tally::Tally;
 use crate::limits::BLOCK_BYTES;
 use crate::relay::{self, Relay};
+use crate::spool;
 use crate::time::{Duration, Instant};
 
 /// What is counted outside the relay, and when the counters are next published.
@@ -61,8 +63,15 @@ impl Counters {
         }
     }
 
-    /// All counters, as one line of JSON. `clock_correction` is in seconds.
-    pub(super) fn json(&self, now: Instant, relay: &Relay, traffic: Traffic, clock_correction: i64) -> String {
+    /// All counters, as one line of JSON.
+    pub(super) fn json(
+        &self,
+        now: Instant,
+        relay: &Relay,
+        spool: &spool::Counters,
+        traffic: Traffic,
+        clock: &Clock,
+    ) -> String {
         let relay::Counters {
             received,
             succeeded,
@@ -76,6 +85,7 @@ impl Counters {
             spooled,
             read_back,
         } = relay.counters();
+        let wall = clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
         let (blocks, free) = (relay.arena().blocks(), relay.arena().free());
         Snapshot {
             client_id: &self.client_id,
@@ -93,6 +103,12 @@ impl Counters {
             acknowledged_held,
             memory_bytes: (blocks * BLOCK_BYTES) as u64,
             memory_used_bytes: ((blocks - free) * BLOCK_BYTES) as u64,
+            spooled,
+            read_back,
+            spool_records: spool.held,
+            spool_bytes: spool.bytes,
+            spool_oldest_s: if spool.oldest == 0 { 0 } else { wall.saturating_sub(spool.oldest.into()) },
+            spool_damaged: spool.damaged,
             statuses_waiting: relay.waiting_statuses() as u64,
             statuses_lost: relay.lost_statuses(),
             statuses_refused: self.statuses_refused,
@@ -102,7 +118,7 @@ impl Counters {
             service_connections: self.service_connections.total(),
             broker_connections: self.broker_connections,
             credentials_failed: self.credentials_failed.total(),
-            clock_correction_s: clock_correction,
+            clock_correction_s: clock.correction(),
         }
         .json()
     }
@@ -126,6 +142,12 @@ struct Snapshot<'a> {
     acknowledged_held: u64,
     memory_bytes: u64,
     memory_used_bytes: u64,
+    spooled: u64,
+    read_back: u64,
+    spool_records: u64,
+    spool_bytes: u64,
+    spool_oldest_s: u64,
+    spool_damaged: u64,
     statuses_waiting: u64,
     statuses_lost: u64,
     statuses_refused: u64,
@@ -169,6 +191,12 @@ mod tests {
             acknowledged_held: 400,
             memory_bytes: 50_000_128,
             memory_used_bytes: 256,
+            spooled: 70,
+            read_back: 30,
+            spool_records: 40,
+            spool_bytes: 1_310_720,
+            spool_oldest_s: 3600,
+            spool_damaged: 1,
             statuses_waiting: 3,
             statuses_lost: 2,
             statuses_refused: 4,

@@ -4,9 +4,11 @@
 //! through bounded channels. Each turn of the loop takes one thing that happened, then sends what is due.
 
 mod counters;
+mod finish;
 mod notify;
 mod report;
 pub mod signals;
+mod spooling;
 mod start;
 mod under_way;
 mod uplink;
@@ -14,21 +16,22 @@ mod uplink;
 pub use start::{RunError, confine, run};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::error::Elapsed;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 
 use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
-use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
+use crate::limits::{DRAIN, DRAIN_SPOOL, STATUS_BYTES};
 use crate::mqtt::{Again, Broker, Inbound};
 use crate::relay::{Accepted, Relay, status};
 use crate::source::{Acknowledged, Received};
+use crate::spool::operation;
 use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
-use report::{Left, Report};
+use report::Report;
 use signals::{Action, Signals};
+use spooling::Spooling;
 use under_way::UnderWay;
 use uplink::{Done, Uplink};
 
@@ -38,6 +41,8 @@ struct Daemon {
     relay: Box<Relay>,
     broker: Broker,
     uplink: Uplink,
+    /// If there is a directory for it.
+    spooling: Option<Spooling>,
     events: mpsc::Receiver<Event>,
     credentials: watch::Receiver<Option<Credentials>>,
     /// Asks for new credentials.
@@ -69,6 +74,8 @@ enum Turn {
     /// The broker's task takes a status.
     Status,
     Credentials,
+    /// An operation on the disk is over, or its thread.
+    Disk(Option<operation::Done>),
     /// A deadline came.
     Time,
 }
@@ -90,12 +97,14 @@ impl Daemon {
                 }
                 Turn::Inbound(Some(inbound)) => self.take(inbound).await,
                 Turn::Status => self.send_status(),
+                Turn::Disk(done) => self.take_done(done),
                 Turn::Credentials | Turn::Time => {}
                 // The tasks end only after this loop.
                 Turn::Event(None) | Turn::Inbound(None) => break,
             }
             self.report.lost_statuses(self.relay.lost_statuses());
             self.fetch_left();
+            self.spool();
             self.relay.relieve(self.clock.now());
             self.acknowledge();
             self.send_due();
@@ -113,20 +122,23 @@ impl Daemon {
             self.send_deadline(),
             self.relay.relief_due(now),
             self.drain_by,
+            self.spooling.as_ref().and_then(|spooling| spooling.deadline(now, &self.relay)),
             counters,
             self.report.deadline(now),
             self.notify.deadline(),
         ];
         let deadline = deadlines.into_iter().flatten().min();
+        let takes = self.spooling.as_ref().is_none_or(|spooling| !spooling.holds_up(now, &self.relay));
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
             biased;
             action = signals.next() => Turn::Signal(action),
             event = self.events.recv() => Turn::Event(event),
             Ok(()) = self.credentials.changed() => Turn::Credentials,
+            done = Spooling::done(self.spooling.as_mut()) => Turn::Disk(done),
             // Before what comes in: a flood of bad messages must not keep the answers back.
             Ok(_) = self.broker.statuses.reserve(), if has_status => Turn::Status,
-            inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
+            inbound = self.broker.inbound.recv(), if takes => Turn::Inbound(inbound),
             () = sleep_until(self.clock.at(deadline.unwrap_or_default())), if deadline.is_some() => Turn::Time,
         }
     }
@@ -143,6 +155,23 @@ impl Daemon {
         while let Some(batch) = self.relay.poll_send(now) {
             if let Err(error) = self.uplink.send(&mut self.relay, &self.clock, batch, credentials) {
                 self.report.not_signed(now, &error);
+            }
+        }
+    }
+
+    /// Carries records to the spool and back.
+    fn spool(&mut self) {
+        let Some(spooling) = &mut self.spooling else { return };
+        spooling.turn(&self.clock, &mut self.relay);
+        spooling.report(self.clock.now(), &mut self.report);
+    }
+
+    fn take_done(&mut self, done: Option<operation::Done>) {
+        match (&mut self.spooling, done) {
+            (Some(spooling), Some(done)) => spooling.handle(self.clock.now(), done, &mut self.relay),
+            _ => {
+                self.spooling = None;
+                self.relay.set_spooling(crate::relay::Spooling::Off);
             }
         }
     }
@@ -271,7 +300,9 @@ impl Daemon {
     }
 
     fn count(&self) -> String {
-        self.counters.json(self.clock.now(), &self.relay, self.uplink.traffic(), self.clock.correction())
+        let spool = self.spooling.as_ref().map(Spooling::counters).unwrap_or_default();
+        let now = self.clock.now();
+        self.counters.json(now, &self.relay, &spool, self.uplink.traffic(), &self.clock)
     }
 
     fn on_signal(&mut self, action: Action) {
@@ -286,70 +317,18 @@ impl Daemon {
     /// The first signal ends waiting for intervals, the second ends waiting at all.
     fn drain(&mut self) {
         let now = self.clock.now();
-        let wait = if self.drain_by.is_none() { DRAIN } else { core::time::Duration::ZERO };
+        let wait = match (self.drain_by, &self.spooling) {
+            (Some(_), _) => core::time::Duration::ZERO,
+            (None, None) => DRAIN,
+            // Once for records and once for statuses.
+            (None, Some(_)) => DRAIN.saturating_sub(2 * DRAIN_SPOOL),
+        };
+        self.relay.spool_before_end(now);
         self.report.draining(self.relay.held(), wait);
         // The statuses need it, and there is no time to wait as long as one may otherwise.
         self.broker.hurry.send_replace(true);
         self.notify.stopping();
         self.drain_by = Some(now + wait);
         self.relay.drain();
-    }
-
-    fn is_drained(&self) -> bool {
-        self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
-    }
-
-    /// Answers what is left with a fail status, and gives the broker some time to take the last statuses, to come back for them
-    /// if need be.
-    async fn finish(mut self) {
-        if self.report.session_ends() {
-            self.relay.forget_session(self.clock.now());
-        }
-        let stopped = self.relay.stop();
-        self.acknowledge();
-        if self.status_bytes.is_some() || self.untold() > 0 {
-            let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
-            // What is left then is counted below.
-            let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
-        }
-        let left = Left { stopped, statuses: self.untold() };
-        self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
-    }
-
-    /// Statuses that the broker has not acknowledged.
-    fn untold(&self) -> usize {
-        self.relay.waiting_statuses() + self.under_way.count()
-    }
-
-    /// Ends when the broker has acknowledged all statuses. What still comes in is left to the next process: not taken, not
-    /// acknowledged.
-    async fn tell_the_rest(&mut self) {
-        while self.relay.has_status() {
-            let turn = tokio::select! {
-                Ok(_) = self.broker.statuses.reserve(), if self.status_bytes.is_some() => Turn::Status,
-                inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
-            };
-            match turn {
-                Turn::Inbound(Some(inbound)) => self.turn_away(inbound).await,
-                // The task has ended.
-                Turn::Inbound(None) => return,
-                _ => self.send_status(),
-            }
-        }
-        // The task ends when there are no more statuses.
-        self.broker.statuses = mpsc::channel(1).0;
-        while let Some(inbound) = self.broker.inbound.recv().await {
-            self.turn_away(inbound).await;
-        }
-    }
-
-    async fn turn_away(&mut self, inbound: Inbound) {
-        match inbound {
-            Inbound::Publishes(_) => {
-                // The task waits for it, unless it has ended.
-                let _: Result<(), _> = self.broker.taken.send(Vec::new()).await;
-            }
-            inbound => self.take(inbound).await,
-        }
     }
 }

@@ -4,18 +4,24 @@
 //! test compares.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::path::Path;
 
 use log::{debug, error, info, warn};
+use rustix::io::Errno;
 
 use super::uplink::Done;
 use crate::error_chain::error_chain;
+use crate::error_chain::words::of_system;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
+use crate::keeper::Health;
 use crate::limits::{FOREIGN_TEXT, LOG_RETRY, NAME_BYTES, STATUS_ACKNOWLEDGED, STREAMS};
 use crate::log_limit::LogLimit;
 use crate::log_output::{self, ALWAYS};
 use crate::mqtt::{MqttError, Terms};
 use crate::relay::{Counters, Stopped, TooLong};
+use crate::spool::{self, operation::Fault};
 use crate::time::{Duration, Instant};
 
 /// What was logged last, so that only changes are, and the limits.
@@ -35,12 +41,32 @@ pub(super) struct Report {
     statuses_lost: bool,
     topic_said: bool,
     let_go_said: bool,
+    spool: SpoolSaid,
+    spool_limit: LogLimit,
+}
+
+/// What was said of the spool last.
+#[derive(Debug, Default)]
+struct SpoolSaid {
+    health: Option<Health>,
+    holds: bool,
+    damaged: u64,
+    left_alone: u64,
 }
 
 impl Report {
-    fn limits(&mut self) -> [&mut LogLimit; 6] {
-        let Self { broker_limit, service_limit, clock_limit, status_limit, publish_limit, signal_limit, .. } = self;
-        [broker_limit, service_limit, clock_limit, status_limit, publish_limit, signal_limit]
+    fn limits(&mut self) -> [&mut LogLimit; 7] {
+        let Self {
+            broker_limit,
+            service_limit,
+            clock_limit,
+            status_limit,
+            publish_limit,
+            signal_limit,
+            spool_limit,
+            ..
+        } = self;
+        [broker_limit, service_limit, clock_limit, status_limit, publish_limit, signal_limit, spool_limit]
     }
 
     /// Logs what the limits held back and now allow, and how many lines could not be written, once one can be.
@@ -190,6 +216,59 @@ impl Report {
         }
     }
 
+    pub(super) fn no_spool(error: &io::Error) {
+        error!("there is no spool, records are held in memory only: the system gave no thread: {}", of_system(error));
+    }
+
+    /// Logs what has changed about the spool in `directory`.
+    pub(super) fn spool(&mut self, now: Instant, directory: &Path, health: Health, counters: &spool::Counters) {
+        let (said, limit) = (&mut self.spool, &mut self.spool_limit);
+        let before = said.health.replace(health).unwrap_or(Health::Well);
+        if before != health {
+            let directory = directory.display();
+            match health {
+                Health::Well => limit.info(now, format_args!("the spool takes records again")),
+                Health::Full => limit.warn(
+                    now,
+                    format_args!("the spool is full: when memory is, too, new records fail, see FIREHOSE_CONNECTOR_SPOOL_SIZE"),
+                ),
+                Health::Hangs => limit.warn(
+                    now,
+                    format_args!(
+                        "the spool in {directory} cannot be used, records are held in memory only: its disk does nothing"
+                    ),
+                ),
+                Health::Fails(fault) => limit.warn(
+                    now,
+                    format_args!(
+                        "the spool in {directory} cannot be used, records are held in memory only, trying on: {fault}: {}",
+                        advice(fault)
+                    ),
+                ),
+            }
+        }
+        if core::mem::replace(&mut said.holds, counters.held > 0) != (counters.held > 0) {
+            if counters.held > 0 {
+                limit.info(now, format_args!("records wait in the spool until the service takes them"));
+            } else {
+                limit.info(now, format_args!("the spool is empty again"));
+            }
+        }
+        if counters.damaged > core::mem::replace(&mut said.damaged, counters.damaged) {
+            let damaged = counters.damaged;
+            limit.warn(now, format_args!("{damaged} records of the spool were damaged on the disk and are lost"));
+        }
+        let left_alone = counters.newer + counters.unreadable;
+        if left_alone > core::mem::replace(&mut said.left_alone, left_alone) {
+            limit.warn(
+                now,
+                format_args!(
+                    "{left_alone} files of the spool cannot be read, or are of a later version: they stay for another start"
+                ),
+            );
+        }
+    }
+
     pub(super) fn not_ours(&mut self, now: Instant, topic: &[u8]) {
         if !self.topic_said {
             self.topic_said = true;
@@ -239,6 +318,9 @@ impl Report {
         let Counters { received, succeeded, failed, .. } = counters;
         let Left { stopped: Stopped { failed: records, in_flight, left, spooled }, statuses } = left;
         info!("stopped: {received} received, {succeeded} succeeded, {failed} failed");
+        if spooled > 0 {
+            info!("{spooled} records are in the spool, for the next start");
+        }
         if left > 0 {
             info!("{left} publishes were not acknowledged: the broker keeps them for the next start");
         }
@@ -254,6 +336,17 @@ impl Report {
         if statuses > 0 {
             error!("{statuses} statuses were not confirmed by the broker");
         }
+    }
+}
+
+/// What to do about a disk that fails.
+const fn advice(Fault(number): Fault) -> &'static str {
+    match Errno::from_raw_os_error(number) {
+        Errno::NOENT | Errno::NOTDIR => "make it, for the connector's user, and start the connector anew",
+        Errno::ACCESS | Errno::PERM => "it has to be there at the start, and belong to the connector's user",
+        Errno::ROFS => "mount it writable",
+        Errno::NOSPC | Errno::DQUOT => "make room on its disk, or lower FIREHOSE_CONNECTOR_SPOOL_SIZE",
+        _ => "have its disk checked",
     }
 }
 
@@ -326,12 +419,13 @@ mod tests {
         log_lines();
         let counters = Counters { received: 900, succeeded: 100, failed: 800, ..Counters::default() };
         Report::default().stopped(
-            Left { stopped: Stopped { failed: 700, in_flight: 500, left: 40 }, statuses: 389 },
+            Left { stopped: Stopped { failed: 700, in_flight: 500, left: 40, spooled: 60 }, statuses: 389 },
             counters,
             2,
         );
         let expected = [
             "info: stopped: 900 received, 100 succeeded, 800 failed",
+            "info: 60 records are in the spool, for the next start",
             "info: 40 publishes were not acknowledged: the broker keeps them for the next start",
             "error: 200 records were not sent",
             "error: 500 records were not confirmed by the service and may have been stored",

@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::notify::Notify;
 use super::report::Report;
 use super::signals::Signals;
+use super::spooling::Spooling;
 use super::under_way::UnderWay;
 use super::uplink::Uplink;
 use crate::clock::Clock;
@@ -170,7 +171,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, aws, counters_interval, acknowledge, .. } = config;
+    let Config { connector, mqtt, aws, counters_interval, acknowledge, spool, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -233,6 +234,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         relay,
         broker,
         uplink,
+        spooling: spool.and_then(|spool| Spooling::start(spool, plan.entry)),
         events,
         credentials,
         renew,

@@ -3,38 +3,54 @@
 //! A message counts as long as a copy of it exists. The broker's task drops its copy when the message is acknowledged or
 //! refused, or, with QoS 0, when it is sent.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
 /// The count, shared with the messages.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay(Arc<AtomicUsize>);
+pub(super) struct UnderWay {
+    count: Arc<AtomicUsize>,
+    /// What copies there are of.
+    messages: Vec<Weak<Counted>>,
+}
 
 impl UnderWay {
     /// Statuses that are not yet acknowledged.
     pub(super) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 
     /// `message` as bytes that count as this many `statuses` until their last copy is dropped.
-    pub(super) fn count_in(&self, message: Vec<u8>, statuses: usize) -> Bytes {
-        self.0.fetch_add(statuses, Ordering::Relaxed);
-        Bytes::from_owner(Counted { message, statuses, under_way: Arc::clone(&self.0) })
+    pub(super) fn count_in(&mut self, message: Vec<u8>, statuses: usize) -> Bytes {
+        self.count.fetch_add(statuses, Ordering::Relaxed);
+        let message = Arc::new(Counted { message, statuses, under_way: Arc::clone(&self.count) });
+        self.messages.retain(|message| message.strong_count() > 0);
+        self.messages.push(Arc::downgrade(&message));
+        Bytes::from_owner(Shared(message))
+    }
+
+    /// The messages that are not yet acknowledged, oldest first.
+    pub(super) fn messages(&self) -> Vec<Bytes> {
+        self.messages.iter().filter_map(Weak::upgrade).map(|message| Bytes::from_owner(Shared(message))).collect()
     }
 }
 
+struct Shared(Arc<Counted>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.message
+    }
+}
+
+#[derive(Debug)]
 struct Counted {
     message: Vec<u8>,
     statuses: usize,
     under_way: Arc<AtomicUsize>,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.message
-    }
 }
 
 impl Drop for Counted {
@@ -49,14 +65,14 @@ mod tests {
 
     #[test]
     fn statuses_count_until_the_last_copy_of_their_message_is_gone() {
-        let under_way = UnderWay::default();
+        let mut under_way = UnderWay::default();
         let one = under_way.count_in(b"one".to_vec(), 500);
         let (other, copy) = (under_way.count_in(b"other".to_vec(), 1), one.clone());
         assert_eq!((under_way.count(), &one[..]), (501, &b"one"[..]));
         drop(one);
         drop(other);
-        assert_eq!(under_way.count(), 500);
+        assert_eq!((under_way.count(), under_way.messages()), (500, vec![copy.clone()]));
         drop(copy);
-        assert_eq!(under_way.count(), 0);
+        assert_eq!((under_way.count(), under_way.messages().len()), (0, 0));
     }
 }

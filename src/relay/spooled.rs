@@ -116,13 +116,16 @@ impl Relay {
             return;
         }
         let (due, is_stuck) = self.due_for_spool(now);
+        let is_last = self.draining && !self.broker_takes_statuses();
         let mut count = 0_u32;
         for index in 0..STREAMS {
             let is_in = |set: u32| set >> index & 1 == 1;
             let Some(stream) = &self.streams[index] else { continue };
-            let arena = &mut self.arena;
+            let (arena, window) = (&mut self.arena, &self.window);
             let mut show = |arena: &mut Arena, record: Record| {
-                let is_new = record.place(arena) == Place::Memory;
+                // What cannot be acknowledged any more would come twice.
+                let comes_again = || record.receipt(arena).is_some_and(|number| window.comes_again(number));
+                let is_new = record.place(arena) == Place::Memory && !(is_last && comes_again());
                 if is_new && !append(arena, stream.arn(), record) {
                     return false;
                 }

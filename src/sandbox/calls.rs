@@ -194,20 +194,38 @@ const MMAP: c_long = libc::SYS_mmap;
 #[cfg(target_arch = "arm")]
 const MMAP: c_long = libc::SYS_mmap2;
 
-/// Makes the kernel refuse all other calls of this thread and of those it starts.
+/// What the spool's thread does with files, in addition.
+const SPOOL: &[c_long] = &[
+    libc::SYS_fallocate,
+    libc::SYS_fdatasync,
+    libc::SYS_fsync,
+    libc::SYS_getdents64,
+    libc::SYS_openat,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_unlinkat,
+    #[cfg(not(target_arch = "arm"))]
+    libc::SYS_ftruncate,
+    #[cfg(target_arch = "arm")]
+    libc::SYS_ftruncate64,
+];
+
+/// Makes the kernel refuse all other calls of this thread and of those it starts. With a `spool` files are written and made.
 ///
 /// # Errors
 /// The kernel has no seccomp filters, or refuses this one.
-pub fn restrict() -> Result<(), seccompiler::Error> {
-    seccompiler::apply_filter(&filter()?)
+pub fn restrict(spool: bool) -> Result<(), seccompiler::Error> {
+    seccompiler::apply_filter(&filter(spool)?)
 }
 
 #[allow(clippy::useless_conversion, reason = "numbers of calls are shorter on 32-bit architectures")]
-fn filter() -> Result<BpfProgram, seccompiler::Error> {
+fn filter(spool: bool) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    let free = CALLS.iter().chain(OWN).map(|call| (*call, &[][..]));
+    let spool = if spool { SPOOL } else { &[] };
+    let free = CALLS.iter().chain(OWN).chain(spool).map(|call| (*call, &[][..]));
     let own_threads = (libc::SYS_tgkill, &[is(0, std::process::id().cast_signed())][..]);
-    for (call, conditions) in WITH_ARGUMENTS.iter().copied().chain([own_threads]).chain(free) {
+    let limited = WITH_ARGUMENTS.iter().copied().filter(|(call, _)| !spool.contains(call));
+    for (call, conditions) in limited.chain([own_threads]).chain(free) {
         let rules = rules.entry(i64::from(call)).or_default();
         let conditions = conditions.iter().map(|(argument, mask, value)| {
             SeccompCondition::new(*argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(*mask), *value)

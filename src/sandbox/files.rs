@@ -1,8 +1,10 @@
-//! Landlock: which files may be read, and which TCP ports connected to. Nothing may be written, made, removed or started.
+//! Landlock: which files may be read, and which TCP ports connected to. Nothing may be started, and nothing written, made or
+//! removed but in the spool.
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, LandlockStatus, NetPort, RestrictionStatus,
-    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort,
+    RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, Scope, make_bitflags,
+    path_beneath_rules,
 };
 
 use super::{Needs, reach};
@@ -45,6 +47,9 @@ pub fn restrict(needs: &Needs) -> Enforced {
     }
 }
 
+/// What is done with segments.
+const SPOOL: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadDir | ReadFile | WriteFile | MakeReg | RemoveFile});
+
 fn ruleset(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
     // Files whose names are known: folders are not listed.
     let read = AccessFs::ReadFile;
@@ -54,7 +59,8 @@ fn ruleset(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?
         .create()?
-        .add_rules(path_beneath_rules(&needs.folders, read))?;
+        .add_rules(path_beneath_rules(&needs.folders, read))?
+        .add_rules(path_beneath_rules(&needs.spool, SPOOL))?;
     for port in &needs.ports {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }

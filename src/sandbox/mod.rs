@@ -1,5 +1,5 @@
 //! `IsolationMode` `GreengrassContainer`: the process drops every privilege it does not need before it reads the first byte
-//! from outside. An attacker who takes it over can read its settings and talk to its peers, but write no file, start no program
+//! from outside. An attacker who takes it over can read its settings and talk to its peers, but write no file beside the spool, start no program
 //! and reach no other one. README.md beside this file says what remains open, and why.
 //!
 //! Four layers, each effective without the others:
@@ -50,7 +50,7 @@ pub fn confine(needs: &Needs) -> Confined {
         missing("a limit of open files", limit_resources()),
         missing("memory out of reach of others", hide()),
         files::restrict(needs).missing(),
-        missing("a filter of system calls", calls::restrict()),
+        missing("a filter of system calls", calls::restrict(needs.spool.is_some())),
     ];
     Confined { missing: steps.into_iter().flatten().collect() }
 }

@@ -10,6 +10,8 @@ use crate::config::{Config, ContainerAuthorization, CredentialSettings};
 pub struct Needs {
     /// Folders beneath which files are read. Folders and not files, because files are replaced by others of their name.
     pub folders: Vec<PathBuf>,
+    /// The folder in which files are made, written and removed, if there is one.
+    pub spool: Option<PathBuf>,
     /// TCP ports that are connected to.
     pub ports: Vec<u16>,
 }
@@ -39,7 +41,8 @@ impl Needs {
         ports.extend(credentials.into_iter().flatten().map(|endpoint| endpoint.port));
         ports.sort_unstable();
         ports.dedup();
-        Self { folders, ports }
+        let spool = config.spool.as_ref().map(|spool| spool.directory.clone());
+        Self { folders, spool, ports }
     }
 }
 

@@ -1,0 +1,105 @@
+//! The spool at work: its keeper, and the thread that waits for the disk.
+
+use core::future::pending;
+use std::path::PathBuf;
+
+use super::report::Report;
+use crate::clock::Clock;
+use crate::config;
+use crate::keeper::Keeper;
+use crate::relay::Relay;
+use crate::spool::disk::Disk;
+use crate::spool::operation::Done;
+use crate::spool::{Counters, Settings};
+use crate::time::Instant;
+
+/// Keeper and disk.
+pub(super) struct Spooling {
+    keeper: Keeper,
+    disk: Disk,
+    directory: PathBuf,
+}
+
+impl Spooling {
+    /// Starts the thread. Entries have at most `longest` bytes. Without a thread there is no spool, and the log says so.
+    pub(super) fn start(config: config::Spool, longest: usize) -> Option<Self> {
+        let settings = Settings::new(config.size * 1024, crate::random::random_number()).with_longest(longest);
+        let disk = match Disk::start(config.directory.clone()) {
+            Ok(disk) => disk,
+            Err(error) => {
+                Report::no_spool(&error);
+                return None;
+            }
+        };
+        Some(Self { keeper: Keeper::new(settings), disk, directory: config.directory })
+    }
+
+    /// See [`Keeper::turn`].
+    pub(super) fn turn(&mut self, clock: &Clock, relay: &mut Relay) {
+        if let Some(operation) = self.keeper.turn(clock.now(), seconds(clock), relay) {
+            self.disk.send(operation);
+        }
+    }
+
+    /// What came of an operation; `None`: the thread has ended. Without a spool it never comes.
+    pub(super) async fn done(this: Option<&mut Self>) -> Option<Done> {
+        match this {
+            Some(this) => this.disk.done().await,
+            None => pending().await,
+        }
+    }
+
+    /// See [`Keeper::handle`].
+    pub(super) fn handle(&mut self, now: Instant, done: Done, relay: &mut Relay) {
+        self.keeper.handle(now, done, relay);
+    }
+
+    /// See [`Keeper::deadline`].
+    pub(super) fn deadline(&self, now: Instant, relay: &Relay) -> Option<Instant> {
+        self.keeper.deadline(now, relay)
+    }
+
+    /// See [`Keeper::holds_up`].
+    pub(super) fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
+        self.keeper.holds_up(now, relay)
+    }
+
+    /// See [`Keeper::counters`].
+    pub(super) fn counters(&self) -> Counters {
+        self.keeper.counters()
+    }
+
+    /// Tells the log what is new.
+    pub(super) fn report(&self, now: Instant, report: &mut Report) {
+        report.spool(now, &self.directory, self.keeper.health(now), &self.keeper.counters());
+    }
+
+    /// Has all that is held written, and then `statuses`. Ends when that is done, or cannot be; answers how many messages were not
+    /// taken.
+    pub(super) async fn write_all(&mut self, clock: &Clock, relay: &mut Relay, statuses: &[&[u8]]) -> usize {
+        let mut left = statuses.iter();
+        let mut next = left.next();
+        self.keeper.hurry();
+        loop {
+            while let Some(message) = next
+                && self.keeper.append_status(clock.now(), seconds(clock), message)
+            {
+                next = left.next();
+            }
+            self.turn(clock, relay);
+            let now = clock.now();
+            if self.keeper.is_done(now) && (next.is_none() || !self.keeper.takes(now)) {
+                return next.into_iter().chain(left).count();
+            }
+            match self.disk.done().await {
+                Some(done) => self.keeper.handle(clock.now(), done, relay),
+                None => return next.into_iter().chain(left).count(),
+            }
+        }
+    }
+}
+
+/// Since 1970.
+fn seconds(clock: &Clock) -> u64 {
+    clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
