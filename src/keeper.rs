@@ -4,7 +4,7 @@
 //! spool's. The keeper carries them: an entry that is appended stays the relay's until the spool says that it is synced, and one
 //! that is read back stays the spool's until the relay says that its record ended. So at each moment one of the two has it.
 
-use crate::limits::spool::STALL;
+use crate::limits::spool::{COMMIT_SOON, STALL};
 use crate::relay::arena::Arena;
 use crate::relay::record::{Cursor, Record};
 use crate::relay::{Back, Ended, Relay, Spooling};
@@ -75,8 +75,10 @@ impl Keeper {
         }
         let spool = &mut self.spool;
         relay.unload(now, &mut |place| spool.give_back(Position::from_u64(place)));
-        if self.is_end || relay.source_waits(now) || relay.is_pressed() {
+        if self.is_end || relay.is_pressed() {
             self.spool.commit();
+        } else if relay.source_waits(now) {
+            self.spool.commit_by(now + COMMIT_SOON);
         }
         if relay.looks_again(now) {
             self.spool.look_again();
@@ -125,7 +127,7 @@ impl Keeper {
     /// Whether what comes in should wait a moment, until what is being written has made room.
     #[must_use]
     pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
-        self.is_busy && self.takes(now) && relay.is_pressed()
+        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_pressed()
     }
 
     /// From now on nothing waits for more to be written with it.

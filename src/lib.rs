@@ -26,6 +26,9 @@
 //! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
 //! With its end the publish is safe ([`relay::window`]), and the broker's side is told to acknowledge it.
 //!
+//! While the uplink takes nothing, records go to disk instead: the relay decides which (`relay::spooled`), the [`keeper`] carries them
+//! to the [`spool`] and back.
+//!
 //! The [`doctor`] goes the same way once, without a record, and says how far it came: `check --online`.
 //!
 //! # The rooms
@@ -38,7 +41,8 @@
 //! | [`daemon`], [`doctor`] | the loop that owns the relay; the same way once, step by step |
 //! | [`prepare`] | everything that can be judged before the first connection |
 //! | [`credentials`] | where keys come from, in the order of the SDKs, and how they are kept fresh |
-//! | [`http`], [`mqtt`] | requests and their answers; the broker's session |
+//! | [`keeper`] | between the relay and the spool |
+//! | [`http`], [`mqtt`], [`spool`] | requests and their answers; the broker's session; what is kept on disk |
 //! | [`transport`] | names, proxies, TCP, TLS |
 //! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the plan of `MemorySize`; lines of the log; words of the command line |
 //! | [`config`] | what the process was told |

@@ -188,6 +188,8 @@ pub const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 pub const WINDOW_STUCK: Duration = Duration::from_secs(5);
 /// With a spool: how long a delivery stream may fail until its records go there.
 pub const SPOOL_AFTER: Duration = Duration::from_secs(10);
+/// The same when the source may be waiting for acknowledgements.
+pub const SPOOL_WAITED_FOR: Duration = Duration::from_secs(2);
 /// The same for all that is held after SIGTERM.
 pub const SPOOL_DRAINING: Duration = Duration::from_secs(2);
 /// Records of the spool that stay in memory for a delivery stream that fails, by which is seen when it takes records again.
@@ -412,6 +414,8 @@ pub mod spool {
     pub const PARTIAL: usize = 24;
     /// How long entries and marks gather before they are written together. A power cut repeats what was delivered since.
     pub const COMMIT_DELAY: Duration = Duration::from_millis(500);
+    /// The same while the source waits for acknowledgements.
+    pub const COMMIT_SOON: Duration = Duration::from_millis(100);
     /// Bytes of entries that are written together, at most, unless a single one is longer.
     pub const COMMIT_BYTES: usize = 128 * 1024;
     /// A commit of less writes zeros behind itself. In blocks that were allocated and never written, a flush also writes the

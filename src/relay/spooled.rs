@@ -1,8 +1,9 @@
 //! Which records go to the spool, which come back, and when. The spool itself is the caller's, who is asked and told.
 //!
 //! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all of a delivery stream that has failed for
-//!   [`SPOOL_AFTER`]; what keeps the source from sending more, as its window is nearly full; what fills the memory, or its queue,
-//!   by more than three quarters; and after SIGTERM what could not be sent within [`SPOOL_DRAINING`]. A publish is safe when its
+//!   [`SPOOL_AFTER`], or for [`SPOOL_WAITED_FOR`] when the source may be waiting; everything, when the source waits and nothing has
+//!   been delivered for [`WINDOW_STUCK`](crate::limits::WINDOW_STUCK); what fills the memory, or its queue, by more than three
+//!   quarters; and after SIGTERM what could not be sent within [`SPOOL_DRAINING`]. A publish is safe when its
 //!   record is synced ([`Relay::spooled`]).
 //! - **In memory** a record that is safe may be sent on. Of a delivery stream that fails, or where memory is short, it is
 //!   forgotten ([`Relay::unload`]), but for [`PROBES`] of each, by which is seen when the service takes records again.
@@ -17,9 +18,13 @@ use super::record::{Place, Record, RecordWriter, WriteError};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use crate::limits::{
-    BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, SPOOL_AFTER, SPOOL_DRAINING, STATUS_ENTRY_BYTES, STREAMS, UNACKNOWLEDGED,
+    BACKLOG_RECORDS, BATCH_BODY_BYTES, BLOCK_BYTES, PROBES, PUBLISHES_BYTES, SPOOL_AFTER, SPOOL_DRAINING,
+    SPOOL_WAITED_FOR, STATUS_ENTRY_BYTES, STREAMS, UNACKNOWLEDGED,
 };
 use crate::time::Instant;
+
+/// Blocks that the next publishes may take before anything can be done.
+const GROUP: usize = 2 * PUBLISHES_BYTES / BLOCK_BYTES;
 
 /// Whether there is a spool, and what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -161,7 +166,8 @@ impl Relay {
         for (index, stream) in self.streams.iter().enumerate() {
             let Some(stream) = stream else { continue };
             let bit = 1 << index;
-            if self.has_failed(index, now) || source_waits && stream.failures() > 0 {
+            let failed_for = |time| stream.failing_since().is_some_and(|since| now.since(since) >= time);
+            if failed_for(SPOOL_AFTER) || source_waits && failed_for(SPOOL_WAITED_FOR) {
                 due.all |= bit;
             }
             if source_waits && !stream.aside.is_empty() {
@@ -173,7 +179,7 @@ impl Relay {
             largest = largest.max((stream.waiting.encoded(), bit));
         }
         let (free, all) = self.record_blocks();
-        if free < all / 4 {
+        if free < all / 4 + GROUP {
             due.waiting |= largest.1;
         }
         (due, is_stuck)
@@ -183,7 +189,7 @@ impl Relay {
     #[must_use]
     pub fn spool_timeout(&self, now: Instant) -> Option<Instant> {
         let failing = self.streams.iter().flatten().filter_map(|stream| stream.failing_since());
-        let failing = failing.map(|since| since + SPOOL_AFTER);
+        let failing = failing.flat_map(|since| [since + SPOOL_WAITED_FOR, since + SPOOL_AFTER]);
         failing.chain(self.spool.all_from).filter(|at| *at > now).min()
     }
 
@@ -207,6 +213,7 @@ impl Relay {
     /// Forgets records that need not be in memory, because the spool has them. `forget` gets their places, and answers whether
     /// the spool has passed them.
     pub fn unload(&mut self, now: Instant, forget: &mut dyn FnMut(u64) -> bool) {
+        let mut writing = 0;
         for index in 0..STREAMS {
             let has_failed = self.has_failed(index, now);
             let Some(stream) = &mut self.streams[index] else { continue };
@@ -219,7 +226,9 @@ impl Relay {
             if self.spool.unloading >> index & 1 == 1 && self.spool.all_from.is_none() {
                 let mut waiting = core::mem::take(&mut stream.waiting);
                 while let Some(record) = waiting.pop(arena) {
-                    let is_spooled = matches!(record.place(arena), Place::Spooled(_));
+                    let place = record.place(arena);
+                    writing |= u32::from(place == Place::Writing) << index;
+                    let is_spooled = matches!(place, Place::Spooled(_));
                     if is_spooled { &mut spooled } else { &mut stream.waiting }.push(arena, record);
                 }
             }
@@ -235,7 +244,7 @@ impl Relay {
             }
             self.retire(index);
         }
-        self.spool.unloading = 0;
+        self.spool.unloading = writing;
     }
 
     /// Takes a record back that stands at `place` of the spool.
@@ -264,7 +273,7 @@ impl Relay {
             self.spool.left |= 1 << index;
             return Back::Left;
         }
-        if is_enough || free < all / 3 && !is_alone {
+        if is_enough || free < all / 3 + GROUP && !is_alone {
             return Back::NoRoom;
         }
         let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
@@ -330,7 +339,7 @@ impl Relay {
     pub fn is_pressed(&self) -> bool {
         let (free, all) = self.record_blocks();
         let is_full = |stream: &super::DeliveryStream| stream.held() >= self.queue_size / 8 * 7;
-        free < all / 8
+        free < all / 8 + GROUP
             || self.window.outstanding() >= UNACKNOWLEDGED / 4 * 3
             || self.streams.iter().flatten().any(is_full)
     }

@@ -62,10 +62,15 @@ impl Spool {
         })
     }
 
-    /// Has what was appended written at once, as before a stop, or when the broker waits for acknowledgements.
+    /// Has what was appended written at once, as before a stop.
     pub fn commit(&mut self) {
+        self.commit_by(Instant::default());
+    }
+
+    /// Has it written by then, as when somebody waits for acknowledgements.
+    pub fn commit_by(&mut self, at: Instant) {
         if !self.buffer.is_empty() {
-            self.due = Some(Instant::default());
+            self.due = Some(self.due.map_or(at, |due| due.min(at)));
         }
     }
 

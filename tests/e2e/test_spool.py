@@ -59,6 +59,7 @@ def wait_all(standin, records, within=120):
 
 def counters(connector):
     """As it logs them when asked."""
+    time.sleep(0.3)
     before = len(connector.log())
     connector.process.send_signal(10)
     line = connector.wait_line(r"info: counters \{.*\}", since=before)

@@ -8,6 +8,7 @@ mod bounds;
 mod endpoints;
 mod input;
 mod outcomes;
+mod spooled;
 mod statuses;
 #[path = "../support/mod.rs"]
 mod support;

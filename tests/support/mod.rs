@@ -1,6 +1,7 @@
 //! What several test programs use.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its own part of this")]
 
+pub mod files;
 pub mod scenario;
 
 /// A JSON text without the white space between its tokens.

@@ -4,7 +4,7 @@
 //! takes statuses while the broker does. A batch or a status that the script does not expect is a
 //! failure, and after every step these hold:
 //!
-//! - received = succeeded + failed + held, and as many entries were published as records ended
+//! - received + read back = succeeded + failed + held + spooled, and as many entries were published as records ended
 //!   (less those counted as lost and those still waiting);
 //! - when nothing is due the next deadline lies in the future;
 //! - no batch is over 500 records or 4 MiB of encoded body, none is empty, none is sent by
@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 
+use firehose_connector::keeper::Keeper;
 use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES, STATUS_BYTES};
 use firehose_connector::relay::arena::Arena;
 use firehose_connector::relay::arn::DeliveryStreamArn;
@@ -21,15 +22,20 @@ use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::record::{Cursor, Record};
 use firehose_connector::relay::window::Token;
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings, Settled, TooLong, status};
+use firehose_connector::spool;
+use firehose_connector::spool::operation::perform;
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
 use super::compact;
+use super::files::Files;
 
 /// What all ARNs of a scenario begin with; the rest is the stream's name.
 pub const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/";
 /// Name of the default delivery stream.
 pub const DEFAULT: &str = "default";
+/// Seconds since 1970 at time 0.
+const WALL: u64 = 1_800_000_000;
 /// A mebibyte.
 pub const MIB: usize = 1024 * 1024;
 
@@ -48,6 +54,8 @@ pub struct Setup {
     pub connections: usize,
     /// When a publish is acknowledged.
     pub acknowledge: Acknowledge,
+    /// KB of the spool, if there is one.
+    pub spool: Option<u64>,
     /// For jitter.
     pub seed: u64,
 }
@@ -61,6 +69,7 @@ impl Default for Setup {
             arena: 32 * MIB,
             connections: 4,
             acknowledge: Acknowledge::Safe,
+            spool: None,
             seed: 7,
         }
     }
@@ -108,11 +117,19 @@ pub struct Scenario {
     answered: u64,
     /// Of the next publish at QoS 1.
     number: u64,
+    keeper: Option<Keeper>,
+    /// What the spool has on disk.
+    pub files: Files,
 }
 
 impl Scenario {
     /// A relay at time 0, with a broker that takes statuses.
     pub fn new(setup: Setup) -> Self {
+        Self::with_files(setup, Files::default())
+    }
+
+    /// The same after a start, with what an earlier one has left on disk.
+    pub fn with_files(setup: Setup, files: Files) -> Self {
         let arn = format!("{ARN}{DEFAULT}");
         let mut relay = Relay::new(&Settings {
             version: setup.version,
@@ -137,6 +154,8 @@ impl Scenario {
             received: 0,
             answered: 0,
             number: 0,
+            keeper: setup.spool.map(|kib| Keeper::new(spool::Settings::new(kib * 1024, setup.seed))),
+            files,
         }
     }
 
@@ -361,6 +380,7 @@ impl Scenario {
 
     /// The connector was told to end.
     pub fn drain(&mut self) -> &mut Self {
+        self.relay.spool_before_end(self.now);
         self.relay.drain();
         self.step();
         self
@@ -400,11 +420,13 @@ impl Scenario {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.relay.poll_timeout(), self.relay.relief_due(self.now)].into_iter().flatten().min()
+        let keeper = self.keeper.as_ref().and_then(|keeper| keeper.deadline(self.now, &self.relay));
+        [self.relay.poll_timeout(), self.relay.relief_due(self.now), keeper].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
         self.take_messages();
+        self.spool();
         self.relay.relieve(self.now);
         while let Some(id) = self.relay.poll_send(self.now) {
             self.send(id);
@@ -412,7 +434,8 @@ impl Scenario {
         assert!(self.relay.poll_timeout().is_none_or(|at| at > self.now), "nothing is due, but the deadline is past");
         let counters = self.relay.counters();
         assert_eq!(counters.received, self.received);
-        assert_eq!(counters.received, counters.succeeded + counters.failed + self.relay.held() as u64);
+        let here = counters.succeeded + counters.failed + self.relay.held() as u64;
+        assert_eq!(counters.received + counters.read_back, here + counters.spooled);
         let ended = counters.succeeded + counters.failed;
         let gone = self.answered + self.relay.lost_statuses();
         if self.relay.has_status() {
@@ -420,6 +443,32 @@ impl Scenario {
         } else {
             assert_eq!(gone, ended, "one status for each record that ended");
         }
+    }
+
+    /// Has the disk do at once what there is to do.
+    fn spool(&mut self) {
+        let Some(keeper) = &mut self.keeper else { return };
+        for _ in 0..10_000 {
+            let Some(operation) = keeper.turn(self.now, WALL + self.now.as_millis() / 1000, &mut self.relay) else {
+                return;
+            };
+            keeper.handle(self.now, perform(&mut self.files, operation), &mut self.relay);
+        }
+        panic!("the disk has always something to do");
+    }
+
+    /// What the spool tells of itself.
+    pub fn spooled(&self) -> spool::Counters {
+        self.keeper.as_ref().map(Keeper::counters).unwrap_or_default()
+    }
+
+    /// The connector was told to end a while ago, and there is no more time. Answers what it leaves on disk.
+    pub fn end(mut self) -> (Files, usize) {
+        self.relay.spool_at_end();
+        self.keeper.iter_mut().for_each(Keeper::hurry);
+        self.spool();
+        let left = self.stop();
+        (core::mem::take(&mut self.files), left)
     }
 
     fn take_messages(&mut self) {

@@ -37,6 +37,10 @@ do_install:append() {
     chown root:firehose-connector ${D}${sysconfdir}/firehose-connector/environment
     install -m 0644 ${S}/targets/service/connectors.json.sample ${D}${sysconfdir}/firehose-connector/connectors.json.sample
 
+    # For the spool, should it be switched on.
+    install -d -m 0700 ${D}${localstatedir}/lib/firehose-connector
+    chown firehose-connector:firehose-connector ${D}${localstatedir}/lib/firehose-connector
+
     if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'true', 'false', d)}; then
         install -D -m 0644 ${S}/targets/service/firehose-connector.service \
             ${D}${systemd_system_unitdir}/firehose-connector.service
