@@ -80,9 +80,7 @@ pub(super) struct SpoolSide {
     /// From then on all that is held goes there.
     all_from: Option<Instant>,
     pub(super) ended: Vec<Ended>,
-    /// Delivery streams, a bit for each, of which records were sent there and need not stay in memory.
-    unloading: u32,
-    /// Delivery streams of which records were left, or came again too late to be read.
+    /// Delivery streams, a bit for each, of which records were left, or came again too late to be read.
     left: u32,
     /// Records were left because there are too many delivery streams.
     left_nameless: bool,
@@ -148,10 +146,7 @@ impl Relay {
                 break;
             }
         }
-        if count > 0 {
-            self.spool.unloading |= due.all | due.waiting;
-            self.progress.stuck |= is_stuck;
-        }
+        self.progress.stuck |= is_stuck && count > 0;
     }
 
     fn due_for_spool(&self, now: Instant) -> (Due, bool) {
@@ -213,23 +208,38 @@ impl Relay {
     /// Forgets records that need not be in memory, because the spool has them. `forget` gets their places, and answers whether
     /// the spool has passed them.
     pub fn unload(&mut self, now: Instant, forget: &mut dyn FnMut(u64) -> bool) {
-        let mut writing = 0;
+        if self.spool.all_from.is_some() {
+            return;
+        }
+        let (free, all) = self.record_blocks();
+        let is_short = free < all / 4 + GROUP;
+        let goal = all / 2 + self.statuses.reserve();
         for index in 0..STREAMS {
             let has_failed = self.has_failed(index, now);
             let Some(stream) = &mut self.streams[index] else { continue };
             let arena = &mut self.arena;
-            let before = stream.backlog.len();
+            let mut excess = match stream.held() > self.queue_size / 4 * 3 {
+                true => stream.held() - self.queue_size / 2,
+                false => 0,
+            };
             let mut spooled = RecordQueue::default();
-            if has_failed && before > PROBES {
+            if has_failed && stream.backlog.len() > PROBES {
                 spooled = core::mem::take(&mut stream.backlog);
             }
-            if self.spool.unloading >> index & 1 == 1 && self.spool.all_from.is_none() {
+            if has_failed || is_short || excess > 0 {
                 let mut waiting = core::mem::take(&mut stream.waiting);
                 while let Some(record) = waiting.pop(arena) {
-                    let place = record.place(arena);
-                    writing |= u32::from(place == Place::Writing) << index;
-                    let is_spooled = matches!(place, Place::Spooled(_));
-                    if is_spooled { &mut spooled } else { &mut stream.waiting }.push(arena, record);
+                    let goes = is_short && arena.free() < goal || excess > 0;
+                    match record.place(arena) {
+                        Place::Spooled(_) if has_failed => spooled.push(arena, record),
+                        Place::Spooled(place) if goes => {
+                            excess = excess.saturating_sub(1);
+                            self.spool.left |= u32::from(forget(place)) << index;
+                            self.counters.spooled += 1;
+                            record.release(arena);
+                        }
+                        _ => stream.waiting.push(arena, record),
+                    }
                 }
             }
             while let Some(record) = spooled.pop(arena) {
@@ -244,7 +254,6 @@ impl Relay {
             }
             self.retire(index);
         }
-        self.spool.unloading = writing;
     }
 
     /// Takes a record back that stands at `place` of the spool.
