@@ -163,6 +163,7 @@ impl Daemon {
     fn spool(&mut self) {
         let Some(spooling) = &mut self.spooling else { return };
         spooling.turn(&self.clock, &mut self.relay);
+        self.notify.spool(spooling.counters().held);
         spooling.report(self.clock.now(), &mut self.report);
     }
 

@@ -33,6 +33,18 @@ struct State {
     stopping: bool,
     broker: bool,
     service: Service,
+    /// Records that are in the spool: told, but no reason to tell.
+    spool: Spool,
+}
+
+/// What the spool holds, if there is one. One is as good as another where changes are told.
+#[derive(Debug, Default, Clone, Copy, Eq)]
+struct Spool(Option<u64>);
+
+impl PartialEq for Spool {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0 > Some(0)) == (other.0 > Some(0))
+    }
 }
 
 /// The result of the last request to the service.
@@ -94,6 +106,11 @@ impl Notify {
         }
     }
 
+    /// So many records are in the spool.
+    pub(super) const fn spool(&mut self, records: u64) {
+        self.state.spool = Spool(Some(records));
+    }
+
     pub(super) const fn stopping(&mut self) {
         self.state.stopping = true;
     }
@@ -122,6 +139,10 @@ impl State {
             counters.failed,
             relay.held()
         );
+        let status = match self.spool {
+            Spool(Some(records)) => format!("{status}, {records} in the spool"),
+            Spool(None) => status,
+        };
         let mut message = String::new();
         for state in [phase, NotifyState::Watchdog, NotifyState::Status(&status)] {
             // Writing to a String cannot fail.

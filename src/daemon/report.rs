@@ -3,25 +3,21 @@
 //! Every line that a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines, and a
 //! test compares.
 
+mod spool;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io;
-use std::path::Path;
 
 use log::{debug, error, info, warn};
-use rustix::io::Errno;
 
 use super::uplink::Done;
 use crate::error_chain::error_chain;
-use crate::error_chain::words::of_system;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
-use crate::keeper::Health;
 use crate::limits::{FOREIGN_TEXT, LOG_RETRY, NAME_BYTES, STATUS_ACKNOWLEDGED, STREAMS};
 use crate::log_limit::LogLimit;
 use crate::log_output::{self, ALWAYS};
 use crate::mqtt::{MqttError, Terms};
 use crate::relay::{Counters, Stopped, TooLong};
-use crate::spool::{self, operation::Fault};
 use crate::time::{Duration, Instant};
 
 /// What was logged last, so that only changes are, and the limits.
@@ -41,17 +37,8 @@ pub(super) struct Report {
     statuses_lost: bool,
     topic_said: bool,
     let_go_said: bool,
-    spool: SpoolSaid,
+    spool: spool::Said,
     spool_limit: LogLimit,
-}
-
-/// What was said of the spool last.
-#[derive(Debug, Default)]
-struct SpoolSaid {
-    health: Option<Health>,
-    holds: bool,
-    damaged: u64,
-    left_alone: u64,
 }
 
 impl Report {
@@ -216,59 +203,6 @@ impl Report {
         }
     }
 
-    pub(super) fn no_spool(error: &io::Error) {
-        error!("there is no spool, records are held in memory only: the system gave no thread: {}", of_system(error));
-    }
-
-    /// Logs what has changed about the spool in `directory`.
-    pub(super) fn spool(&mut self, now: Instant, directory: &Path, health: Health, counters: &spool::Counters) {
-        let (said, limit) = (&mut self.spool, &mut self.spool_limit);
-        let before = said.health.replace(health).unwrap_or(Health::Well);
-        if before != health {
-            let directory = directory.display();
-            match health {
-                Health::Well => limit.info(now, format_args!("the spool takes records again")),
-                Health::Full => limit.warn(
-                    now,
-                    format_args!("the spool is full: when memory is, too, new records fail, see FIREHOSE_CONNECTOR_SPOOL_SIZE"),
-                ),
-                Health::Hangs => limit.warn(
-                    now,
-                    format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only: its disk does nothing"
-                    ),
-                ),
-                Health::Fails(fault) => limit.warn(
-                    now,
-                    format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only, trying on: {fault}: {}",
-                        advice(fault)
-                    ),
-                ),
-            }
-        }
-        if core::mem::replace(&mut said.holds, counters.held > 0) != (counters.held > 0) {
-            if counters.held > 0 {
-                limit.info(now, format_args!("records wait in the spool until the service takes them"));
-            } else {
-                limit.info(now, format_args!("the spool is empty again"));
-            }
-        }
-        if counters.damaged > core::mem::replace(&mut said.damaged, counters.damaged) {
-            let damaged = counters.damaged;
-            limit.warn(now, format_args!("{damaged} records of the spool were damaged on the disk and are lost"));
-        }
-        let left_alone = counters.newer + counters.unreadable;
-        if left_alone > core::mem::replace(&mut said.left_alone, left_alone) {
-            limit.warn(
-                now,
-                format_args!(
-                    "{left_alone} files of the spool cannot be read, or are of a later version: they stay for another start"
-                ),
-            );
-        }
-    }
-
     pub(super) fn not_ours(&mut self, now: Instant, topic: &[u8]) {
         if !self.topic_said {
             self.topic_said = true;
@@ -339,17 +273,6 @@ impl Report {
     }
 }
 
-/// What to do about a disk that fails.
-const fn advice(Fault(number): Fault) -> &'static str {
-    match Errno::from_raw_os_error(number) {
-        Errno::NOENT | Errno::NOTDIR => "make it, for the connector's user, and start the connector anew",
-        Errno::ACCESS | Errno::PERM => "it has to be there at the start, and belong to the connector's user",
-        Errno::ROFS => "mount it writable",
-        Errno::NOSPC | Errno::DQUOT => "make room on its disk, or lower FIREHOSE_CONNECTOR_SPOOL_SIZE",
-        _ => "have its disk checked",
-    }
-}
-
 /// What was unfinished when the process ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
@@ -365,118 +288,4 @@ fn shown(topic: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::daemon::uplink::Problem;
-    use crate::http::SendError;
-    use crate::limits::{LOG_BURST, LOG_INTERVAL};
-    use crate::relay::Settled;
-    use crate::test_support::log_lines;
-
-    fn done(problem: Option<SendError>, failures: (u32, u32)) -> Done {
-        Done {
-            name: "telemetry".try_into().unwrap(),
-            settled: Settled::default(),
-            problem: problem.map(Problem::Send),
-            failures,
-            clock_corrected: None,
-            renew_credentials: false,
-        }
-    }
-
-    #[test]
-    fn a_reason_that_changes_is_said_and_one_that_does_not_is_not() {
-        log_lines();
-        let (mut report, now) = (Report::default(), Instant::default());
-        let offline = || Some(SendError::Stalled);
-        let waits = "warn: delivery stream telemetry waits, trying on: ";
-        for (failures, problem) in [((0, 1), offline()), ((1, 2), offline()), ((2, 3), Some(SendError::ReplyTooLong))] {
-            report.settled(now, &done(problem, failures));
-        }
-        report.settled(now, &done(Some(SendError::ReplyTooLong), (3, 4)));
-        report.settled(now, &done(None, (4, 5)));
-        report.settled(now, &done(None, (5, 0)));
-        report.settled(now, &done(offline(), (0, 1)));
-        let [stalled, too_long] = [SendError::Stalled, SendError::ReplyTooLong].map(|error| format!("{waits}{error}"));
-        let put_off = "warn: delivery stream telemetry put off 0 records, trying on";
-        let again = "info: delivery stream telemetry takes records again";
-        assert_eq!(log_lines(), [&*stalled, &*too_long, put_off, again, &*stalled]);
-    }
-
-    #[test]
-    fn what_is_remembered_of_delivery_streams_is_bounded() {
-        let mut report = Report::default();
-        for number in 0..10 * STREAMS {
-            let name = number.to_string().as_str().try_into().unwrap();
-            report.settled(Instant::default(), &Done { name, ..done(Some(SendError::Stalled), (0, 1)) });
-        }
-        assert_eq!(report.service.len(), STREAMS);
-        log_lines();
-    }
-
-    #[test]
-    fn the_end_has_the_number_of_all_that_is_not_known_to_be_well() {
-        log_lines();
-        let counters = Counters { received: 900, succeeded: 100, failed: 800, ..Counters::default() };
-        Report::default().stopped(
-            Left { stopped: Stopped { failed: 700, in_flight: 500, left: 40, spooled: 60 }, statuses: 389 },
-            counters,
-            2,
-        );
-        let expected = [
-            "info: stopped: 900 received, 100 succeeded, 800 failed",
-            "info: 60 records are in the spool, for the next start",
-            "info: 40 publishes were not acknowledged: the broker keeps them for the next start",
-            "error: 200 records were not sent",
-            "error: 500 records were not confirmed by the service and may have been stored",
-            "error: 2 statuses were lost: no room for them, or too long for the broker",
-            "error: 389 statuses were not confirmed by the broker",
-        ];
-        assert_eq!(log_lines(), expected);
-        Report::default().stopped(Left { stopped: Stopped::default(), statuses: 0 }, counters, 0);
-        assert_eq!(log_lines(), expected[..1]);
-    }
-
-    #[test]
-    fn a_flood_of_signals_is_a_few_lines() {
-        log_lines();
-        let mut report = Report::default();
-        for _ in 0..1000 {
-            report.nothing_to_reload(Instant::default());
-            report.signal_ignored(Instant::default(), 64);
-        }
-        assert_eq!(log_lines().len(), LOG_BURST as usize);
-    }
-
-    #[test]
-    fn a_year_of_a_broker_and_a_service_that_come_and_go_leaves_a_bounded_log_whose_last_lines_are_true() {
-        const STEP: Duration = Duration::from_secs(100);
-        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-        log_lines();
-        let mut report = Report::default();
-        let start = Instant::from_millis(1);
-        let mut now = start;
-        let mut count = 0;
-        let mut last = Vec::new();
-        while now.since(start) < YEAR {
-            report.broker_down(now, &MqttError::Closed(None));
-            report.settled(now, &done(Some(SendError::Stalled), (0, 1)));
-            report.settled(now, &done(None, (1, 0)));
-            report.broker_up(now, true, Terms::default());
-            now = now + STEP;
-            report.flush(now);
-            last = log_lines();
-            count += last.len();
-        }
-        let most_of_a_kind = u128::from(LOG_BURST) + YEAR.as_millis() / LOG_INTERVAL.as_millis();
-        assert!(count as u128 <= 2 * most_of_a_kind, "{count}");
-        if let Some(later) = report.deadline(now) {
-            report.flush(later);
-            last = log_lines();
-        }
-        let [broker, service] = &last[..] else { panic!("{last:?}") };
-        assert!(broker.starts_with("info: broker connected, session resumed"), "{broker}");
-        assert!(service.starts_with("info: delivery stream telemetry takes records again"), "{service}");
-        assert_eq!(report.deadline(now), None);
-    }
-}
+mod tests;

@@ -100,7 +100,11 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
     let Ready { config, plan, .. } = &ready;
     let arn = &config.connector.default_delivery_stream_arn;
     let mut found = vec![format!("version {} of the connector, {arn}", config.connector.version)];
+    if let (Some(first), Some(spool)) = (found.first_mut(), prepare::spool(config)) {
+        first.push_str(&format!(", spool {spool}"));
+    }
     let mut warnings = prepare::certificates(config, clock.wall());
+    warnings.extend(prepare::spool_warning(config));
     // Online, credentials have a step of their own.
     if !online {
         warnings.extend(prepare::credentials(config));

@@ -2,16 +2,19 @@
 //! that a check passes what a start passes.
 //!
 //! - `files`: the PEM files that are named.
+//! - `spool`: the spool's directory.
 //! - `summary`: what the configuration comes down to, for a person.
 //! - `warnings`: what a start gets along with and somebody should know.
 
 mod files;
+mod spool;
 mod summary;
 mod warnings;
 
 use core::{error, fmt};
 
 use files::Use;
+pub use spool::{spool, spool_warning};
 pub use summary::summary;
 pub use warnings::{Warning, certificates, credentials, memory};
 

@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
+use super::spool;
 use crate::config::{Config, EndpointUrl, Origin, Proxy};
 use crate::credentials::Source;
 use crate::relay::arn::DeliveryStreamArn;
@@ -46,8 +47,9 @@ pub fn summary(config: &Config) -> String {
         ),
         ("credentials", Source::of(&aws.credentials).map_or("none yet", |source| source.name()).to_owned()),
     ];
+    let spool = spool(config).map(|spool| ("spool", spool));
     let mut text = String::new();
-    for (name, value) in rows {
+    for (name, value) in rows.into_iter().chain(spool) {
         // Writing to a String cannot fail.
         let _: fmt::Result = writeln!(text, "{name:<28}{value}");
     }

@@ -13,7 +13,7 @@ PROBE = TARGET / "release/examples/sandbox-probe"
 
 
 @pytest.mark.host_only
-@pytest.mark.parametrize(("layer", "works", "refused"), [("", 25, 45), ("files", 25, 10), ("calls", 25, 20)])
+@pytest.mark.parametrize(("layer", "works", "refused"), [("", 25, 45), ("files", 25, 10), ("calls", 25, 20), ("spool", 25, 45)])
 def test_a_confined_process_can_do_nothing_but_what_the_connector_does(tmp_path, layer, works, refused):
     """By all layers, and by each of the two that refuse most as if there were no other."""
     result = subprocess.run([PROBE, tmp_path, layer], capture_output=True, text=True, timeout=60, check=False)

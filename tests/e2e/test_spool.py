@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import subprocess
 import threading
 import time
+import zlib
 from collections import Counter
 
 import pytest
@@ -203,6 +205,44 @@ def test_without_a_directory_records_wait_in_memory_and_the_log_says_so_once(spo
     assert len([line for line in connector.log() if "cannot be used" in line]) == 1
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "none", folder]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_is_full_is_told_and_memory_serves_on(broker, connectors, client, standin, small_disk):
+    standin.set_faults(down=True)
+    connector = connectors(broker.port, standin.url, FIREHOSE_CONNECTOR_SPOOL=str(small_disk))
+    connector.wait_line("info: broker connected, session new")
+    records, thread = publishing(client, 6000, data="{} " + "x" * 1000)
+    thread.join()
+    connector.wait_log("cannot be used, .* make room on its disk, or lower FIREHOSE_CONNECTOR_SPOOL_SIZE")
+    standin.heal()
+    wait_all(standin, records)
+    assert repeated(standin) == 0
+    assert {entry["status"] for entry in client.wait_entries(6000)} == {"success"}
+
+
+def test_a_file_system_that_is_read_only_is_read_and_told(connect, client, standin, small_disk):
+    standin.set_faults(down=True)
+    connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(small_disk), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
+    client.send_all(client.send(f"record {number}", f"id {number}") for number in range(300))
+    assert connector.stop() == 0
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    connector.start()
+    client.send_all(client.send(f"more {number}", f"id {number}") for number in range(1000))
+    connector.wait_log("cannot be used, .* mount it writable")
+    standin.heal()
+    standin.wait_accepted(1300, within=60)
+
+
 @pytest.mark.parametrize("damage", [b"\0", b"\xff" * 5000])
 def test_a_damaged_segment_costs_what_it_hits_and_nothing_else(damage, connect, client, standin, spool):
     standin.set_faults(down=True)
@@ -224,8 +264,6 @@ def test_a_damaged_segment_costs_what_it_hits_and_nothing_else(damage, connect, 
 def test_a_file_of_a_later_version_stays(connect, client, standin, spool):
     file = spool / "00000001-00000000.spool"
     head = b"fhcspool" + (2).to_bytes(4, "little") + (1).to_bytes(4, "little") + (4096).to_bytes(4, "little") + bytes(8)
-    import zlib
-
     file.write_bytes((head + zlib.crc32(head).to_bytes(4, "little")).ljust(4096, b"\x01"))
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool))
     connector.wait_line(

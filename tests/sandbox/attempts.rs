@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use firehose_connector::spool::disk::Directory;
+use firehose_connector::spool::format::Name;
+use firehose_connector::spool::operation::{Fault, Storage as _};
 use libc::c_long;
 
 #[cfg(target_pointer_width = "64")]
@@ -134,6 +137,19 @@ pub(crate) fn needed(inside: &Path) -> Vec<(&'static str, Attempt)> {
         ("make a pair of sockets for signals", UnixStream::pair().map(drop)),
         ("read a socket without waiting", commanded(libc::F_SETFL, libc::O_NONBLOCK.into())),
         ("take memory", map(libc::PROT_READ | libc::PROT_WRITE)),
+    ]
+}
+
+/// What it goes on doing with a spool, by the code that does it.
+pub(crate) fn kept(spool: &Path) -> Vec<(&'static str, Attempt)> {
+    let (mut directory, name) = (Directory::new(spool.to_owned()), Name { number: 1, salt: 2 });
+    let attempt = |result: Result<(), Fault>| result.map_err(|Fault(number)| io::Error::from_raw_os_error(number));
+    vec![
+        ("make a file in the spool", attempt(directory.create(name, 8192))),
+        ("write to it", attempt(directory.write(name, 100, b"bytes").and_then(|()| directory.sync(name)))),
+        ("list and sync the spool", attempt(directory.list().map(drop).and_then(|()| directory.sync_directory()))),
+        ("read a file of it", attempt(directory.read(name, 100, &mut [0; 5]).map(drop))),
+        ("remove it", attempt(directory.delete(name))),
     ]
 }
 

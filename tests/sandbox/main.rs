@@ -1,8 +1,9 @@
 //! Confines itself as the connector does, then tries what somebody would who has taken the process over:
 //!
-//!     sandbox-probe [FOLDER [files|calls]]
+//!     sandbox-probe [FOLDER [files|calls|spool]]
 //!
-//! FOLDER counts as one of those with settings; with the name of a layer, it is that one alone. A line for each attempt. Most of
+//! FOLDER counts as one of those with settings; with the name of a layer, it is that one alone; with `spool`,
+//! there is one in it. A line for each attempt. Most of
 //! what is refused afterwards is tried before, too, and has to work then. What Landlock is expected to refuse depends on its
 //! version here. Exit status 1 if anything is other than it should be.
 
@@ -17,7 +18,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use attempts::{By, OPEN_PORT, needed, tried_confined, tried_twice};
+use attempts::{By, OPEN_PORT, kept, needed, tried_confined, tried_twice};
 use firehose_connector::sandbox::{Needs, calls, confine, files};
 use system::Attempt;
 
@@ -41,7 +42,12 @@ fn main() -> ExitCode {
         told.one(what, attempt, true);
     }
     let landlock = if by_files { system::landlock() } else { 0 };
-    let needs = Needs { folders: vec!["/etc".into(), settings], spool: None, ports: vec![OPEN_PORT] };
+    let spool = Some(settings.join("sandbox-probe.spool")).filter(|_| layer == "spool");
+    if spool.as_ref().is_some_and(|spool| fs::create_dir(spool).is_err()) {
+        println!("cannot make a folder for the spool");
+        return ExitCode::FAILURE;
+    }
+    let needs = Needs { folders: vec!["/etc".into(), settings], spool: spool.clone(), ports: vec![OPEN_PORT] };
     match (by_files, by_calls) {
         (true, true) => println!("isolation {}", confine(&needs)),
         (true, false) => println!("isolation by files alone: {:?}", files::restrict(&needs)),
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
         let is_refused = match by {
             By::Files(since) => landlock >= since,
             By::Calls => by_calls,
-            By::Both(since) => by_calls || landlock >= since,
+            By::Both(since) => by_calls && spool.is_none() || landlock >= since,
         };
         told.one(what, attempt, !is_refused);
     }
@@ -61,7 +67,7 @@ fn main() -> ExitCode {
             told.one(what, attempt, false);
         }
     }
-    for (what, attempt) in needed(&inside) {
+    for (what, attempt) in needed(&inside).into_iter().chain(spool.iter().flat_map(|spool| kept(spool))) {
         told.one(what, attempt, true);
     }
     ExitCode::from(u8::from(told.wrong))

@@ -1,0 +1,95 @@
+//! What the log says of the spool.
+
+use std::io;
+use std::path::Path;
+
+use log::error;
+use rustix::io::Errno;
+
+use super::Report;
+use crate::error_chain::words::of_system;
+use crate::keeper::Health;
+use crate::spool;
+use crate::spool::operation::Fault;
+use crate::time::Instant;
+
+/// What was said of the spool last.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    health: Option<Health>,
+    holds: bool,
+    damaged: u64,
+    left_alone: u64,
+}
+
+impl Report {
+    pub(in crate::daemon) fn no_spool(error: &io::Error) {
+        error!("there is no spool, records are held in memory only: the system gave no thread: {}", of_system(error));
+    }
+
+    /// Logs what has changed about the spool in `directory`.
+    pub(in crate::daemon) fn spool(
+        &mut self,
+        now: Instant,
+        directory: &Path,
+        health: Health,
+        counters: &spool::Counters,
+    ) {
+        let (said, limit) = (&mut self.spool, &mut self.spool_limit);
+        let before = said.health.replace(health).unwrap_or(Health::Well);
+        if before != health {
+            let directory = directory.display();
+            match health {
+                Health::Well => limit.info(now, format_args!("the spool takes records again")),
+                Health::Full => limit.warn(
+                    now,
+                    format_args!("the spool is full: when memory is, too, new records fail, see FIREHOSE_CONNECTOR_SPOOL_SIZE"),
+                ),
+                Health::Hangs => limit.warn(
+                    now,
+                    format_args!(
+                        "the spool in {directory} cannot be used, records are held in memory only: its disk does nothing"
+                    ),
+                ),
+                Health::Fails(fault) => limit.warn(
+                    now,
+                    format_args!(
+                        "the spool in {directory} cannot be used, records are held in memory only, trying on: {fault}: {}",
+                        advice(fault)
+                    ),
+                ),
+            }
+        }
+        if core::mem::replace(&mut said.holds, counters.held > 0) != (counters.held > 0) {
+            if counters.held > 0 {
+                limit.info(now, format_args!("records wait in the spool until the service takes them"));
+            } else {
+                limit.info(now, format_args!("the spool is empty again"));
+            }
+        }
+        if counters.damaged > core::mem::replace(&mut said.damaged, counters.damaged) {
+            let damaged = counters.damaged;
+            limit.warn(now, format_args!("{damaged} records of the spool were damaged on the disk and are lost"));
+        }
+        let left_alone = counters.newer + counters.unreadable;
+        if left_alone > core::mem::replace(&mut said.left_alone, left_alone) {
+            limit.warn(
+                now,
+                format_args!(
+                    "{left_alone} files of the spool cannot be read, or are of a later version: they stay for another start"
+                ),
+            );
+        }
+    }
+}
+
+/// What to do about a disk that fails.
+const fn advice(Fault(number): Fault) -> &'static str {
+    match Errno::from_raw_os_error(number) {
+        Errno::NOENT | Errno::NOTDIR => "make it, for the connector's user, and start the connector anew",
+        Errno::ACCESS | Errno::PERM => "it has to be there at the start, and belong to the connector's user",
+        Errno::ROFS => "mount it writable",
+        Errno::NOSPC | Errno::DQUOT => "make room on its disk, or lower FIREHOSE_CONNECTOR_SPOOL_SIZE",
+        _ => "have its disk checked",
+    }
+}
