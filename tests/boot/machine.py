@@ -18,9 +18,9 @@ BOOT_PATIENCE = 180.0
 
 class Machine:
     """Boots at once, without a network if `cable` is false; `clock`: when its battery-backed clock has it that it does.
-    `log` is what came over the serial console."""
+    `disk`: a file that is its disk, /dev/vda. `log` is what came over the serial console."""
 
-    def __init__(self, folder, system, configuration, cable=True, clock="utc"):
+    def __init__(self, folder, system, configuration, cable=True, clock="utc", disk=None):
         self.system = system
         self.console = folder / "console.log"
         agent, monitor = folder / "agent", folder / "monitor"
@@ -33,6 +33,8 @@ class Machine:
             *["-device", "virtio-serial-device", "-chardev", f"socket,id=agent,path={agent},server=on,wait=off"],
             *["-device", "virtconsole,chardev=agent", "-qmp", f"unix:{monitor},server=on,wait=off"],
         ]
+        if disk:
+            command += ["-drive", f"if=none,id=disk,format=raw,file={disk}", "-device", "virtio-blk-device,drive=disk"]
         self.qemu_log = folder / "qemu.log"
         with self.qemu_log.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -8,9 +8,8 @@ use firehose_connector::relay::{Accepted, Acknowledge};
 use firehose_connector::spool::operation::Fault;
 use serde_json::json;
 
-use crate::support::scenario::{ARN, DEFAULT, MIB, Scenario, Setup};
+use crate::support::scenario::{ARN, MIB, Scenario, Setup};
 
-const KIB: usize = 1024;
 const SPOOL: Setup = Setup {
     version: 5,
     interval: 10,
@@ -112,14 +111,14 @@ fn a_stream_that_fails_is_kept_acknowledged_and_sent_in_order_when_it_takes_reco
 fn it_is_kept_no_sooner_than_it_must_be() {
     let mut s = Scenario::new(SPOOL);
     (0..10).for_each(|id| _ = one(&mut s, id));
-    serve(&mut s, SPOOL_WAITED_FOR.as_millis() as u64, down);
+    serve(&mut s, SPOOL_WAITED_FOR.as_secs() * 1000, down);
     assert_eq!(s.files.written, 0);
     serve(&mut s, 2000, down);
     assert_eq!(s.safe(), 10, "a broker that sends no more may be waiting");
 
     let mut s = Scenario::new(Setup { acknowledge: Acknowledge::Held, interval: 1, ..SPOOL });
     (0..10).for_each(|id| _ = one(&mut s, id));
-    serve(&mut s, SPOOL_AFTER.as_millis() as u64, down);
+    serve(&mut s, SPOOL_AFTER.as_secs() * 1000, down);
     assert_eq!(s.files.written, 0, "nobody waits for it");
     serve(&mut s, 2000, down);
     assert_eq!(s.spooled().held, 10, "it survives a power cut now");
@@ -192,7 +191,7 @@ fn what_is_left_at_the_end_is_sent_after_the_next_start() {
     let mut s = Scenario::new(Setup { acknowledge: Acknowledge::Held, ..SPOOL });
     (0..700).for_each(|id| _ = one(&mut s, id));
     s.drain();
-    serve(&mut s, SPOOL_DRAINING.as_millis() as u64 - 100, down);
+    serve(&mut s, SPOOL_DRAINING.as_secs() * 1000 - 100, down);
     assert_eq!(s.files.written, 0, "there is hope yet");
     serve(&mut s, 1000, down);
     let (files, left) = s.end();
@@ -293,7 +292,7 @@ fn a_record_that_is_delivered_while_it_is_being_written_is_not_sent_again() {
     let mut s = Scenario::new(SPOOL);
     (0..100).for_each(|id| _ = one(&mut s, id));
     s.drain();
-    serve(&mut s, SPOOL_DRAINING.as_millis() as u64, down);
+    serve(&mut s, SPOOL_DRAINING.as_secs() * 1000, down);
     assert!(s.spooled().held == 100 && s.files.written == 0, "they are in the buffer of the next commit");
     let taken = serve(&mut s, 30_000, up);
     assert_eq!(taken.len(), 100);
@@ -303,5 +302,4 @@ fn a_record_that_is_delivered_while_it_is_being_written_is_not_sent_again() {
     assert_eq!(left, 0);
     let mut s = Scenario::with_files(SPOOL, files);
     assert!(serve(&mut s, 30_000, up).is_empty());
-    let _ = (KIB, DEFAULT);
 }

@@ -448,13 +448,13 @@ impl Scenario {
     /// Has the disk do at once what there is to do.
     fn spool(&mut self) {
         let Some(keeper) = &mut self.keeper else { return };
-        for _ in 0..10_000 {
+        for operations in 0.. {
+            assert!(operations < 10_000, "the disk has always something to do");
             let Some(operation) = keeper.turn(self.now, WALL + self.now.as_millis() / 1000, &mut self.relay) else {
                 return;
             };
             keeper.handle(self.now, perform(&mut self.files, operation), &mut self.relay);
         }
-        panic!("the disk has always something to do");
     }
 
     /// What the spool tells of itself.
