@@ -45,9 +45,12 @@ impl Daemon {
 
     /// Has the statuses written that the broker has not acknowledged. Answers how many were not.
     async fn keep_statuses(&mut self) -> usize {
-        let mut messages = self.under_way.messages();
         let (mut message, untold) = (Vec::new(), self.untold());
-        while self.spooling.is_some() && self.relay.next_status(STATUS_BYTES, &mut message) > 0 {
+        if self.spooling.is_none() {
+            return untold;
+        }
+        let mut messages = self.under_way.messages();
+        while self.relay.next_status(STATUS_BYTES, &mut message) > 0 {
             messages.push(core::mem::take(&mut message).into());
         }
         let texts: Vec<_> = messages.iter().map(|message| &message[..]).collect();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use rustix::fs::{Access, access};
 
@@ -30,7 +31,7 @@ pub fn spool_warning(config: &Config) -> Option<Warning> {
     })
 }
 
-fn segments(directory: &std::path::Path) -> io::Result<(usize, u64)> {
+fn segments(directory: &Path) -> io::Result<(usize, u64)> {
     let is_ours = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|name| Name::parse(name).is_some());
     let entries = fs::read_dir(directory)?.filter_map(Result::ok).filter(is_ours);
     Ok(entries

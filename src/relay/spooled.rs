@@ -7,24 +7,24 @@
 //!   record is synced ([`Relay::spooled`]).
 //! - **In memory** a record that is safe may be sent on. Of a delivery stream that fails, or where memory is short, it is
 //!   forgotten ([`Relay::unload`]), but for [`PROBES`] of each, by which is seen when the service takes records again.
-//! - **Back** ([`Relay::take_back`]) come the oldest first, as long as a third of the memory is free, at most [`BACKLOG_RECORDS`]
+//! - **Back** ([`Relay::take_back`], `read_back`) come the oldest first, as long as a third of the memory is free, at most [`BACKLOG_RECORDS`]
 //!   of a delivery stream. Half of each batch are such, half are new; if there are not as many of one kind, more of the other. What
 //!   belongs to a stream that fails is left and the others go on; all of it comes again, in order, when it recovers.
 
 use super::Relay;
 use super::arena::Arena;
 use super::queue::RecordQueue;
-use super::record::{Place, Record, RecordWriter, WriteError};
+use super::record::{Place, Record};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use crate::limits::{
-    BACKLOG_RECORDS, BATCH_BODY_BYTES, BLOCK_BYTES, PROBES, PUBLISHES_BYTES, SPOOL_AFTER, SPOOL_DRAINING,
-    SPOOL_WAITED_FOR, STATUS_ENTRY_BYTES, STREAMS, UNACKNOWLEDGED,
+    BLOCK_BYTES, PROBES, PUBLISHES_BYTES, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR, STATUS_ENTRY_BYTES, STREAMS,
+    UNACKNOWLEDGED,
 };
 use crate::time::Instant;
 
 /// Blocks that the next publishes may take before anything can be done.
-const GROUP: usize = 2 * PUBLISHES_BYTES / BLOCK_BYTES;
+pub(super) const GROUP: usize = 2 * PUBLISHES_BYTES / BLOCK_BYTES;
 
 /// Whether there is a spool, and what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,19 +51,6 @@ impl Spooling {
     }
 }
 
-/// What became of a record that the spool offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Back {
-    /// It is held.
-    Held,
-    /// It has to wait, others need not.
-    Left,
-    /// All have to wait.
-    NoRoom,
-    /// It failed, and has its status.
-    Failed,
-}
-
 /// A record that ended while the spool had it, or was writing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -78,14 +65,14 @@ pub enum Ended {
 pub(super) struct SpoolSide {
     pub(super) state: Spooling,
     /// From then on all that is held goes there.
-    all_from: Option<Instant>,
+    pub(super) all_from: Option<Instant>,
     pub(super) ended: Vec<Ended>,
     /// Delivery streams, a bit for each, of which records were left, or came again too late to be read.
-    left: u32,
+    pub(super) left: u32,
     /// Records were left because there are too many delivery streams.
-    left_nameless: bool,
+    pub(super) left_nameless: bool,
     /// Statuses were left.
-    left_statuses: bool,
+    pub(super) left_statuses: bool,
 }
 
 /// Which records go to the spool, a bit for each delivery stream.
@@ -256,82 +243,6 @@ impl Relay {
         }
     }
 
-    /// Takes a record back that stands at `place` of the spool.
-    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> Back {
-        if self.spool.all_from.is_some() {
-            return Back::NoRoom;
-        }
-        let Some(index) = self.stream_of(arn).ok().flatten() else {
-            self.spool.left_nameless = true;
-            return Back::Left;
-        };
-        let back = self.back(now, index, id, data, place);
-        self.retire(index);
-        self.check_conservation();
-        back
-    }
-
-    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> Back {
-        let has_failed = self.has_failed(index, now);
-        let (free, all) = self.record_blocks();
-        let is_alone = self.held() == 0;
-        let Some(stream) = &mut self.streams[index] else { return Back::Left };
-        let most = if stream.failures() > 0 { PROBES } else { BACKLOG_RECORDS };
-        let is_enough = stream.backlog.len() >= most || stream.backlog.encoded() >= BATCH_BODY_BYTES;
-        if self.spool.left >> index & 1 == 1 || has_failed && is_enough {
-            self.spool.left |= 1 << index;
-            return Back::Left;
-        }
-        if is_enough || free < all / 3 + GROUP && !is_alone {
-            return Back::NoRoom;
-        }
-        let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
-        let written = written.and_then(|mut writer| {
-            writer.data(data)?;
-            writer.id(id)?;
-            Ok(writer.finish(now))
-        });
-        match written {
-            Ok(record) => {
-                record.set_spooled(&mut self.arena, place);
-                stream.backlog.push(&mut self.arena, record);
-                self.counters.read_back += 1;
-                Back::Held
-            }
-            Err(_) if !is_alone => Back::NoRoom,
-            Err(error) => {
-                // It never fits, for there was more memory when it came.
-                let (id, refusal) = (str::from_utf8(id).unwrap_or_default(), Refusal::from(error));
-                self.statuses.push(&mut self.arena, Id::Json(id), Status::Refused(&refusal));
-                self.counters.read_back += 1;
-                self.counters.refused(&refusal);
-                Back::Failed
-            }
-        }
-    }
-
-    /// Takes the statuses of a message back that could not be published before. Answers whether there was room.
-    pub fn take_status_back(&mut self, message: &[u8]) -> bool {
-        let has_room = self.broker_takes_statuses() && self.statuses.room() > self.promised() + 2 * message.len();
-        if has_room {
-            self.tell_again(message);
-        }
-        self.spool.left_statuses |= !has_room;
-        has_room
-    }
-
-    /// Whether the spool is to be read from its begin again, because what was left may be taken now. To be asked once.
-    pub fn looks_again(&mut self, now: Instant) -> bool {
-        let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
-        let looks = (0..STREAMS).any(takes)
-            || self.spool.left_nameless && self.streams.iter().any(Option::is_none)
-            || self.spool.left_statuses && self.broker_takes_statuses() && self.statuses.is_empty();
-        if looks {
-            (self.spool.left, self.spool.left_nameless, self.spool.left_statuses) = Default::default();
-        }
-        looks
-    }
-
     /// Records that ended since this was asked last, while the spool had them.
     pub fn ended(&mut self) -> impl Iterator<Item = Ended> + use<'_> {
         self.spool.ended.drain(..)
@@ -391,13 +302,13 @@ impl Relay {
         self.check_conservation();
     }
 
-    fn has_failed(&self, index: usize, now: Instant) -> bool {
+    pub(super) fn has_failed(&self, index: usize, now: Instant) -> bool {
         let since = self.streams[index].as_ref().and_then(super::DeliveryStream::failing_since);
         since.is_some_and(|since| now.since(since) >= SPOOL_AFTER)
     }
 
     /// Blocks for records that are free, and that there are.
-    fn record_blocks(&self) -> (usize, usize) {
+    pub(super) fn record_blocks(&self) -> (usize, usize) {
         let free = self.arena.free().saturating_sub(self.statuses.reserve());
         (free, self.arena.blocks().saturating_sub(self.statuses.most()))
     }

@@ -198,6 +198,7 @@ const MMAP: c_long = libc::SYS_mmap2;
 const SPOOL: &[c_long] = &[
     libc::SYS_fallocate,
     libc::SYS_fdatasync,
+    libc::SYS_flock,
     libc::SYS_fsync,
     libc::SYS_getdents64,
     libc::SYS_openat,

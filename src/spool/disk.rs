@@ -1,6 +1,7 @@
 //! The directory, and the thread that waits for it.
 //!
-//! Files are opened relative to the directory, which is held open, without following links, and for the service's user only.
+//! Files are opened relative to the directory, which is held open and locked, without following links, and for the service's user
+//! only.
 
 use std::fs::File as OsFile;
 use std::io;
@@ -8,7 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, Dir, FallocateFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 
@@ -73,7 +74,10 @@ impl Directory {
     fn directory(&mut self) -> Result<&OwnedFd, Errno> {
         if self.directory.is_none() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            self.directory = Some(rustix::fs::open(&self.path, flags, Mode::empty())?);
+            let directory = rustix::fs::open(&self.path, flags, Mode::empty())?;
+            // As long as it is open nobody else has it.
+            rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
+            self.directory = Some(directory);
         }
         self.directory.as_ref().ok_or(Errno::NOENT)
     }

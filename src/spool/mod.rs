@@ -28,6 +28,10 @@
 //! - Damage takes away the entries it hits. They are counted, the rest is delivered (`walk`). What cannot be read stays for
 //!   the next start; so do files of a later version.
 //!
+//! From the outside: the relay keeps a record in memory until [`Event::Synced`], and only then says that its publish may be
+//! acknowledged (`Relay::spooled`); from then on the record ends only by `Relay::end`, which has the keeper call [`Spool::settle`].
+//! Whatever happens between the two, the entry is on the disk and not settled, and so comes back.
+//!
 //! # Why little is repeated
 //!
 //! - The first commit of a segment holds a snapshot of all marks, later ones what has changed. So after a start only the newest
@@ -37,7 +41,7 @@
 //!
 //! # What it costs
 //!
-//! - Flash: with records of 1 KiB and commits every half second, 1.14 bytes reach the disk for each byte kept at 500 records a
+//! - Flash: with records of 1 KiB and commits every half second (every tenth of one while the broker waits), 1.14 bytes reach the disk for each byte kept at 500 records a
 //!   second, 1.26 at 50, 3.0 at 10 and 7.2 at one; with an estimate of the journal of ext4 1.25, 1.74, 3.2 and 7.6 (`tests/spool`
 //!   counts). A day without uplink writes 2.8 GB at 10 records a second and 0.7 GB at one. While nothing is kept, nothing is written.
 //! - Memory: about 50 bytes for each segment, 2 KiB for each that is partial, the buffer of a commit and one of reads. An entry
@@ -55,85 +59,25 @@ pub mod disk;
 pub mod format;
 mod marks;
 pub mod operation;
+mod position;
 mod read;
 mod recover;
+mod settings;
 mod table;
 mod walk;
 
-use crate::limits::spool::{BACKOFF, PARTIAL, SEGMENT_BYTES, SEGMENTS, SEGMENTS_LEAST};
+use crate::limits::spool::BACKOFF;
 use crate::time::{Duration, Instant};
 pub use append::{New, Refused};
+
 use commit::Active;
 use operation::{Done, Fault, Operation};
+pub use position::Position;
 use read::Reader;
 pub use read::{Answer, Held};
 use recover::Stage;
+pub use settings::Settings;
 use table::Table;
-
-/// Where an entry stands. Later ones are greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(u64);
-
-impl Position {
-    const fn new(segment: u32, number: u16) -> Self {
-        Self((segment as u64) << 16 | number as u64)
-    }
-
-    /// The number that [`Position::to_u64`] gave.
-    #[must_use]
-    pub const fn from_u64(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// A number for it.
-    #[must_use]
-    pub const fn to_u64(self) -> u64 {
-        self.0
-    }
-
-    fn segment(self) -> u32 {
-        u32::try_from(self.0 >> 16).unwrap_or(u32::MAX)
-    }
-
-    const fn number(self) -> u16 {
-        (self.0 & 0xffff) as u16
-    }
-}
-
-/// How large the spool is.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// Bytes of all files, at most.
-    pub limit: u64,
-    /// Bytes of a segment.
-    pub segment: u32,
-    /// Segments of which bits are in memory, at most.
-    pub partial: usize,
-    /// Bytes of an entry that is read back, at most: there is memory for no more. A longer one stays where it is.
-    pub longest: u32,
-    /// For the random half of segments' names.
-    pub seed: u64,
-}
-
-impl Settings {
-    /// The smallest limit, bytes.
-    pub const LEAST: u64 = SEGMENTS_LEAST as u64 * SEGMENT_BYTES as u64;
-
-    /// For at most `limit` bytes on disk.
-    #[must_use]
-    pub fn new(limit: u64, seed: u64) -> Self {
-        let segment = u32::try_from(limit / u64::from(SEGMENTS)).unwrap_or(u32::MAX);
-        // Whole blocks, below 4 GiB.
-        let segment = segment.clamp(SEGMENT_BYTES, u32::MAX / 2).next_multiple_of(4096);
-        Self { limit, segment, partial: PARTIAL, longest: segment, seed }
-    }
-
-    /// The same for a process that has memory for entries of `bytes`.
-    #[must_use]
-    pub fn with_longest(self, bytes: usize) -> Self {
-        Self { longest: u32::try_from(bytes).unwrap_or(u32::MAX), ..self }
-    }
-}
 
 /// What became of entries that were appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -274,6 +274,15 @@ def test_a_file_of_a_later_version_stays(connect, client, standin, spool):
     assert file.stat().st_size == 4096
 
 
+def test_two_connectors_do_not_share_a_directory(connect, connectors, broker, standin, spool):
+    connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool))
+    more = {"FIREHOSE_CONNECTOR_SPOOL": str(spool), "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID": "other"}
+    other = connectors(broker.port, standin.url, **more)
+    other.wait_log("cannot be used, .* another process uses it")
+    assert connector.stop() == 0
+    other.wait_line("info: the spool takes records again")
+
+
 def test_a_bad_stream_is_kept_and_the_others_go_on(connect, client, standin, spool):
     standin.set_faults(streams={"bad": {"status": 503, "code": "ServiceUnavailableException", "message": "down"}})
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool))

@@ -88,6 +88,7 @@ const fn advice(Fault(number): Fault) -> &'static str {
     match Errno::from_raw_os_error(number) {
         Errno::NOENT | Errno::NOTDIR => "make it, for the connector's user, and start the connector anew",
         Errno::ACCESS | Errno::PERM => "it has to be there at the start, and belong to the connector's user",
+        Errno::AGAIN => "another process uses it: give each connector a directory of its own",
         Errno::ROFS => "mount it writable",
         Errno::NOSPC | Errno::DQUOT => "make room on its disk, or lower FIREHOSE_CONNECTOR_SPOOL_SIZE",
         _ => "have its disk checked",

@@ -1,0 +1,100 @@
+//! Which records of the spool come back, and when; see `spooled`.
+
+use super::Relay;
+use super::record::{RecordWriter, WriteError};
+use super::refusal::Refusal;
+use super::spooled::GROUP;
+use super::status::{Id, Status};
+use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STREAMS};
+use crate::time::Instant;
+
+/// What became of a record that the spool offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// It is held.
+    Held,
+    /// It has to wait, others need not.
+    Left,
+    /// All have to wait.
+    NoRoom,
+    /// It failed, and has its status.
+    Failed,
+}
+
+impl Relay {
+    /// Takes a record back that stands at `place` of the spool.
+    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> Back {
+        if self.spool.all_from.is_some() {
+            return Back::NoRoom;
+        }
+        let Some(index) = self.stream_of(arn).ok().flatten() else {
+            self.spool.left_nameless = true;
+            return Back::Left;
+        };
+        let back = self.back(now, index, id, data, place);
+        self.retire(index);
+        self.check_conservation();
+        back
+    }
+
+    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> Back {
+        let has_failed = self.has_failed(index, now);
+        let (free, all) = self.record_blocks();
+        let is_alone = self.held() == 0;
+        let Some(stream) = &mut self.streams[index] else { return Back::Left };
+        let most = if stream.failures() > 0 { PROBES } else { BACKLOG_RECORDS };
+        let is_enough = stream.backlog.len() >= most || stream.backlog.encoded() >= BATCH_BODY_BYTES;
+        if self.spool.left >> index & 1 == 1 || has_failed && is_enough {
+            self.spool.left |= 1 << index;
+            return Back::Left;
+        }
+        if is_enough || free < all / 3 + GROUP && !is_alone {
+            return Back::NoRoom;
+        }
+        let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
+        let written = written.and_then(|mut writer| {
+            writer.data(data)?;
+            writer.id(id)?;
+            Ok(writer.finish(now))
+        });
+        match written {
+            Ok(record) => {
+                record.set_spooled(&mut self.arena, place);
+                stream.backlog.push(&mut self.arena, record);
+                self.counters.read_back += 1;
+                Back::Held
+            }
+            Err(_) if !is_alone => Back::NoRoom,
+            Err(error) => {
+                // It never fits, for there was more memory when it came.
+                let (id, refusal) = (str::from_utf8(id).unwrap_or_default(), Refusal::from(error));
+                self.statuses.push(&mut self.arena, Id::Json(id), Status::Refused(&refusal));
+                self.counters.read_back += 1;
+                self.counters.refused(&refusal);
+                Back::Failed
+            }
+        }
+    }
+
+    /// Takes the statuses of a message back that could not be published before. Answers whether there was room.
+    pub fn take_status_back(&mut self, message: &[u8]) -> bool {
+        let has_room = self.broker_takes_statuses() && self.statuses.room() > self.promised() + 2 * message.len();
+        if has_room {
+            self.tell_again(message);
+        }
+        self.spool.left_statuses |= !has_room;
+        has_room
+    }
+
+    /// Whether the spool is to be read from its begin again, because what was left may be taken now. To be asked once.
+    pub fn looks_again(&mut self, now: Instant) -> bool {
+        let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
+        let looks = (0..STREAMS).any(takes)
+            || self.spool.left_nameless && self.streams.iter().any(Option::is_none)
+            || self.spool.left_statuses && self.broker_takes_statuses() && self.statuses.is_empty();
+        if looks {
+            (self.spool.left, self.spool.left_nameless, self.spool.left_statuses) = Default::default();
+        }
+        looks
+    }
+}
