@@ -113,9 +113,12 @@ async fn a_record_outlives_the_process_that_kept_it() {
     }
     assert_eq!(event, kept.map(Event::Synced));
 
+    // Its thread has the directory for a moment longer.
+    drop(disk);
     let (mut disk, mut spool) = (Disk::start(directory.0.clone()).unwrap(), Spool::new(settings));
-    let mut read = None;
+    let (mut read, mut now) = (None, now);
     while read.is_none() {
+        now = now + core::time::Duration::from_secs(1);
         if let Some(operation) = spool.poll_operation(now) {
             disk.send(operation);
             let done = disk.done().await.unwrap();
