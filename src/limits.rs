@@ -177,12 +177,13 @@ pub const SLOTS: usize = 2 * UNACKNOWLEDGED;
 const _: () = assert!(UNACKNOWLEDGED >= 2 * RECEIVE_MAXIMUM as usize && UNACKNOWLEDGED + PUBLISHES <= SLOTS);
 /// How long after a reconnect publishes that were not acknowledged may still come again: AWS IoT Core tries for an hour.
 pub const REDELIVERY: Duration = Duration::from_secs(3600);
-/// Without a publish for this long the broker may be waiting for an acknowledgement; if so, it sends within as long after it.
-pub const PAUSE: Duration = Duration::from_millis(250);
-/// The same, to be sure.
-pub const PAUSE_SURE: Duration = Duration::from_secs(1);
+/// What comes within this time after an acknowledgement was waiting for it: longer than the round trip to most brokers.
+pub const AT_ONCE: Duration = Duration::from_millis(250);
+/// Without a publish for this long, and some not acknowledged, the broker may be waiting for an acknowledgement: no shorter
+/// than the default of `PublishInterval`, after which there is one anyway.
+pub const PAUSE: Duration = Duration::from_secs(10);
 /// The same, after pauses in which it was not waiting, at most.
-pub const PAUSE_LONGEST: Duration = Duration::from_secs(60);
+pub const PAUSE_LONGEST: Duration = Duration::from_secs(600);
 /// With a window that is nearly full: how long nothing may be delivered until publishes are acknowledged although their
 /// records are only held.
 pub const WINDOW_STUCK: Duration = Duration::from_secs(5);

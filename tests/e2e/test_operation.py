@@ -1,7 +1,6 @@
 """What an operator has: counters on MQTT and on SIGUSR1, and a log that may be left on."""
 
 import json
-import signal
 import time
 
 import pytest
@@ -13,7 +12,6 @@ from parts.service import arn
 from parts.waiting import until
 
 COUNTERS = "kinesisfirehose/counters"
-ANSWER = "info: counters "
 EACH_SECOND = {"FIREHOSE_CONNECTOR_COUNTERS_INTERVAL": "1"}
 
 
@@ -52,14 +50,7 @@ class Operator:
 def asked(connector):
     """The counters that the log has in answer to SIGUSR1."""
 
-    def answers():
-        assert connector.alive(), f"the connector ended: {connector.process.returncode}"
-        return [line for line in connector.log() if line.startswith(ANSWER)]
-
-    before = len(answers())
-    connector.process.send_signal(signal.SIGUSR1)
-    until(lambda: len(answers()) > before, "an answer to SIGUSR1")
-    counters = json.loads(answers()[-1].removeprefix(ANSWER))
+    counters = connector.counters()
     assert_conserved(counters)
     return counters
 

@@ -1,8 +1,5 @@
 """Brokers that take statuses badly, or grant less than was asked for."""
 
-import json
-import signal
-
 import pytest
 
 from parts.client import BINARY
@@ -12,15 +9,6 @@ from parts.scripted import ScriptedBroker
 from parts.waiting import until
 
 
-def counters(connector):
-    """Those of now."""
-    before = sum("counters {" in line for line in connector.log())
-    connector.process.send_signal(signal.SIGUSR1)
-    until(lambda: sum("counters {" in line for line in connector.log()) > before, "the counters")
-    (line, *_) = [line for line in reversed(connector.log()) if "counters {" in line]
-    return json.loads(line[line.index("{") :])
-
-
 def test_refused_statuses_are_counted(connectors, standin):
     def send(broker, _):
         broker.send(*(publish(BINARY + str(number), b"x", number) for number in range(1, 11)))
@@ -28,7 +16,7 @@ def test_refused_statuses_are_counted(connectors, standin):
     with ScriptedBroker(after=send, acknowledge=lambda _: 0x87) as broker:
         connector = connectors(broker.port, standin.url)
         until(lambda: len(broker.entries()) == 10, "ten statuses")
-        until(lambda: counters(connector)["statuses_refused"] == 10, "the count of those refused")
+        until(lambda: connector.counters()["statuses_refused"] == 10, "the count of those refused")
         assert any("the broker does not take statuses (" in line for line in connector.log())
 
 
@@ -54,7 +42,7 @@ def test_statuses_that_no_longer_fit_after_a_reconnect_are_told_in_shorter_messa
         until(lambda: broker.taking and len(broker.entries()) >= len(ids), "the statuses in shorter messages")
         assert sorted(entry["id"] for entry in broker.entries()) == sorted(ids)
         assert max(len(message) for message in broker.statuses) < 3000
-        now = counters(connector)
+        now = connector.counters()
         assert (now["statuses_lost"], now["statuses_refused"], now["statuses_waiting"]) == (0, 0, 0)
 
 
@@ -69,10 +57,10 @@ def test_a_broker_that_acknowledges_no_status_does_not_stop_the_records(connecto
     with ScriptedBroker(after=send, acknowledge=lambda _: None) as broker:
         connector = connectors(broker.port, standin.url, definition(MemorySize="8192"))
         until(lambda: any("the broker has acknowledged no status for 10 s" in line for line in connector.log()), "a word")
-        until(lambda: len(broker.acknowledged) == count and counters(connector)["held"] == 0, "all to have ended")
+        until(lambda: len(broker.acknowledged) == count and connector.counters()["held"] == 0, "all to have ended")
         broker.send(publish(BINARY + "last", b"last", 1))
         until(lambda: b"last" in standin.records(), "the record that came last")
-        now = counters(connector)
+        now = connector.counters()
         assert now["statuses_lost"] > 0
         assert now["received"] == now["succeeded"] + now["failed"] == count + 1
 

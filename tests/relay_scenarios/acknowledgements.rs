@@ -1,6 +1,6 @@
 //! When publishes are acknowledged, and what comes again after a reconnect.
 
-use firehose_connector::limits::{RECEIVE_MAXIMUM, WINDOW_STUCK};
+use firehose_connector::limits::{PAUSE, RECEIVE_MAXIMUM, UNACKNOWLEDGED, WINDOW_STUCK};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::{Accepted, Acknowledge};
 use serde_json::json;
@@ -25,7 +25,7 @@ fn a_publish_is_safe_when_its_record_is_delivered_or_has_failed_in_the_order_of_
     (0..3).for_each(|id| _ = binary(&mut s, id));
     s.receive(JSON_TOPIC, b"{");
     assert_eq!(s.safe(), 0, "the fourth has failed, behind three that are held");
-    s.at(250);
+    s.at(10_000);
     let sent = s.expect_batch(DEFAULT, &["data0", "data1", "data2"]);
     s.answer(
         sent,
@@ -60,6 +60,61 @@ fn a_batch_goes_when_the_window_is_nearly_full_however_long_the_interval_is() {
     assert_eq!(sent.data.len() as u64, WINDOW * 3 / 4);
     s.deliver(sent);
     assert_eq!(s.safe(), WINDOW * 3 / 4);
+    s.take_statuses();
+}
+
+#[test]
+fn an_interval_is_kept_however_a_source_pauses() {
+    let mut s = Scenario::new(Setup::default());
+    for id in 0..3 {
+        binary(&mut s, id);
+        s.after(3000);
+        s.expect_no_batch();
+    }
+    s.after(1000);
+    let sent = s.expect_batch(DEFAULT, &["data0", "data1", "data2"]);
+    assert_eq!(sent.at, 10_000);
+    s.deliver(sent);
+    s.take_statuses();
+}
+
+#[test]
+fn a_small_window_that_nobody_said_stops_the_input_once_for_ten_seconds_at_most() {
+    for interval in [2, 900] {
+        let mut s = Scenario::new(Setup { interval, ..Setup::default() });
+        (0..20).for_each(|id| _ = binary(&mut s, id));
+        let end = 1000 * interval.min(PAUSE.as_secs());
+        s.at(end - 1);
+        s.expect_no_batch();
+        s.at(end);
+        let sent = s.expect_sent(DEFAULT);
+        assert_eq!(sent.data.len(), 20);
+        s.deliver(sent);
+        for id in 20..200 {
+            binary(&mut s, id);
+            while let Some(sent) = s.take_sent() {
+                assert_eq!(sent.at, s.now(), "nothing waits any more");
+                s.deliver(sent);
+            }
+            assert!(id + 1 - s.safe() < 20);
+        }
+        s.take_statuses();
+    }
+}
+
+#[test]
+fn a_source_that_sends_more_than_it_may_is_read_and_its_oldest_publishes_are_acknowledged_as_held() {
+    let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
+    for id in 0..2 * UNACKNOWLEDGED as u64 {
+        binary(&mut s, id);
+        assert!(id + 1 - s.safe() <= UNACKNOWLEDGED as u64);
+    }
+    let held = s.relay().counters().acknowledged_held;
+    assert_eq!(held, s.safe());
+    assert!(held >= UNACKNOWLEDGED as u64, "{held}");
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
     s.take_statuses();
 }
 
@@ -164,7 +219,7 @@ fn what_comes_again_after_a_reconnect_is_taken_once_and_acknowledged_when_it_is_
 fn what_was_delivered_while_the_connection_was_away_is_acknowledged_and_not_sent_again() {
     let mut s = Scenario::new(Setup::default());
     binary(&mut s, 0);
-    s.at(250);
+    s.at(10_000);
     let sent = s.expect_batch(DEFAULT, &["data0"]);
     s.reconnect(true, 0);
     s.deliver(sent);

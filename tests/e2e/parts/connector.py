@@ -123,6 +123,19 @@ class Connector:
 
         return until(line, f"a log line {pattern!r} from line {since} on", within)
 
+    def counters(self):
+        """Those of now, which the log has in answer to SIGUSR1."""
+        answer = "info: counters "
+
+        def answers():
+            assert self.alive(), f"the connector ended: {self.log()[-5:]}"
+            return [line for line in self.log() if line.startswith(answer)]
+
+        before = len(answers())
+        self.process.send_signal(signal.SIGUSR1)
+        until(lambda: len(answers()) > before, "an answer to SIGUSR1")
+        return json.loads(answers()[-1].removeprefix(answer))
+
     def complaints(self):
         """The warnings and errors it logged. An emulator of a process cannot confine one, and tests may run as root; that it says
         so is no complaint."""
