@@ -184,9 +184,12 @@ pub const AT_ONCE: Duration = Duration::from_millis(250);
 pub const PAUSE: Duration = Duration::from_secs(10);
 /// The same, after pauses in which it was not waiting, at most.
 pub const PAUSE_LONGEST: Duration = Duration::from_secs(600);
-/// With a window that is nearly full: how long nothing may be delivered until publishes are acknowledged although their
-/// records are only held.
-pub const WINDOW_STUCK: Duration = Duration::from_secs(5);
+/// What went at the end of a pause has this long to be delivered, before publishes are acknowledged although their records are
+/// only held.
+pub const PAUSE_ANSWER: Duration = Duration::from_secs(5);
+/// The same with a window that is nearly full: a broker that may not send drops what its queue does not hold (mosquitto: above
+/// 1,000 messages unless told otherwise).
+pub const WINDOW_STUCK: Duration = Duration::from_secs(1);
 /// Smallest packet limit announced to the broker, bytes.
 pub const PACKET_BYTES_MIN: usize = 16 * 1024;
 /// Largest packet limit: a record of the largest size with every byte written as `\u00XX`, and an id.

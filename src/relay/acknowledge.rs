@@ -14,9 +14,10 @@ use crate::time::Instant;
 
 const _: () = assert!(STREAMS <= 32, "a bit for each");
 
-/// When something was delivered last while publishes were outstanding.
+/// How long the source may have been waiting for a delivery.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// When something was delivered last, or the window became nearly full since.
     since: Instant,
     /// Publishes were let go because nothing was, and nothing has been yet.
     stuck: bool,
@@ -52,13 +53,15 @@ impl Relay {
         token: Option<Token>,
     ) -> Accepted {
         let Some(token) = token else { return self.accept_any(now, topic, payload, too_long) };
-        if self.window.outstanding() == 0 {
-            self.progress.since = now;
-        }
         let fingerprint = self.fingerprint(topic, payload, too_long);
+        let before = self.window.outstanding();
         let known = self.window.receive(now, token, fingerprint);
         if self.waits_for_delivery() {
-            self.pace.receive(now, self.window.outstanding());
+            let outstanding = self.window.outstanding();
+            self.pace.receive(now, outstanding);
+            if self.pace.is_nearly_full(outstanding) && !self.pace.is_nearly_full(before) {
+                self.progress.since = now;
+            }
         }
         if let Some(known) = known {
             if let Known::Held(record) = known {

@@ -9,7 +9,7 @@
 //! Such an acknowledgement comes when the interval ends. When it is long, or delivery fails, a pause ends by itself, and the next
 //! one, if the source was not waiting, only after twice the time.
 
-use crate::limits::{AT_ONCE, PAUSE, PAUSE_LONGEST, RECEIVE_MAXIMUM, WINDOW_STUCK};
+use crate::limits::{AT_ONCE, PAUSE, PAUSE_ANSWER, PAUSE_LONGEST, RECEIVE_MAXIMUM};
 use crate::time::{Duration, Instant};
 
 const ANNOUNCED: usize = RECEIVE_MAXIMUM as usize;
@@ -96,13 +96,18 @@ impl Pace {
         }
     }
 
+    /// Whether the source stops soon with so many outstanding, or has stopped.
+    pub(super) fn is_nearly_full(&self, outstanding: usize) -> bool {
+        outstanding >= (self.window * 3 / 4).max(1)
+    }
+
     /// From when on the source must be taken for waiting, with so many outstanding: what went at the end of a pause has had some
     /// time to arrive.
     pub(super) fn waits(&self, outstanding: usize) -> Option<Instant> {
-        if outstanding >= (self.window * 3 / 4).max(1) {
+        if self.is_nearly_full(outstanding) {
             return Some(Instant::default());
         }
-        self.early(outstanding).map(|end| end + WINDOW_STUCK)
+        self.early(outstanding).map(|end| end + PAUSE_ANSWER)
     }
 
     fn learn(&mut self, Answered { outstanding, wanted, early, .. }: Answered, at_once: bool) {

@@ -1,11 +1,13 @@
 //! When publishes are acknowledged, and what comes again after a reconnect.
 
+use std::collections::VecDeque;
+
 use firehose_connector::limits::{PAUSE, RECEIVE_MAXIMUM, UNACKNOWLEDGED, WINDOW_STUCK};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::{Accepted, Acknowledge};
 use serde_json::json;
 
-use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Setup, delivered, rejected};
+use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Sent, Setup, delivered, rejected};
 
 const WINDOW: u64 = RECEIVE_MAXIMUM as u64;
 const STUCK: u64 = WINDOW_STUCK.as_secs() * 1000;
@@ -144,6 +146,28 @@ fn a_stream_that_fails_holds_back_neither_the_others_nor_the_input() {
     assert!((100..=401).contains(&counters.acknowledged_held), "{counters:?}");
     assert_eq!(s.relay().held() as u64, 2001 - counters.succeeded);
     s.take_statuses();
+}
+
+#[test]
+fn while_the_service_answers_in_time_no_publish_is_acknowledged_whose_record_is_only_held() {
+    for (period, latency) in [(20, 500), (3, 900), (1, 200), (1, 900)] {
+        let mut s = Scenario::new(Setup::default());
+        let (mut id, mut under_way) = (0, VecDeque::new());
+        for now in 1..20_000 {
+            s.step_unwatched(1);
+            if now % period == 0 && id - s.safe() < WINDOW {
+                binary(&mut s, id);
+                id += 1;
+            }
+            under_way.extend(std::iter::from_fn(|| s.take_sent()));
+            while under_way.front().is_some_and(|sent: &Sent| sent.at + latency <= now) {
+                s.deliver(under_way.pop_front().unwrap());
+            }
+        }
+        assert_eq!(s.relay().counters().acknowledged_held, 0, "a publish in {period} ms, answers in {latency} ms");
+        assert!(s.safe() > 0 && id - s.safe() <= WINDOW);
+        s.take_statuses();
+    }
 }
 
 #[test]
