@@ -1,7 +1,13 @@
 //! Every bound, with its unit, its source, and what happens when it is reached.
 //!
 //! A bound named "service" is a limit of Amazon Data Firehose that cannot be raised; the rest are
-//! ours. How the bounds add up to `MemorySize` is worked out in [`crate::memory`].
+//! ours. Those of one room only have a module of their own. How the bounds add up to `MemorySize` is worked out in
+//! [`crate::memory`].
+
+pub mod credentials;
+pub mod doctor;
+pub mod memory;
+pub mod net;
 
 use crate::time::Duration;
 
@@ -272,146 +278,3 @@ pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
 const _: () =
     assert!(STATUS_BYTES_MIN >= ID_JSON_BYTES + ERROR_MESSAGE_BYTES * 6 + 1024, "every status fits a message");
 const _: () = assert!(ARN_BYTES >= "arn:::::deliverystream/".len() + 16 + "firehose".len() + 32 + 12 + NAME_BYTES);
-
-/// Bounds of connections, TLS and the files they need.
-pub mod net {
-    use core::time::Duration;
-
-    /// Name resolution. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
-    pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
-    /// How long the addresses of one family wait for those of the other: the Resolution Delay of RFC 8305.
-    pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-    /// One address: the first SYN and its repetitions after 1, 3 and 7 s.
-    pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
-    /// All addresses of a name together.
-    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-    /// From asking a proxy for a connection to its answer: it looks the name up and connects.
-    pub const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
-    /// Bytes of a proxy's answer.
-    pub const PROXY_HEAD: usize = 8 * 1024;
-    /// TLS handshake: four round trips with about 6 KiB, on links that carry 1 KiB a second.
-    pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
-    /// Addresses of one name that are considered, the rest is ignored. AWS endpoints answer with up to 8 per family.
-    pub const MAX_ADDRESSES: usize = 16;
-    /// Silence on a connection before the kernel probes the peer. NAT tables forget after some minutes.
-    pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
-    /// Between two probes.
-    pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-    /// Bytes that the kernel may hold unsent for a connection to the service (`SO_SNDBUF`; the kernel doubles it for its
-    /// own accounting). Small enough that a slow link shows progress between two time-outs.
-    pub const SERVICE_SEND_BUFFER: u32 = 128 * 1024;
-    /// The same for the broker: a long status message.
-    pub const BROKER_SEND_BUFFER: u32 = 128 * 1024;
-    /// Bytes that a TLS connection may hold unsent, in either direction of the API.
-    pub const TLS_BUFFER: usize = 32 * 1024;
-    /// Server names whose TLS sessions are remembered for a short handshake.
-    pub const TLS_SESSIONS: usize = 4;
-    /// Certificates of a chain that may begin later than the clock says. webpki takes 6 between the server's and the CA's.
-    pub const TLS_CHAIN: usize = 8;
-    /// Characters that are shown of whom a server names as its CA, when nobody vouches for it.
-    pub const ISSUER_TEXT: usize = 120;
-    /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
-    pub const MAX_PEM_FILE: u64 = 512 * 1024;
-    /// Bytes of a section of a PEM file. A certificate with a long list of names has some KiB.
-    pub const PEM_SECTION: usize = 64 * 1024;
-    /// Bytes of the name of such a section; the longest that there are have about 25.
-    pub const PEM_LABEL: usize = 40;
-    /// Such names in a message that says what stands in a file instead of what is needed.
-    pub const PEM_LABELS: usize = 4;
-    /// Bits of an RSA key whose signatures are checked (ring, `RSA_PKCS1_2048_8192_SHA256` and the like).
-    pub const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;
-}
-
-/// Bounds of `check --online`.
-pub mod doctor {
-    use core::time::Duration;
-
-    /// A step at most, whatever it waits for. A TLS handshake takes 13 s on a link of 64 kbit/s with 1.5 s each way.
-    pub const STEP: Duration = Duration::from_secs(20);
-    /// All steps together; those that come later have what is left.
-    pub const ALL: Duration = Duration::from_secs(110);
-    /// Shorter durations are not shown.
-    pub const NOTICEABLE: Duration = Duration::from_secs(1);
-}
-
-/// Bounds of finding credentials and of keeping them fresh.
-pub mod credentials {
-    use core::time::Duration;
-
-    /// Bytes of a reply of a credentials endpoint. Session tokens are about 1 KiB; AWS promises no maximum.
-    pub const MAX_REPLY: usize = 16 * 1024;
-    /// Bytes that the HTTP client may hold of a reply, head included.
-    pub const HTTP_BUFFER: usize = 16 * 1024;
-    /// A whole exchange with a credentials endpoint. Greengrass asks the cloud before it answers.
-    pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-    /// The whole conversation with the metadata service of an EC2 instance. On an instance it answers within
-    /// milliseconds; the SDKs wait 1 s for each of three attempts.
-    pub const EC2_TIMEOUT: Duration = Duration::from_secs(5);
-    /// How long the token of that conversation is good for, seconds.
-    pub const EC2_TOKEN_SECONDS: u32 = 60;
-    /// Bytes of a shared credentials or configuration file.
-    pub const MAX_PROFILE_FILE: u64 = 128 * 1024;
-    /// Bytes of an authorization token file.
-    pub const MAX_TOKEN_FILE: u64 = 16 * 1024;
-    /// Characters of a refusal's text that are shown.
-    pub const MAX_REFUSAL_TEXT: usize = 200;
-
-    /// Temporary credentials are renewed this long before they expire (the SDKs' and Greengrass's value), or a
-    /// tenth of what is left when that is less.
-    pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
-    /// Long-lived keys are read again after this, so that a rotated key is picked up.
-    pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
-    /// Between two scheduled renewals at least.
-    pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
-    /// Until the next try when the endpoint hands out credentials that are expired by our clock.
-    pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
-    /// Between two renewals because the service refused what we have, at least.
-    pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
-    /// Waiting after the first failure; doubled with each further one.
-    pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
-    /// Waiting after many failures.
-    pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);
-}
-
-/// What parts of the process take that no bound above says. Measured, with some room, by
-/// `tests/e2e/test_memory.py`.
-pub mod memory {
-    use super::credentials;
-
-    /// musl keeps freed memory less freely than glibc, and its resolver needs less stack.
-    const MUSL: bool = cfg!(target_env = "musl");
-
-    /// Heap of runtime, tables, configuration, trust anchors and allocator overhead, bytes.
-    pub const HEAP: usize = if MUSL { 448 } else { 640 } * 1024;
-    /// Getting credentials, bytes: a shared file as a whole, which is more than a connection of its own with what it
-    /// holds and an answer.
-    pub const CREDENTIALS: usize = 176 * 1024;
-    const _: () = assert!(CREDENTIALS as u64 > credentials::MAX_PROFILE_FILE);
-    const _: () = assert!(CREDENTIALS >= TLS + 2 * credentials::HTTP_BUFFER + credentials::MAX_REPLY);
-    /// Stack of the main thread, bytes.
-    pub const STACK: usize = 160 * 1024;
-    /// Questions about a name, count: musl's resolver is asked for each family of addresses by itself.
-    pub const QUESTIONS: usize = if MUSL { 2 } else { 1 };
-    /// Threads that resolve names, count: for the broker's name and for the service's, one for each question.
-    pub const THREADS: usize = 2 * QUESTIONS;
-    /// Stack of such a thread, bytes; the resolver takes the most of it, 16 KiB with musl.
-    pub const THREAD_STACK: usize = if MUSL { 32 } else { 192 } * 1024;
-    /// Stack of such a thread and its share of the allocator, which glibc has for each thread, bytes.
-    pub const THREAD: usize = THREAD_STACK + if MUSL { 0 } else { 136 * 1024 };
-    /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
-    pub const TLS: usize = 112 * 1024;
-    /// The parsed entries of an answer, bytes.
-    pub const ENTRIES: usize = 64 * 1024;
-    /// What the kernel may hold for the process beyond its resident memory, bytes: unsent data of each connection
-    /// (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
-    /// page tables, the program's file cache. An init that limits the memory of the service has to add it to `MemorySize`.
-    pub const KERNEL: usize = 16 * 1024 * 1024;
-    /// Memory that calls for one more connection to the service, bytes.
-    pub const PER_CONNECTION: usize = 5 * 1024 * 1024;
-    /// Share of the memory that a packet may have: one part in this many.
-    pub const PACKET_SHARE: usize = 16;
-    /// Share of the memory that a chunk of a request body may have: one part in this many.
-    pub const CHUNK_SHARE: usize = 256;
-    /// Share of the memory that a status message may have: one part in this many.
-    pub const STATUS_SHARE: usize = 64;
-}

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use super::section::UNSUPPORTED;
 use super::*;
 use crate::foreign::Secret;
 use crate::test_support::Folder;
