@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from parts.certificates import Authority
 from parts.connector import definition
 from parts.service import arn
 from parts.waiting import until
@@ -62,11 +61,6 @@ class Server:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
-
-
-@pytest.fixture
-def ca(tmp_path):
-    return Authority(tmp_path)
 
 
 @pytest.fixture
@@ -145,10 +139,9 @@ def test_a_refusal_of_the_provider_is_said_once_and_not_asked_for_in_a_loop(moto
     assert (entry["id"], entry["status"]) == ("waits", "success")
 
 
-def test_without_the_device_certificate_nothing_is_handed_out(moto, connect, ca, tmp_path, keys):
-    stranger = Authority(tmp_path, "Unknown CA")
+def test_without_the_device_certificate_nothing_is_handed_out(moto, connect, ca, unknown_ca, keys):
     with provider(ca, keys, 3600) as server:
-        settings = device(stranger, server) | {"AWS_CA_BUNDLE": ca.file}
+        settings = device(unknown_ca, server) | {"AWS_CA_BUNDLE": ca.file}
         connector = connect(definition(), moto.url, **settings)
         assert "client certificate" in connector.wait_log("credentials not found")
         assert server.asked == []

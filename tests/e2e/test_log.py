@@ -5,65 +5,18 @@ import os
 import pty
 import re
 import signal
-import socket
 import termios
 import time
-from contextlib import contextmanager
 from datetime import datetime, timezone
 
 import pytest
 
 from parts.connector import CLIENT_ID, TIME, Connector, definition
 from parts.flapping import FlappingBroker, FlappingServer
-from parts.pipe import fill
+from parts.pipe import full_pipe, full_socket, hung_terminal, stopped_terminal
 from parts.waiting import PATIENCE, free_port, until
 
 LOST = re.compile(r"(\d+) lines of the log could not be written")
-
-
-@contextmanager
-def full_pipe():
-    reader, writer = os.pipe()
-    yield reader, writer, lambda: fill(writer)
-    os.close(reader)
-    os.close(writer)
-
-
-@contextmanager
-def full_socket():
-    """As journald's."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours.fileno(), theirs.fileno(), lambda: fill_by(lambda: theirs.send(b"x" * 512, socket.MSG_DONTWAIT))
-
-
-@contextmanager
-def hung_terminal():
-    """Nobody reads the other side, as when a connection by SSH hangs."""
-    ours, theirs = pty.openpty()
-    attributes = termios.tcgetattr(theirs)
-    attributes[1] &= ~termios.OPOST
-    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-    yield ours, theirs, lambda: fill(theirs)
-    os.close(ours)
-    os.close(theirs)
-
-
-@contextmanager
-def stopped_terminal():
-    """By Ctrl-S."""
-    ours, theirs = pty.openpty()
-    yield ours, theirs, lambda: termios.tcflow(theirs, termios.TCOOFF)
-    os.close(ours)
-    os.close(theirs)
-
-
-def fill_by(write):
-    try:
-        while True:
-            write()
-    except BlockingIOError:
-        pass
 
 
 def read_all(reader):
@@ -82,14 +35,14 @@ def read_all(reader):
 @pytest.mark.parametrize("kind", [full_pipe, full_socket, hung_terminal, stopped_terminal])
 def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind, tmp_path, broker, client, standin):
     connector = Connector(tmp_path, broker.port, standin.url, definition())
-    with kind() as (reader, writer, stuff):
+    with kind() as (reader, writer, fill):
         try:
             connector.start(log=writer)
             until(lambda: broker.subscriptions(CLIENT_ID) >= 2, "the connector's subscriptions")
             client.send("x", "before")
             client.wait_entries(1)
             read_all(reader)
-            stuff()
+            fill()
             # Lines that find no room.
             for _ in range(3):
                 connector.process.send_signal(signal.SIGUSR1)
@@ -102,7 +55,7 @@ def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind,
             until(lambda: words.append(read_all(reader)) or LOST.search("".join(words)), "the number of lines lost")
             lost = int(LOST.search("".join(words))[1])
             assert 1 <= lost <= 3, words
-            stuff()
+            fill()
             assert connector.stop() == 0
         finally:
             connector.close()
@@ -111,8 +64,8 @@ def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind,
 @pytest.mark.host_only
 def test_a_log_that_hangs_does_not_hold_up_a_configuration_that_is_wrong(tmp_path):
     connector = Connector(tmp_path, free_port(), "http://127.0.0.1:9", "no definition")
-    with full_pipe() as (_, writer, stuff):
-        stuff()
+    with full_pipe() as (_, writer, fill):
+        fill()
         assert connector.start(log=writer).process.wait(PATIENCE) == 78
 
 

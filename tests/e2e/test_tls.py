@@ -12,7 +12,6 @@ import time
 import pytest
 
 from parts.broker import Mosquitto
-from parts.certificates import Authority
 from parts.connector import CLIENT_ID, definition
 from parts.service import Moto, arn
 from parts.waiting import end, free_port, until
@@ -24,18 +23,6 @@ certfile {certificate}
 keyfile {key}
 require_certificate true
 """
-
-
-@pytest.fixture
-def ca(tmp_path):
-    """The CA that has signed the certificates of the broker and of the service."""
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-def stranger(tmp_path):
-    """A CA that nobody knows."""
-    return Authority(tmp_path, "Unknown CA")
 
 
 @pytest.fixture
@@ -92,8 +79,8 @@ def test_a_record_gets_its_status_with_tls_on_both_sides(https, connect, client,
     assert not connector.complaints()
 
 
-def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connectors, standin, client, ca, stranger):
-    connector = connectors(broker.port, standin.url, None, **mutual(broker, stranger, ca.issue("device")))
+def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connectors, standin, client, ca, unknown_ca):
+    connector = connectors(broker.port, standin.url, None, **mutual(broker, unknown_ca, ca.issue("device")))
     connector.wait_log("no trusted CA has signed.*FIREHOSE_CONNECTOR_MQTT_CA")
     until(lambda: attempts(broker) >= 3, "further attempts")
     assert complaints(connector, "no trusted CA") == 1
@@ -104,15 +91,15 @@ def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connec
     ("own", "words"),
     [(False, "FIREHOSE_CONNECTOR_MQTT_CERT"), (True, "the broker does not accept our client certificate")],
 )
-def test_a_device_without_the_right_certificate_is_told_so(own, words, broker, connectors, standin, ca, stranger):
-    device = stranger.issue("device") if own else None
+def test_a_device_without_the_right_certificate_is_told_so(own, words, broker, connectors, standin, ca, unknown_ca):
+    device = unknown_ca.issue("device") if own else None
     connector = connectors(broker.port, standin.url, None, **mutual(broker, ca, device))
     connector.wait_log(words)
     assert broker.connections(CLIENT_ID) == 0
 
 
-def test_a_service_of_an_unknown_ca_is_named_once_and_gets_nothing(connect, client, broker, stranger):
-    service = TlsListener(stranger.issue("service"))
+def test_a_service_of_an_unknown_ca_is_named_once_and_gets_nothing(connect, client, broker, unknown_ca):
+    service = TlsListener(unknown_ca.issue("service"))
     connector = connect(service_url=f"https://127.0.0.1:{service.port}")
     client.send_all([client.send("secret", "id 0")])
     connector.wait_log("no trusted CA has signed.*AWS_CA_BUNDLE")
