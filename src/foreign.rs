@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_a_line_and_has_an_end() {
+    fn a_message_stays_one_bounded_line() {
         assert_eq!(foreign("a\nb\r\0\u{1b}[31m\u{202e}"), "a\\nb\\r\\u{0}\\u{1b}[31m\\u{202e}");
         let long = foreign(&"ü".repeat(100_000));
         assert_eq!(long, "ü".repeat(FOREIGN_TEXT / 2) + "…");
@@ -181,7 +181,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_said_is_one_bounded_line(text: String) {
+        fn any_text_becomes_one_bounded_line(text: String) {
             for said in [foreign(&text), line(&text)] {
                 proptest::prop_assert!(!said.chars().any(char::is_control));
             }

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_covers_all_and_what_is_near_is_covered_without_a_list() {
+    fn a_star_covers_all_and_nearby_addresses_need_no_entry() {
         assert!(NoProxy::parse("*").covers("anything", 443));
         let none = NoProxy::default();
         for near in ["127.0.0.1", "127.8.8.8", "::1", "localhost", "169.254.170.2", "fe80::1"] {

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_in_lower_case_wins() {
+    fn the_name_in_lower_case_takes_precedence() {
         let both = [("HTTPS_PROXY", "http://upper"), ("https_proxy", "http://lower")];
         assert_eq!(https(&both).unwrap().unwrap().endpoint.host, "lower");
         let exceptions = [("HTTPS_PROXY", "http://p"), ("NO_PROXY", "upper"), ("no_proxy", "lower")];

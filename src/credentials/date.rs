@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_any_time_is_none() {
+    fn an_ambiguous_time_is_refused() {
         for text in [
             "",
             "tomorrow",
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn no_end_is_later_than_a_date_can_be_written() {
+    fn no_expiry_is_later_than_a_date_can_be_written() {
         assert_eq!(date("9999-12-31T23:59:59-23:59"), date("9999-12-31T23:59:59Z"));
         assert!(date("9999-12-31T23:59:59-23:59").is_some());
     }
 
     proptest::proptest! {
         #[test]
-        fn no_text_is_too_odd(text: String, digits in "[0-9TZ:+./ -]{0,40}") {
+        fn no_text_makes_it_panic(text: String, digits in "[0-9TZ:+./ -]{0,40}") {
             let _: [Option<SystemTime>; 2] = [date(&text), date(&digits)];
         }
     }

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_for_other_names_is_told_by_its_names() {
+    fn a_certificate_for_other_names_is_described_by_its_names() {
         let refused = |presented: &[&str]| {
             of(CertificateError::NotValidForNameContext {
                 expected: ServerName::try_from("broker").unwrap(),

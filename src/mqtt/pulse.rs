@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_asked_about_once_and_then_ends() {
+    fn silence_leads_to_one_ping_and_then_to_the_end() {
         let beats = [Beat::Listen, Beat::Listen, Beat::Ping, Beat::Listen, Beat::Listen, Beat::Gone];
         let long: Vec<_> = (1..).map(|step| MINUTE * step).zip(beats).collect();
         assert_eq!(silence(4 * MINUTE), long);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_talks_is_told_now_and_then_that_we_are_here() {
+    fn a_broker_that_sends_is_pinged_when_nothing_else_was_written() {
         let start = Instant::now();
         let mut pulse = Pulse::new(4 * MINUTE, start);
         pulse.heard(start + 2 * MINUTE);

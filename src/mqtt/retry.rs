@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_of_this_machine_or_network_is_tried_every_few_seconds_for_ever() {
+    fn a_nearby_broker_is_tried_every_few_seconds_for_ever() {
         let busy = MqttError::Refused(ConnectReturnCode::ServerUnavailable);
         for error in [MqttError::NoAnswer(None), MqttError::Closed(None), busy] {
             for near in
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_broker_was_last_is_remembered_while_its_name_is_not_found() {
+    fn the_last_address_decides_while_the_name_is_not_found() {
         let mut retry = Retry::new(Jitter::new(1));
         for (address, near) in [("192.168.0.9", true), ("8.8.8.8", false)] {
             retry.tried(address.parse().unwrap());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_throw_each_other_out_do_so_ever_less_often() {
+    fn clients_that_disconnect_each_other_do_so_with_backoff() {
         let stood = Some(Duration::from_secs(1));
         let waits = longest("127.0.0.1", &MqttError::Closed(None), stood, 20);
         assert!(waits[0] <= MQTT_BACKOFF.0 && waits[19] > MQTT_BACKOFF.1 / 2, "{waits:?}");
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_was_long_away_and_goes_again_soon_after_is_there_again_at_once() {
+    fn a_session_ends_a_series_of_failures_however_short_it_was() {
         let mut retry = Retry::new(Jitter::new(1));
         for _ in 0..1000 {
             retry.after(&MqttError::Closed(None), None);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_refused_twice_waits_long_and_who_was_put_off_does_not() {
+    fn a_second_refusal_means_a_long_wait_and_a_busy_broker_does_not() {
         for (code, refused) in [(ConnectReturnCode::NotAuthorized, true), (ConnectReturnCode::ServerBusy, false)] {
             let waits = longest("127.0.0.1", &MqttError::Refused(code), None, 10);
             assert!(waits[0] <= MQTT_BACKOFF.0);

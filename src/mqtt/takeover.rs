@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_closed_early_and_without_a_reason_raise_a_suspicion_and_no_others() {
+    fn only_sessions_closed_early_without_a_reason_suggest_a_second_client() {
         let soon = Some(MQTT_STABLE / 2);
         let mut takeover = Takeover::default();
         let mut suspects = |error, stood| {

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packet_ids_leave_in_the_order_of_receipt_up_to_what_is_safe() {
+    fn packet_ids_are_taken_in_the_order_of_receipt_up_to_what_is_safe() {
         let mut all = Unacknowledged::default();
         assert_eq!([7, 3, 7].map(|id| all.push(id)), [0, 1, 2]);
         assert_eq!(
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_on_over_connections_and_late_news_of_an_earlier_one_does_nothing() {
+    fn numbers_go_on_over_connections_and_those_of_an_earlier_one_do_nothing() {
         let mut all = Unacknowledged::default();
         [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
         all.pop_below(1);

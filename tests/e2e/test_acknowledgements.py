@@ -88,7 +88,7 @@ def test_a_stream_that_fails_holds_back_neither_another_nor_the_input(broker, co
     assert not [record for record, times in Counter(standin.records()).items() if times > 1]
 
 
-def test_what_the_end_leaves_with_the_broker_comes_to_the_next_process_and_has_one_status(broker, connect, client, standin):
+def test_what_is_left_with_the_broker_reaches_the_next_process_and_has_one_status(broker, connect, client, standin):
     standin.set_faults(down=True)
     connector = connect()
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(50))

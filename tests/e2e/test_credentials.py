@@ -108,7 +108,7 @@ def delivers(client, moto, stream, text, within=30.0):
     assert text.encode() in moto.arrived(stream)
 
 
-def test_a_device_certificate_is_enough_and_its_credentials_are_renewed_before_they_end(
+def test_a_device_certificate_is_enough_and_its_credentials_are_renewed_before_they_expire(
     moto, connect, client, ca, stream, keys
 ):
     seconds = 12
@@ -122,7 +122,7 @@ def test_a_device_certificate_is_enough_and_its_credentials_are_renewed_before_t
         assert "source=\"AWS IoT credentials provider\"" in connector.wait_log("credentials found")
 
 
-def test_a_refusal_of_the_provider_is_said_once_and_not_asked_for_in_a_loop(moto, connect, client, ca, stream, keys):
+def test_a_refusal_by_the_provider_is_logged_once_and_retried_with_backoff(moto, connect, client, ca, stream, keys):
     refused = threading.Event()
     refused.set()
     with provider(ca, keys, 3600, refused.is_set) as server:

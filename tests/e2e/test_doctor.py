@@ -30,7 +30,7 @@ def test_all_is_well_and_the_connector_at_work_is_not_disturbed(connect, broker,
     assert not connector.complaints()
 
 
-def test_a_line_says_what_was_found_and_what_to_do(check, standin):
+def test_a_line_has_what_was_found_and_what_to_do(check, standin):
     code, text = check.text("--online")
     assert code == 0
     assert [line.split()[1] for line in text.splitlines() if line][:-1] == STEPS
@@ -55,7 +55,7 @@ def test_a_test_record_arrives_by_the_two_actions_alone(version, moto, check):
     assert (record["firehose-connector"], record["client_id"]) == ("test record", CLIENT_ID)
 
 
-def test_tls_on_both_sides_is_told(tmp_path, check, ca):
+def test_tls_on_both_sides_is_reported(tmp_path, check, ca):
     leaf = ca.issue("both")
     with TlsBroker(tmp_path, ca, leaf) as url, Https(tmp_path, ca) as moto:
         document = definition(DefaultDeliveryStreamArn=arn(moto.stream()))

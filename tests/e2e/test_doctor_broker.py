@@ -30,7 +30,7 @@ def test_a_broker_that_does_not_listen(check):
         (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "answers in HTTP: check host and port"),
     ],
 )
-def test_something_else_than_a_broker(answer, words, check):
+def test_a_peer_that_is_not_a_broker(answer, words, check):
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -97,7 +97,7 @@ def test_a_broker_that_refuses_statuses(tmp_path, check):
     is_only_fault(report, "broker-publish", words)
 
 
-def test_a_broker_that_throws_out_who_publishes(check):
+def test_a_broker_that_disconnects_a_publisher(check):
     broker = RefusingBroker("publish")
     report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
     is_only_fault(report, "broker-publish", "the broker ended the session .not authorized.*let the client publish")

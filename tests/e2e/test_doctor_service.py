@@ -16,7 +16,7 @@ def test_no_credentials_and_the_service_is_there(check):
     assert [report.steps[step]["result"] for step in ["service-dns", "service-tcp"]] == ["ok", "ok"]
 
 
-def test_credentials_that_end_and_such_that_have_ended(check, standin):
+def test_credentials_that_expire_and_expired_ones(check, standin):
     keys = {"AWS_ACCESS_KEY_ID": "ASIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
     unset = dict.fromkeys(keys)
     with ContainerEndpoint(keys, token="Basic c2VjcmV0") as endpoint:

@@ -23,7 +23,7 @@ def test_a_broker_of_an_unknown_ca(tmp_path, check, ca, unknown_ca):
     is_only_fault(report, "broker-tls", words)
 
 
-def test_a_broker_whose_certificate_has_ended(tmp_path, check, ca):
+def test_a_broker_whose_certificate_has_expired(tmp_path, check, ca):
     day = datetime.timedelta(days=1)
     ended = (datetime.datetime.now(datetime.timezone.utc) - day).date().isoformat()
     with TlsBroker(tmp_path, ca, ca.issue("broker", left=-day)) as url:
@@ -61,7 +61,7 @@ def test_a_broker_with_a_home_made_certificate(made, words, tmp_path, check):
     assert len(report.steps["broker-tls"]["found"]) < 300
 
 
-def test_a_client_certificate_that_has_ended_is_told_with_its_file_and_day(tmp_path, check, ca):
+def test_an_expired_client_certificate_is_reported_with_its_file_and_day(tmp_path, check, ca):
     day = datetime.timedelta(days=1)
     ended = (datetime.datetime.now(datetime.timezone.utc) - day).date().isoformat()
     device = ca.issue("device", left=-day)
@@ -87,7 +87,7 @@ def test_a_broker_that_wants_another_client_certificate(own, words, tmp_path, ch
     is_only_fault(report, "broker-login", words)
 
 
-def test_a_proxy_that_opens_tls(tmp_path, check, unknown_ca):
+def test_a_proxy_that_intercepts_tls(tmp_path, check, unknown_ca):
     with Https(tmp_path, unknown_ca) as proxy:
         report = check(AWS_ENDPOINT_URL_FIREHOSE=proxy.url)
     words = 'no trusted CA has signed, but "CN=Unknown CA": name the PEM file of its CA in AWS_CA_BUNDLE'

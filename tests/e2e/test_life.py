@@ -70,7 +70,7 @@ def test_statuses_that_no_broker_takes_are_counted_when_it_stops(connect, client
     assert "error: 389 statuses were not confirmed by the broker" == connector.log()[-1]
 
 
-def test_with_nothing_to_tell_it_waits_for_no_broker(tmp_path, connectors, standin):
+def test_without_pending_statuses_it_waits_for_no_broker(tmp_path, connectors, standin):
     connector = connectors(free_port(), standin.url)
     connector.wait_log("broker not connected")
     start = time.monotonic()

@@ -33,7 +33,7 @@ def read_all(reader):
 
 @pytest.mark.host_only
 @pytest.mark.parametrize("kind", [full_pipe, full_socket, hung_terminal, stopped_terminal])
-def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind, tmp_path, broker, client, standin):
+def test_a_log_that_is_not_read_blocks_nothing_and_lost_lines_are_counted(kind, tmp_path, broker, client, standin):
     connector = Connector(tmp_path, broker.port, standin.url, definition())
     with kind() as (reader, writer, fill):
         try:
@@ -62,7 +62,7 @@ def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind,
 
 
 @pytest.mark.host_only
-def test_a_log_that_hangs_does_not_hold_up_a_configuration_that_is_wrong(tmp_path):
+def test_a_blocked_log_does_not_delay_the_exit_for_a_wrong_configuration(tmp_path):
     connector = Connector(tmp_path, free_port(), "http://127.0.0.1:9", "no definition")
     with full_pipe() as (_, writer, fill):
         fill()
@@ -70,7 +70,7 @@ def test_a_log_that_hangs_does_not_hold_up_a_configuration_that_is_wrong(tmp_pat
 
 
 @pytest.mark.host_only
-def test_a_disk_that_is_full_and_a_reader_that_is_gone_hold_up_nothing(tmp_path, broker, client, standin):
+def test_a_full_disk_and_a_closed_reader_block_nothing(tmp_path, broker, client, standin):
     reader, gone = os.pipe()
     os.close(reader)
     full = os.open("/dev/full", os.O_WRONLY)
@@ -163,7 +163,7 @@ def test_a_terminal_has_colours_unless_they_are_not_wanted(tmp_path, standin):
         assert ("\x1b[33mwarn\x1b[0m: broker not connected" in "".join(words)) == coloured, words
 
 
-def test_peers_that_come_and_go_and_say_something_else_each_time_leave_a_short_log(tmp_path, connectors):
+def test_peers_that_come_and_go_with_a_new_reason_each_time_leave_a_short_log(tmp_path, connectors):
     """Broker, service and credentials endpoint change their minds several times a second, in many lines each."""
     seconds = 15
     broker, service, endpoint = FlappingBroker(), FlappingServer.service(), FlappingServer.credentials()

@@ -107,7 +107,7 @@ def test_the_counters_account_for_every_record_at_any_time(connect, client, stan
     assert drained["received"] == 1507
 
 
-def test_records_refused_for_want_of_room_and_by_the_service_are_told_apart(connect, client, standin, operator):
+def test_records_refused_for_lack_of_room_and_by_the_service_are_counted_apart(connect, client, standin, operator):
     standin.set_faults(streams={"stream-name": {"status": 400, "code": "ResourceNotFoundException", "message": "no"}})
     connect(definition(DeliveryStreamQueueSize="2000", PublishInterval="900"), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held", **EACH_SECOND)
     client.send_all(client.send("x") for _ in range(499))

@@ -101,7 +101,7 @@ def blocked(connector, which):
 
 
 @pytest.mark.host_only
-def test_a_terminal_that_goes_away_takes_it_along_and_nothing_is_lost(tmp_path, broker, client, standin):
+def test_a_terminal_that_closes_ends_it_and_nothing_is_lost(tmp_path, broker, client, standin):
     ours, theirs = pty.openpty()
     connector = Connector(tmp_path, broker.port, standin.url, definition(PublishInterval="900"))
     connector.start(

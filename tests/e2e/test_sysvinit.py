@@ -186,7 +186,7 @@ def test_without_a_configuration_it_waits_for_one_with_growing_delay(init, tmp_p
     assert len(init.logged("starts again")) <= 4
 
 
-def test_a_stop_while_it_waits_for_the_next_start_ends_the_waiting(init):
+def test_a_stop_ends_the_wait_for_the_next_start(init):
     init("start")
     until(lambda: init.logged("starts again in 4 s"), "a third attempt")
     assert init("stop")[0] == 0

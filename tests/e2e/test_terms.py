@@ -20,7 +20,7 @@ def test_refused_statuses_are_counted(connectors, standin):
         assert any("the broker does not take statuses (" in line for line in connector.log())
 
 
-def test_statuses_that_no_longer_fit_after_a_reconnect_are_told_in_shorter_messages(connectors, standin):
+def test_statuses_that_no_longer_fit_after_a_reconnect_are_split(connectors, standin):
     """The first connection takes any length and acknowledges nothing; those after it take 3,000 bytes."""
     ids = [f"id-{number}" for number in range(1, 301)]
 
@@ -65,7 +65,7 @@ def test_a_broker_that_acknowledges_no_status_does_not_stop_the_records(connecto
         assert now["received"] == now["succeeded"] + now["failed"] == count + 1
 
 
-def test_a_broker_that_takes_no_status_at_a_time_gets_one_after_the_other(connectors, standin):
+def test_a_receive_maximum_of_zero_means_one_status_at_a_time(connectors, standin):
     def send(broker, _):
         broker.send(publish(BINARY + "a", b"x", 1), publish(BINARY + "b", b"x", 2))
 
@@ -84,7 +84,7 @@ def test_a_broker_that_takes_no_status_at_a_time_gets_one_after_the_other(connec
     ],
     ids=["subscription", "Maximum QoS", "session", "as asked for"],
 )
-def test_what_a_broker_grants_less_of_is_said_once(connack, suback, said, connectors, standin):
+def test_what_a_broker_does_not_grant_is_logged_once(connack, suback, said, connectors, standin):
     with ScriptedBroker(connack=lambda _: connack, suback=suback) as broker:
         connector = connectors(broker.port, standin.url)
         for number in (1, 2):
@@ -95,7 +95,7 @@ def test_what_a_broker_grants_less_of_is_said_once(connack, suback, said, connec
         assert len(lines) == (1 if said else 0) and all(said in line for line in lines)
 
 
-def test_sessions_that_end_soon_without_a_reason_raise_a_suspicion(connectors, standin):
+def test_sessions_closed_early_without_a_reason_suggest_a_second_client(connectors, standin):
     with ScriptedBroker(after=lambda broker, _: broker.drop()) as broker:
         connector = connectors(broker.port, standin.url)
         suspicion = 'perhaps another client uses the client id "connector", see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID'

@@ -91,7 +91,7 @@ def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connec
     ("own", "words"),
     [(False, "FIREHOSE_CONNECTOR_MQTT_CERT"), (True, "the broker does not accept our client certificate")],
 )
-def test_a_device_without_the_right_certificate_is_told_so(own, words, broker, connectors, standin, ca, unknown_ca):
+def test_a_device_without_the_right_certificate_is_reported(own, words, broker, connectors, standin, ca, unknown_ca):
     device = unknown_ca.issue("device") if own else None
     connector = connectors(broker.port, standin.url, None, **mutual(broker, ca, device))
     connector.wait_log(words)
@@ -118,7 +118,7 @@ YEARS = 365 * 24 * 3600
     [time.time() + 20 * YEARS, time.time() + 73 * YEARS, 253_402_300_799],
     ids=["later", "much later", "in the year 9999"],
 )
-def test_a_service_that_tells_a_wrong_time_over_tls_ends_no_certificate(lie, connect, client, broker, ca):
+def test_a_wrong_time_from_the_service_over_tls_expires_no_certificate(lie, connect, client, broker, ca):
     service = LyingService(ca.issue("service"), lie)
     environment = mutual(broker, ca, ca.issue("device")) | {"AWS_CA_BUNDLE": ca.file}
     connector = connect(definition(PublishInterval="0"), service.url, **environment)

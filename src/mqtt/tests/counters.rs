@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn counters_go_out_once_and_only_the_newest_of_them() {
+async fn only_the_newest_counters_are_sent_and_only_once() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for text in ["old", "new"] {
         test.broker.counters.send_replace(Bytes::from(text));

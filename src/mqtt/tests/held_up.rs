@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again_is_too() {
+async fn a_broker_that_stops_acknowledging_statuses_is_reported_and_so_is_the_end_of_it() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     later(2 * STATUS_ACKNOWLEDGED).await;
     test.send("one").await;
@@ -35,7 +35,7 @@ async fn a_broker_that_acknowledges_no_status_is_told_of_and_one_that_does_again
 }
 
 #[tokio::test]
-async fn an_acknowledgement_of_no_status_of_ours_is_none() {
+async fn an_acknowledgement_with_an_unknown_packet_id_does_not_count() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     test.send("one").await;
     let status = peer.status().await;
@@ -52,7 +52,7 @@ async fn an_acknowledgement_of_no_status_of_ours_is_none() {
 }
 
 #[tokio::test]
-async fn statuses_that_are_not_acknowledged_go_out_again_over_a_new_connection_ever_less_often() {
+async fn unacknowledged_statuses_are_sent_again_over_a_new_connection_with_backoff() {
     let (base, cap) = STATUS_REPEATED;
     let (mut test, mut peer) = Test::up(nothing()).await;
     test.send("one").await;

@@ -4,7 +4,7 @@ use super::*;
 
 /// As some brokers do that were told our limit, until it is acknowledged.
 #[tokio::test]
-async fn a_publish_above_the_limit_is_handed_on_as_its_begin_and_acknowledged_in_its_turn() {
+async fn a_publish_above_the_limit_is_handed_on_in_part_and_acknowledged_in_order() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for size in [PACKET_BYTES + 1, 5_000_000] {
         let send = async {
@@ -49,7 +49,7 @@ async fn a_connection_that_ends_within_a_publish_above_the_limit_hands_on_nothin
 }
 
 #[tokio::test]
-async fn anything_else_that_is_too_long_ends_the_connection() {
+async fn any_other_packet_that_is_too_long_ends_the_connection() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.0.get_mut().write_all(b"\x90\xff\xff\xff\x07").await.unwrap();
     assert!(matches!(test.down().await, MqttError::Protocol(_)));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
+async fn the_login_asks_for_a_persistent_session_and_announces_the_limits() {
     let test = Test::new().await;
     let (_peer, connect, login) = test.connected().await;
     assert_eq!((connect.client_id.as_str(), connect.clean_start), ("gateway", false));
@@ -16,7 +16,7 @@ async fn the_login_asks_for_a_lasting_session_and_says_what_may_be_sent() {
 }
 
 #[tokio::test]
-async fn both_inputs_are_subscribed_to_and_old_retained_publishes_are_not_wanted_again() {
+async fn both_inputs_are_subscribed_to_and_retained_publishes_come_once() {
     let test = Test::new().await;
     let (mut peer, ..) = test.connected().await;
     peer.answer(ConnectReturnCode::Success, true, nothing()).await;
@@ -30,7 +30,7 @@ async fn both_inputs_are_subscribed_to_and_old_retained_publishes_are_not_wanted
 }
 
 #[tokio::test]
-async fn a_refused_login_says_why_and_is_tried_seldom_when_only_a_person_can_mend_it() {
+async fn a_refused_login_says_why_and_is_retried_seldom_when_only_a_person_can_help() {
     for (code, refusal) in [
         (ConnectReturnCode::NotAuthorized, true),
         (ConnectReturnCode::BadUserNamePassword, true),
@@ -66,7 +66,7 @@ async fn a_refused_subscription_names_its_filter() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_to_our_subscription_grants_nothing() {
+async fn an_answer_to_another_subscription_grants_nothing() {
     for (other_id, answers) in [(0, 1), (0, 3), (1, 2)] {
         let mut test = Test::new().await;
         let (mut peer, ..) = test.connected().await;
@@ -79,7 +79,7 @@ async fn an_answer_that_is_not_to_our_subscription_grants_nothing() {
 }
 
 #[tokio::test]
-async fn a_broker_that_takes_too_small_packets_is_told_of() {
+async fn a_broker_with_too_small_a_packet_limit_is_reported() {
     let mut test = Test::new().await;
     let (mut peer, ..) = test.connected().await;
     peer.answer(ConnectReturnCode::Success, false, ConnAckProperties { max_packet_size: Some(60), ..nothing() }).await;
@@ -93,7 +93,7 @@ async fn a_broker_that_takes_too_small_packets_is_told_of() {
 }
 
 #[tokio::test]
-async fn what_a_broker_grants_less_of_is_told() {
+async fn what_a_broker_does_not_grant_is_reported() {
     let asked = u32::try_from(SESSION_EXPIRY.as_secs()).unwrap();
     let at_most_once = SubscribeReasonCode::Success(QoS::AtMostOnce);
     let lasting = |seconds| ConnAckProperties { session_expiry_interval: Some(seconds), ..nothing() };

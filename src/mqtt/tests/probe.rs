@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_probe_begins_and_ends_a_session_of_its_own_and_takes_nothing() {
+async fn a_probe_has_a_session_of_its_own_and_acknowledges_no_publish() {
     let test = Test::new().await;
     test.task.abort();
     let (host, port) = ("127.0.0.1", test.listener.local_addr().unwrap().port());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_given_back() {
+async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_safe() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(0..=3).await;
     let group = test.publishes().await;
@@ -37,7 +37,7 @@ async fn what_is_safe_later_is_acknowledged_later_and_in_the_order_of_receipt() 
 }
 
 #[tokio::test]
-async fn a_new_connection_acknowledges_nothing_of_the_one_before_and_says_what_that_one_did() {
+async fn a_new_connection_acknowledges_nothing_of_the_one_before() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(1..=3).await;
     let group = test.publishes().await;
@@ -64,7 +64,7 @@ async fn a_new_connection_acknowledges_nothing_of_the_one_before_and_says_what_t
 }
 
 #[tokio::test]
-async fn a_broker_is_read_however_many_publishes_it_sends_for_what_it_says_of_statuses_comes_behind_them() {
+async fn acknowledgements_of_statuses_are_read_behind_any_number_of_publishes() {
     let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
     test.send("status").await;
     let Packet::Publish(status) = peer.packet().await else { panic!() };
@@ -80,7 +80,7 @@ async fn a_broker_is_read_however_many_publishes_it_sends_for_what_it_says_of_st
 }
 
 #[tokio::test]
-async fn behind_a_publish_that_was_left_none_is_taken_over_this_connection() {
+async fn after_a_publish_was_left_no_other_is_taken_over_this_connection() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.publish(1..=2).await;
     let group = test.publishes().await;
@@ -98,7 +98,7 @@ async fn behind_a_publish_that_was_left_none_is_taken_over_this_connection() {
 }
 
 #[tokio::test]
-async fn publishes_that_were_left_come_over_a_new_connection_once_the_statuses_sent_are_acknowledged() {
+async fn publishes_that_were_left_come_over_a_new_connection_once_all_statuses_are_acknowledged() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     test.send("status").await;
     let status = peer.status().await;

@@ -16,7 +16,7 @@ async fn without_a_network_the_broker_is_tried_at_least_every_second() {
 }
 
 #[tokio::test]
-async fn a_front_that_accepts_and_closes_while_the_broker_starts_is_tried_again_within_seconds() {
+async fn a_listener_that_closes_while_the_broker_starts_is_tried_again_within_seconds() {
     let mut test = Test::new().await;
     for _ in 0..20 {
         drop(test.connected().await);
@@ -29,7 +29,7 @@ async fn a_front_that_accepts_and_closes_while_the_broker_starts_is_tried_again_
 }
 
 #[tokio::test]
-async fn the_reason_of_a_disconnect_is_told() {
+async fn the_reason_of_a_disconnect_is_reported() {
     let taken_over = DisconnectReasonCode::SessionTakenOver;
     for (packet, reason, refusal) in [
         (&[0xE0, 0][..], DisconnectReasonCode::NormalDisconnection, false),
@@ -51,7 +51,7 @@ async fn the_reason_of_a_disconnect_is_told() {
 }
 
 #[tokio::test]
-async fn sessions_that_are_closed_soon_and_without_a_word_raise_a_suspicion() {
+async fn sessions_closed_early_without_a_reason_suggest_a_second_client() {
     let mut test = Test::new().await;
     for number in 1..=4 {
         let peer = test.accept(true, nothing()).await;
@@ -66,7 +66,7 @@ async fn sessions_that_are_closed_soon_and_without_a_word_raise_a_suspicion() {
 }
 
 #[tokio::test]
-async fn without_more_statuses_the_task_says_goodbye_after_the_last_acknowledgement() {
+async fn after_the_last_status_the_task_waits_for_its_acknowledgement_and_disconnects() {
     let (test, mut peer) = Test::up(nothing()).await;
     test.send("one").await;
     test.send("two").await;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_status_without_acknowledgement_goes_out_again_after_a_reconnect() {
+async fn an_unacknowledged_status_is_sent_again_after_a_reconnect() {
     for kept in [true, false] {
         let (mut test, mut peer) = Test::up(nothing()).await;
         for text in ["one", "two", "three"] {
@@ -33,7 +33,7 @@ async fn a_status_without_acknowledgement_goes_out_again_after_a_reconnect() {
 }
 
 #[tokio::test]
-async fn statuses_fit_the_packets_that_the_broker_takes() {
+async fn statuses_fit_the_brokers_packet_limit() {
     for (most, expected) in [(None, STATUS_BYTES), (Some(1_000_000), STATUS_BYTES), (Some(1000), 0)] {
         let mut test = Test::new().await;
         let mut peer = test.accept(false, ConnAckProperties { max_packet_size: most, ..nothing() }).await;
@@ -45,7 +45,7 @@ async fn statuses_fit_the_packets_that_the_broker_takes() {
 }
 
 #[tokio::test]
-async fn no_more_statuses_are_under_way_than_the_broker_takes() {
+async fn no_more_statuses_are_in_flight_than_the_receive_maximum() {
     let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
     test.send("one").await;
     let first = peer.status().await;
@@ -61,7 +61,7 @@ async fn no_more_statuses_are_under_way_than_the_broker_takes() {
 }
 
 #[tokio::test]
-async fn a_broker_that_takes_less_than_before_gets_the_statuses_one_after_the_other() {
+async fn a_smaller_receive_maximum_after_a_reconnect_is_respected() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for text in ["one", "two"] {
         test.send(text).await;
@@ -82,7 +82,7 @@ async fn a_broker_that_takes_less_than_before_gets_the_statuses_one_after_the_ot
 }
 
 #[tokio::test]
-async fn a_status_too_long_for_the_broker_of_now_comes_back_and_the_session_stands() {
+async fn a_status_too_long_for_the_new_connection_comes_back_and_the_session_goes_on() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for status in [vec![b'x'; 5000], b"short".to_vec()] {
         test.send(status).await;
@@ -99,7 +99,7 @@ async fn a_status_too_long_for_the_broker_of_now_comes_back_and_the_session_stan
 }
 
 #[tokio::test]
-async fn a_broker_without_acknowledgements_gets_statuses_without() {
+async fn a_broker_that_takes_qos_0_only_gets_statuses_at_qos_0() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     test.send("one").await;
     peer.status().await;
@@ -135,7 +135,7 @@ async fn a_status_that_the_broker_refuses_is_reported_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_broker_that_says_it_takes_no_status_at_a_time_gets_one_after_the_other() {
+async fn a_receive_maximum_of_zero_means_one_status_at_a_time() {
     let (test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(0), ..nothing() }).await;
     for text in ["one", "two"] {
         test.send(text).await;

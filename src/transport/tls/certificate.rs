@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_is_told_in_either_form_of_a_date() {
+    fn the_last_day_is_read_from_either_form_of_a_date() {
         let ca = Ca::new();
         for (year, expected) in [(1999, "1999-01-01"), (2031, "2031-01-01"), (2050, "2050-01-01"), (2100, "2100-01-01")]
         {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_an_rsa_key_is_told() {
+    fn the_length_of_an_rsa_key_is_read() {
         let bits = |root| rsa_bits(fields(root).unwrap().key);
         assert_eq!(bits(include_bytes!("roots/amazon_root_ca_1.der")), Some(2048));
         assert_eq!(bits(include_bytes!("roots/amazon_root_ca_2.der")), Some(4096));

@@ -49,7 +49,7 @@ fn at_1970_a_certificate_is_good_that_ends_after_the_release() {
 }
 
 #[test]
-fn a_clock_that_stands_where_the_image_was_built_takes_what_was_issued_later() {
+fn a_clock_at_the_images_build_accepts_certificates_issued_later() {
     let ca = Ca::new();
     assert_eq!(judge(2050, &ca, &[], &ca.issue(HOST, (2000, 2100))), Ok(()));
     assert_eq!(judge(2050, &ca, &[], &ca.issue(HOST, (2060, 2061))), Ok(()));
@@ -57,7 +57,7 @@ fn a_clock_that_stands_where_the_image_was_built_takes_what_was_issued_later() {
 }
 
 #[test]
-fn there_must_be_one_time_for_the_whole_chain() {
+fn a_chain_needs_a_time_at_which_all_of_it_is_valid() {
     let ca = Ca::new();
     for (between, leaf, is_good) in [
         ((2060, 2070), (2065, 2066), true),
@@ -84,7 +84,7 @@ fn a_wrong_clock_excuses_neither_a_wrong_name_nor_an_unknown_ca() {
 }
 
 #[test]
-fn a_certificate_is_expired_when_it_is_by_the_told_time_and_by_the_system_s_clock() {
+fn a_certificate_is_expired_only_by_both_the_services_time_and_the_systems_clock() {
     let ca = Ca::new();
     let leaf = ca.issue(HOST, (2020, 2040));
     for (told, system, is_good) in [
@@ -106,7 +106,7 @@ fn a_certificate_is_expired_when_it_is_by_the_told_time_and_by_the_system_s_cloc
 }
 
 #[test]
-fn whatever_the_clocks_say_there_is_no_way_in_with_a_wrong_name_an_unknown_ca_or_dates_that_never_meet() {
+fn no_clock_excuses_a_wrong_name_an_unknown_ca_or_dates_that_never_meet() {
     let (ca, stranger) = (Ca::new(), Ca::new());
     let later = ca.issue_ca((2060, 2070));
     for told in [None, Some(1970), Some(2030), Some(2065), Some(2099)] {
