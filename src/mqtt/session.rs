@@ -35,7 +35,7 @@ const SUBSCRIPTION_ID: u16 = u16::MAX;
 /// One established connection to the broker.
 pub(super) struct Session {
     pub(super) framed: Framed<Counted, Packets>,
-    /// What the broker said of itself.
+    /// The highest QoS at which the broker accepts publishes, at most 1.
     pub(super) qos: QoS,
     receive_maximum: u16,
     status_bytes: usize,
@@ -45,17 +45,17 @@ pub(super) struct Session {
     /// When the broker last acknowledged a status, or had none to acknowledge.
     acknowledged: Instant,
     group: Vec<Received>,
-    /// The group ended because the connection had no more at hand.
+    /// The group ended because no more packets were available.
     read_all: bool,
     pulse: Pulse,
     read_bytes: usize,
 }
 
-/// Why a session ended.
+/// Why the task ends.
 pub(super) enum End {
-    /// We were told to stop, and all statuses were acknowledged.
+    /// There are no more statuses, and all were acknowledged.
     Stopped,
-    /// The process has no use for MQTT any more.
+    /// The relay's side was dropped.
     Abandoned,
 }
 
@@ -64,7 +64,7 @@ impl Session {
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
-        // This one acknowledges nothing, and nothing waits for it.
+        // At QoS 0 nothing is acknowledged, so nothing waits for it.
         if self.qos == QoS::AtMostOnce && in_flight.flows() {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
@@ -172,7 +172,7 @@ impl Session {
                     }
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
-                    // One for no status of ours tells nothing of them.
+                    // An unknown packet id does not show that statuses are acknowledged.
                     if let Some(message) = in_flight.settle(ack.pkid) {
                         self.acknowledged = Instant::now();
                         if in_flight.flows() {
@@ -213,14 +213,14 @@ impl Session {
         }
         let Some(group) = ends.taken.recv().await else { return Ok(false) };
         self.group = group;
-        // The buffer grew with a large packet and would stay so.
+        // The buffer grew with a large packet, and would keep its size.
         let buffer = self.framed.read_buffer_mut();
         if buffer.is_empty() && buffer.capacity() > self.read_bytes {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
         self.acknowledge(ends).await?;
         if gather {
-            // A broker in full flow wakes us for each few publishes. Letting some come together saves system calls.
+            // At full rate the task would wake for a few publishes each time. Letting some gather saves system calls.
             sleep(PUBLISHES_GATHER).await;
         }
         Ok(true)
@@ -254,7 +254,7 @@ impl Session {
     }
 
     async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
-        // It may have been made for another connection.
+        // It may have been made for an earlier connection.
         if message.len() > self.status_bytes {
             ends.say(Inbound::StatusTooLong(message)).await;
             return Ok(());
@@ -267,12 +267,12 @@ impl Session {
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
         self.send(self.status(id, message, false)).await?;
-        // It grew with the message and would stay so.
+        // The buffer grew with the message, and would keep its size.
         *self.framed.write_buffer_mut() = BytesMut::new();
         Ok(())
     }
 
-    /// Without acknowledgement: whoever misses one gets the next, which says it all again.
+    /// At QoS 0: the next counters make up for lost ones.
     async fn send_counters(&mut self, message: Bytes) -> Result<(), MqttError> {
         let publish = Publish::new(COUNTERS_TOPIC, QoS::AtMostOnce, message, None);
         self.send(Packet::Publish(publish)).await
@@ -292,7 +292,7 @@ impl Session {
         self.flush().await
     }
 
-    /// Writes only when much has come together.
+    /// Encodes `packet`, and writes only when the buffer is full.
     async fn feed(&mut self, packet: Packet) -> Result<(), MqttError> {
         if self.framed.write_buffer().len() >= self.framed.backpressure_boundary() {
             self.flush().await?;
@@ -306,7 +306,7 @@ impl Session {
         if let Some(done) = self.framed.flush().now_or_never() {
             return done;
         }
-        // The kernel is full, and has room again when the other side has acknowledged some: a sign of life, too.
+        // The kernel's buffer is full. It drains when the peer acknowledges bytes, which is a sign of life, too.
         let mut by = self.pulse.gone_by(now);
         loop {
             let left = self.framed.write_buffer().len();
@@ -331,11 +331,11 @@ impl Session {
     }
 }
 
-/// Ends when publishes are to come again.
+/// Completes when publishes that were left are wanted again.
 async fn wanted_again(again: &mut watch::Receiver<Again>, all_acknowledged: bool) {
     let wanted = |again: &Again| *again == Again::Now || *again == Again::Soon && all_acknowledged;
     if again.wait_for(wanted).await.is_err() {
-        // Nobody is left to want them; the channel of statuses says so, too.
+        // The relay's side was dropped, which ends the task through the channel of statuses.
         core::future::pending::<()>().await;
     }
 }

@@ -10,7 +10,7 @@ async fn only_the_newest_counters_are_sent_and_only_once() {
     }
     let counters = peer.counters().await;
     assert_eq!((counters.payload.as_ref(), counters.qos, counters.retain), (&b"new"[..], QoS::AtMostOnce, false));
-    // What comes after them tells that there were no more.
+    // The next packet shows that there were no more.
     test.send("status").await;
     peer.status().await;
     drop(peer);

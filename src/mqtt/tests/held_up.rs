@@ -12,7 +12,7 @@ async fn a_broker_that_stops_acknowledging_statuses_is_reported_and_so_is_the_en
     test.send("two").await;
     let second = peer.status().await;
     peer.acknowledge(&first).await;
-    // The answer to what comes after it tells that it has been read.
+    // Once the next packet is answered, it has been read.
     peer.publish(1..=1).await;
     let group = test.publishes().await;
     test.take(group).await;
@@ -77,7 +77,7 @@ async fn unacknowledged_statuses_are_sent_again_over_a_new_connection_with_backo
     assert_eq!(wait, cap);
     peer.acknowledge(&status).await;
     assert!(matches!(test.inbound().await, Inbound::StatusesHeldUp(false)));
-    // The next time begins anew.
+    // The next series begins with the first delay.
     test.send("two").await;
     peer.status().await;
     later(base).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As some brokers do that were told our limit, until it is acknowledged.
+/// Some brokers send such a publish although the limit was announced, and repeat it until it is acknowledged.
 #[tokio::test]
 async fn a_publish_above_the_limit_is_handed_on_in_part_and_acknowledged_in_order() {
     let (mut test, mut peer) = Test::up(nothing()).await;

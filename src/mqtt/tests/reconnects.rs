@@ -84,7 +84,7 @@ async fn after_the_last_status_the_task_waits_for_its_acknowledgement_and_discon
 
 #[tokio::test]
 async fn without_a_relay_the_task_ends() {
-    // While the session stands.
+    // While the session is established.
     let (test, mut peer) = Test::up(nothing()).await;
     drop(test.broker);
     peer.expect_goodbye().await;

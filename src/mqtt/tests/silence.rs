@@ -1,4 +1,4 @@
-//! How long a broker may say nothing, or next to nothing.
+//! How long a broker may send nothing, or read nothing.
 
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use super::broker::{Peer, passes};
 use super::*;
 use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX};
 
-/// Like what a broker says of it.
+/// A CONNACK with `Server Keep Alive`.
 fn keep_alive(seconds: u16) -> ConnAckProperties {
     ConnAckProperties { server_keep_alive: Some(seconds), ..nothing() }
 }
@@ -24,7 +24,7 @@ fn large_publish(bytes: usize) -> Vec<u8> {
     packet.to_vec()
 }
 
-/// Writes more than all buffers on the way hold, in no time.
+/// Writes more than all buffers on the way hold, while no time passes.
 async fn fill(test: &Test) {
     time::pause();
     for _ in 0..100 {
@@ -34,7 +34,7 @@ async fn fill(test: &Test) {
     time::resume();
 }
 
-/// That the session has ended is said by now.
+/// The error with which the session has ended by now.
 fn ended(test: &mut Test) -> MqttError {
     match test.broker.inbound.try_recv() {
         Ok(Inbound::Down(error)) => error,

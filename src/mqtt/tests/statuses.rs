@@ -12,7 +12,7 @@ async fn an_unacknowledged_status_is_sent_again_after_a_reconnect() {
         let sent = [peer.status().await, peer.status().await, peer.status().await];
         assert!(sent.iter().all(|status| status.qos == QoS::AtLeastOnce && !status.dup && !status.retain));
         peer.acknowledge(&sent[1]).await;
-        // The answer to what comes after it tells that the acknowledgement has been read.
+        // Once the next packet is answered, the acknowledgement has been read.
         peer.publish(1..=1).await;
         let group = test.publishes().await;
         test.take(group).await;
