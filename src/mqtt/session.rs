@@ -18,7 +18,7 @@ use super::codec::{Incoming, Packets};
 use super::counted::Counted;
 use super::error::Unanswered;
 use super::in_flight::InFlight;
-use super::pulse::{Beat, Pulse};
+use super::keep_alive::{KeepAlive, Liveness};
 use super::{Again, Ends, Inbound, MqttError, Terms};
 use crate::error_chain::words::spelled;
 use crate::limits::{MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER};
@@ -47,7 +47,7 @@ pub(super) struct Session {
     group: Vec<Received>,
     /// The group ended because no more packets were available.
     read_all: bool,
-    pulse: Pulse,
+    keep_alive: KeepAlive,
     read_bytes: usize,
 }
 
@@ -127,13 +127,13 @@ impl Session {
                     let message = ends.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
                 }
-                () = sleep_until(self.pulse.next()) => {
+                () = sleep_until(self.keep_alive.next()) => {
                     let Counted { read, last, .. } = self.framed.get_mut();
-                    match self.pulse.beat(Instant::now(), read, *last) {
-                        Beat::Listen => {}
-                        Beat::Growing => granted_by = Instant::now() + MQTT_CONNECT,
-                        Beat::Ping => self.send(Packet::PingReq(PingReq)).await?,
-                        Beat::Gone => return Err(self.silent(Unanswered::Ping)),
+                    match self.keep_alive.check(Instant::now(), read, *last) {
+                        Liveness::Listen => {}
+                        Liveness::Growing => granted_by = Instant::now() + MQTT_CONNECT,
+                        Liveness::Ping => self.send(Packet::PingReq(PingReq)).await?,
+                        Liveness::Gone => return Err(self.silent(Unanswered::Ping)),
                     }
                 }
                 () = wanted_again(&mut ends.again, in_flight.is_empty()), if granted => {
@@ -302,12 +302,12 @@ impl Session {
 
     async fn flush(&mut self) -> Result<(), MqttError> {
         let now = Instant::now();
-        self.pulse.wrote(now);
+        self.keep_alive.wrote(now);
         if let Some(done) = self.framed.flush().now_or_never() {
             return done;
         }
         // The kernel's buffer is full. It drains when the peer acknowledges bytes, which is a sign of life, too.
-        let mut by = self.pulse.gone_by(now);
+        let mut by = self.keep_alive.gone_by(now);
         loop {
             let left = self.framed.write_buffer().len();
             match timeout_at(by, self.framed.flush()).await {
@@ -316,18 +316,18 @@ impl Session {
                     return done;
                 }
                 Err(_) if self.framed.write_buffer().len() == left => return Err(self.silent(Unanswered::Write)),
-                Err(_) => by = Instant::now() + self.pulse.patience(),
+                Err(_) => by = Instant::now() + self.keep_alive.patience(),
             }
         }
     }
 
     fn heard(&mut self) {
         self.framed.get_mut().read = 0;
-        self.pulse.heard(Instant::now());
+        self.keep_alive.heard(Instant::now());
     }
 
     fn silent(&self, unanswered: Unanswered) -> MqttError {
-        MqttError::Silent(unanswered, self.pulse.keep_alive())
+        MqttError::Silent(unanswered, self.keep_alive.interval())
     }
 }
 
