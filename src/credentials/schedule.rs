@@ -1,27 +1,27 @@
-//! When credentials are renewed. No I/O and no clock: the caller says what time it is and brings random numbers.
+//! When credentials are renewed. No I/O and no clock: the caller passes the time and random numbers.
 //!
-//! Waiting times are durations on the monotonic clock, so that a step of the wall clock neither stalls nor hastens what
-//! is already waited for. If credentials end early because of such a step, the service refuses them, and the caller
-//! renews on demand.
+//! Waits are durations on the monotonic clock, so a step of the wall clock neither lengthens nor shortens a wait that has
+//! begun. If credentials expire earlier because of such a step, the service refuses them, and the caller
+//! renews them on demand.
 
 use core::time::Duration;
 use std::time::SystemTime;
 
 use crate::limits::credentials as limits;
 
-/// What is known about the credentials in use, and how the last attempts went.
+/// Expiry of the credentials in use, and the failures since the last renewal.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    /// The end of the credentials in use; `None` for long-lived ones, and as long as there are none.
+    /// Expiry of the credentials in use; `None` for long-lived ones, and as long as there are none.
     expires_at: Option<SystemTime>,
-    /// Attempts in a row without success.
+    /// Failed attempts in a row.
     failures: u32,
 }
 
 impl Schedule {
-    /// New credentials with this end are in use from `now` on: how long until they are to be renewed.
+    /// New credentials with this expiry are in use from `now` on. Returns the time until their renewal.
     ///
-    /// `random` is any number; it spreads the devices of a fleet that started together.
+    /// `random`: any number; it spreads the renewals of a fleet that started together.
     pub fn renewed(&mut self, expires_at: Option<SystemTime>, now: SystemTime, random: u64) -> Duration {
         *self = Self { expires_at, failures: 0 };
         match self.left(now) {
@@ -34,8 +34,8 @@ impl Schedule {
         }
     }
 
-    /// An attempt failed: how long until the next one. Doubles from [`limits::BACKOFF_BASE`] to
-    /// [`limits::BACKOFF_CAP`], of which one half is random; not past the end of the credentials in use.
+    /// An attempt failed. Returns the time until the next one, which doubles from [`limits::BACKOFF_BASE`] to
+    /// [`limits::BACKOFF_CAP`], one half of it random, and does not pass the expiry of the credentials in use.
     pub fn failed(&mut self, now: SystemTime, random: u64) -> Duration {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1);
@@ -58,7 +58,7 @@ impl Schedule {
     }
 }
 
-/// Somewhere between nothing and `most`, by `random`.
+/// A duration of at most `most`, chosen by `random`.
 fn up_to(most: Duration, random: u64) -> Duration {
     let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(random % millis.saturating_add(1))

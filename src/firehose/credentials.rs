@@ -1,4 +1,4 @@
-//! What a request is signed with. Where it comes from is the business of `credentials`.
+//! The keys that sign a request. `credentials` finds and renews them.
 
 use std::time::SystemTime;
 
