@@ -26,7 +26,7 @@ impl Schedule {
         *self = Self { expires_at, failures: 0 };
         match self.left(now) {
             None => limits::READ_AGAIN,
-            Some(Duration::ZERO) => limits::ENDED_INTERVAL,
+            Some(Duration::ZERO) => limits::EXPIRED_INTERVAL,
             Some(left) => {
                 let ahead = limits::RENEW_AHEAD.min(left / 10);
                 (left - ahead - up_to(ahead / 2, random)).max(limits::RENEW_INTERVAL)

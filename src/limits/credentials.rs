@@ -8,10 +8,10 @@ pub const MAX_REPLY: usize = 16 * 1024;
 pub const HTTP_BUFFER: usize = 16 * 1024;
 /// A whole exchange with a credentials endpoint. Greengrass asks the cloud before it answers.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-/// The whole conversation with the metadata service of an EC2 instance. On an instance it answers within
+/// All requests to the metadata service of an EC2 instance together. On an instance it answers within
 /// milliseconds; the SDKs wait 1 s for each of three attempts.
 pub const EC2_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the token of that conversation is good for, seconds.
+/// How long the token for these requests is valid, seconds.
 pub const EC2_TOKEN_SECONDS: u32 = 60;
 /// Bytes of a shared credentials or configuration file.
 pub const MAX_PROFILE_FILE: u64 = 128 * 1024;
@@ -25,13 +25,13 @@ pub const MAX_REFUSAL_TEXT: usize = 200;
 pub const RENEW_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// Long-lived keys are read again after this, so that a rotated key is picked up.
 pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
-/// Between two scheduled renewals at least.
+/// Least time between two scheduled renewals.
 pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
-/// Until the next try when the endpoint hands out credentials that are expired by our clock.
-pub const ENDED_INTERVAL: Duration = Duration::from_secs(60);
-/// Between two renewals because the service refused what we have, at least.
+/// Delay until the next attempt when an endpoint gives credentials that have expired by our clock.
+pub const EXPIRED_INTERVAL: Duration = Duration::from_secs(60);
+/// Least time between two renewals because the service refused the credentials.
 pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
-/// Waiting after the first failure; doubled with each further one.
+/// Delay after the first failure; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
-/// Waiting after many failures.
+/// Longest delay after a failure.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);

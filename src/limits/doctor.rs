@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// A step at most, whatever it waits for. A TLS handshake takes 13 s on a link of 64 kbit/s with 1.5 s each way.
+/// A step at most. A TLS handshake takes 13 s on a link of 64 kbit/s with 1.5 s each way.
 pub const STEP: Duration = Duration::from_secs(20);
 /// All steps together; those that come later have what is left.
 pub const ALL: Duration = Duration::from_secs(110);

@@ -10,7 +10,7 @@ pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// All addresses of a name together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// From asking a proxy for a connection to its answer: it looks the name up and connects.
+/// The answer of a proxy to `CONNECT`: it resolves the name and connects.
 pub const PROXY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a proxy's answer.
 pub const PROXY_HEAD: usize = 8 * 1024;
@@ -18,7 +18,7 @@ pub const PROXY_HEAD: usize = 8 * 1024;
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Addresses of one name that are considered, the rest is ignored. AWS endpoints answer with up to 8 per family.
 pub const MAX_ADDRESSES: usize = 16;
-/// Silence on a connection before the kernel probes the peer. NAT tables forget after some minutes.
+/// Idle time of a connection before the kernel probes the peer. NAT entries expire after some minutes.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
 /// Between two probes.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -33,15 +33,15 @@ pub const TLS_BUFFER: usize = 32 * 1024;
 pub const TLS_SESSIONS: usize = 4;
 /// Certificates of a chain that may begin later than the clock says. webpki takes 6 between the server's and the CA's.
 pub const TLS_CHAIN: usize = 8;
-/// Characters that are shown of whom a server names as its CA, when nobody vouches for it.
+/// Characters of an untrusted CA's name that are shown.
 pub const ISSUER_TEXT: usize = 120;
 /// Bytes of a PEM file. The whole Mozilla bundle of a distribution is about 225 KiB.
 pub const MAX_PEM_FILE: u64 = 512 * 1024;
 /// Bytes of a section of a PEM file. A certificate with a long list of names has some KiB.
 pub const PEM_SECTION: usize = 64 * 1024;
-/// Bytes of the name of such a section; the longest that there are have about 25.
+/// Bytes of the name of such a section; the longest names in use have about 25.
 pub const PEM_LABEL: usize = 40;
-/// Such names in a message that says what stands in a file instead of what is needed.
+/// Such names in the message about a file that lacks the needed one.
 pub const PEM_LABELS: usize = 4;
 /// Bits of an RSA key whose signatures are checked (ring, `RSA_PKCS1_2048_8192_SHA256` and the like).
 pub const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=8192;

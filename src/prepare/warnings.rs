@@ -7,7 +7,7 @@ use crate::clock::calendar;
 use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
-use crate::limits::{CERTIFICATE_ENDS, RELEASED};
+use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
 use crate::transport::tls::last_days;
 
@@ -77,7 +77,7 @@ fn waits(error: &dyn core::error::Error) -> Warning {
 #[must_use]
 pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
     let now = now.max(SystemTime::UNIX_EPOCH + RELEASED);
-    let (today, soon) = (day(now), day(now + CERTIFICATE_ENDS));
+    let (today, soon) = (day(now), day(now + CERTIFICATE_EXPIRES));
     let ending = files(config).into_iter().filter_map(|(variable, file, what)| {
         let days = || last_days(variable, file).into_iter();
         let day = match what {
