@@ -7,10 +7,7 @@
 //! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares `WINDOW`
 //! consecutive bytes with one is blanked.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "the one list that all who make a secret write to; nobody waits while it is locked"
-)]
+#![expect(clippy::disallowed_types, reason = "the one list of all secrets; it is never locked across an await")]
 
 use core::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -64,7 +64,7 @@ fn hold_signals(set: u64) {
 /// The kernel refuses it.
 #[expect(unsafe_code, reason = "signalfd has no safe wrapper")]
 fn signal_file(set: u64) -> std::io::Result<File> {
-    // SAFETY: the kernel reads the eight bytes of the set; the file that it answers with is nobody else's.
+    // SAFETY: the kernel reads the eight bytes of the set; the file that it returns is owned by nothing else.
     unsafe {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         let file = libc::syscall(libc::SYS_signalfd4, -1, &raw const set, size_of::<u64>(), flags);

@@ -1,4 +1,4 @@
-//! The AWS IoT credentials provider: temporary credentials for whoever has a device certificate.
+//! The AWS IoT credentials provider: temporary credentials for devices with a certificate.
 //!
 //! The device shows its certificate (mutual TLS); the policy of the certificate allows `iot:AssumeRoleWithCertificate` on a role
 //! alias, and the role behind that trusts `credentials.iot.amazonaws.com` (AWS IoT Core Developer Guide, "Authorizing direct

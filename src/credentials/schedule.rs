@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::time::SystemTime;
 
 use crate::limits::credentials as limits;
+use crate::relay::backoff::longest;
 
 /// Expiry of the credentials in use, and the failures since the last renewal.
 #[derive(Debug, Default)]
@@ -37,10 +38,9 @@ impl Schedule {
     /// An attempt failed. Returns the time until the next one, which doubles from [`limits::BACKOFF_BASE`] to
     /// [`limits::BACKOFF_CAP`], one half of it random, and does not pass the expiry of the credentials in use.
     pub fn failed(&mut self, now: SystemTime, random: u64) -> Duration {
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1);
-        let ceiling = limits::BACKOFF_BASE.saturating_mul(factor).min(limits::BACKOFF_CAP);
-        let wait = ceiling / 2 + up_to(ceiling / 2, random);
+        let half = longest(self.failures, limits::BACKOFF_BASE, limits::BACKOFF_CAP) / 2;
+        let wait = half + up_to(half, random);
         match self.left(now) {
             None | Some(Duration::ZERO) => wait,
             Some(left) => wait.min(left.max(limits::BACKOFF_BASE)),

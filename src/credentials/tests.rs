@@ -1,4 +1,4 @@
-//! Which source is asked, and what is said when there is none.
+//! Which source is asked, and the error when there is none.
 
 use super::*;
 use crate::foreign::Secret;
@@ -124,7 +124,7 @@ async fn the_ec2_metadata_service_is_asked_last() {
     };
     let found = fetch(&settings).await.unwrap();
     assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("ASIAINSTANCE", "EC2 instance metadata"));
-    // There is none any more.
+    // The source is gone.
     let error = fetch(&settings).await.unwrap_err();
     let text = crate::error_chain::error_chain(&error);
     assert!(text.contains("EC2 instance metadata was asked: credentials endpoint 127.0.0.1:"), "{text}");

@@ -148,7 +148,7 @@ const fn known_reason(code: &mut u8) {
     }
 }
 
-/// Cuts the properties out of the PUBLISH at the front of `bytes`, by moving what stands before them up to
+/// Cuts the properties out of the PUBLISH at the front of `bytes`, by moving what precedes them up to
 /// what follows. `None`: the lengths in it contradict each other.
 fn strip_properties(bytes: &mut BytesMut, header: usize, length: usize) -> Option<()> {
     let end = header + length;

@@ -1,6 +1,6 @@
 //! The broker's task against a scripted broker on loopback that speaks through rumqttc's codec.
 //!
-//! The clock is tokio's; [`later`] moves it while nobody waits for a socket, so no time-out is waited for.
+//! The clock is tokio's. [`later`] advances it, so no test waits for a deadline.
 
 mod broker;
 mod counters;

@@ -103,7 +103,7 @@ impl Peer<'_> {
     ) -> Result<(Stream, Option<SocketAddr>), ConnectError> {
         let notify = |reached: &dyn Fn() -> Reached| {
             if let Some(watch) = watch {
-                // Without room nobody looks.
+                // Fails only when the receiver needs no more of them.
                 let _: Result<(), _> = watch.try_send(reached());
             }
         };

@@ -1,4 +1,4 @@
-//! The variables of the AWS SDKs: which wins, which is refused, and that no secret is shown.
+//! The variables of the AWS SDKs: which takes precedence, which is refused, and that no secret is shown.
 
 use std::path::Path;
 

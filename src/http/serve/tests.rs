@@ -1,6 +1,6 @@
 //! The connection task against a server on loopback.
 //!
-//! The clock is tokio's; [`later`] moves it while nobody waits for a socket, so no time-out is waited for.
+//! The clock is tokio's. [`later`] advances it, so no test waits for a deadline.
 
 use core::time::Duration;
 

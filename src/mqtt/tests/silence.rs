@@ -115,7 +115,7 @@ async fn the_bytes_of_a_large_publish_on_a_slow_link_are_signs_of_life() {
     while matches!(peer.packet().await, Packet::PingReq(_)) {
         pings += 1;
     }
-    assert_eq!(pings, packet.len() / 100 / 45, "the broker, too, hears that somebody is there");
+    assert_eq!(pings, packet.len() / 100 / 45, "pings show the broker that the client is there");
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ fn a_certificate_is_expired_only_by_both_the_services_time_and_the_systems_clock
         // The truth, to a clock that has jumped ahead; and before it is told.
         (Some(2030), 2099, true),
         (None, 2099, false),
-        // What has ended by both has ended, and so it has by a clock alone that nobody has contradicted.
+        // Expired by both clocks, or by the only one that is known.
         (Some(2050), 2050, false),
         (Some(2050), 2099, false),
         (None, 2050, false),
