@@ -227,7 +227,7 @@ impl Service<'_> {
             CheckAnswer::Missing(found) => report.fail(Step::Firehose, found, None),
         }
         match self.subject.clock.correction() {
-            _ if !self.told_time => report.skip(Step::ServiceClock, "the service has not told its time"),
+            _ if !self.told_time => report.skip(Step::ServiceClock, "no answer had the service's time"),
             0 => {
                 let found = format!("the system's clock is right within {} s", CLOCK_TOLERANCE.as_secs());
                 report.ok(Step::ServiceClock, found);

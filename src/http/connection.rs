@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
 use super::body::ChunkBody;
-use super::watched::{Progress, Watched};
+use super::progress::{Progress, Watched};
 use crate::config::EndpointUrl;
 use crate::transport::connect::{ConnectError, Stream, connect};
 use crate::transport::route::Route;

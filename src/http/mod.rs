@@ -7,10 +7,10 @@ mod body;
 mod connection;
 mod error;
 pub mod fetch;
+mod progress;
 mod request;
 mod serve;
 pub mod tally;
-mod watched;
 
 pub(crate) use body::ChunkBody;
 pub use error::SendError;

@@ -8,6 +8,8 @@ mod bounds;
 mod endpoints;
 mod input;
 mod outcomes;
+mod status_room;
+mod status_text;
 mod statuses;
 #[path = "../support/mod.rs"]
 mod support;

@@ -127,7 +127,7 @@ pub(super) fn find<'a>(text: &'a str, profile: &str, kind: Kind) -> Result<Optio
             (setting_indent, setting_is_used) = (indent, true);
             match found.set(key.trim(), value.trim()) {
                 Stored::New => {}
-                Stored::Twice => return invalid("has a key that stood in the profile before"),
+                Stored::Twice => return invalid("has a key that the profile already has"),
                 Stored::Ignored => setting_is_used = false,
             }
         }

@@ -174,7 +174,7 @@ fn what_botocore_would_read_otherwise_is_refused_with_its_line() {
         ("aws_access_key_id = A\n[default]\n", 1, "is before the first [heading]"),
         ("[DEFAULT]\naws_access_key_id = A\n", 1, "is [DEFAULT], which is not supported: the name is [default]"),
         ("[default]\nregion = x\n[a]\n[default]\n", 4, "begins the profile again, make it one section"),
-        ("[default]\naws_access_key_id = A\naws_access_key_id = B\n", 3, "has a key that stood in the profile before"),
+        ("[default]\naws_access_key_id = A\naws_access_key_id = B\n", 3, "has a key that the profile already has"),
         (
             "[default]\naws_secret_access_key = s\n\n  aws_session_token = t\n",
             4,

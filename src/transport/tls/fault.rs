@@ -87,7 +87,7 @@ pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted
         PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it anew"),
         PemFault::Encrypted => write!(
             f,
-            "has an encrypted key, and nobody is there to type the password: decrypt it with openssl pkey -in {path} -out NEW"
+            "has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey -in {path} -out NEW"
         ),
         PemFault::Wrapped(how) => {
             write!(f, "holds certificates in another form: convert it with openssl {how} -in {path} -out NEW")
