@@ -97,7 +97,7 @@ impl Model {
 proptest! {
     #![proptest_config(crate::cases(200))]
     #[test]
-    fn no_block_is_handed_out_twice_none_is_lost_and_memory_goes_back(
+    fn no_block_is_used_twice_none_is_lost_and_memory_goes_back(
         bytes in 1..400_000_usize,
         operations in proptest::collection::vec(operation(), 1..60),
     ) {

@@ -8,8 +8,11 @@ mod bounds;
 mod endpoints;
 mod input;
 mod outcomes;
+mod slow_links;
 mod status_room;
 mod status_text;
 mod statuses;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod too_large;

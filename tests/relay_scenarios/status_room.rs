@@ -91,7 +91,7 @@ fn without_status_room() -> Scenario {
 }
 
 #[test]
-fn a_connection_to_the_broker_that_drops_and_is_soon_back_costs_no_status() {
+fn a_short_loss_of_the_broker_loses_no_status() {
     let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, ..Setup::default() });
     for number in 0..2_000 {
         assert_eq!(s.publish_binary(&format!("{number:0204}"), b"x"), Accepted::Held);
@@ -113,7 +113,7 @@ fn a_connection_to_the_broker_that_drops_and_is_soon_back_costs_no_status() {
 }
 
 #[test]
-fn records_wait_for_a_broker_that_was_lost_as_long_as_for_one_that_acknowledges_nothing() {
+fn records_wait_as_long_for_a_lost_broker_as_for_one_that_acknowledges_nothing() {
     let grace = u64::try_from(STATUS_ACKNOWLEDGED.as_millis()).unwrap();
     let mut s = without_status_room();
     s.broker(Broker::Lost);
@@ -156,7 +156,7 @@ fn records_wait_for_a_broker_that_was_lost_as_long_as_for_one_that_acknowledges_
 }
 
 #[test]
-fn records_wait_for_no_broker_that_acknowledged_nothing_before_it_was_lost_nor_for_any_while_stopping() {
+fn records_wait_for_no_broker_that_acknowledged_nothing_nor_for_any_while_stopping() {
     let mut s = without_status_room();
     s.broker(Broker::Away).expect_batch(DEFAULT, &["a"]);
     s.publish_to("b", "2", "b");
@@ -174,7 +174,7 @@ fn records_wait_for_no_broker_that_acknowledged_nothing_before_it_was_lost_nor_f
 }
 
 #[test]
-fn no_status_is_lost_while_the_broker_takes_them_however_slowly() {
+fn no_status_is_lost_by_a_broker_that_takes_them_slowly() {
     let record_id = "r".repeat(224);
     for (id_length, records) in [(20, 8_000), (2_000, 4_000), (60_000, 200)] {
         let id = "i".repeat(id_length);
@@ -203,7 +203,7 @@ fn no_status_is_lost_while_the_broker_takes_them_however_slowly() {
 }
 
 #[test]
-fn the_statuses_of_batches_in_flight_have_their_room_even_when_records_take_all_other_memory() {
+fn statuses_of_batches_in_flight_keep_their_room_when_records_take_the_rest() {
     let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 900, ..Setup::default() });
     s.broker(Broker::Busy);
     let streams = ["a", "b", "c", "d"];
@@ -228,7 +228,7 @@ fn the_statuses_of_batches_in_flight_have_their_room_even_when_records_take_all_
 }
 
 #[test]
-fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_statuses_have_gone() {
+fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_there_is_room() {
     for publish in ["bad JSON, and as long as an id of some length makes it, so that there is soon no room", "x"] {
         let mut s = Scenario::new(Setup { arena: MIB, interval: 900, ..Setup::default() });
         s.publishes_come_again().broker(Broker::Busy);
@@ -267,7 +267,7 @@ fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_statuses_have_g
 }
 
 #[test]
-fn while_the_broker_is_away_nothing_is_left_to_it() {
+fn nothing_is_left_to_a_broker_that_is_away() {
     let mut s = Scenario::new(Setup { arena: MIB, ..Setup::default() });
     s.publishes_come_again().broker(Broker::Away);
     for _ in 0..10_000 {

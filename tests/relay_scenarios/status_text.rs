@@ -9,7 +9,7 @@ use firehose_connector::relay::status_queue::StatusQueue;
 use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup};
 
 #[test]
-fn a_service_with_many_words_for_each_of_many_records_loses_no_status() {
+fn long_messages_for_many_records_lose_no_status() {
     let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, queue_size: 2000, ..Setup::default() });
     let streams = ["a", "b", "c", "d"];
     for round in 0..1_600 {
@@ -28,7 +28,7 @@ fn a_service_with_many_words_for_each_of_many_records_loses_no_status() {
 }
 
 #[test]
-fn the_words_of_a_service_are_cut_where_room_is_short_and_every_record_has_its_status() {
+fn the_services_message_is_cut_when_room_is_short_and_every_record_has_its_status() {
     for (version, interval) in [(1, 0), (2, 2), (5, 2)] {
         for words in ["\x01", "w", "\u{1f980}"] {
             let mut s = Scenario::new(Setup { arena: 1_500_000, version, interval, ..Setup::default() });
@@ -57,7 +57,7 @@ fn the_words_of_a_service_are_cut_where_room_is_short_and_every_record_has_its_s
 }
 
 #[test]
-fn one_record_keeps_all_the_words_of_the_service() {
+fn one_record_keeps_the_whole_message_of_the_service() {
     let mut s = Scenario::new(Setup { arena: MIB, interval: 0, ..Setup::default() });
     s.publish_binary("id", b"x");
     let sent = s.expect_sent(DEFAULT);
@@ -67,7 +67,7 @@ fn one_record_keeps_all_the_words_of_the_service() {
 }
 
 #[test]
-fn many_records_keep_all_the_words_of_the_service_where_there_is_room() {
+fn many_records_keep_the_whole_message_when_there_is_room() {
     let mut s = Scenario::new(Setup { arena: 2 * MIB, interval: 1, ..Setup::default() });
     for stream in ["a", "b"] {
         for _ in 0..100 {
@@ -84,7 +84,7 @@ fn many_records_keep_all_the_words_of_the_service_where_there_is_room() {
 }
 
 #[test]
-fn the_words_of_a_service_are_cut_to_the_room_there_is() {
+fn the_services_message_is_cut_to_the_available_room() {
     for version in [1, 5] {
         for (most, code) in [(320, "AccessDeniedException"), (400, "A"), (500, "a \"code\"\n")] {
             let mut arena = Arena::new(MIB);
@@ -100,7 +100,7 @@ fn the_words_of_a_service_are_cut_to_the_room_there_is() {
 }
 
 #[test]
-fn the_words_of_a_service_cost_no_status_however_little_room_is_left() {
+fn the_services_message_costs_no_status_however_little_room_is_left() {
     for records in [1, 8] {
         let enough = (records * STATUS_ENTRY_BYTES).div_ceil(PAYLOAD);
         for free in (enough..enough + 10).chain([0]) {

@@ -159,7 +159,7 @@ fn a_status_longer_than_the_brokers_own_limit_is_counted_and_the_rest_go_on() {
 }
 
 #[test]
-fn a_message_that_became_too_long_is_told_again_in_shorter_ones() {
+fn a_message_that_became_too_long_is_split() {
     for version in [1, 5] {
         let mut s = Scenario::new(Setup { version, ..Setup::default() });
         let ids = ["a", r#"},{"#, r#"","status":"success"},{"#, r#"\",\"status\":\"fail\"},{\""#, "\n", "\u{e9}"];
@@ -188,7 +188,7 @@ fn a_message_that_became_too_long_is_told_again_in_shorter_ones() {
 }
 
 #[test]
-fn a_status_that_is_longer_than_the_broker_of_now_takes_is_counted_as_lost() {
+fn a_status_longer_than_the_new_brokers_limit_is_counted_as_lost() {
     let mut s = Scenario::new(Setup::default());
     s.publish_binary(&"i".repeat(1000), &vec![0; RECORD_BYTES + 1]);
     let told = s.take_statuses();
