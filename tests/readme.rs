@@ -135,7 +135,7 @@ fn page(path: &str) -> &'static str {
     PAGES.iter().find(|(name, _)| *name == path).unwrap().1
 }
 
-/// What stands between backquotes.
+/// The texts between backquotes.
 fn code(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.split('`').skip(1).step_by(2)
 }

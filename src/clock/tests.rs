@@ -104,12 +104,12 @@ fn a_wrong_time_expires_no_certificate_and_the_next_right_answer_corrects_it() {
 }
 
 proptest! {
-    /// Of what was told and what the system says, each alone is enough for a certificate not to have ended.
+    /// A certificate has expired only if it has by both times.
     #[test]
-    fn the_time_for_certificates_is_that_of_one_clock_and_later_than_neither(told: Option<i64>, system in 0..i64::MAX) {
-        let time = for_certificates(told, system);
-        prop_assert!(time <= system && told.is_none_or(|told| time <= told));
-        prop_assert!(time == system || Some(time) == told);
+    fn the_time_for_certificates_is_that_of_one_clock_and_later_than_neither(service: Option<i64>, system in 0..i64::MAX) {
+        let time = for_certificates(service, system);
+        prop_assert!(time <= system && service.is_none_or(|service| time <= service));
+        prop_assert!(time == system || Some(time) == service);
     }
 
     #[test]

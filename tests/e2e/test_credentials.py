@@ -88,7 +88,7 @@ def device(ca, server):
 
 
 def provider(ca, keys, seconds, refuses=lambda: False):
-    """The AWS IoT credentials provider: refuses whoever is not the thing of the certificate."""
+    """The AWS IoT credentials provider: refuses a thing that is not that of the certificate."""
 
     def answer(method, path, headers):
         if refuses() or (method, path, headers.get("x-amzn-iot-thingname")) != ("GET", PATH, "gateway-7"):

@@ -16,7 +16,7 @@ from parts.waiting import PATIENCE, end, free_port, until
 
 
 def hold(client, count):
-    """Has the connector hold so many records: the answer to what is wrong comes after them."""
+    """Has the connector hold `count` records: the answer to an invalid one comes after them."""
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(count))
     client.send_all([client.publish("kinesisfirehose/message", b"mark")])
     client.wait_entries(1)

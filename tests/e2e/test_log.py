@@ -1,4 +1,4 @@
-"""The log: what a line looks like, and whoever reads it."""
+"""The log: the form of a line, and readers that hang."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the service manager is told through NOTIFY_SOCKET."""
+"""Notifications to the service manager through NOTIFY_SOCKET."""
 
 import os
 import signal

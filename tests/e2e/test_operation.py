@@ -102,7 +102,7 @@ def test_the_counters_account_for_every_record_at_any_time(connect, client, stan
     counters = operator.counters()
     uptimes = [one["uptime_s"] for one in counters]
     assert uptimes == sorted(set(uptimes)), "at most one in a second"
-    # Nobody who subscribes for statuses sees them, and the connector does not take them for records.
+    # Subscribers of statuses do not get them, and the connector does not take them for records.
     assert not any("uptime_s" in message for message in client.messages())
     assert drained["received"] == 1507
 

@@ -1,4 +1,4 @@
-"""Publishes above the packet limit, from brokers that send them although they were told it."""
+"""Publishes above the packet limit, from brokers that send them although it was announced."""
 
 import json
 

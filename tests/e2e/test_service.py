@@ -1,4 +1,4 @@
-"""The service in trouble: whatever it does, each record is accepted once and has its status."""
+"""The service in trouble: each record is accepted once and has its status all the same."""
 
 import pytest
 
@@ -158,7 +158,7 @@ def test_a_record_that_the_service_cannot_take_waits_alone(fault, interval, conn
     send(client, 20, start=20)
     until(lambda: len(client.entries()) == 40, "the statuses of the others", within=60)
     connector.wait_line("warn: a record for delivery stream stream-name waits alone, the others go on: .+", within=60)
-    # It is tried on, and holds up nobody.
+    # It is retried, and delays no other record.
     for number in range(40, 45):
         send(client, 1, start=number)
         until(lambda: len(client.entries()) == number + 1, "the next status", within=20)

@@ -58,7 +58,7 @@ def mutual(broker, trusted, device):
 
 
 def attempts(broker):
-    """How often somebody came to the broker's TLS listener; mosquitto has other words for one who is gone at once."""
+    """How many clients connected to the broker's TLS listener; mosquitto logs those that left at once differently."""
     arrived, gone = f"on port {broker.tls_port}", "Client connection from"
     return sum(("New connection from" in line and arrived in line) or gone in line for line in broker.log())
 
@@ -135,7 +135,7 @@ def test_a_wrong_time_from_the_service_over_tls_expires_no_certificate(lie, conn
 
 
 class LyingService:
-    """Takes every record, tells `seconds` since 1970 as the time, and closes the connection."""
+    """Accepts every record, answers with `seconds` since 1970 as its time, and closes the connection."""
 
     def __init__(self, leaf, seconds):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -166,7 +166,7 @@ class LyingService:
 
 
 class TlsListener:
-    """Completes a handshake with whoever wants to, and keeps what comes over it."""
+    """Completes a handshake with any client, and keeps what it sends."""
 
     def __init__(self, leaf):
         self.refusals = 0
@@ -194,7 +194,7 @@ class TlsListener:
 
 
 def test_a_client_certificate_of_x509_version_1_is_the_brokers_to_judge(connect, client, broker, ca, tmp_path):
-    """As `openssl x509 -req` makes it when it is told nothing of extensions."""
+    """As `openssl x509 -req` makes it without extensions."""
     key, request, certificate = (tmp_path / name for name in ["device.key", "device.csr", "device.pem"])
     openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", request, "-subj", "/CN=device")
     signed = ["-CA", ca.file, "-CAkey", ca.key_file(), "-CAcreateserial", "-out", certificate, "-days", "9"]

@@ -21,13 +21,13 @@ struct Service {
     /// How often each record was taken.
     taken: HashMap<Vec<u8>, usize>,
     sizes: Vec<usize>,
-    said: usize,
+    reported: usize,
 }
 
 impl Service {
     fn new(failure: Outcome<'static>) -> Self {
         let (taken, sizes) = Default::default();
-        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, said: 0 }
+        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, reported: 0 }
     }
 
     fn serve(&mut self, s: &mut Scenario, sent: Sent) {
@@ -46,7 +46,7 @@ impl Service {
             }
             s.deliver(sent)
         };
-        self.said += settled.set_aside;
+        self.reported += settled.set_aside;
         s.take_statuses();
     }
 
@@ -87,7 +87,7 @@ fn a_record_at_which_the_service_fails_is_found_and_the_others_are_delivered() {
             assert!(service.requests <= 30, "{} requests, {failure:?} {place}", service.requests);
             let end = s.now() + 10_000;
             service.run(&mut s, end, 0);
-            assert_eq!(service.said, 1, "it is said once that it waits alone");
+            assert_eq!(service.reported, 1, "it is reported once that it waits alone");
             assert!(service.taken.values().all(|times| *times == 1));
         }
     }
@@ -130,7 +130,7 @@ fn it_is_found_in_a_queue_that_is_never_empty() {
     publish(&mut s, "first", 100);
     publish(&mut s, "bad", 1);
     let mut round = 0;
-    while service.said == 0 {
+    while service.reported == 0 {
         round += 1;
         let room = 3_000 - s.relay().held();
         publish(&mut s, &format!("round{round}-"), room);
@@ -176,7 +176,7 @@ fn a_failing_first_record_does_not_delay_the_next_one() {
             }
             assert!(s.now() - before <= 1_000, "{} ms in round {round}", s.now() - before);
         }
-        assert_eq!(service.said, 3);
+        assert_eq!(service.reported, 3);
         while s.take_sent().is_some() {}
     }
 }
@@ -191,7 +191,7 @@ fn an_outage_of_a_day_brings_no_flood_and_full_batches_are_back_at_once() {
         service.run(&mut s, 24 * 3_600_000, 0);
         assert_eq!(s.relay().held(), 5_000);
         assert!(service.requests < 1_000, "{} requests in a day", service.requests);
-        assert_eq!(service.said, 0, "nothing shows that it is the fault of a record");
+        assert_eq!(service.reported, 0, "nothing shows that it is the fault of a record");
         (service.down, service.requests, service.failed) = (false, 0, 0);
         service.sizes.clear();
         service.run(&mut s, 25 * 3_600_000, 0);
@@ -240,7 +240,7 @@ fn stopping_retries_each_record_that_was_set_aside() {
         publish(&mut s, "bad", 5);
         publish(&mut s, "good", 100);
         service.run(&mut s, 3_600_000, 0);
-        assert_eq!((s.relay().held(), service.said), (5, 5));
+        assert_eq!((s.relay().held(), service.reported), (5, 5));
         while s.deadline().is_some_and(|at| at < s.now() + 20_000) {
             s.wait();
             let sent = s.take_sent().unwrap();
@@ -272,7 +272,7 @@ fn during_the_search_for_a_record_its_stream_does_not_count_as_failing() {
     publish(&mut s, "bad", 1);
     publish(&mut s, "after", 20);
     let (mut failing, mut changes) = (false, 0);
-    while s.relay().held() > 1 || service.said == 0 {
+    while s.relay().held() > 1 || service.reported == 0 {
         let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
         service.serve(&mut s, sent);
         changes += usize::from((s.relay().failures(0) > 0) != failing);

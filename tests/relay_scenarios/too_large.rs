@@ -20,13 +20,13 @@ struct Service {
     /// How often each record was taken.
     taken: HashMap<Vec<u8>, usize>,
     sizes: Vec<usize>,
-    said: usize,
+    reported: usize,
 }
 
 impl Service {
     fn new(failure: Outcome<'static>) -> Self {
         let (taken, sizes) = Default::default();
-        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, said: 0 }
+        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, reported: 0 }
     }
 
     fn serve(&mut self, s: &mut Scenario, sent: Sent) {
@@ -45,7 +45,7 @@ impl Service {
             }
             s.deliver(sent)
         };
-        self.said += settled.set_aside;
+        self.reported += settled.set_aside;
         s.take_statuses();
     }
 
@@ -103,7 +103,7 @@ fn a_record_too_large_for_a_proxy_waits_alone() {
     assert!(service.requests <= 12, "{:?}", service.sizes);
     let end = s.now() + 3_600_000;
     service.run(&mut s, end, 0);
-    assert_eq!((s.relay().held(), service.said), (1, 1));
+    assert_eq!((s.relay().held(), service.reported), (1, 1));
     service.most_bytes = usize::MAX;
     service.run(&mut s, end + 600_000, 0);
     assert_eq!(s.relay().held(), 0);
