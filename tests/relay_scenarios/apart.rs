@@ -1,75 +1,12 @@
 //! A record at which the service fails is found, and sent alone, while the others go on.
 
-use std::collections::HashMap;
-
 use firehose_connector::limits::{
     ASIDE_TRIES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_APART, SIGNATURE_LIFE,
 };
 use firehose_connector::relay::outcome::Outcome;
 
-use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup};
-
-/// A service that fails at every request with a record that begins with `bad`, in the way of `failure`.
-struct Service {
-    failure: Outcome<'static>,
-    /// It fails at everything.
-    down: bool,
-    /// Largest body that passes, bytes; a longer one is [`Outcome::TooLarge`].
-    most_bytes: usize,
-    requests: usize,
-    failed: usize,
-    /// How often each record was taken.
-    taken: HashMap<Vec<u8>, usize>,
-    sizes: Vec<usize>,
-    reported: usize,
-}
-
-impl Service {
-    fn new(failure: Outcome<'static>) -> Self {
-        let (taken, sizes) = Default::default();
-        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, reported: 0 }
-    }
-
-    fn serve(&mut self, s: &mut Scenario, sent: Sent) {
-        self.requests += 1;
-        self.sizes.push(sent.data.len());
-        let bytes: usize = sent.data.iter().map(|data| data.len().div_ceil(3) * 4 + 12).sum();
-        let settled = if bytes > self.most_bytes {
-            self.failed += 1;
-            s.outcome(sent, Outcome::TooLarge)
-        } else if self.down || sent.data.iter().any(|data| data.starts_with(b"bad")) {
-            self.failed += 1;
-            s.outcome(sent, self.failure)
-        } else {
-            for data in &sent.data {
-                *self.taken.entry(data.clone()).or_default() += 1;
-            }
-            s.deliver(sent)
-        };
-        self.reported += settled.set_aside;
-        s.take_statuses();
-    }
-
-    /// Answers each request 50 ms after it was sent, until `end` (milliseconds) or until no more than `held` are held.
-    fn run(&mut self, s: &mut Scenario, end: u64, held: usize) {
-        while s.relay().held() > held && s.now() < end {
-            if let Some(sent) = s.take_sent() {
-                s.step_unwatched(50);
-                self.serve(s, sent);
-            } else if s.deadline().is_some_and(|at| at < end) {
-                s.wait();
-            } else {
-                return;
-            }
-        }
-    }
-}
-
-pub(super) fn publish(s: &mut Scenario, prefix: &str, count: usize) {
-    for number in 0..count {
-        s.publish_binary("", format!("{prefix}{number}").as_bytes());
-    }
-}
+use super::failing_service::{Service, next, publish};
+use crate::support::scenario::{DEFAULT, Scenario, Setup};
 
 const FAILURES: [Outcome<'_>; 3] = [Outcome::RetryApart, Outcome::RetrySmaller, Outcome::TooLarge];
 
@@ -142,16 +79,6 @@ fn it_is_found_in_a_queue_that_is_never_empty() {
     assert!(service.failed < 25, "{} requests failed", service.failed);
     assert!((0..100).all(|number| service.taken.contains_key(format!("first{number}").as_bytes())));
     while s.take_sent().is_some() {}
-}
-
-/// Waits for the next request after this moment.
-pub(super) fn next(s: &mut Scenario) -> Sent {
-    loop {
-        s.wait();
-        if let Some(sent) = s.take_sent() {
-            return sent;
-        }
-    }
 }
 
 #[test]

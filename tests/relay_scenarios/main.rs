@@ -6,6 +6,7 @@ mod apart;
 mod batching;
 mod bounds;
 mod endpoints;
+mod failing_service;
 mod input;
 mod outcomes;
 mod slow_links;

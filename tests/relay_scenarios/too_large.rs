@@ -1,68 +1,10 @@
 //! Requests that are too large for a proxy.
 
-use std::collections::HashMap;
-
 use firehose_connector::limits::{BATCH_RECORDS, FAILURES_APART, TOO_LARGE_KEPT};
 use firehose_connector::relay::outcome::Outcome;
 
-use super::apart::{next, publish};
-use crate::support::scenario::{Scenario, Sent, Setup};
-
-/// A service that fails at every request with a record that begins with `bad`, in the way of `failure`.
-struct Service {
-    failure: Outcome<'static>,
-    /// It fails at everything.
-    down: bool,
-    /// Largest body that passes, bytes; a longer one is [`Outcome::TooLarge`].
-    most_bytes: usize,
-    requests: usize,
-    failed: usize,
-    /// How often each record was taken.
-    taken: HashMap<Vec<u8>, usize>,
-    sizes: Vec<usize>,
-    reported: usize,
-}
-
-impl Service {
-    fn new(failure: Outcome<'static>) -> Self {
-        let (taken, sizes) = Default::default();
-        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, reported: 0 }
-    }
-
-    fn serve(&mut self, s: &mut Scenario, sent: Sent) {
-        self.requests += 1;
-        self.sizes.push(sent.data.len());
-        let bytes: usize = sent.data.iter().map(|data| data.len().div_ceil(3) * 4 + 12).sum();
-        let settled = if bytes > self.most_bytes {
-            self.failed += 1;
-            s.outcome(sent, Outcome::TooLarge)
-        } else if self.down || sent.data.iter().any(|data| data.starts_with(b"bad")) {
-            self.failed += 1;
-            s.outcome(sent, self.failure)
-        } else {
-            for data in &sent.data {
-                *self.taken.entry(data.clone()).or_default() += 1;
-            }
-            s.deliver(sent)
-        };
-        self.reported += settled.set_aside;
-        s.take_statuses();
-    }
-
-    /// Answers each request 50 ms after it was sent, until `end` (milliseconds) or until no more than `held` are held.
-    fn run(&mut self, s: &mut Scenario, end: u64, held: usize) {
-        while s.relay().held() > held && s.now() < end {
-            if let Some(sent) = s.take_sent() {
-                s.step_unwatched(50);
-                self.serve(s, sent);
-            } else if s.deadline().is_some_and(|at| at < end) {
-                s.wait();
-            } else {
-                return;
-            }
-        }
-    }
-}
+use super::failing_service::{Service, next, publish};
+use crate::support::scenario::{Scenario, Setup};
 
 #[test]
 fn a_proxys_limit_is_learned_and_not_exceeded_each_time() {
