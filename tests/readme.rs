@@ -113,10 +113,10 @@ fn every_step_of_the_doctor_is_in_its_help_and_in_the_example() {
 
 #[test]
 fn every_line_of_the_log_is_in_the_table_and_no_other() {
-    let mut said = BTreeSet::new();
-    lines_said(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut said);
+    let mut logged = BTreeSet::new();
+    logged_lines(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut logged);
     let named: BTreeSet<_> = rows("## The log").map(|row| code(row).next().unwrap().to_owned()).collect();
-    assert_eq!(named, said);
+    assert_eq!(named, logged);
     for page in [README, SERVICE] {
         let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains("at most ten lines") && page.contains("at once and then one a minute"));
@@ -141,7 +141,7 @@ fn code(text: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 /// Every text that a source file logs, at `info` and above, with an ellipsis for what varies.
-fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
+fn logged_lines(folder: &Path, logged: &mut BTreeSet<String>) {
     let macros = r"\b(?:info|warn|error)!\(\s*(?:target: \w+,\s*)?";
     let limits = r"\.(?:(?:info|warn)\(\s*now|write\(\s*Level::\w+),\s*format_args!\(\s*";
     // What the log and the doctor say in the same words.
@@ -152,14 +152,14 @@ fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            lines_said(&path, said);
+            logged_lines(&path, logged);
             continue;
         }
         let source = std::fs::read(&path).unwrap();
         let source = String::from_utf8_lossy(&source);
         let code = source.split("#[cfg(test)]").next().unwrap();
         for found in call.captures_iter(code).filter(|found| !found[1].starts_with("{loss}")) {
-            said.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
+            logged.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
         }
     }
 }

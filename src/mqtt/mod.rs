@@ -196,7 +196,7 @@ async fn serve(settings: Settings, mut ends: Ends) {
     let mut takeover = Takeover::default();
     loop {
         let start = Instant::now();
-        let error = match attend(&settings, &mut ends, &mut in_flight, &mut retry).await {
+        let error = match run_session(&settings, &mut ends, &mut in_flight, &mut retry).await {
             Ok(End::Stopped | End::Abandoned) => return,
             Err(error) => error,
         };
@@ -224,7 +224,7 @@ fn received(publish: Publish) -> Received {
 }
 
 /// Connects, and runs the session to its end.
-async fn attend(
+async fn run_session(
     settings: &Settings,
     ends: &mut Ends,
     in_flight: &mut InFlight,
