@@ -26,12 +26,12 @@ pub mod exit {
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Relay until a signal comes.
+    /// Relay until a signal stops the process.
     Run {
-        /// The connector definition; wins over `FIREHOSE_CONNECTOR_DEFINITION`.
+        /// The connector definition; takes precedence over `FIREHOSE_CONNECTOR_DEFINITION`.
         definition: Option<PathBuf>,
     },
-    /// Read the configuration, say what is wrong with it or what follows from it, and end.
+    /// Read the configuration, report what is wrong with it or show what follows from it, and exit.
     Check {
         /// As for `Run`.
         definition: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub enum Command {
     Version,
 }
 
-/// How broker and service are tried.
+/// Options of `--online`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Online {
     /// `--send-test-record`
@@ -60,15 +60,15 @@ pub struct Online {
 pub enum UsageError {
     /// There is no command; [`HELP`] is the best answer.
     NoCommand,
-    /// The first word is no command; perhaps the second text is meant.
+    /// The first word is not a command. With the command that was probably meant.
     UnknownCommand(String, Option<&'static str>),
-    /// The command has no such option; perhaps the second text is meant.
+    /// The command has no such option. With the option that was probably meant.
     UnknownOption(String, Option<&'static str>),
-    /// An option without what has to follow it, which is the second text.
+    /// An option without its value, which the second text describes.
     NoValue(&'static str, &'static str),
-    /// An option twice that may be given once.
+    /// An option that is given twice.
     Second(&'static str),
-    /// An option without what it goes with, which is the second text.
+    /// An option without the one that it needs, which is the second text.
     Misplaced(&'static str, &'static str),
     /// A word after the command.
     Unexpected(String),
@@ -103,7 +103,7 @@ const ONLINE: &str = "--online";
 const TEST_RECORD: &str = "--send-test-record";
 const CLIENT_ID: &str = "--client-id";
 
-/// Reads the arguments, the name of the program not among them.
+/// Reads the arguments, without the name of the program.
 ///
 /// # Errors
 /// The first argument that is wrong.
@@ -135,7 +135,7 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
             }
             Arg::Long(name) => {
                 let name = format!("--{name}");
-                // The name that other programs have for it.
+                // The name of this option in other programs.
                 let meant = if name == "--config" { Some(DEFINITION) } else { nearest(&name, OPTIONS) };
                 return Err(UsageError::UnknownOption(name, meant));
             }
@@ -189,11 +189,11 @@ fn unexpected(error: lexopt::Error) -> UsageError {
 pub const VERSION: &str =
     concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"), env!("FIREHOSE_CONNECTOR_COMMIT"), "\n");
 
-/// The help text; at most 80 columns, as those below.
+/// The help text; at most 80 columns, like those below.
 pub const HELP: &str = include_str!("cli/help.txt");
-/// That of `run`.
+/// The help text of `run`.
 pub const HELP_RUN: &str = include_str!("cli/help-run.txt");
-/// That of `check`.
+/// The help text of `check`.
 pub const HELP_CHECK: &str = include_str!("cli/help-check.txt");
 
 #[cfg(test)]

@@ -106,18 +106,18 @@ pub fn calendar(time: SystemTime) -> OffsetDateTime {
 /// The time by which rustls judges certificates and the age of sessions to resume.
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
-        let told = match self.verified_start.load(Ordering::Relaxed) {
+        let service = match self.verified_start.load(Ordering::Relaxed) {
             UNKNOWN => None,
             start => Some(start.saturating_add(millis(self.start.elapsed()))),
         };
-        let millis = for_certificates(told, system_millis());
+        let millis = for_certificates(service, system_millis());
         Some(UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(millis).unwrap_or_default())))
     }
 }
 
 /// The earlier of the service's time, if an answer over TLS had it, and the system's; milliseconds since 1970.
-pub(crate) fn for_certificates(told: Option<i64>, system: i64) -> i64 {
-    told.map_or(system, |told| told.min(system))
+pub(crate) fn for_certificates(service: Option<i64>, system: i64) -> i64 {
+    service.map_or(system, |service| service.min(system))
 }
 
 /// Milliseconds since 1970 by the system's clock; 0 before that.

@@ -1,11 +1,11 @@
-//! An error and its causes, as a person reads them.
+//! An error and its causes as one readable line.
 
 pub(crate) mod words;
 
 use core::error::Error;
 use core::fmt::{self, Write as _};
 
-/// An error and its causes in one line, as far as they say something to a person.
+/// `error` and its causes in one line, without those that add nothing for a user.
 #[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

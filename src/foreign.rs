@@ -7,10 +7,7 @@
 //! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares `WINDOW`
 //! consecutive bytes with one is blanked.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "the one list that all who make a secret write to; nobody waits while it is locked"
-)]
+#![expect(clippy::disallowed_types, reason = "the one list of all secrets; it is never locked across an await")]
 
 use core::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -155,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_a_line_and_has_an_end() {
+    fn a_message_stays_one_bounded_line() {
         assert_eq!(foreign("a\nb\r\0\u{1b}[31m\u{202e}"), "a\\nb\\r\\u{0}\\u{1b}[31m\\u{202e}");
         let long = foreign(&"ü".repeat(100_000));
         assert_eq!(long, "ü".repeat(FOREIGN_TEXT / 2) + "…");
@@ -181,7 +178,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_said_is_one_bounded_line(text: String) {
+        fn any_text_becomes_one_bounded_line(text: String) {
             for said in [foreign(&text), line(&text)] {
                 proptest::prop_assert!(!said.chars().any(char::is_control));
             }

@@ -1,5 +1,5 @@
-//! Whatever a stranger can send, given to what reads it: one function for each, all of which take any bytes and panic when a
-//! promise is broken. The fuzzers in `tests/fuzz` feed them, and so does an ordinary test, with the corpora kept there.
+//! One function for each reader of untrusted input. All take any bytes, and panic when a promise is broken. The fuzzers in
+//! `tests/fuzz` call them, and so does an ordinary test, with the corpora kept there.
 
 use crate::clock::Clock;
 use crate::firehose::reply::{self, Answer, Reply};
@@ -14,7 +14,7 @@ use crate::time::{Duration, Instant};
 
 type Target = (&'static str, fn(&[u8]));
 
-/// The fuzzers by name, which is also that of the folder of their corpus.
+/// The fuzzers by name, which is also the name of their corpus' folder.
 pub const TARGETS: [Target; 6] = [
     ("answer", answer),
     ("credentials", crate::credentials::fuzz),
@@ -27,13 +27,13 @@ pub const TARGETS: [Target; 6] = [
 /// Runs the fuzzer of that name.
 ///
 /// # Panics
-/// There is none, or a promise is broken.
+/// There is no such fuzzer, or a promise is broken.
 pub fn run(name: &str, bytes: &[u8]) {
     let found = TARGETS.iter().find(|(target, _)| *target == name);
     found.map(|(_, target)| target(bytes)).expect("a target of this name");
 }
 
-/// An answer of the service: the first byte is the status, a line each are the error's type and the date, the rest is the body.
+/// An answer of the service: the first byte is the status; then come a line with the error's type, one with the date, and the body.
 fn answer(bytes: &[u8]) {
     let Some((status, rest)) = bytes.split_first() else { return };
     let mut parts = rest.splitn(3, |byte| *byte == b'\n');
@@ -55,7 +55,7 @@ fn answer(bytes: &[u8]) {
     let _: (i64, std::time::SystemTime) = (clock.correction(), clock.wall());
 }
 
-/// A day in the life of a relay: each byte says what happens next, those behind it how.
+/// Operations on a relay: each byte selects the next operation, the bytes after it are its arguments.
 fn relay(bytes: &[u8]) {
     let Some((&setup, bytes)) = bytes.split_first() else { return };
     let Ok(arn) = DeliveryStreamArn::parse("arn:aws:firehose:eu-west-1:123456789012:deliverystream/s") else { return };

@@ -24,12 +24,12 @@
 //! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
 //! ([`http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
 //! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
-//! With its end the publish is safe ([`relay::window`]), and the broker's side is told to acknowledge it.
+//! Once the record is delivered or has failed, its publish is safe ([`relay::window`]), and the broker's side acknowledges it.
 //!
 //! While the uplink takes nothing, records go to disk instead: the relay decides which (`relay::spooled`), the [`keeper`] carries them
 //! to the [`spool`] and back.
 //!
-//! The [`doctor`] goes the same way once, without a record, and says how far it came: `check --online`.
+//! The [`doctor`] goes the same way once, without a record, and reports each step: `check --online`.
 //!
 //! # The rooms
 //!
@@ -37,18 +37,18 @@
 //!
 //! | Floor | What it does |
 //! |---|---|
-//! | `main` | reads the command line, then checks or runs |
+//! | `main` | reads the command line, checks or runs |
 //! | [`daemon`], [`doctor`] | the loop that owns the relay; the same way once, step by step |
 //! | [`prepare`] | everything that can be judged before the first connection |
-//! | [`credentials`] | where keys come from, in the order of the SDKs, and how they are kept fresh |
+//! | [`credentials`] | the sources of keys, in the order of the SDKs, and their renewal |
 //! | [`keeper`] | between the relay and the spool |
 //! | [`http`], [`mqtt`], [`spool`] | requests and their answers; the broker's session; what is kept on disk |
 //! | [`transport`] | names, proxies, TCP, TLS |
-//! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the plan of `MemorySize`; lines of the log; words of the command line |
-//! | [`config`] | what the process was told |
-//! | [`firehose`] | the bytes of the two calls, signed |
+//! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the division of `MemorySize`; lines of the log; the command line |
+//! | [`config`] | the definition and the environment, checked |
+//! | [`firehose`], [`source`] | the bytes of the two calls, signed; what a source of publishes hands to the daemon |
 //! | [`relay`] | the core: what is held, what is sent when, what is answered |
-//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`] | an error and its causes as text; the time; spared lines; jitter; text from outside on its way into messages |
+//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`] | an error and its causes as text; the time; a limit for repeated lines; random numbers; text from outside made safe for messages |
 //! | [`limits`] | every bound, with unit and source |
 //! | [`time`] | instants and durations of the core |
 //!

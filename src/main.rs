@@ -1,4 +1,4 @@
-//! The program: reads the command line, checks or runs, and says what was wrong. See the library's tour.
+//! The program: reads the command line, checks or runs, and reports errors. The library has the tour.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -64,7 +64,7 @@ fn hold_signals(set: u64) {
 /// The kernel refuses it.
 #[expect(unsafe_code, reason = "signalfd has no safe wrapper")]
 fn signal_file(set: u64) -> std::io::Result<File> {
-    // SAFETY: the kernel reads the eight bytes of the set; the file that it answers with is nobody else's.
+    // SAFETY: the kernel reads the eight bytes of the set; the file that it returns is owned by nothing else.
     unsafe {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         let file = libc::syscall(libc::SYS_signalfd4, -1, &raw const set, size_of::<u64>(), flags);
@@ -155,12 +155,12 @@ fn check(definition: Option<&Path>) -> u8 {
         text.push_str(&format!("warning: {found}; {advice}\n"));
     }
     text.push_str(&format!("\n{}", prepare::summary(&config)));
-    // Last, because nothing is left to do for this process then.
+    // Last, because a confined process can do little else.
     let isolation = daemon::confine(&config).map_or_else(|| "none".to_owned(), |confined| confined.to_string());
     print(&lines(&format!("{text}{:<28}{isolation}\n\n{plan}", "isolation on this system")))
 }
 
-/// A text of several lines as it may be shown: see [`foreign`].
+/// A text of several lines, made safe for a terminal by [`foreign`].
 fn lines(text: &str) -> String {
     text.lines().map(|line| foreign::line(line) + "\n").collect()
 }
@@ -171,8 +171,8 @@ fn print(text: &str) -> u8 {
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| exit::OK))
 }
 
-/// The exit code of what wrote to standard output. If the reader has gone away, as `head` does, there is none: the process ends by
-/// the signal for that, as others do.
+/// The exit code after writing to standard output. If its reader has closed it, as `head` does, the process ends by `SIGPIPE`
+/// instead, as other programs do.
 fn written(result: std::io::Result<u8>) -> u8 {
     match result {
         Ok(code) => return code,
@@ -191,7 +191,7 @@ fn end_by_broken_pipe() {
     }
 }
 
-/// To standard error. Without one nobody reads it, and the exit code says enough.
+/// Writes to standard error, and ignores errors: the exit code is enough.
 fn complain(text: &str) {
     let _: std::io::Result<()> = std::io::stderr().write_all(text.as_bytes());
 }

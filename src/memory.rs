@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_and_a_service_with_less_memory_than_the_plan_are_told_with_both_figures() {
+    fn less_memory_than_planned_is_reported_with_both_figures() {
         let plan = Plan::new(65_535 * KIB, PROGRAM, NONE, false).unwrap();
         let kernel = plan.with_kernel() / KIB;
         assert_eq!(short(&plan, Some(65_535), Some(plan.with_kernel())), []);

@@ -2,7 +2,7 @@
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// A random number. Without a source of randomness it is zero: a fleet then moves in step, and nothing else suffers.
+/// A random number; zero without a source of randomness. Then retries of a fleet are not spread, and nothing else is affected.
 #[must_use]
 pub fn random_number() -> u64 {
     let mut bytes = [0; 8];

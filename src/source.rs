@@ -1,4 +1,4 @@
-//! What a source of publishes hands to the relay's side, whatever it speaks. The broker's side is one: [`crate::mqtt`].
+//! What any source of publishes hands to the daemon, independent of its protocol. [`crate::mqtt`] is such a source.
 
 use bytes::Bytes;
 
@@ -8,22 +8,22 @@ pub use crate::relay::window::Token;
 /// A publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// Where it was published to; not necessarily UTF-8.
+    /// Topic; not necessarily UTF-8.
     pub topic: Bytes,
-    /// What was published.
+    /// Payload.
     pub payload: Bytes,
-    /// How its source knows it, if it is to be acknowledged: at QoS 1, not at QoS 0.
+    /// By what its source acknowledges it. `None`: it needs no acknowledgement (QoS 0).
     pub token: Option<Token>,
-    /// Set when it is above our packet limit: then topic and payload are what was kept of their begin.
+    /// Set when it is above the packet limit: topic and payload are then only their first bytes.
     pub too_long: Option<TooLong>,
 }
 
-/// What a source may acknowledge.
+/// Which publishes a source is to acknowledge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// All tokens with a number below this.
+    /// Those whose token has a number below this.
     pub below: u64,
-    /// The number behind the first token that was not taken, or zero. None that comes behind it over the same connection is
-    /// taken, either.
+    /// One more than the number of the first token that was left at the broker, or zero. Those after it on the same connection are
+    /// left, too.
     pub left_behind: u64,
 }

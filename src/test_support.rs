@@ -28,13 +28,13 @@ use crate::config::EndpointUrl;
 pub(crate) struct Ca(CertifiedIssuer<'static, KeyPair>);
 
 impl Ca {
-    /// Like no other.
+    /// With a unique name.
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         Self::named(&format!("CA {}", COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// With a key like no other.
+    /// With a new key.
     pub(crate) fn named(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);

@@ -65,7 +65,7 @@ fn every_fault_of_a_definition_is_named_at_once_and_ends_with_78() {
 }
 
 #[test]
-fn a_definition_that_is_no_file_is_named_and_not_waited_for() {
+fn a_definition_that_is_not_a_file_is_named_and_not_waited_for() {
     let fifo = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("definition.fifo");
     if !fifo.exists() {
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -124,7 +124,7 @@ fn missing_certificate_files_and_too_little_memory_are_found_together() {
 }
 
 #[test]
-fn all_ways_to_check_find_what_a_start_would_refuse_and_all_of_it_at_once() {
+fn every_form_of_check_finds_all_that_a_start_would_refuse() {
     let parameters = format!(
         r#"{{"DefaultDeliveryStreamArn":"{ARN}","DeliveryStreamQueueSize":"5000","MemorySize":"100","PublishInterval":"901"}}"#
     );
@@ -211,7 +211,7 @@ fn a_file_that_is_missing_is_named_beside_a_variable_that_is() {
 }
 
 #[test]
-fn what_was_set_by_whom_and_where_it_leads_is_shown() {
+fn the_origin_of_each_setting_and_its_effect_are_shown() {
     let parameters = format!(
         r#"{{"DefaultDeliveryStreamArn":"{ARN}","DeliveryStreamQueueSize":"5000","MemorySize":"65535","PublishInterval":"10"}}"#
     );
@@ -306,7 +306,7 @@ fn output_that_cannot_be_written_ends_with_74_and_a_sentence() {
 }
 
 #[test]
-fn a_closed_pipe_ends_it_by_the_signal_for_that_without_a_word() {
+fn a_closed_pipe_ends_it_silently_by_sigpipe() {
     let arn = [("DEFAULT_DELIVERY_STREAM_ARN", ARN)];
     for arguments in [&["check"][..], &["check", "--json"], &["--help"], &["--version"]] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -320,7 +320,7 @@ fn a_closed_pipe_ends_it_by_the_signal_for_that_without_a_word() {
 }
 
 #[test]
-fn a_web_identity_is_warned_of_by_name_and_nobody_else_is_asked_for_one_that_was_not_named() {
+fn a_web_identity_is_named_in_a_warning() {
     let asked = [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/token")];
     let container = [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/credentials")];
     let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];

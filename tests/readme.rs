@@ -33,7 +33,7 @@ const README_LINES: usize = 300;
 const CHANGELOG: &str = include_str!("../CHANGELOG.md");
 
 #[test]
-fn every_variable_stands_in_the_table() {
+fn every_variable_is_in_the_table() {
     for name in VARIABLES.iter().filter(|name| **name != "HOME") {
         assert!(README.contains(&format!("`{name}`")), "{name}");
     }
@@ -70,7 +70,7 @@ fn its_bounds_are_those_of_the_program() {
 }
 
 #[test]
-fn every_error_code_stands_in_the_table_and_no_other() {
+fn every_error_code_is_in_the_table_and_no_other() {
     let code_of = Regex::new(r#"=> "([A-Z]\w+)""#).unwrap();
     let source = include_str!("../src/relay/refusal.rs");
     let codes: BTreeSet<_> = code_of.captures_iter(source).map(|found| found.get(1).unwrap().as_str()).collect();
@@ -80,7 +80,7 @@ fn every_error_code_stands_in_the_table_and_no_other() {
 }
 
 #[test]
-fn every_dependency_stands_in_the_table_and_no_other() {
+fn every_dependency_is_in_the_table_and_no_other() {
     let manifest =
         include_str!("../Cargo.toml").split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
     let package = Regex::new(r#"(?m)^([a-z0-9_-]+) = (?:\{ package = "([a-z0-9-]+)")?"#).unwrap();
@@ -92,7 +92,7 @@ fn every_dependency_stands_in_the_table_and_no_other() {
 }
 
 #[test]
-fn every_counter_stands_in_the_table_and_no_other() {
+fn every_counter_is_in_the_table_and_no_other() {
     let counters: serde_json::Value = serde_json::from_str(include_str!("golden/counters.json")).unwrap();
     let counters: BTreeSet<_> = counters.as_object().unwrap().keys().cloned().collect();
     let named = rows("## Counters").flat_map(|row| code(row.split('|').nth(1).unwrap())).map(str::to_owned);
@@ -100,7 +100,7 @@ fn every_counter_stands_in_the_table_and_no_other() {
 }
 
 #[test]
-fn every_step_of_the_doctor_stands_in_its_help_and_in_the_example() {
+fn every_step_of_the_doctor_is_in_its_help_and_in_the_example() {
     let line = Regex::new(r"(?m)^  ([a-z]+(?:-[a-z]+)?)  +[^ ]").unwrap();
     let explained = HELP_CHECK.split("\nSteps of --online").nth(1).unwrap();
     let named: Vec<_> = line.captures_iter(explained).map(|found| found.get(1).unwrap().as_str()).collect();
@@ -112,11 +112,11 @@ fn every_step_of_the_doctor_stands_in_its_help_and_in_the_example() {
 }
 
 #[test]
-fn every_line_of_the_log_stands_in_the_table_and_no_other() {
-    let mut said = BTreeSet::new();
-    lines_said(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut said);
+fn every_line_of_the_log_is_in_the_table_and_no_other() {
+    let mut logged = BTreeSet::new();
+    logged_lines(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut logged);
     let named: BTreeSet<_> = rows("## The log").map(|row| code(row).next().unwrap().to_owned()).collect();
-    assert_eq!(named, said);
+    assert_eq!(named, logged);
     for page in [README, SERVICE] {
         let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains("at most ten lines") && page.contains("at once and then one a minute"));
@@ -135,13 +135,13 @@ fn page(path: &str) -> &'static str {
     PAGES.iter().find(|(name, _)| *name == path).unwrap().1
 }
 
-/// What stands between backquotes.
+/// The texts between backquotes.
 fn code(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.split('`').skip(1).step_by(2)
 }
 
 /// Every text that a source file logs, at `info` and above, with an ellipsis for what varies.
-fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
+fn logged_lines(folder: &Path, logged: &mut BTreeSet<String>) {
     let macros = r"\b(?:info|warn|error)!\(\s*(?:target: \w+,\s*)?";
     let limits = r"\.(?:(?:info|warn)\(\s*now|write\(\s*Level::\w+),\s*format_args!\(\s*";
     // What the log and the doctor say in the same words.
@@ -152,14 +152,14 @@ fn lines_said(folder: &Path, said: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            lines_said(&path, said);
+            logged_lines(&path, logged);
             continue;
         }
         let source = std::fs::read(&path).unwrap();
         let source = String::from_utf8_lossy(&source);
         let code = source.split("#[cfg(test)]").next().unwrap();
         for found in call.captures_iter(code).filter(|found| !found[1].starts_with("{loss}")) {
-            said.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
+            logged.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
         }
     }
 }

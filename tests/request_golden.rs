@@ -101,7 +101,7 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn a_body_of_any_records_in_any_chunks_is_that_of_a_plain_encoder(
+    fn any_records_in_any_chunks_make_the_body_of_a_plain_encoder(
         name in "[a-zA-Z0-9_.-]{1,64}",
         single: bool,
         records in proptest::collection::vec(record(), 1..40),
@@ -112,7 +112,7 @@ proptest! {
 }
 
 #[test]
-fn a_body_of_500_records_and_one_of_4_mib_are_those_of_a_plain_encoder() {
+fn bodies_at_the_limits_are_those_of_a_plain_encoder() {
     check("name", false, &vec![b"x".to_vec(); 500], &[16 * 1024]);
     let largest = vec![0xff; 1_024_000];
     check("name", true, std::slice::from_ref(&largest), &[16 * 1024]);
@@ -131,7 +131,7 @@ fn a_chunk_may_end_at_any_byte_of_a_body() {
 }
 
 #[test]
-fn a_request_without_records_is_one_but_for_them() {
+fn a_request_without_records_differs_in_nothing_else() {
     for (call, policy, body) in [
         (Call::PutRecord, "PutRecord", r#"{"DeliveryStreamName":"name","Record":{}}"#),
         (Call::PutRecordBatch, "PutRecordBatch", r#"{"DeliveryStreamName":"name","Records":[]}"#),
@@ -191,7 +191,7 @@ fn every_header_is_the_one_that_botocore_sends() {
 }
 
 #[test]
-fn every_body_says_what_botocores_says() {
+fn every_body_equals_botocores() {
     for case in golden()["requests"].as_array().unwrap() {
         let (stream, single) = (text(case, "stream"), case["single"] == true);
         let records: Vec<_> = case["records"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().into()).collect();

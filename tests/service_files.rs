@@ -108,7 +108,7 @@ fn the_sample_definition_is_good() {
 }
 
 #[test]
-fn the_definition_is_named_from_the_start_and_nobody_but_an_instance_asks_for_its_role() {
+fn the_service_names_a_definition_and_asks_no_ec2_metadata() {
     const NO_INSTANCE: &str = "AWS_EC2_METADATA_DISABLED=true";
     let set: Vec<_> = ENVIRONMENT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert_eq!(set, ["FIREHOSE_CONNECTOR_DEFINITION=/etc/firehose-connector/connectors.json", NO_INSTANCE]);

@@ -35,7 +35,7 @@ fn each_command_is_understood() {
 }
 
 #[test]
-fn check_goes_online_when_it_is_told_to() {
+fn check_goes_online_when_asked_to() {
     let online = |send_test_record, client_id: Option<&str>| {
         let online = Online { send_test_record, client_id: client_id.map(str::to_owned) };
         Ok(Command::Check { definition: None, json: false, online: Some(online) })
@@ -46,7 +46,7 @@ fn check_goes_online_when_it_is_told_to() {
 }
 
 #[test]
-fn without_a_command_there_is_none() {
+fn a_missing_command_is_reported() {
     assert_eq!(parse([""; 0]), Err(UsageError::NoCommand));
     assert_eq!(parse(["--definition", "f"]), Err(UsageError::NoCommand));
 }

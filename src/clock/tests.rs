@@ -61,7 +61,7 @@ fn a_date_is_believed_from_a_day_before_the_release_for_some_decades() {
 }
 
 #[test]
-fn what_is_no_date_changes_nothing() {
+fn an_invalid_date_changes_nothing() {
     let clock = Clock::default();
     let before = clock.verified_start.load(Ordering::Relaxed);
     for nonsense in [
@@ -92,7 +92,7 @@ fn only_an_answer_over_tls_sets_the_time_for_certificates() {
 }
 
 #[test]
-fn a_lie_about_the_time_ends_no_certificate_and_is_undone_by_the_next_honest_answer() {
+fn a_wrong_time_expires_no_certificate_and_the_next_right_answer_corrects_it() {
     let clock = Clock::default();
     for lie in [millis(DATE_LATEST), system_millis() + YEAR, millis(RELEASED)] {
         clock.learn(&http_date(lie), clock.now(), true);
@@ -104,16 +104,16 @@ fn a_lie_about_the_time_ends_no_certificate_and_is_undone_by_the_next_honest_ans
 }
 
 proptest! {
-    /// Of what was told and what the system says, each alone is enough for a certificate not to have ended.
+    /// A certificate has expired only if it has by both times.
     #[test]
-    fn the_time_for_certificates_is_that_of_one_clock_and_later_than_neither(told: Option<i64>, system in 0..i64::MAX) {
-        let time = for_certificates(told, system);
-        prop_assert!(time <= system && told.is_none_or(|told| time <= told));
-        prop_assert!(time == system || Some(time) == told);
+    fn the_time_for_certificates_is_that_of_one_clock_and_later_than_neither(service: Option<i64>, system in 0..i64::MAX) {
+        let time = for_certificates(service, system);
+        prop_assert!(time <= system && service.is_none_or(|service| time <= service));
+        prop_assert!(time == system || Some(time) == service);
     }
 
     #[test]
-    fn whatever_a_peer_says_the_time_is_requests_can_be_signed(
+    fn requests_can_be_signed_at_any_time_a_peer_sends(
         texts in prop::collection::vec(
             prop_oneof![
                 any::<String>(),

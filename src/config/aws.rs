@@ -10,7 +10,7 @@ use super::{
     url::http_url,
 };
 
-/// After a problem some fields may be empty; the caller has no use for them then.
+/// After a problem some fields may be empty, and the result must not be used.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
     let endpoint_variable = endpoint_variable(environment, problems);
     Aws {

@@ -1,4 +1,4 @@
-//! Files that other people write, read with a limit.
+//! Reads files of users and other programs, with a limit.
 //!
 //! Only regular files: opening a named pipe could wait for ever.
 
@@ -8,11 +8,11 @@ use std::{
     path::Path,
 };
 
-/// Editors on Windows put it in front of a text.
+/// The byte order mark that editors on Windows put in front of a text.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Whether the name of a file with a secret in it can stand in a message. People put the secret where its file should be named,
-/// so a name has to begin with a folder that is there.
+/// Whether the name of a file with a secret may be shown in a message. A user may have given the secret instead of the file's
+/// name, so the name has to begin with a folder that exists.
 #[must_use]
 pub fn is_a_name(path: &Path) -> bool {
     let top = path.components().nth(1).filter(|_| path.is_absolute());
@@ -41,7 +41,7 @@ pub fn open(path: &Path, limit: u64) -> io::Result<Take<File>> {
 /// As [`open`], and one for bytes that are not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     let mut file = open(path, limit)?;
-    // At once, because a vector that grows takes twice its size for a moment.
+    // Allocated at once, because a growing vector briefly takes twice its size.
     let mut bytes =
         Vec::with_capacity(usize::try_from(file.get_ref().metadata()?.len().min(limit)).unwrap_or_default());
     file.read_to_end(&mut bytes)?;

@@ -18,7 +18,7 @@ use crate::foreign::Secret;
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
-/// What it was called once. botocore looks at it first.
+/// The former name of the session token's variable; botocore prefers it.
 const SECURITY_TOKEN: &str = "AWS_SECURITY_TOKEN";
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
@@ -39,17 +39,17 @@ const IOT_KEY: &str = "FIREHOSE_CONNECTOR_IOT_KEY";
 const EC2_DISABLED: &str = "AWS_EC2_METADATA_DISABLED";
 const EC2_ENDPOINT: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const EC2_MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
-/// botocore looks at the first one first.
+/// In order of precedence, as in botocore.
 const PROFILE: [&str; 2] = ["AWS_DEFAULT_PROFILE", "AWS_PROFILE"];
-/// By these a web identity is asked for, which is not supported.
+/// Variables that ask for a web identity, which is not supported.
 const WEB_IDENTITY: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"];
 const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
 const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 
-/// Where an EC2 instance is told who it is, by IPv4 and IPv6 (AWS SDKs, "IMDS credential provider").
+/// The instance metadata service of EC2, by IPv4 and IPv6 (AWS SDKs, "IMDS credential provider").
 const EC2_HOSTS: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
 
-/// After a problem some fields may be empty; the caller has no use for them then.
+/// After a problem some fields may be empty, and the result must not be used.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> CredentialSettings {
     let profile = PROFILE.into_iter().find(|name| environment.is_set(name));
     let is_named = |name| environment.is_set(name).then_some(name);
@@ -92,7 +92,7 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
     })
 }
 
-/// A secret that becomes, or signs, an HTTP header; a line end from a file in it is the usual mistake.
+/// A secret that is sent in an HTTP header, or signs one. The usual mistake is a line end that was copied from a file.
 fn header_text<'a>(environment: &'a Environment, name: &str, problems: &mut Problems) -> Option<&'a str> {
     let text = environment.text(name, problems)?;
     if !text.bytes().all(|b| matches!(b, b' '..=b'~')) {
@@ -135,7 +135,7 @@ fn may_be_plain(host: &str) -> bool {
     }
 }
 
-/// All that the credentials provider needs, or none of it. The device certificate is mostly the one for the broker.
+/// The credentials provider, if all that it needs is set. By default the device certificate is the one for the broker.
 fn iot(environment: &Environment, problems: &mut Problems) -> Option<IotSettings> {
     const NAMES: [&str; 5] = [IOT_ENDPOINT, IOT_ROLE_ALIAS, IOT_THING_NAME, IOT_CERTIFICATE, IOT_KEY];
     let given = NAMES.into_iter().find(|name| environment.is_set(name))?;
@@ -159,7 +159,7 @@ fn iot(environment: &Environment, problems: &mut Problems) -> Option<IotSettings
     let thing_name = header_text(environment, IOT_THING_NAME, problems);
     let endpoint = iot_endpoint(environment, problems);
     Some(IotSettings {
-        // After a problem these are made up: the certificate can be looked at all the same.
+        // After a problem these are placeholders, so that the certificate can still be checked.
         endpoint: endpoint.unwrap_or_else(|| EndpointUrl { tls: true, host: String::new(), port: 443 }),
         role_alias: alias.unwrap_or_default().to_owned(),
         thing_name: thing_name.map(str::to_owned),
@@ -168,7 +168,7 @@ fn iot(environment: &Environment, problems: &mut Problems) -> Option<IotSettings
     })
 }
 
-/// As `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints it, or as a URL.
+/// The host as `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints it, or a URL.
 fn iot_endpoint(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl> {
     let text = environment.text(IOT_ENDPOINT, problems)?;
     let url = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };

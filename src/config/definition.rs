@@ -1,8 +1,8 @@
 //! The connector definition file: finds the one Kinesis Firehose connector in every shape in which
 //! AWS tools write a definition, and leaves the values of its parameters to `parameters`.
 //!
-//! Keys that do not belong where they are, and keys given twice, are problems: each may be a
-//! setting that somebody believes to be in force.
+//! Misplaced keys and duplicate keys are problems: each may be a setting that somebody believes to be in
+//! force.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ pub(super) struct Definition {
     pub(super) file: PathBuf,
     /// 1 to 5.
     pub(super) version: u8,
-    /// Names known to be unique, but not to be right.
+    /// Each name is unique, but not yet checked.
     pub(super) parameters: Object,
 }
 
@@ -36,7 +36,7 @@ const MAX_FILE_BYTES: usize = 256 * 1024;
 /// The version of a definition that names none.
 pub(super) const NEWEST_VERSION: u8 = 5;
 
-/// The key that tells a shape apart, and the keys that may stand beside it.
+/// The key by which a shape is recognised, and the keys that may be beside it.
 const SHAPES: [(&str, &[&str]); 5] = [
     // The reply of get-connector-definition-version, from the CLI or from boto3.
     ("Definition", &["Arn", "CreationTimestamp", "Id", "NextToken", "ResponseMetadata", "Version"]),
@@ -49,8 +49,8 @@ const SHAPES: [(&str, &[&str]); 5] = [
     ("Parameters", &[]),
 ];
 
-/// How the ARN of this connector ends, but for its version. Nothing depends on the region before it, which the document leaves
-/// to the user.
+/// The end of this connector's ARN, without the version. The region before it does not matter: the document leaves it to the
+/// user.
 const CONNECTOR: &str = "/connectors/KinesisFirehose/versions/";
 
 impl Definition {
@@ -84,7 +84,7 @@ impl Definition {
     }
 }
 
-/// Walks a document to the parameters, noting problems on the way.
+/// Walks a document down to the parameters, and collects problems on the way.
 struct Reader<'a> {
     file: &'a Path,
     problems: &'a mut Problems,
@@ -137,7 +137,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The only Kinesis Firehose connector of the list; entries for other connectors are not looked at.
+    /// The only Kinesis Firehose connector of the list; other connectors are ignored.
     fn entries(&mut self, entries: Vec<Json>, prefix: impl Fn(usize) -> String) -> Found {
         let mut found = Vec::new();
         let mut others = Vec::new();
@@ -220,7 +220,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes a problem and answers with nothing.
+    /// Adds a problem, and returns `None`.
     fn fault<T>(&mut self, key: &str, rule: impl Into<String>) -> Option<T> {
         self.problems.push(Problem::key(self.file, key, rule));
         None

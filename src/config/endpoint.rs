@@ -1,4 +1,4 @@
-//! Where the service is for a delivery stream.
+//! The service's endpoint for a delivery stream.
 
 use super::types::{Aws, EndpointUrl};
 use crate::firehose::endpoint::{Variant, host};
@@ -7,7 +7,7 @@ use crate::relay::arn::DeliveryStreamArn;
 const HTTPS: u16 = 443;
 
 impl Aws {
-    /// Where requests for a delivery stream go: to the endpoint that is configured, or to that of its region.
+    /// The configured endpoint, or that of the delivery stream's region.
     #[must_use]
     pub fn endpoint(&self, arn: &DeliveryStreamArn<'_>) -> EndpointUrl {
         match &self.endpoint_url {

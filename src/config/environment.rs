@@ -73,13 +73,13 @@ impl Environment {
         Self(variables.into_iter().filter(|(_, value)| !value.is_empty()).collect())
     }
 
-    /// All names; one that is not UTF-8 is none of ours.
+    /// All names. One that is not UTF-8 is not ours.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|(name, _)| name.to_str())
     }
 
-    /// A value that names a file, and need not be text. Whoever starts the process may not be a shell, so what stands for the home
-    /// directory is read here, as botocore does.
+    /// A value that names a file, and need not be text. `~` and `$HOME` are replaced here, as by botocore, because the process may
+    /// not be started by a shell.
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         let path = Path::new(self.value(name)?);
         let in_home = ["~", "$HOME", "${HOME}"].into_iter().find_map(|home| path.strip_prefix(home).ok());

@@ -1,14 +1,14 @@
 //! Configuration: the connector definition and the environment, read once at start.
 //!
-//! - `types`: the result. Everything in it is checked; no other module looks at a variable,
-//!   but for those by which a service manager is notified (`daemon`) and the log's reader is known (`log_output`).
+//! - `types`: the result, all of it checked. No other module reads a variable, except those of the service manager (`daemon`) and
+//!   of journald (`log_output`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `environment`: the variables that are read.
-//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: what they say.
-//! - `endpoint`: where that leads for a delivery stream.
-//! - `problem`: what is wrong, all of it at once.
+//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: their values, by topic.
+//! - `endpoint`: the service's endpoint for a delivery stream.
+//! - `problem`: everything that is wrong, collected.
 //!
-//! Files are only named here, but for the definition and the password. Certificates are read when the process
+//! Only the definition and the password file are read here. Certificates are read when the process
 //! starts, profile and token files each time that credentials are renewed.
 
 mod aws;
@@ -59,7 +59,7 @@ use self::{definition::Definition, environment::Environment, problem::Problems};
 
 /// Reads and checks all of the configuration.
 ///
-/// `definition` is the path from the command line and wins over `FIREHOSE_CONNECTOR_DEFINITION`.
+/// `definition` is the path from the command line, which takes precedence over `FIREHOSE_CONNECTOR_DEFINITION`.
 /// `environment` is the process environment, such as [`std::env::vars_os`]. An empty variable
 /// counts as unset, as in the AWS SDKs.
 ///

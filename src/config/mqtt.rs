@@ -28,7 +28,7 @@ const MAX_FIELD_BYTES: usize = 65_535;
 /// The longest ALPN protocol name, in bytes (RFC 7301, section 3.1).
 const MAX_ALPN_BYTES: usize = 255;
 
-/// After a problem some fields are made up; the caller has no use for them then but to look at files.
+/// After a problem some fields are placeholders, and the result may be used only to check files.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Mqtt {
     let url = url(environment, problems);
     let tls = tls(environment, problems);
@@ -40,7 +40,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Mqtt {
     let of_no_effect = [CA, CERTIFICATE, KEY, ALPN].into_iter().filter(|name| !encrypted && environment.is_set(name));
     let of_no_effect: Vec<_> =
         of_no_effect.map(|name| Problem::variable(name, format!("has no effect without mqtts:// in {URL}"))).collect();
-    // Then the files are looked at, too: they will be needed.
+    // The files are checked in spite of that: TLS will need them.
     let has_tls = encrypted || !of_no_effect.is_empty();
     of_no_effect.into_iter().for_each(|problem| problems.push(problem));
     Mqtt {
@@ -85,7 +85,7 @@ fn tls(environment: &Environment, problems: &mut Problems) -> MqttTls {
     }
 }
 
-/// Two variables that name a certificate and its key: both of them or none.
+/// Two variables that name a certificate and its key: both or none.
 pub(super) fn client_certificate(
     environment: &Environment,
     certificate: &str,
@@ -103,12 +103,12 @@ pub(super) fn client_certificate(
         }
         [Some(_), Some(_)] => {}
     }
-    // After a problem the file that is named can be looked at all the same.
+    // After a problem the named file can still be checked.
     let [certificate, key] = files.map(|file| file.filter(|file| !may_be_content(file)).unwrap_or_default());
     Some(ClientCertificate { certificate, key })
 }
 
-/// Whether somebody put the content where the name of the file belongs: with marks, or as base64 alone.
+/// Whether the value is the content of a PEM file instead of its name: with marks, or as base64 alone.
 fn may_be_content(file: &Path) -> bool {
     const LONG: usize = 64;
     let text = file.to_string_lossy();
@@ -117,7 +117,7 @@ fn may_be_content(file: &Path) -> bool {
         || text.len() > LONG && file.is_relative() && !file.exists()
 }
 
-/// MQTT 5 allows a password without a user name; brokers do not know what to do with one, so it is a fault.
+/// The login. MQTT 5 allows a password without a user name, but brokers do not support it, so it is a fault.
 fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>, Option<Secret>) {
     let username = field(environment, USERNAME, problems).map(str::to_owned);
     let Some(file) = environment.path(PASSWORD_FILE) else { return (username, None) };
@@ -140,7 +140,7 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
     (username, None)
 }
 
-/// A text as editors write it: a byte order mark in front and a line end behind may be there.
+/// The text without the byte order mark and the line end that editors add.
 fn one_line(text: &str) -> Option<&str> {
     let text = text.strip_prefix(bounded_file::BYTE_ORDER_MARK).unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);

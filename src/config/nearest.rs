@@ -1,8 +1,8 @@
-//! The known name that a misspelt one was probably meant to be.
+//! Finds the known name that was probably meant by a misspelt one.
 
-/// The candidate with the fewest edits from `name`, ignoring case, if it is near enough.
+/// The candidate with the fewest edits from `name`, ignoring case, if it is close enough.
 ///
-/// Near enough is a third of the candidate's length: `MemSize` finds `MemorySize`, `Foo` finds nothing.
+/// Close enough is a third of the candidate's length: `MemSize` finds `MemorySize`, `Foo` finds nothing.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_ascii_lowercase();
     candidates

@@ -1,7 +1,7 @@
 //! `NO_PROXY`: hosts that are reached without a proxy.
 //!
-//! The rules are those that curl, Go and Python's requests have in common. hyper-util has them, too, but only with a
-//! whole HTTP client and three more crates.
+//! The rules are those that curl, Go and Python's requests have in common. hyper-util has them, too, but only together with
+//! its HTTP client and three more crates.
 
 use core::net::IpAddr;
 
@@ -31,8 +31,8 @@ impl NoProxy {
         Self(list.split(',').map(str::trim).filter(|text| !text.is_empty()).map(Entry::parse).collect())
     }
 
-    /// Whether this host, a name or an address without brackets, is reached without a proxy. A host on this machine or on its
-    /// link always is: no proxy could do it.
+    /// Whether this host, a name or an address without brackets, is reached without a proxy. Loopback and link-local addresses always
+    /// are, because a proxy cannot reach them.
     #[must_use]
     pub fn covers(&self, host: &str, port: u16) -> bool {
         is_near(host) || self.0.iter().any(|entry| entry.covers(host, port))
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_covers_all_and_what_is_near_is_covered_without_a_list() {
+    fn a_star_covers_all_and_nearby_addresses_need_no_entry() {
         assert!(NoProxy::parse("*").covers("anything", 443));
         let none = NoProxy::default();
         for near in ["127.0.0.1", "127.8.8.8", "::1", "localhost", "169.254.170.2", "fe80::1"] {

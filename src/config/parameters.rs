@@ -1,5 +1,5 @@
-//! The parameters of the connector: which version has which, what is allowed, and what stands in
-//! for one that is not given. The table is the connector document's.
+//! The parameters of the connector: which version has which, what is allowed, and the defaults.
+//! The table is that of the connector's documentation.
 
 use core::{ops::RangeInclusive, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::relay::arn::DeliveryStreamArn;
 
 struct Parameter {
     name: &'static str,
-    /// The variable that overrides it; mostly the name in the Greengrass V2 component.
+    /// The variable that overrides it; where there is one, the name in the Greengrass V2 component.
     variable: &'static str,
     /// Versions that have it.
     versions: RangeInclusive<u8>,
@@ -101,7 +101,7 @@ pub(super) fn names() -> [&'static str; 5] {
 }
 
 /// The parameters of a definition file, single ones overridden by the environment; without a file those from the environment,
-/// of the newest version. After a problem a default stands in, so that what follows can be looked at, too.
+/// of the newest version. After a problem the default is used, so that the rest can be checked, too.
 pub(super) fn connector(file: File<'_>, environment: &Environment, problems: &mut Problems) -> Connector {
     if let File::Read(definition) = file {
         check_names(definition, problems);
@@ -127,7 +127,7 @@ fn check_names(definition: &Definition, problems: &mut Problems) {
             Some(parameter) => problem(not_in(version, parameter)).with_value(value),
             None => match nearest(name, names()) {
                 Some(meant) => problem(format!("unknown parameter; did you mean {meant}?")).with_value(value),
-                // Nobody knows what the value was meant for: it may be a secret.
+                // The value is not shown: under an unknown name it may be a secret.
                 None => {
                     let known = PARAMETERS.iter().filter(|parameter| parameter.versions.contains(&version));
                     let known: Vec<_> = known.map(|parameter| parameter.name).collect();
@@ -155,7 +155,7 @@ fn build(source: &Source<'_>, problems: &mut Problems) -> Connector {
     let [arn, queue_size, memory_size, interval, isolation] = values.map(|(value, _)| value);
     let touch_memory = settings::flag(source.environment, "FIREHOSE_CONNECTOR_MEMORY_TOUCH", ["0", "1"], problems);
     let interval = match version {
-        // Version 1 knows no batches.
+        // Version 1 has no batches.
         1 => Duration::ZERO,
         _ => Duration::from_secs(number(interval)),
     };
@@ -178,7 +178,7 @@ fn build(source: &Source<'_>, problems: &mut Problems) -> Connector {
     }
 }
 
-/// A number whose pattern has been checked: digits, so that only too many of them can go wrong.
+/// A number whose pattern was checked, so only an overflow can go wrong.
 fn number(digits: &str) -> u64 {
     digits.parse().unwrap_or(u64::MAX)
 }
@@ -206,7 +206,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The value in force and where it is from; after a problem that is noted the default.
+    /// The value in force and its origin; after a problem, which is added, the default.
     fn value(&self, parameter: &Parameter, problems: &mut Problems) -> (&'a str, Origin) {
         let version = self.version();
         let variable = parameter.variable;
@@ -234,7 +234,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// `None` when it is not there, or after a problem that is noted.
+/// The value of a parameter. `None`: it is not given, or a problem was added.
 fn in_definition<'a>(definition: &'a Definition, parameter: &Parameter, problems: &mut Problems) -> Option<&'a str> {
     let Some((name, value)) = definition.parameters.iter().find(|(name, _)| name == parameter.name) else {
         // A misspelt name is one problem, not two.

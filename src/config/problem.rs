@@ -28,7 +28,7 @@ impl Problem {
         Self { file: None, key: foreign(name), value: None, rule: rule.into() }
     }
 
-    /// A fault of a `MemorySize` that is a number, named as whoever set it knows it.
+    /// A fault of a valid `MemorySize`, named by the key or variable that set it.
     #[must_use]
     pub fn memory_size(connector: &Connector, rule: String) -> Self {
         let (file, key) = match connector.origins[2] {
@@ -82,7 +82,7 @@ impl fmt::Display for Problem {
 pub struct ConfigError {
     problems: Vec<Problem>,
     left_out: usize,
-    /// See [`ConfigError::rest`].
+    /// The configuration without the problems, see [`ConfigError::rest`].
     rest: Option<Box<Config>>,
 }
 
@@ -93,8 +93,8 @@ impl ConfigError {
         &self.problems
     }
 
-    /// What there is beside the problems, with defaults in their place: not to run with, but to be looked at, so that all that
-    /// is wrong can be said at once.
+    /// The configuration with defaults in place of the problems. It must not be used to run, but to find what else is wrong, so
+    /// that everything is reported at once.
     #[must_use]
     pub fn rest(&self) -> Option<&Config> {
         self.rest.as_deref()
@@ -116,7 +116,7 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// Collects problems while reading goes on.
+/// Collects problems while the configuration is read.
 #[derive(Debug, Default)]
 pub(super) struct Problems(ConfigError);
 

@@ -1,6 +1,6 @@
-//! Proxies: `HTTPS_PROXY` and `NO_PROXY` for what is reached by `https`, and one of our own for the broker.
+//! Proxies: `HTTPS_PROXY` and `NO_PROXY` for what is reached by `https`, and a variable of our own for the broker's.
 //!
-//! As in curl and botocore the names in lower case win, because some programs know only those.
+//! As in curl and botocore, names in lower case take precedence, because some programs know only those.
 
 use percent_encoding::percent_decode_str;
 
@@ -17,19 +17,19 @@ const MQTT_PROXY: &str = "FIREHOSE_CONNECTOR_MQTT_PROXY";
 const HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 const NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The proxy on the way to the broker.
+/// The proxy for the broker.
 pub(super) fn for_broker(environment: &Environment, problems: &mut Problems) -> Option<Proxy> {
     proxy(environment, MQTT_PROXY, NoProxy::default(), problems)
 }
 
-/// The proxy on the way to the service and to credentials endpoints with TLS.
+/// The proxy for the service and for credentials endpoints with TLS.
 pub(super) fn for_https(environment: &Environment, problems: &mut Problems) -> Option<Proxy> {
     let first = |names: [&'static str; 2]| names.into_iter().find(|name| environment.is_set(name));
     let exceptions = first(NO_PROXY).and_then(|name| environment.text(name, problems)).map(NoProxy::parse);
     proxy(environment, first(HTTPS_PROXY)?, exceptions.unwrap_or_default(), problems)
 }
 
-/// Never shows a value, for it may hold a password.
+/// Never shows a value, because it may contain a password.
 fn proxy(
     environment: &Environment,
     variable: &'static str,
@@ -56,7 +56,7 @@ fn proxy(
     None
 }
 
-/// The URL without `user:password@`, and that.
+/// Splits a URL into `user:password` and the rest.
 fn without_login(url: &str) -> (String, Option<String>) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let end = rest.find('/').unwrap_or(rest.len());
@@ -66,8 +66,8 @@ fn without_login(url: &str) -> (String, Option<String>) {
     }
 }
 
-/// The header's value (RFC 7617), and what gives it away. A colon in a password stands for itself, one in a user's name
-/// cannot be sent.
+/// The header's value (RFC 7617), and the texts that must be kept secret with it. A password may contain a colon, a user name
+/// may not.
 fn basic(login: &str) -> (Secret, Vec<Secret>) {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     let plain = |text| percent_decode_str(text).collect::<Vec<u8>>();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_in_lower_case_wins() {
+    fn the_name_in_lower_case_takes_precedence() {
         let both = [("HTTPS_PROXY", "http://upper"), ("https_proxy", "http://lower")];
         assert_eq!(https(&both).unwrap().unwrap().endpoint.host, "lower");
         let exceptions = [("HTTPS_PROXY", "http://p"), ("NO_PROXY", "upper"), ("no_proxy", "lower")];

@@ -1,4 +1,4 @@
-//! Variables that concern neither the broker nor AWS, and names that are none of a variable.
+//! Variables that concern neither the broker nor AWS, and unknown names.
 
 use core::time::Duration;
 
@@ -13,10 +13,10 @@ use super::{
 use crate::limits::{COUNTERS_INTERVAL, spool::SIZE, spool::SIZE_DEFAULT};
 use crate::relay::Acknowledge;
 
-/// Names that begin with this are ours alone, so an unknown one is a mistake.
+/// Names with this prefix are ours alone, so an unknown one is a mistake.
 const OURS: &str = "FIREHOSE_CONNECTOR_";
 
-/// Words in names that other programs have for the same, and our names.
+/// Words that other programs use in such names, and our names.
 const SYNONYMS: [(&[&str], &str); 8] = [
     (&["HOST", "HOSTNAME", "PORT", "SERVER", "BROKER", "ADDRESS", "URI"], "FIREHOSE_CONNECTOR_MQTT_URL"),
     (&["USER", "LOGIN"], "FIREHOSE_CONNECTOR_MQTT_USERNAME"),
@@ -28,13 +28,13 @@ const SYNONYMS: [(&[&str], &str); 8] = [
     (&["ARN", "STREAM", "REGION"], "DEFAULT_DELIVERY_STREAM_ARN"),
 ];
 
-/// Notes each variable that looks like one of ours and is none.
+/// Adds a problem for each unknown variable with our prefix.
 pub(super) fn refuse_unknown(environment: &Environment, problems: &mut Problems) {
     for name in environment.names().filter(|name| !VARIABLES.contains(name)) {
         let Some(rest) = name.strip_prefix(OURS) else { continue };
         let has = |words: &[&str]| rest.split('_').any(|word| words.contains(&word));
         let synonym = SYNONYMS.iter().find(|(words, _)| has(words)).map(|(_, meant)| (*meant).to_owned());
-        // Without the beginning, which would make everything near.
+        // Without the prefix, which would make all names similar.
         let ours = VARIABLES.into_iter().filter(|known| known.starts_with(OURS));
         let near = || nearest(rest, ours.map(|known| &known[OURS.len()..])).map(|meant| format!("{OURS}{meant}"));
         let rule = match synonym.or_else(near) {
@@ -46,7 +46,7 @@ pub(super) fn refuse_unknown(environment: &Environment, problems: &mut Problems)
     }
 }
 
-/// A variable with one text for no and one for yes, in any case; unset is no.
+/// A variable with one word for no and one for yes, in any case; unset means no.
 pub(super) fn flag(environment: &Environment, name: &str, [no, yes]: [&str; 2], problems: &mut Problems) -> bool {
     match environment.text(name, problems) {
         Some(text) if !text.eq_ignore_ascii_case(no) && !text.eq_ignore_ascii_case(yes) => {
@@ -93,7 +93,7 @@ pub(super) fn acknowledge(environment: &Environment, problems: &mut Problems) ->
     }
 }
 
-/// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`; 0, the default, is none.
+/// `FIREHOSE_CONNECTOR_COUNTERS_INTERVAL`. `None`: 0, which is the default.
 pub(super) fn counters_interval(environment: &Environment, problems: &mut Problems) -> Option<Duration> {
     const NAME: &str = "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL";
     let text = environment.text(NAME, problems)?;

@@ -137,7 +137,7 @@ fn the_list_of_problems_is_bounded_and_each_is_one_short_line() {
 }
 
 #[test]
-fn the_path_of_the_command_line_wins_over_the_variable() {
+fn the_path_of_the_command_line_takes_precedence_over_the_variable() {
     let right = TempFile::new(filled_in().as_bytes());
     let variable = |path| pairs(&[("FIREHOSE_CONNECTOR_DEFINITION", path)]);
     assert!(load(Some(right.path()), variable("/nonexistent")).is_ok());
@@ -146,7 +146,7 @@ fn the_path_of_the_command_line_wins_over_the_variable() {
 }
 
 #[test]
-fn without_anything_both_ways_to_say_it_are_named() {
+fn without_a_definition_both_ways_to_give_one_are_named() {
     assert_eq!(
         lines(load(None, []).err()),
         ["FIREHOSE_CONNECTOR_DEFINITION: is not set: name a connector definition file there or with --definition, \

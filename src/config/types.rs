@@ -1,4 +1,4 @@
-//! What the configuration says once it is checked: plain values, no file is read here.
+//! The checked configuration: plain values, no file is read here.
 
 use core::{fmt, time::Duration};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::no_proxy::NoProxy;
 use crate::foreign::Secret;
 use crate::relay::Acknowledge;
 
-/// Everything the process was told, checked.
+/// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The connector parameters.
@@ -16,7 +16,7 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// Where the service is and where credentials come from.
     pub aws: Aws,
-    /// `FIREHOSE_CONNECTOR_LOG`, a filter that env_logger can read; `info` unless said otherwise.
+    /// `FIREHOSE_CONNECTOR_LOG`, a filter that env_logger can read; by default `info`.
     pub log: String,
     /// `FIREHOSE_CONNECTOR_LOG_FORMAT`.
     pub log_format: LogFormat,
@@ -37,7 +37,7 @@ pub struct Spool {
     pub size: u64,
 }
 
-/// The connector parameters, of whichever version, with defaults filled in.
+/// The connector parameters of any version, with defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connector {
     /// 1 to 5.
@@ -56,19 +56,19 @@ pub struct Connector {
     pub touch_memory: bool,
     /// The definition file, if there is one.
     pub definition: Option<PathBuf>,
-    /// Who said what the parameters are, in the order of the fields above.
+    /// The origin of each parameter, in the order of the fields above.
     pub origins: [Origin; 5],
 }
 
-/// Who said what a parameter is.
+/// Where the value of a parameter comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Origin {
-    /// Nobody.
+    /// It is the default.
     #[default]
     Default,
     /// The definition file.
     Definition,
-    /// This variable, whatever the definition says.
+    /// This variable, which takes precedence over the definition.
     Variable(&'static str),
 }
 
@@ -101,7 +101,7 @@ pub enum LogFormat {
     Text,
     /// `json`: the same as an object.
     Json,
-    /// `syslog`: level and message, behind the priority as a number.
+    /// `syslog`: level and message, after the priority as a number.
     Syslog,
 }
 
@@ -123,7 +123,7 @@ impl LogFormat {
 pub struct Mqtt {
     /// Host name or address, without brackets.
     pub host: String,
-    /// 1883 or 8883 unless said otherwise.
+    /// TCP port; by default 1883, or 8883 with TLS.
     pub port: u16,
     /// `None`: plain TCP.
     pub tls: Option<MqttTls>,
@@ -172,7 +172,7 @@ pub struct Aws {
     pub proxy: Option<Proxy>,
     /// `AWS_CA_BUNDLE`: PEM file of CAs trusted beside the built-in Amazon roots.
     pub ca_bundle: Option<PathBuf>,
-    /// What the environment says about credentials.
+    /// The sources of credentials.
     pub credentials: CredentialSettings,
 }
 
@@ -183,7 +183,7 @@ pub struct Proxy {
     pub endpoint: EndpointUrl,
     /// The value of `Proxy-Authorization`.
     pub authorization: Option<Secret>,
-    /// What of the login must not be shown, in the forms in which a proxy may repeat it.
+    /// The secrets of the login, in all forms in which a proxy may repeat them.
     pub login: Vec<Secret>,
     /// The variable that names it.
     pub variable: &'static str,
@@ -198,12 +198,12 @@ pub struct EndpointUrl {
     pub tls: bool,
     /// Host name or address, without brackets.
     pub host: String,
-    /// 80 or 443 unless said otherwise.
+    /// TCP port; by default 80, or 443 with TLS.
     pub port: u16,
 }
 
 impl EndpointUrl {
-    /// Host and port as the `Host` header has them: brackets round an IPv6 address, no port that goes without saying.
+    /// Value of the `Host` header: brackets round an IPv6 address, no default port.
     #[must_use]
     pub fn authority(&self) -> String {
         let Self { tls, host, port } = self;
@@ -212,15 +212,15 @@ impl EndpointUrl {
     }
 }
 
-/// The variables of the AWS SDKs that name credentials, not yet followed.
+/// The sources of credentials that the variables name. No file is read yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CredentialSettings {
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.
     pub environment: Option<EnvironmentKeys>,
     /// `AWS_DEFAULT_PROFILE`, else `AWS_PROFILE`, else `default`.
     pub profile: String,
-    /// The variables that name the credentials file, the configuration file and the profile, as far as they are set: what is
-    /// named is waited for.
+    /// The variables that name the credentials file, the configuration file and the profile, if they are set. What is named is
+    /// waited for.
     pub named: [Option<&'static str>; 3],
     /// `AWS_SHARED_CREDENTIALS_FILE`, else `$HOME/.aws/credentials`; `None` without either.
     pub credentials_file: Option<PathBuf>,
@@ -230,9 +230,9 @@ pub struct CredentialSettings {
     pub container: Option<ContainerSettings>,
     /// The AWS IoT credentials provider, from `FIREHOSE_CONNECTOR_IOT_*`.
     pub iot: Option<IotSettings>,
-    /// Where an EC2 instance is told its role; `None`: `AWS_EC2_METADATA_DISABLED`.
+    /// The instance metadata service of EC2; `None`: `AWS_EC2_METADATA_DISABLED`.
     pub ec2: Option<EndpointUrl>,
-    /// Whether somebody asked for that, or nobody said anything about it.
+    /// Whether a variable asks for it; otherwise it is tried by default.
     pub ec2_is_named: bool,
     /// A variable that asks for a web identity, which is not supported.
     pub web_identity: Option<&'static str>,
@@ -241,13 +241,13 @@ pub struct CredentialSettings {
 }
 
 impl CredentialSettings {
-    /// Whether the role of an EC2 instance is to be asked for, because somebody said so.
+    /// Whether a variable asks for the role of an EC2 instance.
     #[must_use]
     pub const fn asks_ec2(&self) -> bool {
         self.ec2.is_some() && self.ec2_is_named
     }
 
-    /// The variable that asks for a web identity, if the SDKs would follow it: they look at keys in the environment first.
+    /// The variable that asks for a web identity, if the SDKs would use it: keys in the environment take precedence.
     #[must_use]
     pub fn passed_over(&self) -> Option<&'static str> {
         self.web_identity.filter(|_| self.environment.is_none())
@@ -296,6 +296,6 @@ pub struct ContainerSettings {
 pub enum ContainerAuthorization {
     /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`
     Token(Secret),
-    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read anew for each request; it wins over the token.
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read anew for each request; it takes precedence over the token.
     TokenFile(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! Splitting a URL into the parts that are needed to connect, and variables that are one.
+//! Splits a URL into the parts that are needed to connect, and reads variables that are URLs.
 
 use core::net::Ipv6Addr;
 
@@ -22,14 +22,14 @@ pub(super) struct Url {
     pub(super) path: String,
 }
 
-/// Whether a text may hold a password, and must not be shown for that reason.
+/// Whether a text may contain a password, and so must not be shown.
 pub(super) fn may_hold_a_password(text: &str) -> bool {
     text.contains('@')
 }
 
 impl Url {
     /// # Errors
-    /// What is wrong, in words.
+    /// What is wrong, as part of a message.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let uri: Uri = text.parse().map_err(|_| "is not a URL of the form scheme://host:port")?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {

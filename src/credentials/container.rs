@@ -37,7 +37,7 @@ pub(super) async fn credentials(
 ) -> Result<Credentials, ContainerError> {
     const HINT: &str = "check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file";
     let mut request = Request::get(&settings.path).header(header::ACCEPT, "application/json");
-    // Kept until the answer has been read, which may repeat it.
+    // Kept secret until the answer has been read, which may repeat it.
     let token = settings.authorization.as_ref().map(token).transpose()?;
     if let Some((variable, token)) = &token {
         let token = Some(token.expose()).filter(|token| !token.is_empty() && is_printable(token));
@@ -52,7 +52,7 @@ pub(super) async fn credentials(
         .map_err(ContainerError::Endpoint)
 }
 
-/// The token, and the variable that it comes from.
+/// The token, and the variable that gave it.
 pub(super) fn token(authorization: &ContainerAuthorization) -> Result<(&'static str, Secret), ContainerError> {
     match authorization {
         ContainerAuthorization::Token(token) => Ok(("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.clone())),
@@ -70,17 +70,17 @@ pub(super) fn token(authorization: &ContainerAuthorization) -> Result<(&'static 
 pub enum ContainerError {
     /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` cannot be read.
     TokenFile {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         cause: io::Error,
     },
-    /// The token has line ends or other characters that no header can carry.
+    /// The token contains line ends or other characters that are not allowed in a header.
     BadToken {
-        /// Where it comes from.
+        /// The variable that gave it.
         variable: &'static str,
     },
-    /// No credentials come back.
+    /// The endpoint did not answer with credentials.
     Endpoint(EndpointError),
 }
 

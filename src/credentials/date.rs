@@ -1,8 +1,8 @@
-//! When temporary credentials end, as whoever hands them out writes it.
+//! Reads the expiry of temporary credentials.
 //!
-//! botocore takes what dateutil can read of such a text; of that stands here what a program may write: ISO 8601 with its parts
-//! apart or not, any separator and any offset, and the form of mail and HTTP. A time without an offset could be any, so it is
-//! none, there as here.
+//! botocore accepts what dateutil can read. Of that, this reads what a program may write: ISO 8601 in its basic and extended form,
+//! with any separator and any offset, and the form of mail and HTTP. A time without an offset is ambiguous and refused, as botocore
+//! does.
 
 use core::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,11 +11,11 @@ use time::{Date, Month, OffsetDateTime, UtcOffset, format_description::well_know
 
 use crate::limits::TIME_LATEST;
 
-/// The time that `text` names, to the second, if it is one since 1970.
+/// The time in `text`, rounded down to seconds. `None`: it is invalid, ambiguous or before 1970.
 pub(super) fn date(text: &str) -> Option<SystemTime> {
     let text = text.trim();
     let time = iso(text).or_else(|| OffsetDateTime::parse(text, &Rfc2822).ok())?;
-    // With an offset, the last day of the year 9999 reaches into the next.
+    // With an offset, the last day of the year 9999 reaches into the year 10000.
     let seconds = u64::try_from(time.unix_timestamp()).ok()?;
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds).min(TIME_LATEST))
 }
@@ -61,14 +61,14 @@ fn offset(text: &str) -> Option<UtcOffset> {
     rest.is_empty().then(|| UtcOffset::from_whole_seconds(sign * seconds).ok())?
 }
 
-/// Takes two digits from the front.
+/// Splits a number of two digits off the front.
 fn number(rest: &mut &str) -> Option<u8> {
     let (digits, after) = rest.split_at_checked(2).filter(|(digits, _)| digits.bytes().all(|b| b.is_ascii_digit()))?;
     *rest = after;
     digits.parse().ok()
 }
 
-/// Takes one of `these` from the front; whether it was there.
+/// Splits one of `these` off the front. Returns whether there was one.
 fn skip(rest: &mut &str, these: &[char]) -> bool {
     let after = rest.strip_prefix(these);
     *rest = after.unwrap_or(rest);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_any_time_is_none() {
+    fn an_ambiguous_time_is_refused() {
         for text in [
             "",
             "tomorrow",
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn no_end_is_later_than_a_date_can_be_written() {
+    fn no_expiry_is_later_than_a_date_can_be_written() {
         assert_eq!(date("9999-12-31T23:59:59-23:59"), date("9999-12-31T23:59:59Z"));
         assert!(date("9999-12-31T23:59:59-23:59").is_some());
     }
 
     proptest::proptest! {
         #[test]
-        fn no_text_is_too_odd(text: String, digits in "[0-9TZ:+./ -]{0,40}") {
+        fn no_text_makes_it_panic(text: String, digits in "[0-9TZ:+./ -]{0,40}") {
             let _: [Option<SystemTime>; 2] = [date(&text), date(&digits)];
         }
     }

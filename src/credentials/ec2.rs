@@ -1,7 +1,7 @@
 //! The role of an EC2 instance, from the instance metadata service, version 2 (IMDSv2): a token first, then the name of the role,
 //! then its credentials.
 //!
-//! The last source, asked when nothing else is configured: most devices are no instance, and hear so soon.
+//! The last source, asked when nothing else is configured. Most devices are not instances, and find that out quickly.
 
 use core::{error, fmt};
 
@@ -47,7 +47,7 @@ async fn of_the_role(endpoint: &EndpointUrl, route: &Route, tls: &Tls) -> Result
     reply::parse(&reply, &FIELDS).map_err(not_credentials).map_err(Ec2Error::Endpoint)
 }
 
-/// Fit for a path.
+/// Whether `name` can be part of a path.
 fn is_name(role: &str) -> bool {
     !role.is_empty() && is_printable(role) && !role.contains([' ', '/', '?', '#', '%'])
 }
@@ -59,7 +59,7 @@ pub enum Ec2Error {
     TimedOut,
     /// The instance has no role.
     NoRole,
-    /// No credentials come back.
+    /// The service did not answer with credentials.
     Endpoint(EndpointError),
 }
 

@@ -1,4 +1,4 @@
-//! Asking an endpoint for credentials: what all of them have in common.
+//! Requests to endpoints for credentials: what all of them have in common.
 
 use core::{error, fmt};
 
@@ -15,9 +15,9 @@ use crate::{
     transport::tls::Tls,
 };
 
-/// What an endpoint answers; any status but 200 is an error.
+/// The body of the endpoint's answer; any status but 200 is an error.
 ///
-/// `hint`: what to look at when it refuses (401, 403).
+/// `hint`: the setting to check when it refuses (401, 403).
 pub(super) async fn ask(
     route: &Route,
     endpoint: &EndpointUrl,
@@ -39,12 +39,12 @@ pub(super) async fn ask(
     Ok(reply.body)
 }
 
-/// What somebody says who gives no credentials, for a message. Some put the very credentials, or our request, into an answer
-/// that is none, and those are not yet known as secrets: so of JSON only what is meant to be read, of anything else only words.
+/// The text of a refusal, for a message. Some refusals repeat credentials or our request, which are not yet known as secrets. So of
+/// JSON only error code and message are shown, and of any other text only words.
 pub(super) fn complaint(text: &[u8]) -> String {
     if let Ok(object) = object(text) {
         let member = |name| serde_json::from_str::<String>(object.get(name)?.get()).ok();
-        // One word, such as `AssumeRoleUnauthorizedAccess`.
+        // A single word, such as `AssumeRoleUnauthorizedAccess`.
         let is_code = |code: &String| code.len() <= CODE && code.bytes().all(|byte| byte.is_ascii_alphabetic());
         let codes = ["code", "Code"].into_iter().filter_map(member).filter(is_code);
         let messages = ["message", "Message"].into_iter().filter_map(member).map(|message| prose(&message));
@@ -53,7 +53,7 @@ pub(super) fn complaint(text: &[u8]) -> String {
     prose(&String::from_utf8_lossy(text))
 }
 
-/// Letters of an error code that are shown; the SDKs know none that is longer.
+/// Most letters of an error code that are shown; the SDKs know no longer one.
 const CODE: usize = 48;
 
 /// The words of a text, and an ellipsis for what could be a key.
@@ -72,8 +72,8 @@ fn prose(text: &str) -> String {
     foreign(&shown)
 }
 
-/// A word, a number, an address or a path, and nothing that could be a key: what is long is of letters alone, in one case but for
-/// the first, and no longer than words are.
+/// Whether this is a word, a number, an address or a path, and cannot be a key: long ones are of letters only, all in one case
+/// except the first, and no longer than words are.
 fn is_of_prose(word: &str) -> bool {
     const SHORT: usize = 8;
     const LONG: usize = 16;
@@ -91,7 +91,7 @@ fn is_of_prose(word: &str) -> bool {
 pub enum EndpointError {
     /// The path of the URI cannot be requested.
     BadPath(http::Error),
-    /// No reply.
+    /// There was no reply.
     Fetch(FetchError),
     /// A reply with a status other than 200.
     Refused {
@@ -99,12 +99,12 @@ pub enum EndpointError {
         authority: String,
         /// The status.
         status: StatusCode,
-        /// What to look at.
+        /// The setting to check.
         hint: &'static str,
-        /// What it says, if that can be shown.
+        /// Its text, as far as that can be shown.
         text: String,
     },
-    /// A reply with status 200 and something else in it.
+    /// A reply with status 200 that does not contain credentials.
     NotCredentials {
         /// Host and port asked.
         authority: String,

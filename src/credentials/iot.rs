@@ -1,4 +1,4 @@
-//! The AWS IoT credentials provider: temporary credentials for whoever has a device certificate.
+//! The AWS IoT credentials provider: temporary credentials for devices with a certificate.
 //!
 //! The device shows its certificate (mutual TLS); the policy of the certificate allows `iot:AssumeRoleWithCertificate` on a role
 //! alias, and the role behind that trusts `credentials.iot.amazonaws.com` (AWS IoT Core Developer Guide, "Authorizing direct
@@ -29,7 +29,7 @@ pub(super) const FIELDS: Fields = Fields {
     expiration: "expiration",
 };
 
-/// `tls` is the service's; the device certificate is read anew each time, because devices are given new ones.
+/// `tls` is the service's. The device certificate is read anew each time, because it may have been renewed.
 pub(super) async fn credentials(settings: &IotSettings, route: &Route, tls: &Tls) -> Result<Credentials, IotError> {
     const HINT: &str = "check that the certificate is active, that its policy allows iot:AssumeRoleWithCertificate on the role \
         alias, and that FIREHOSE_CONNECTOR_IOT_THING_NAME is the thing it is attached to";
@@ -50,7 +50,7 @@ pub(super) async fn credentials(settings: &IotSettings, route: &Route, tls: &Tls
 pub enum IotError {
     /// The device certificate or its key cannot be used.
     Certificate(TlsError),
-    /// No credentials come back.
+    /// The provider did not answer with credentials.
     Endpoint(EndpointError),
 }
 

@@ -38,9 +38,9 @@ use crate::{
 /// Credentials and where they were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// What to sign with.
+    /// The keys.
     pub credentials: Credentials,
-    /// For the log.
+    /// The name of the source, for the log.
     pub source: &'static str,
 }
 
@@ -53,7 +53,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Asks the sources that `settings` name, over `tls` ([`Tls::for_service`]) where they are behind `https`.
+    /// Uses the sources in `settings`, with `tls` ([`Tls::for_service`]) for those behind `https`.
     #[must_use]
     pub const fn new(settings: CredentialSettings, route: Route, tls: Tls) -> Self {
         Self { settings, route, tls }
@@ -102,10 +102,10 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Reads the profile's files, and asks nobody.
+    /// Decides by the settings and the profile's files, without any request.
     ///
     /// # Errors
-    /// None is configured, or what is named is of no use; see [`CredentialsError`].
+    /// No source is configured, or a named one cannot be used; see [`CredentialsError`].
     pub fn of(settings: &'a CredentialSettings) -> Result<Self, CredentialsError> {
         if let Some(keys) = &settings.environment {
             return Ok(Self::Environment(keys));
@@ -120,7 +120,7 @@ impl<'a> Source<'a> {
             None => {}
         }
         let container = settings.container.as_ref().map(Self::Container);
-        // A role that nobody named is not what was asked for.
+        // With a web identity configured, an instance's role would be the wrong identity.
         if let (None, false, Some(variable)) = (&container, settings.asks_ec2(), settings.web_identity) {
             return Err(CredentialsError::WebIdentity(variable));
         }
@@ -128,7 +128,7 @@ impl<'a> Source<'a> {
         source.ok_or_else(|| not_configured(settings, None))
     }
 
-    /// What is wrong with a file that the source needs and that is read for each use, as things stand.
+    /// What is wrong now with a file that this source reads for each use.
     #[must_use]
     pub fn fault(&self) -> Option<ContainerError> {
         match self {
@@ -139,7 +139,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// For a message.
+    /// Its name in messages.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -170,7 +170,7 @@ fn not_configured(settings: &CredentialSettings, ec2: Option<Box<Ec2Error>>) -> 
     CredentialsError::NotConfigured { looked_at, ec2 }
 }
 
-/// Whether `text` can be signed with and sent as a header.
+/// Whether `text` contains only characters that are allowed in keys and headers.
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
@@ -178,23 +178,23 @@ fn is_printable(text: &str) -> bool {
 /// Why there are no credentials.
 #[derive(Debug)]
 pub enum CredentialsError {
-    /// The AWS IoT credentials provider is configured and gives none.
+    /// The AWS IoT credentials provider is configured and gave none.
     Iot(IotError),
-    /// The shared files are there and cannot be used.
+    /// The shared files cannot be used.
     Profile(ProfileError),
-    /// The profile names a process, and it gives none.
+    /// The profile names a process, which gave none.
     Process(ProcessError),
-    /// The profile names a process, and this process may run none.
+    /// The profile names a process, and isolation forbids to start one.
     ProcessInIsolation,
-    /// The container endpoint is configured and gives none.
+    /// The container endpoint is configured and gave none.
     Container(ContainerError),
     /// This variable asks for a web identity, which is not supported, and nothing else is configured.
     WebIdentity(&'static str),
     /// No source is configured.
     NotConfigured {
-        /// This was looked at.
+        /// What was tried.
         looked_at: String,
-        /// Why an EC2 instance has none either; `None`: it was not asked.
+        /// Why the EC2 metadata service gave none; `None`: it was not asked.
         ec2: Option<Box<Ec2Error>>,
     },
 }
@@ -237,7 +237,7 @@ impl error::Error for CredentialsError {
     }
 }
 
-/// Reads what a source of credentials may say, see [`crate::fuzz`]. No message repeats it.
+/// Reads what a source of credentials may answer, see [`crate::fuzz`]. No message repeats it.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     for fields in [&container::FIELDS, &ec2::FIELDS, &iot::FIELDS, &process::FIELDS] {

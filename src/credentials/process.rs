@@ -1,7 +1,7 @@
 //! `credential_process` of a profile: a program that prints credentials (AWS SDKs, "Process credential provider").
 //!
-//! It is run by the shell, as the AWS CLI does. It gets neither input nor a part of our memory limit, and ends with the time that
-//! it is given, together with all that it started.
+//! It is run by the shell, as by the AWS CLI, without input and without our memory limit. After the deadline it is killed with all
+//! that it started.
 
 use core::{error, fmt};
 use std::io;
@@ -26,7 +26,7 @@ pub(super) const FIELDS: Fields = Fields {
     expiration: "Expiration",
 };
 
-/// The data limit is ours; the program may have what this process was given.
+/// Our own data limit does not apply to the program, only the limit with which this process was started.
 const UNLIMITED: &str = "ulimit -S -d \"$(ulimit -H -d)\" 2>/dev/null\n";
 
 pub(super) async fn credentials(command: &str) -> Result<Credentials, ProcessError> {
@@ -52,7 +52,7 @@ pub(super) async fn credentials(command: &str) -> Result<Credentials, ProcessErr
     reply::parse(&output, &FIELDS).map_err(ProcessError::NotCredentials)
 }
 
-/// A process and all that it started; they end when nobody waits for them any more.
+/// A process group; it is killed when this is dropped.
 struct Group(Child);
 
 impl Group {
@@ -65,7 +65,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // It has no number any more once it was waited for; tokio waits for one that was killed.
+        // After the process was waited for, its id may be reused; `id` is then `None`. tokio reaps a killed one.
         let pid = self.0.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         if let Some(pid) = pid {
             let _: Result<(), _> = kill_process_group(pid, Signal::KILL);
@@ -73,7 +73,7 @@ impl Drop for Group {
     }
 }
 
-/// All that comes, of which little more than [`limits::MAX_REPLY`] bytes are kept.
+/// Reads to the end, and keeps little more than [`limits::MAX_REPLY`] bytes.
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     let Some(mut pipe) = pipe else { return Ok(kept) };
@@ -98,16 +98,16 @@ pub enum ProcessError {
     NotRead(io::Error),
     /// It took longer than [`limits::FETCH_TIMEOUT`].
     TimedOut,
-    /// It ended with another status than 0.
+    /// It exited with a status other than 0.
     Failed {
         /// That status.
         status: ExitStatus,
-        /// What it complains, if that can be shown.
+        /// Its standard error, as far as that can be shown.
         text: String,
     },
     /// It printed more than [`limits::MAX_REPLY`] bytes.
     TooLong,
-    /// It printed something else.
+    /// Its output is not credentials.
     NotCredentials(ReplyError),
 }
 

@@ -1,6 +1,6 @@
-//! The task that keeps credentials fresh: waits as the schedule says, asks the chain, hands over what it gets.
+//! The task that renews credentials: it waits as scheduled, asks the chain, and hands over the result.
 //!
-//! One renewal at a time. The old credentials stay in use until their end. The log has changes only, and few of them.
+//! One renewal at a time. The old credentials stay in use until they expire. Only changes are logged, and few of them.
 
 use std::time::SystemTime;
 
@@ -15,12 +15,11 @@ use crate::{
     log_limit::LogLimit, random::random_number, time,
 };
 
-/// Puts credentials into `sender` as long as the process wants them, beginning at once; `None` when they have expired
-/// and cannot be renewed.
+/// Keeps the credentials in `sender` valid, from now on; `None` when they have expired and cannot be renewed.
 ///
-/// `wall` is the best guess at the wall time. A message in `renew_now` says that the service refused the credentials;
+/// `wall` returns the best estimate of the wall time. Each message in `renew_now` means that the service refused the credentials;
 /// they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many messages come.
-/// Counts in `failures` each attempt that brought none. Ends when the other end of `renew_now` is dropped.
+/// `failures` counts attempts without success. Ends when the other end of `renew_now` is dropped.
 pub async fn keep_fresh(
     provider: Provider,
     wall: impl Fn() -> SystemTime + Send + 'static,
@@ -37,7 +36,7 @@ pub async fn keep_fresh(
         let wait = match fetched {
             Ok(Fetched { credentials, .. }) => {
                 let wait = schedule.renewed(credentials.expires_at, wall(), random_number());
-                // A message that is here by now was about the credentials before these.
+                // Messages that are here by now were about the previous credentials.
                 while renew_now.try_recv().is_ok() {}
                 replace(&sender, Some(credentials));
                 wait
@@ -73,7 +72,7 @@ fn replace(sender: &watch::Sender<Option<Credentials>>, credentials: Option<Cred
     });
 }
 
-/// What the log has said last.
+/// What was logged last.
 #[derive(Default)]
 struct Report {
     source: Option<&'static str>,

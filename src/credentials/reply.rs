@@ -1,4 +1,4 @@
-//! Credentials as JSON, as credentials endpoints hand them out. The names of the fields differ between endpoints.
+//! Reads credentials from JSON. The names of the fields differ between endpoints.
 
 use core::{error, fmt};
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use super::{date::date, is_printable};
 use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
 
-/// How an endpoint names what it hands out.
+/// The names of an endpoint's fields.
 pub(super) struct Fields {
-    /// A field and the JSON value that says that the rest is what it should be.
+    /// A field and the JSON value that it must have.
     pub(super) marker: Option<(&'static str, &'static str)>,
     pub(super) access_key_id: &'static str,
     pub(super) secret_access_key: &'static str,
@@ -19,7 +19,7 @@ pub(super) struct Fields {
     pub(super) expiration: &'static str,
 }
 
-/// Reads `body`; other fields are ignored.
+/// Reads `body`; unknown fields are ignored.
 pub(super) fn parse(body: &[u8], fields: &Fields) -> Result<Credentials, ReplyError> {
     let object = object(body)?;
     if let Some((field, value)) = fields.marker
@@ -51,7 +51,7 @@ pub(super) fn field<'a>(body: &'a [u8], field: &'static str) -> Result<&'a [u8],
     object(body)?.get(field).map(|value| value.get().as_bytes()).ok_or(ReplyError::Missing(field))
 }
 
-/// The fields of an object. What is said of anything else has nothing of it: serde would repeat the value that it did not expect.
+/// The fields of an object. The error about anything else repeats nothing of it, as serde's own would.
 pub(super) fn object(body: &[u8]) -> Result<BTreeMap<String, &RawValue>, ReplyError> {
     serde_json::from_slice(body).map_err(|error| match body.trim_ascii_start().first() {
         Some(b'"') => ReplyError::Text,
@@ -59,30 +59,30 @@ pub(super) fn object(body: &[u8]) -> Result<BTreeMap<String, &RawValue>, ReplyEr
     })
 }
 
-/// Why a reply holds no credentials. No value is shown, but for what is much like a date.
+/// Why a reply has no credentials. No value is shown, except one that can only be a date.
 #[derive(Debug)]
 pub enum ReplyError {
-    /// Something else than a JSON object, or one that is broken here.
+    /// Not a JSON object, or invalid JSON at this place.
     NotAnObject {
         /// Counted from 1.
         line: usize,
         /// Counted from 1.
         column: usize,
     },
-    /// A JSON string: mostly the right object, made into JSON once too often.
+    /// A JSON string, most likely the right object, encoded twice.
     Text,
-    /// This field should have this value.
+    /// This field must have this value.
     MarkerMissing(&'static str, &'static str),
-    /// This field is not there, `null` or empty.
+    /// This field is missing, `null` or empty.
     Missing(&'static str),
-    /// This field is a number or the like, or has other characters than printable ASCII.
+    /// This field is not a string, or contains other characters than printable ASCII.
     NotText(&'static str),
-    /// This field should be a date and time with an offset; how it reads, if that can be nothing else.
+    /// This field must be a date and time with an offset. Its value, if that cannot be a secret.
     NotADate(&'static str, Option<String>),
 }
 
 impl ReplyError {
-    /// Fields may be mixed up, so that a secret stands where the date belongs.
+    /// Fields may be mixed up, so that a secret is in the place of the date.
     fn not_a_date(field: &'static str, text: &str) -> Self {
         let is_much_like_one = text.len() <= 40 && text.bytes().all(|b| b"0123456789-:+., TZ".contains(&b));
         Self::NotADate(field, is_much_like_one.then(|| text.to_owned()))

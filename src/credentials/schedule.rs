@@ -1,32 +1,33 @@
-//! When credentials are renewed. No I/O and no clock: the caller says what time it is and brings random numbers.
+//! When credentials are renewed. No I/O and no clock: the caller passes the time and random numbers.
 //!
-//! Waiting times are durations on the monotonic clock, so that a step of the wall clock neither stalls nor hastens what
-//! is already waited for. If credentials end early because of such a step, the service refuses them, and the caller
-//! renews on demand.
+//! Waits are durations on the monotonic clock, so a step of the wall clock neither lengthens nor shortens a wait that has
+//! begun. If credentials expire earlier because of such a step, the service refuses them, and the caller
+//! renews them on demand.
 
 use core::time::Duration;
 use std::time::SystemTime;
 
 use crate::limits::credentials as limits;
+use crate::relay::backoff::longest;
 
-/// What is known about the credentials in use, and how the last attempts went.
+/// Expiry of the credentials in use, and the failures since the last renewal.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    /// The end of the credentials in use; `None` for long-lived ones, and as long as there are none.
+    /// Expiry of the credentials in use; `None` for long-lived ones, and as long as there are none.
     expires_at: Option<SystemTime>,
-    /// Attempts in a row without success.
+    /// Failed attempts in a row.
     failures: u32,
 }
 
 impl Schedule {
-    /// New credentials with this end are in use from `now` on: how long until they are to be renewed.
+    /// New credentials with this expiry are in use from `now` on. Returns the time until their renewal.
     ///
-    /// `random` is any number; it spreads the devices of a fleet that started together.
+    /// `random`: any number; it spreads the renewals of a fleet that started together.
     pub fn renewed(&mut self, expires_at: Option<SystemTime>, now: SystemTime, random: u64) -> Duration {
         *self = Self { expires_at, failures: 0 };
         match self.left(now) {
             None => limits::READ_AGAIN,
-            Some(Duration::ZERO) => limits::ENDED_INTERVAL,
+            Some(Duration::ZERO) => limits::EXPIRED_INTERVAL,
             Some(left) => {
                 let ahead = limits::RENEW_AHEAD.min(left / 10);
                 (left - ahead - up_to(ahead / 2, random)).max(limits::RENEW_INTERVAL)
@@ -34,13 +35,12 @@ impl Schedule {
         }
     }
 
-    /// An attempt failed: how long until the next one. Doubles from [`limits::BACKOFF_BASE`] to
-    /// [`limits::BACKOFF_CAP`], of which one half is random; not past the end of the credentials in use.
+    /// An attempt failed. Returns the time until the next one, which doubles from [`limits::BACKOFF_BASE`] to
+    /// [`limits::BACKOFF_CAP`], one half of it random, and does not pass the expiry of the credentials in use.
     pub fn failed(&mut self, now: SystemTime, random: u64) -> Duration {
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1);
-        let ceiling = limits::BACKOFF_BASE.saturating_mul(factor).min(limits::BACKOFF_CAP);
-        let wait = ceiling / 2 + up_to(ceiling / 2, random);
+        let half = longest(self.failures, limits::BACKOFF_BASE, limits::BACKOFF_CAP) / 2;
+        let wait = half + up_to(half, random);
         match self.left(now) {
             None | Some(Duration::ZERO) => wait,
             Some(left) => wait.min(left.max(limits::BACKOFF_BASE)),
@@ -58,7 +58,7 @@ impl Schedule {
     }
 }
 
-/// Somewhere between nothing and `most`, by `random`.
+/// A duration of at most `most`, chosen by `random`.
 fn up_to(most: Duration, random: u64) -> Duration {
     let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(random % millis.saturating_add(1))

@@ -1,4 +1,4 @@
-//! Which source is asked, and what is said when there is none.
+//! Which source is asked, and the error when there is none.
 
 use super::*;
 use crate::foreign::Secret;
@@ -16,7 +16,7 @@ async fn fetch(settings: &CredentialSettings) -> Result<Fetched, CredentialsErro
 }
 
 #[tokio::test]
-async fn the_environment_goes_before_the_profile_and_that_before_the_container() {
+async fn the_environment_precedes_the_profile_and_the_profile_the_container() {
     let folder = Folder::new();
     let endpoint = Endpoint::serve(http_reply("200 OK", REPLY)).await;
     let mut settings = CredentialSettings {
@@ -42,7 +42,7 @@ async fn the_environment_goes_before_the_profile_and_that_before_the_container()
 }
 
 #[tokio::test]
-async fn a_broken_source_is_not_passed_over() {
+async fn a_broken_source_is_not_skipped() {
     let folder = Folder::new();
     let endpoint = Endpoint::serve(http_reply("200 OK", REPLY)).await;
     let settings = CredentialSettings {
@@ -55,7 +55,7 @@ async fn a_broken_source_is_not_passed_over() {
 }
 
 #[tokio::test]
-async fn what_is_named_is_waited_for_and_nobody_else_is_asked() {
+async fn a_named_source_is_waited_for_and_no_other_is_asked() {
     let folder = Folder::new();
     let replies = ["token", "role", REPLY].map(|body| http_reply("200 OK", body));
     let instance = Endpoint::serve_each(replies.to_vec()).await;
@@ -82,7 +82,7 @@ async fn what_is_named_is_waited_for_and_nobody_else_is_asked() {
 }
 
 #[tokio::test]
-async fn no_source_at_all_lists_what_was_looked_at() {
+async fn without_any_source_all_that_were_tried_are_listed() {
     let settings = CredentialSettings {
         profile: "default".to_owned(),
         credentials_file: Some("/nowhere/credentials".into()),
@@ -113,7 +113,7 @@ async fn a_process_is_run_where_that_is_allowed_and_refused_in_isolation() {
 }
 
 #[tokio::test]
-async fn an_ec2_instance_is_the_last_that_is_asked() {
+async fn the_ec2_metadata_service_is_asked_last() {
     let role = r#"{"Code":"Success","AccessKeyId":"ASIAINSTANCE","SecretAccessKey":"s","Token":"t"}"#;
     let replies = ["token", "role", role].map(|body| http_reply("200 OK", body));
     let endpoint = Endpoint::serve_each(replies.to_vec()).await;
@@ -124,7 +124,7 @@ async fn an_ec2_instance_is_the_last_that_is_asked() {
     };
     let found = fetch(&settings).await.unwrap();
     assert_eq!((found.credentials.access_key_id.as_str(), found.source), ("ASIAINSTANCE", "EC2 instance metadata"));
-    // There is none any more.
+    // The source is gone.
     let error = fetch(&settings).await.unwrap_err();
     let text = crate::error_chain::error_chain(&error);
     assert!(text.contains("EC2 instance metadata was asked: credentials endpoint 127.0.0.1:"), "{text}");

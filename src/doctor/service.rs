@@ -67,7 +67,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     let (requests, to_serve) = mpsc::channel(1);
     let (event, events) = mpsc::channel(2);
     tokio::spawn(http::serve_over(stream, target.clone(), to_serve, event, route, service_tls.clone()));
-    let mut service = Service { subject, arn, target, credentials, requests, events, told_time: false };
+    let mut service = Service { subject, arn, target, credentials, requests, events, has_service_time: false };
     let answer = match timeout_at(report.deadline(), service.ask_and_correct_the_clock(&body)).await {
         Ok(answer) => answer,
         Err(_) => CheckAnswer::Missing("the service did not answer in time".to_owned()),
@@ -139,7 +139,7 @@ struct Service<'a> {
     requests: mpsc::Sender<Request>,
     events: mpsc::Receiver<Event>,
     /// Whether an answer had the service's time.
-    told_time: bool,
+    has_service_time: bool,
 }
 
 impl Service<'_> {
@@ -181,7 +181,7 @@ impl Service<'_> {
                     // A captive portal's time must not be trusted.
                     if let (false, Some(date)) = (matches!(answer, CheckAnswer::Foreign(..)), &reply.date) {
                         clock.learn(date, sent, self.target.tls);
-                        self.told_time = true;
+                        self.has_service_time = true;
                     }
                     return answer;
                 }
@@ -227,7 +227,7 @@ impl Service<'_> {
             CheckAnswer::Missing(found) => report.fail(Step::Firehose, found, None),
         }
         match self.subject.clock.correction() {
-            _ if !self.told_time => report.skip(Step::ServiceClock, "the service has not told its time"),
+            _ if !self.has_service_time => report.skip(Step::ServiceClock, "no answer had the service's time"),
             0 => {
                 let found = format!("the system's clock is right within {} s", CLOCK_TOLERANCE.as_secs());
                 report.ok(Step::ServiceClock, found);

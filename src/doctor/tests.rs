@@ -45,7 +45,7 @@ fn every_step_has_a_line_in_its_order() {
 }
 
 #[test]
-fn the_exit_code_says_whose_fault_it_is() {
+fn the_exit_code_depends_on_where_the_fault_is() {
     let first_fault = |faulty: &[Step]| {
         let all = [Step::Configuration, Step::Memory, Step::Clock, Step::BrokerDns];
         report(false, |report| {
@@ -64,7 +64,7 @@ fn the_exit_code_says_whose_fault_it_is() {
 }
 
 #[test]
-fn a_line_has_its_mark_and_what_to_do_stands_below() {
+fn a_line_has_its_mark_and_the_advice_below() {
     let (_, text) = report(false, |report| {
         report.fail(Step::Configuration, "one\ntwo", Some("mend both".to_owned()));
         report.skip_to(Step::Clock, "the configuration is wrong");

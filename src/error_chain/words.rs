@@ -1,4 +1,4 @@
-//! What the errors of other crates mean, for somebody who does not know their types: many of them display as Rust code.
+//! The errors of other crates in plain English: many of them display as Rust code.
 
 use core::error::Error;
 use core::fmt::{Debug, Write as _};
@@ -10,11 +10,11 @@ use serde_json::error::Category;
 
 use crate::foreign::foreign;
 
-/// What `error` says; `None`: nothing to a person that the sentence before it does not say.
+/// The text of `error`. `None`: it adds nothing to the sentence before it.
 pub(crate) fn words(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return match error.get_ref() {
-            // That the connection has ended is said; rustls adds a page of its manual.
+            // The sentence before it reports the closed connection; rustls adds a page of its manual.
             _ if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Some(inner) => words(inner),
             None => Some(of_system(error)),
@@ -27,7 +27,7 @@ pub(crate) fn words(error: &(dyn Error + 'static)) -> Option<String> {
         return of_mqtt(error);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        // "connection error": the source says which.
+        // "connection error": its source is more specific.
         return error.source().is_none().then(|| error.to_string());
     }
     match error.downcast_ref::<serde_json::Error>() {
@@ -57,7 +57,7 @@ pub(crate) fn spelled(variant: &dyn Debug) -> String {
     text
 }
 
-/// What the system says, without its number for it: `Connection reset by peer (os error 104)`.
+/// The system's text without the error number, as in `Connection reset by peer (os error 104)`.
 pub(crate) fn of_system(error: &io::Error) -> String {
     let mut text = error.to_string();
     if let Some(end) = text.find(" (os error ") {
@@ -136,7 +136,7 @@ fn of_certificate(error: &CertificateError) -> Option<String> {
 
 const CRITICAL: &str = "it has a critical extension that is not known here";
 
-/// The last arcs of algorithms that people still use and we do not take.
+/// The last arcs of algorithms that are still in use and not supported here.
 const SIGNATURES: [(&[u8], &str); 4] = [
     // 1.2.840.113549.1.1.5, with its parameters
     (&[0xF7, 0x0D, 1, 1, 5, 5, 0], "RSA and SHA-1"),
@@ -162,7 +162,7 @@ fn of_path(error: &webpki::Error) -> String {
     .to_owned()
 }
 
-/// What a certificate is for, each written as `DnsName("name")`.
+/// The names of a certificate, each written by webpki as `DnsName("name")`.
 fn names(presented: &[String]) -> String {
     let mut text = String::new();
     for name in presented {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_for_other_names_is_told_by_its_names() {
+    fn a_certificate_for_other_names_is_described_by_its_names() {
         let refused = |presented: &[&str]| {
             of(CertificateError::NotValidForNameContext {
                 expected: ServerName::try_from("broker").unwrap(),

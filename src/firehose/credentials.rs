@@ -1,10 +1,12 @@
-//! What a request is signed with. Where it comes from is the business of `credentials`.
+//! The keys that sign a request. `credentials` finds and renews them.
 
 use std::time::SystemTime;
 
 use crate::foreign::Secret;
 
 /// An AWS access key, with session token and expiry if it is temporary.
+///
+/// Not the type of `aws-credential-types`, which [`sign`](super::sign) makes of it: a [`Secret`] is kept out of all messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// `AKIA...` (long-lived) or `ASIA...` (temporary).

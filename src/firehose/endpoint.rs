@@ -2,10 +2,10 @@
 //!
 //! Source: botocore's `endpoint-rule-set-1.json` of Firehose and `partitions.json`.
 
-/// Longest host name made here, bytes: a region has at most 32.
+/// Bytes of the longest host name made here: a region has at most 32.
 pub const HOST_BYTES: usize = 96;
 
-/// Which of a region's endpoints.
+/// Which of a region's endpoints is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Variant {
     /// `AWS_USE_FIPS_ENDPOINT`

@@ -10,7 +10,7 @@ pub enum Class {
     Retry,
     /// As `Retry`, and it may be the fault of one of the records.
     RetryApart,
-    /// The request is too long: as `Retry`, with less. One record that is too long by itself fails.
+    /// The request is too long: as `Retry`, with a smaller batch. A record that is too long by itself fails.
     TooLarge,
     /// Get new credentials, then as `Retry`.
     Credentials,

@@ -1,7 +1,7 @@
 //! Amazon Data Firehose as bytes: `PutRecord` and `PutRecordBatch` requests, signed, and their answers.
 //!
-//! No socket, no clock: [`request`] encodes a batch from the arena, [`sign`] makes the headers for a
-//! time it is given, [`reply`] says what an answer means.
+//! No socket and no clock: [`request`] encodes a batch from the arena, [`sign`] makes the headers for a
+//! given time, [`reply`] interprets an answer.
 
 pub mod credentials;
 pub mod endpoint;

@@ -1,7 +1,7 @@
 //! The service's answer to a request: what it means for each record, decided here and nowhere else.
 //!
 //! An answer that is not the service's own JSON, such as the page of a captive portal or of a
-//! proxy, says nothing about the records: it never makes one fail.
+//! proxy, never makes a record fail.
 
 use core::fmt;
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use super::text::{Entries, Text};
 use crate::limits::ERROR_MESSAGE_BYTES;
 use crate::relay::outcome::RecordOutcome;
 
-/// What came back over HTTP.
+/// An HTTP answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
     /// HTTP status.
@@ -25,7 +25,7 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-/// What the reply means.
+/// The meaning of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer<'a> {
     /// The service answered for each record.
@@ -36,17 +36,17 @@ pub enum Answer<'a> {
         class: Class,
         /// The service's error code.
         code: Cow<'a, str>,
-        /// The service's words, cut at [`ERROR_MESSAGE_BYTES`].
+        /// The service's message, cut at [`ERROR_MESSAGE_BYTES`].
         message: Cow<'a, str>,
     },
-    /// Not an answer of the service, or one that does not fit the request.
+    /// It is not the service's, or does not fit the request.
     Unreadable(Unreadable),
 }
 
 /// Why an answer cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Not the service's JSON. Something between here and there answered.
+    /// It is not the service's JSON: something on the way answered.
     Foreign {
         /// HTTP status.
         status: u16,
@@ -55,7 +55,7 @@ pub enum Unreadable {
     Count {
         /// Records sent.
         sent: usize,
-        /// Entries that came back.
+        /// Entries of the answer.
         answered: usize,
     },
 }
@@ -102,7 +102,7 @@ struct Entry<'a> {
 }
 
 impl Records<'_> {
-    /// The entries in the relay's words.
+    /// The entries as results for the relay.
     #[must_use]
     pub fn outcomes(&self) -> Vec<RecordOutcome<'_>> {
         self.0.iter().map(Entry::outcome).collect()
@@ -110,19 +110,19 @@ impl Records<'_> {
 }
 
 impl Entry<'_> {
-    /// Whether it has a record id or an error code, neither longer than a status has room for.
+    /// Whether it has a record id or an error code that fits a status.
     fn is_readable(&self) -> bool {
         let length = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |text| text.len());
         let longest = length(&self.record_id).max(length(&self.error_code));
         (self.record_id.is_some() || self.error_code().is_some()) && longest <= ERROR_MESSAGE_BYTES
     }
 
-    /// The error code; an empty one counts as absent, because some services write every member of an entry.
+    /// The error code. An empty one counts as missing, because some services write every member of an entry.
     fn error_code(&self) -> Option<&str> {
         self.error_code.as_deref().filter(|code| !code.is_empty())
     }
 
-    // A failed entry may carry a record id all the same, so the error code decides.
+    // A failed entry may have a record id, too, so the error code decides.
     fn outcome(&self) -> RecordOutcome<'_> {
         match (self.error_code(), &self.record_id) {
             (Some(code), _) => match class_of(code, OK) {
@@ -167,8 +167,8 @@ struct Batch<'a> {
     request_responses: Entries<Entry<'a>>,
 }
 
-/// The error document of the AWS JSON protocol. The code stands in the header, in `__type`, or in both (a `code` alone
-/// is what proxies and portals write), and may have a namespace before `#` and an address after `:`.
+/// The error document of the AWS JSON protocol. The code is in the header, in `__type`, or in both (proxies and portals write a
+/// `code` alone), and may have a namespace before `#` and an address after `:`.
 #[derive(Deserialize)]
 struct ErrorDocument<'a> {
     #[serde(rename = "__type", borrow)]

@@ -24,7 +24,7 @@ const _: () = assert!(
     crate::limits::ENVELOPE_BYTES >= OPEN.len() + crate::limits::NAME_BYTES + RECORDS.len() + CLOSE_RECORDS.len()
 );
 
-/// Room that the envelope needs: it is never split, so no chunk may be smaller.
+/// Bytes that the envelope needs. It is never split, so no chunk may be smaller.
 pub const TEXT_BYTES: usize = 256;
 
 /// Which of the two calls.
@@ -43,7 +43,7 @@ impl Call {
         if batch.single { Self::PutRecord } else { Self::PutRecordBatch }
     }
 
-    /// As IAM policies have it after `firehose:`.
+    /// The action's name in IAM policies, after `firehose:`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Call {
     }
 }
 
-/// A body that has everything but records: the service refuses it for that, after it has judged the signature.
+/// A body without records: the service refuses it for that, after it has checked signature and permission.
 #[must_use]
 pub fn without_records(call: Call, name: &str) -> String {
     match call {
@@ -83,7 +83,7 @@ pub const fn body_len(name: &str, batch: &Batch) -> usize {
     envelope + name.len() + records
 }
 
-/// Where in the body the next chunk begins. Plain numbers: it holds no borrow between two chunks.
+/// Where in the body the next chunk begins. Plain numbers, so that nothing is borrowed between two chunks.
 #[derive(Debug, Clone, Copy)]
 pub struct Encoder {
     call: Call,
@@ -107,10 +107,10 @@ impl Encoder {
         Self { call: Call::of(batch), records: batch.records, state: State::Start }
     }
 
-    /// Writes the next chunk to the front of `chunk`, which has at least [`TEXT_BYTES`] bytes. Answers how
-    /// many bytes that are; zero: the body is complete.
+    /// Writes the next chunk to the front of `chunk`, which has at least [`TEXT_BYTES`] bytes, and returns its length
+    /// in bytes; zero: the body is complete.
     ///
-    /// `name` and `arena` are the same for all chunks of a body.
+    /// `name` and `arena` must be the same for all chunks of a body.
     pub fn encode(&mut self, name: &str, arena: &Arena, chunk: &mut [u8]) -> usize {
         debug_assert!(chunk.len() >= TEXT_BYTES, "a chunk holds the envelope");
         let mut out = Out { chunk, used: 0 };
@@ -168,15 +168,15 @@ impl Out<'_> {
         self.used += text.len();
     }
 
-    /// As much of the record as there is room for.
+    /// Writes as much of the record as there is room for.
     fn base64(&mut self, cursor: &mut Cursor, arena: &Arena) {
         loop {
             let piece = cursor.piece(arena, self.room() / 4 * 3);
             if piece.is_empty() {
                 return;
             }
-            // Only the last piece of a record has a length not divisible by 3, so padding
-            // stands at the end alone; and `room` was counted, so the slice is never too small.
+            // Only the last piece of a record has a length not divisible by 3, so there is padding
+            // at the end alone; and `room` was counted, so the slice is never too small.
             let written = STANDARD.encode(piece, self.chunk[self.used..].as_out());
             self.used += written.len();
             cursor.advance(arena, piece.len());

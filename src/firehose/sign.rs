@@ -13,10 +13,10 @@ use super::request::Call;
 /// Content type of the AWS JSON 1.1 protocol.
 pub const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// What is signed.
+/// A request to be signed.
 #[derive(Debug, Clone, Copy)]
 pub struct Unsigned<'a> {
-    /// Which call.
+    /// The API call.
     pub call: Call,
     /// Value of the `Host` header, with the port when it is not the default one.
     pub host: &'a str,
@@ -31,7 +31,7 @@ pub struct Unsigned<'a> {
 pub struct Header {
     /// Lower case.
     pub name: &'static str,
-    /// May hold secrets: not in `Debug`.
+    /// May be secret, so `Debug` does not show it.
     pub value: String,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Debug for Header {
     }
 }
 
-/// Why a request could not be signed: the credentials or the host have characters that no header may have.
+/// Why a request could not be signed: credentials or host contain characters that are not allowed in a header.
 #[derive(Debug)]
 pub struct SignError(Box<dyn core::error::Error + Send + Sync>);
 
@@ -57,7 +57,7 @@ impl core::error::Error for SignError {
     }
 }
 
-/// All headers of the request but `Content-Length`. `time` is the wall time that the service should see.
+/// All headers of the request but `Content-Length`. `time` is the wall time to sign with.
 ///
 /// # Errors
 /// See [`SignError`].

@@ -1,4 +1,4 @@
-//! Pieces of a reply that borrow from it and have a bound.
+//! Bounded pieces of a reply that borrow from it.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -43,7 +43,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// A list of at most as many entries as a batch has records: a reply of a quarter of a megabyte could
+/// A list of at most as many entries as a batch has records. A longest reply could
 /// list 80,000 empty ones.
 pub(super) struct Entries<T>(pub(super) Vec<T>);
 

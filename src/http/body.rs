@@ -1,6 +1,6 @@
-//! A request body of known length that is asked for chunk by chunk, or none.
+//! The body of any request: of known length and asked for chunk by chunk, or empty.
 //!
-//! All requests have this one, so that the HTTP client is compiled once.
+//! There is one type for all requests, so that the HTTP client is compiled once.
 
 use core::convert::Infallible;
 use core::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::request::Event;
 
-/// Chunks that are asked for one by one with [`Event::WantsChunk`]; nothing, by default.
+/// A body whose chunks are asked for one by one with [`Event::WantsChunk`]; empty by default.
 #[derive(Debug, Default)]
 pub(crate) struct ChunkBody {
     left: u64,
@@ -43,7 +43,7 @@ impl Body for ChunkBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    /// Ends early when nobody sends chunks any more; hyper then breaks the connection, because the length is wrong.
+    /// Ends early when the sender of chunks is dropped; hyper then closes the connection, because the length is wrong.
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Self { left, source } = &mut *self;
         let Some(source) = source.as_mut().filter(|_| *left > 0) else { return Poll::Ready(None) };

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, plain or with TLS, and the task that drives it.
+//! An HTTP/1.1 connection, plain or with TLS, and the task that drives it.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -12,13 +12,13 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
 use super::body::ChunkBody;
-use super::watched::{Progress, Watched};
+use super::progress::{Progress, Watched};
 use crate::config::EndpointUrl;
 use crate::transport::connect::{ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
-/// Closed when it is dropped.
+/// A connection, which is closed when this is dropped.
 pub(super) struct Connection {
     sender: SendRequest<ChunkBody>,
     progress: Arc<Progress>,
@@ -27,13 +27,13 @@ pub(super) struct Connection {
 
 /// Why there is no answer.
 pub(super) enum Failure {
-    /// No connection.
+    /// It could not be established.
     Connect(ConnectError),
-    /// It was closed before any of the request was sent, which comes back.
+    /// It was closed before any of the request was sent; the request comes back.
     NotSent(Box<Request<ChunkBody>>, hyper::Error),
-    /// It broke, or what comes over it is not HTTP.
+    /// It broke, or the peer's answer is not HTTP.
     Broken(hyper::Error),
-    /// The answer is longer than asked for.
+    /// The answer is longer than the limit.
     TooLong,
 }
 
@@ -52,7 +52,7 @@ impl Connection {
         Self::over(stream, buffer).await
     }
 
-    /// The same over a stream that is established already.
+    /// As [`Connection::open`], over a stream that is already established.
     pub(super) async fn over(stream: Stream, buffer: usize) -> Result<Self, Failure> {
         let progress = Arc::new(Progress::default());
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
@@ -60,13 +60,13 @@ impl Connection {
         builder.max_buf_size(buffer);
         let (sender, connection) = builder.handshake(io).await.map_err(Failure::Broken)?;
         let driver = tokio::spawn(async move {
-            // What goes wrong here comes out of the request, too.
+            // Its error also ends the request, and is reported there.
             let _: Result<(), hyper::Error> = connection.await;
         });
         Ok(Self { sender, progress, driver })
     }
 
-    /// Whether the other side has closed it.
+    /// Whether the peer has closed it.
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
@@ -98,7 +98,7 @@ impl Drop for Connection {
 }
 
 async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, Failure> {
-    // Taken at once, because a vector that grows takes twice its size for a moment.
+    // Allocated at once, because a growing vector briefly takes twice its size.
     let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let mut bytes = Vec::with_capacity(length.map_or(most, |length| length.min(most)));
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {

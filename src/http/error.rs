@@ -5,10 +5,10 @@ use core::{error, fmt};
 use crate::limits::{ANSWER, REPLY_BYTES, STALL};
 use crate::transport::connect::ConnectError;
 
-/// Why nothing came back.
+/// Why a request got no answer.
 #[derive(Debug)]
 pub enum SendError {
-    /// There is no connection.
+    /// The connection could not be established.
     Connect(ConnectError),
     /// No byte moved for [`STALL`].
     Stalled,
@@ -18,7 +18,7 @@ pub enum SendError {
     Broken(hyper::Error),
     /// The answer is longer than [`REPLY_BYTES`].
     ReplyTooLong,
-    /// A fresh connection was closed before the request could be sent.
+    /// A new connection was closed before the request could be sent.
     Closed,
 }
 

@@ -1,6 +1,6 @@
-//! One small HTTP/1.1 exchange on a connection of its own, for endpoints that hand out credentials.
+//! A small HTTP/1.1 request on a connection of its own, for endpoints that give credentials.
 //!
-//! Bounded in time and in size by `limits::credentials`. No redirects, no retries, no cookies.
+//! `limits::credentials` bounds its time and size. No redirects, no retries, no cookies.
 
 use core::{error, fmt};
 
@@ -17,10 +17,10 @@ use crate::{
     transport::tls::Tls,
 };
 
-/// What came back, whatever the status.
+/// An answer, with any status.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// As sent by the endpoint.
+    /// The endpoint's content.
     pub status: StatusCode,
     /// At most [`limits::MAX_REPLY`] bytes. May hold secrets.
     pub body: Vec<u8>,
@@ -60,7 +60,7 @@ async fn exchange(
 ) -> Result<Reply, Failure> {
     let headers = request.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    // A name that does not fit into a header has no address either: connecting fails below.
+    // A name that is not allowed in a header cannot be resolved either, so connecting fails below.
     if let Ok(host) = HeaderValue::from_str(&endpoint.authority()) {
         headers.insert(header::HOST, host);
     }
@@ -69,31 +69,31 @@ async fn exchange(
     Ok(Reply { status: head.status, body })
 }
 
-/// Why there is no reply.
+/// Why a request got no answer.
 #[derive(Debug)]
 pub enum FetchError {
-    /// No connection.
+    /// The connection could not be established.
     Connect(ConnectError),
-    /// A connection, but what comes over it is not HTTP or ends too early.
+    /// The peer's answer is not HTTP, or ends too early.
     Http {
         /// Host and port asked.
         authority: String,
-        /// What hyper says.
+        /// The error of hyper.
         cause: hyper::Error,
     },
-    /// Longer than [`limits::FETCH_TIMEOUT`].
+    /// It took longer than [`limits::FETCH_TIMEOUT`].
     TimedOut {
         /// Host and port asked.
         authority: String,
     },
-    /// More than [`limits::MAX_REPLY`].
+    /// The answer is longer than [`limits::MAX_REPLY`].
     TooLarge {
         /// Host and port asked.
         authority: String,
     },
 }
 
-/// What the peer thinks of our certificate may come only when its answer is read.
+/// Finds a refusal of our certificate, which with TLS 1.3 may arrive only with the answer.
 fn tls_failure(error: &hyper::Error) -> Option<TlsFailure> {
     TlsFailure::of(error::Error::source(error)?.downcast_ref()?)
 }

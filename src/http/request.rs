@@ -1,4 +1,4 @@
-//! A request to the service, and what is heard of it.
+//! A request to the service, and the events about it.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -10,22 +10,22 @@ use crate::firehose::sign::Header;
 /// A request; its body follows through `chunks`.
 #[derive(Debug)]
 pub struct Request {
-    /// Names the request in [`Event`]s.
+    /// Identifies the request in [`Event`]s.
     pub number: u64,
-    /// Where it goes.
+    /// The endpoint.
     pub target: EndpointUrl,
     /// All headers but `Content-Length`.
     pub headers: Vec<Header>,
     /// Bytes of the body.
     pub length: usize,
-    /// Each chunk answers one [`Event::WantsChunk`]. Of capacity one.
+    /// Chunks, one for each [`Event::WantsChunk`]. The channel has a capacity of one.
     pub chunks: mpsc::Receiver<Bytes>,
 }
 
-/// What a connection says.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum Event {
-    /// The request can take another chunk of its body.
+    /// The next chunk of the body can be sent.
     WantsChunk {
         /// [`Request::number`]
         number: u64,
@@ -46,7 +46,7 @@ pub struct Reply {
     pub status: u16,
     /// Header `x-amzn-ErrorType`.
     pub error_type: Option<String>,
-    /// Header `Date`, unless a cache on the way says that the answer is old.
+    /// Header `Date`, unless the header `Age` shows that a cache answered.
     pub date: Option<String>,
     /// At most [`REPLY_BYTES`](crate::limits::REPLY_BYTES).
     pub body: Vec<u8>,

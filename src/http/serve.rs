@@ -1,7 +1,7 @@
 //! Requests to the service: one task for each connection, one request at a time on it, kept alive between requests.
 //!
-//! Time-outs judge progress, not duration: a request lives as long as bytes move. Only what comes after its last byte has an
-//! end in any case.
+//! Deadlines judge progress, not duration: a request goes on as long as bytes move. Only the time from its last byte to the end of
+//! the answer is bounded.
 
 use hyper::header::{AGE, DATE};
 use hyper::{Method, Response};
@@ -19,8 +19,8 @@ use crate::transport::connect::Stream;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
-/// Sends each of `requests` and says how it ended through `events`, which must have room for two events of each connection.
-/// Counts in `connected` each connection that is established. Ends when `requests` is closed.
+/// Sends each of `requests` and reports through `events`, which must have room for two events of each connection.
+/// `connected` counts the connections that are established. Ends when `requests` is closed.
 pub async fn serve(
     requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
@@ -31,7 +31,7 @@ pub async fn serve(
     serve_from(None, requests, events, route, tls, connected).await;
 }
 
-/// The same as [`serve`], beginning with a connection to `target` that is established already.
+/// As [`serve`], starting with a connection to `target` that is already established.
 pub async fn serve_over(
     stream: Stream,
     target: EndpointUrl,
@@ -40,7 +40,7 @@ pub async fn serve_over(
     route: Route,
     tls: Tls,
 ) {
-    // One that broke meanwhile is opened again for the first request.
+    // If it has broken meanwhile, the first request opens another one.
     let connection = Connection::over(stream, HTTP_BUFFER_BYTES).await.ok();
     let open = connection.map(|connection| Open { target, connection });
     serve_from(open, requests, events, route, tls, Tally::default()).await;
@@ -96,12 +96,12 @@ async fn exchange(
     let mut message = hyper::Request::new(ChunkBody::new(number, length, chunks, events.clone()));
     *message.method_mut() = Method::POST;
     for header in headers {
-        // A value that has been signed is a valid one.
+        // A value that could be signed is valid.
         if let Ok(value) = header.value.try_into() {
             message.headers_mut().insert(header.name, value);
         }
     }
-    // A kept connection may have been closed by the other side; then nothing was sent, and a new one is tried.
+    // The peer may have closed an idle connection; then nothing was sent, and a new one is tried.
     if let Some(kept) = open.take().filter(|kept| kept.target == target && !kept.connection.is_closed()) {
         match send(&mut open.insert(kept).connection, message).await? {
             Err(Failure::NotSent(unsent, _)) => message = *unsent,
@@ -113,7 +113,7 @@ async fn exchange(
     Ok(send(&mut open.insert(Open { target, connection }).connection, message).await??)
 }
 
-/// The inner result is that of the connection; the outer one fails when it took too long.
+/// The inner result is that of the connection; the outer one fails at a deadline.
 async fn send(
     connection: &mut Connection,
     message: hyper::Request<ChunkBody>,

@@ -1,9 +1,9 @@
-//! A count that a task keeps and the loop reads.
+//! A counter that a task increments and the daemon's loop reads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A count since the start. Clones are the same count.
+/// A count since the start of the process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Tally(Arc<AtomicU64>);
 
@@ -13,7 +13,7 @@ impl Tally {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many there were, since the start.
+    /// The count since the start.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_said_is_one_line_that_a_pipe_takes_whole() {
+    fn every_message_is_one_line_that_a_pipe_takes_whole() {
         let texts = ["a\nb\r\0c".to_owned(), "\"".repeat(100_000), "\\ü".repeat(100_000), "\u{202e}".repeat(100_000)];
         for (format, text) in FORMATS.iter().flat_map(|format| texts.iter().map(move |text| (*format, text))) {
             let line = said(format, true, Level::Error, text);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_clock_is_too_wrong_to_be_shown() {
+    fn any_time_can_be_shown() {
         for (wall, shown) in [
             (UNIX_EPOCH - Duration::from_secs(1), "1970-01-01T00:00:00.000Z"),
             (UNIX_EPOCH + Duration::from_secs(u64::from(u32::MAX) * 1000), "9999-12-31T23:59:59.000Z"),

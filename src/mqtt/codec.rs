@@ -26,7 +26,7 @@ const PUBACK: u8 = 4;
 const DISCONNECT: u8 = 14;
 /// Remaining length of a CONNACK in MQTT 3.1.1: flags and return code.
 const CONNACK_LENGTH_3: usize = 2;
-/// Where the reason code of a PUBACK stands: behind the packet id.
+/// Offset of the reason code of a PUBACK: after the packet id.
 const PUBACK_REASON: usize = 2;
 
 /// Encodes and decodes the packets of one connection.
@@ -34,7 +34,7 @@ const PUBACK_REASON: usize = 2;
 pub(super) struct Packets {
     codec: Codec,
     limit: usize,
-    /// A publish above `limit` that is on its way through.
+    /// A publish above `limit` that is being skipped.
     oversized: Option<Oversized>,
 }
 
@@ -59,7 +59,7 @@ impl Packets {
         self.codec.max_outgoing_size = bytes;
     }
 
-    /// Moves on with the publish above the limit.
+    /// Skips more of the publish above the limit. `Some` at its end.
     fn skip(&mut self, bytes: &mut BytesMut) -> Result<Option<Incoming>, MqttError> {
         let Some(oversized) = &mut self.oversized else { return Ok(None) };
         if !oversized.read(bytes)? {
@@ -108,7 +108,7 @@ impl Decoder for Packets {
         match self.codec.decode(bytes)? {
             Some(Packet::Publish(publish)) => Ok(Some(Incoming::Publish(received(publish)))),
             Some(packet) => Ok(Some(Incoming::Other(packet))),
-            // What is too short for its kind was taken from the bytes all the same, as if more of it were to come.
+            // The codec consumed a packet that is too short for its type, and waits for the rest of it.
             None if whole => Err(mqttbytes::Error::MalformedPacket.into()),
             None => Ok(None),
         }
@@ -123,7 +123,7 @@ impl Encoder<Packet> for Packets {
     }
 }
 
-/// What else may listen behind a port, by how it begins; no packet that a broker may send begins so.
+/// The protocol of a peer that is not a broker, by its first bytes, with which no packet of a broker begins.
 fn foreign_protocol(bytes: &[u8]) -> Option<&'static str> {
     // An alert or a handshake of any version (RFC 8446, section 5.1).
     let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
@@ -148,7 +148,7 @@ const fn known_reason(code: &mut u8) {
     }
 }
 
-/// Cuts the properties out of the PUBLISH at the front of `bytes`, by moving what stands before them up to
+/// Cuts the properties out of the PUBLISH at the front of `bytes`, by moving what precedes them up to
 /// what follows. `None`: the lengths in it contradict each other.
 fn strip_properties(bytes: &mut BytesMut, header: usize, length: usize) -> Option<()> {
     let end = header + length;

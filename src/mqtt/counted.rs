@@ -14,9 +14,9 @@ use crate::transport::connect::Stream;
 #[derive(Debug)]
 pub(super) struct Counted {
     stream: Stream,
-    /// Bytes that were read since somebody set this to nothing.
+    /// Bytes read since this was last reset.
     pub(super) read: usize,
-    /// When the last of them were.
+    /// When the last of them were read.
     pub(super) last: Instant,
 }
 

@@ -13,53 +13,53 @@ use crate::transport::connect::{ConnectError, TlsFailure};
 /// Why a session could not be established, or ended.
 #[derive(Debug)]
 pub enum MqttError {
-    /// There is no connection.
+    /// The connection could not be established.
     Connect(ConnectError),
-    /// The broker speaks another version.
+    /// The broker supports MQTT 3.1.1 only.
     NotMqtt5,
-    /// It speaks another protocol, this one.
+    /// The peer is not a broker; the name of its protocol.
     NotMqtt(&'static str),
-    /// The broker closed the connection instead of answering the login. With TLS 1.3 the cause may be what it
-    /// thinks of our certificate.
+    /// The broker closed the connection instead of answering the login. With TLS 1.3 the cause may be that it refuses
+    /// our certificate.
     NoAnswer(Option<io::Error>),
     /// The broker refused the login.
     Refused(ConnectReturnCode),
     /// The broker refused the subscription to a topic filter.
     SubscriptionRefused {
-        /// Which.
+        /// The topic filter.
         filter: &'static str,
-        /// Why.
+        /// The broker's reason code.
         reason: SubscribeReasonCode,
     },
-    /// The broker answered a subscription, but by packet id or number of filters not ours.
+    /// A SUBACK with another packet id or number of reason codes than our SUBSCRIBE.
     NotOurSubscription,
-    /// The broker ended the session and said why.
+    /// The broker sent DISCONNECT, with this reason.
     Disconnected(DisconnectReasonCode),
-    /// The connection closed.
+    /// The connection was closed without DISCONNECT.
     Closed(Option<io::Error>),
-    /// The connection closed, as those before it, soon and without a word.
+    /// The connection was closed early and without a reason, as several before it.
     PerhapsTakenOver {
-        /// Ours.
+        /// The connector's client id.
         client_id: String,
     },
-    /// The broker did not answer in time: what, and the time. That is the keep-alive in force where that is the measure.
+    /// The broker did not answer in time: what was expected, and the deadline, which is the keep-alive where that applies.
     Silent(Unanswered, Duration),
-    /// The broker sent what is not MQTT, or more than it was told to.
+    /// The broker sent invalid MQTT, or a packet above its limit.
     Protocol(mqttbytes::Error),
-    /// The broker takes packets of fewer bytes than the connector needs, `Maximum Packet Size`.
+    /// The broker's `Maximum Packet Size` is smaller than a packet of the connector.
     TakesTooLittle {
-        /// Bytes that it takes.
+        /// The broker's limit, bytes.
         most: u32,
-        /// Bytes of the packet that was to be sent.
+        /// The packet that was to be sent, bytes.
         needed: u32,
     },
-    /// The broker sent a packet that has no place here.
+    /// The broker sent a packet that is not allowed at this point.
     Unexpected,
-    /// We ended the connection, so that the broker sends again what could not be taken.
+    /// We ended the connection, so that the broker sends again the publishes that were left.
     LeftBehind,
 }
 
-/// What a broker did not answer.
+/// To what the answer of the broker is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
     /// CONNECT.
@@ -70,9 +70,9 @@ pub enum Unanswered {
     Ping,
     /// A publish at QoS 1.
     Publish,
-    /// Any of the statuses sent, so that we ended the connection.
+    /// All statuses in flight, so that we ended the connection.
     Statuses,
-    /// Anything: it takes no bytes any more.
+    /// Any write: the broker reads no more bytes.
     Write,
 }
 
@@ -83,8 +83,8 @@ impl MqttError {
         matches!(self, Self::Connect(error) if error.kind().is_offline())
     }
 
-    /// Whether only a person can mend it, so that trying often is no use: the broker said so. Neither a closed connection
-    /// nor a broker that has no room just now does.
+    /// Whether only a person can fix it, so that frequent retries are useless. Neither a closed connection nor a busy broker
+    /// counts.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -121,7 +121,7 @@ impl MqttError {
 }
 
 impl MqttError {
-    /// Whether another client id might have been let in.
+    /// Whether the broker might accept another client id.
     #[must_use]
     pub fn may_be_for_the_client_id(&self) -> bool {
         match self {

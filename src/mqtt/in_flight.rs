@@ -1,23 +1,23 @@
 //! Statuses sent to the broker and not yet acknowledged.
 //!
-//! They are kept across connections: a broker that lost the session knows nothing of them.
+//! They are kept across connections, because a broker that lost the session has lost them, too.
 
 use bytes::Bytes;
 
 use crate::limits::{STATUS_ACKNOWLEDGED, STATUS_IN_FLIGHT, STATUS_IN_FLIGHT_FULL, STATUS_REPEATED};
 use crate::time::Duration;
 
-/// In the order in which they were sent first.
+/// Status messages in the order in which they were first sent.
 #[derive(Debug)]
 pub(super) struct InFlight {
     messages: heapless::Vec<(u16, Bytes), STATUS_IN_FLIGHT>,
     bytes: usize,
     last_id: u16,
-    /// How many of them, from the first, went out on the connection of now.
+    /// How many of them, from the first, were sent over the current connection.
     sent: usize,
-    /// It was said that the broker acknowledges none. That holds until it does, whatever becomes of the connection.
+    /// It was reported that the broker acknowledges none. Lasts over reconnects, until it acknowledges one.
     pub(super) held_up: bool,
-    /// How long it may acknowledge none before they go out over a new connection.
+    /// How long the broker may acknowledge none before they are sent again over a new connection.
     repeated_after: Duration,
 }
 
@@ -39,29 +39,28 @@ impl InFlight {
         self.messages.is_empty()
     }
 
-    /// There is a new connection, on which nothing went out yet.
+    /// A connection begins, over which nothing was sent yet.
     pub(super) fn start_again(&mut self) {
         self.sent = 0;
     }
 
-    /// The next message from an earlier connection, once the broker takes it besides those sent on this one.
+    /// The next message of an earlier connection, if `receive_maximum` leaves room for it.
     pub(super) fn send_again(&mut self, receive_maximum: u16) -> Option<(u16, Bytes)> {
         let again = self.messages.get(self.sent).filter(|_| self.sent < receive_maximum.into()).cloned()?;
         self.sent += 1;
         Some(again)
     }
 
-    /// Whether a new message may be sent, to a broker that takes `receive_maximum` at a time.
-    /// `largest` is the size of a full message, bytes.
+    /// Whether a new message may be sent. `largest`: bytes of a full message.
     pub(super) fn has_room(&self, receive_maximum: u16, largest: usize) -> bool {
         self.sent == self.messages.len()
             && self.sent < STATUS_IN_FLIGHT.min(receive_maximum.into())
             && self.bytes + largest <= STATUS_IN_FLIGHT_FULL * largest
     }
 
-    /// Keeps `message`, which goes out now, and gives it a packet id; `None` without room.
+    /// Adds `message`, which is sent now, and returns its packet id. `None`: there is no room.
     pub(super) fn insert(&mut self, message: Bytes) -> Option<u16> {
-        // Ids run in a circle much longer than the table, so the next one is never in use.
+        // Far more ids than places, so the next id is never in use.
         self.last_id = if self.last_id >= LAST_ID { 1 } else { self.last_id + 1 };
         let bytes = message.len();
         self.messages.push((self.last_id, message)).ok()?;
@@ -70,23 +69,23 @@ impl InFlight {
         Some(self.last_id)
     }
 
-    /// How long the broker may acknowledge none: until that is said, and then until all go out over a new connection.
+    /// How long the broker may acknowledge none until that is reported, and then until all are sent again over a new connection.
     pub(super) fn patience(&self) -> Duration {
         if self.held_up { self.repeated_after } else { STATUS_ACKNOWLEDGED }
     }
 
-    /// They go out over a new connection, and the next time later.
+    /// All are sent again over a new connection; the next time after twice as long.
     pub(super) fn give_up(&mut self) {
         self.repeated_after = STATUS_REPEATED.1.min(self.repeated_after * 2);
     }
 
-    /// The broker acknowledges them, or needs not to. Answers whether something else was said.
+    /// The broker acknowledges statuses, or none needs it. Returns whether the opposite was reported.
     pub(super) fn flows(&mut self) -> bool {
         self.repeated_after = STATUS_REPEATED.0;
         core::mem::take(&mut self.held_up)
     }
 
-    /// Gives the message `id` back, if there is one.
+    /// Removes and returns the message with this packet id.
     pub(super) fn settle(&mut self, id: u16) -> Option<Bytes> {
         let place = self.messages.iter().position(|(this, _)| *this == id)?;
         let (_, message) = self.messages.remove(place);
@@ -96,7 +95,7 @@ impl InFlight {
     }
 }
 
-/// The ids above are for subscriptions.
+/// Ids above are left for subscriptions.
 const LAST_ID: u16 = 60_000;
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! The broker: a task of its own that connects, reconnects, and carries publishes in and statuses out.
+//! The broker's task: it connects, reconnects, and carries publishes in and statuses out.
 //!
 //! # Why not rumqttc's event loop
 //!
 //! Packets are rumqttc's. Its event loop is not used, because it writes to the socket once for each manual
 //! acknowledgement (the largest part of the cost of a record), forgets unacknowledged publishes when the broker
-//! lost the session (statuses would vanish), takes no connection made elsewhere (TLS errors in words, addresses in turn, proxies),
-//! and keeps up to ten packets of any size. What is left to do here is small: see `session`.
+//! lost the session (statuses would vanish), accepts no connection made elsewhere (proxies, several addresses, readable TLS errors),
+//! and keeps up to ten packets of any size. What it would save is small: see `session`.
 
 mod codec;
 mod counted;
 mod error;
 mod in_flight;
+mod keep_alive;
 mod oversized;
 mod probe;
-mod pulse;
 mod retry;
 mod session;
 mod takeover;
@@ -46,24 +46,24 @@ use session::{End, Session};
 use takeover::Takeover;
 use unacknowledged::Unacknowledged;
 
-/// Where the broker is and how to speak with it.
+/// Where the broker is, how to log in, and how much memory its side may use.
 #[derive(Debug)]
 pub struct Settings {
     /// Name or address, without brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// The lookups of the broker's side.
+    /// Name resolution and proxy of the broker's side.
     pub route: Route,
     /// `None`: plain TCP.
     pub tls: Option<Tls>,
     /// Client identifier: names the session.
     pub client_id: String,
-    /// The broker keeps the session while we are away; or else each connection begins and ends one.
+    /// Whether the broker is asked to keep the session between connections.
     pub lasting: bool,
-    /// Login.
+    /// User name of the login. `None`: without a login.
     pub username: Option<String>,
-    /// Login.
+    /// Password of the login.
     pub password: Option<Secret>,
     /// Largest packet that the broker may send, bytes.
     pub packet_bytes: usize,
@@ -73,72 +73,71 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
-/// What the broker's side says to the relay's.
+/// Events of the broker's side, in order.
 #[derive(Debug)]
 pub enum Inbound {
-    /// A connection begins. What comes next came over it.
+    /// A connection begins. All publishes that follow came over it.
     Begins {
         /// The broker kept the session from before.
         resumed: bool,
-        /// All tokens with a number below this were acknowledged over earlier connections.
+        /// Tokens with a number below this were acknowledged over earlier connections.
         acknowledged: u64,
-        /// Number of its first token.
+        /// Number of the first token of this connection.
         first: u64,
     },
-    /// The session stands; statuses may be sent.
+    /// The session is established; statuses may be sent.
     Up {
         /// Largest status message that the broker takes, bytes.
         status_bytes: usize,
         /// The broker kept the session from before.
         resumed: bool,
-        /// What the broker grants.
+        /// What the broker does not grant.
         terms: Terms,
     },
-    /// There is no session.
+    /// The session ended, or could not be established.
     Down(MqttError),
-    /// Publishes to be taken. The vector goes back through [`Broker::taken`], empty, when each is.
+    /// Publishes for the relay. The vector goes back through [`Broker::taken`], emptied.
     Publishes(Vec<Received>),
-    /// The broker did not take a status message, and why.
+    /// The broker refused a status message: the reason, and the message.
     StatusRefused(String, Bytes),
-    /// A status message is longer than this broker takes, which takes less than one before.
+    /// A status message was made for an earlier connection, and is longer than the broker accepts now.
     StatusTooLong(Bytes),
-    /// The broker acknowledges no status, or does again.
+    /// Whether the broker has stopped acknowledging statuses. Sent when that changes.
     StatusesHeldUp(bool),
 }
 
 /// The relay's ends of the channels.
 #[derive(Debug)]
 pub struct Broker {
-    /// What comes from the broker.
+    /// Events of the broker's side.
     pub inbound: mpsc::Receiver<Inbound>,
-    /// Asks for more publishes, and gives the vector of the last ones back.
+    /// Returns the vector of the last publishes, which asks for more.
     pub taken: mpsc::Sender<Vec<Received>>,
     /// Which publishes are to be acknowledged.
     pub acknowledged: watch::Sender<Acknowledged>,
-    /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
+    /// Status messages. When this is dropped, the task ends after the last acknowledgement.
     pub statuses: mpsc::Sender<Bytes>,
-    /// Whether publishes that were left behind are wanted now.
+    /// Whether publishes that were left at the broker are wanted now.
     pub again: watch::Sender<Again>,
-    /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
-    /// outlives its session.
+    /// Counters, at most as long as a status message. A newer message replaces one that was not sent yet; none is sent in a later
+    /// session.
     pub counters: watch::Sender<Bytes>,
-    /// Set: the process ends soon, so that the broker is tried at once and then every half a second.
+    /// Set when the process ends soon: the broker is tried at once, and then every half a second.
     pub hurry: watch::Sender<bool>,
 }
 
-/// Whether publishes that were received, and not taken, are to come again: a broker sends them when the session is resumed over
-/// a new connection.
+/// Whether publishes that were received, and not taken, are to come again. A broker sends them again over a new connection only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// There are none.
+    /// None was left.
     No,
-    /// Once the broker has acknowledged the statuses sent, so that none of these comes twice.
+    /// Reconnect once the broker has acknowledged all statuses, so that none of these is sent twice.
     Soon,
-    /// At once.
+    /// Reconnect at once.
     Now,
 }
 
-/// The broker's ends.
+/// The task's ends of the channels.
 struct Ends {
     inbound: mpsc::Sender<Inbound>,
     taken: mpsc::Receiver<Vec<Received>>,
@@ -148,13 +147,13 @@ struct Ends {
     again: watch::Receiver<Again>,
     acknowledged: watch::Receiver<Acknowledged>,
     unacknowledged: Unacknowledged,
-    /// Whether [`Inbound::Up`] was said last.
+    /// Whether the last connection got as far as [`Inbound::Up`].
     up: bool,
 }
 
 impl Ends {
     async fn say(&self, inbound: Inbound) {
-        // Without a relay nobody is left to hear it.
+        // It fails only when the process ends.
         let _: Result<(), _> = self.inbound.send(inbound).await;
     }
 }
@@ -197,13 +196,13 @@ async fn serve(settings: Settings, mut ends: Ends) {
     let mut takeover = Takeover::default();
     loop {
         let start = Instant::now();
-        let error = match attend(&settings, &mut ends, &mut in_flight, &mut retry).await {
+        let error = match run_session(&settings, &mut ends, &mut in_flight, &mut retry).await {
             Ok(End::Stopped | End::Abandoned) => return,
             Err(error) => error,
         };
-        let stood = ends.up.then(|| start.elapsed());
-        let error = takeover.judge(error, stood, &settings.client_id);
-        let wait = retry.after(&error, stood);
+        let lasted = ends.up.then(|| start.elapsed());
+        let error = takeover.judge(error, lasted, &settings.client_id);
+        let wait = retry.after(&error, lasted);
         ends.up = false;
         if ends.inbound.send(Inbound::Down(error)).await.is_err() {
             return;
@@ -217,15 +216,15 @@ async fn serve(settings: Settings, mut ends: Ends) {
     }
 }
 
-/// The number of its token is the session's to give.
+/// With a token whose number is still to be assigned, by the session.
 fn received(publish: Publish) -> Received {
     let Publish { topic, payload, qos, pkid, dup, .. } = publish;
     let token = (qos == QoS::AtLeastOnce).then_some(Token { number: 0, packet_id: pkid, repeated: dup });
     Received { topic, payload, token, too_long: None }
 }
 
-/// One connection, from its begin to its end.
-async fn attend(
+/// Connects, and runs the session to its end.
+async fn run_session(
     settings: &Settings,
     ends: &mut Ends,
     in_flight: &mut InFlight,
@@ -237,7 +236,7 @@ async fn attend(
         Ok(stream) => stream.peer(),
         Err(error) => error.address(),
     };
-    // Of a broker behind a proxy the address says nothing.
+    // The address of a proxy does not show how far the broker is.
     if let Some(address) = address.filter(|_| route.proxy(host, *port, tls.is_some()).is_none()) {
         retry.tried(address.ip());
     }
@@ -245,7 +244,7 @@ async fn attend(
     Session::open(stream, settings).await?.run(ends, in_flight).await
 }
 
-/// Reads what a broker may send, see [`crate::fuzz`]: the first byte says how many come at a time, which makes no difference.
+/// Decodes what a broker may send, see [`crate::fuzz`]. The first byte is the size of the pieces, which must not matter.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {
     use tokio_util::codec::Decoder as _;

@@ -1,4 +1,4 @@
-//! What the broker lets this client do, found out without taking part: nothing is relayed, nothing acknowledged.
+//! A session of `check --online`: what the broker allows, without relaying or acknowledging anything.
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -13,7 +13,7 @@ use super::{MqttError, Settings, Terms};
 use crate::error_chain::words::spelled;
 use crate::transport::connect::Stream;
 
-/// A session for the asking.
+/// A session that only asks.
 pub struct Probe(Session);
 
 impl core::fmt::Debug for Probe {
@@ -22,17 +22,17 @@ impl core::fmt::Debug for Probe {
     }
 }
 
-/// Of the status that is published to see whether it may be.
+/// Packet id of the status that is published to see whether that is allowed.
 const STATUS_ID: u16 = 1;
 
 impl Probe {
     /// The topic filters that [`Probe::subscribe`] asks for.
     pub const FILTERS: [&str; 2] = FILTERS;
 
-    /// Logs in over `stream`. Host, port, names and TLS of `settings` are not looked at.
+    /// Logs in over `stream`. Host, port, route and TLS of `settings` are not used.
     ///
     /// # Errors
-    /// The broker refuses, or is none.
+    /// The broker refuses the login, or the peer is not an MQTT 5 broker.
     pub async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
         Session::log_in(stream, settings).await.map(Self)
     }
@@ -43,7 +43,7 @@ impl Probe {
         self.0.qos == QoS::AtLeastOnce
     }
 
-    /// Subscribes as the connector does, but for retained publishes.
+    /// Subscribes as the connector does, but without retained publishes.
     ///
     /// # Errors
     /// The broker refuses a filter, or ends the session.
@@ -55,13 +55,13 @@ impl Probe {
         }
     }
 
-    /// What the broker has granted, known after [`Probe::subscribe`]. A lasting session is not asked for.
+    /// What the broker does not grant, known after [`Probe::subscribe`]. A persistent session is not asked for.
     #[must_use]
     pub fn terms(&self) -> Terms {
         self.0.terms
     }
 
-    /// Publishes `status` and waits for what the broker thinks of it: why it does not take it, if so.
+    /// Publishes `status`. `Some`: the broker's reason for refusing it.
     ///
     /// # Errors
     /// The broker ends the session.
@@ -88,7 +88,7 @@ impl Probe {
         }
     }
 
-    /// Says farewell, if the broker still listens. A session that was there before stays, a new one ends.
+    /// Disconnects. A session that existed before is kept by the broker, a new one ends.
     pub async fn log_out(mut self) {
         let mut bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
         if !self.0.resumed {

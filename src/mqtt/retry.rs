@@ -12,13 +12,13 @@ use crate::transport::connect::{ConnectFailure, TlsFailure};
 #[derive(Debug)]
 pub(super) struct Retry {
     jitter: Jitter,
-    /// Attempts in a row that came to nothing.
+    /// Attempts in a row without a session.
     failures: u32,
-    /// Sessions in a row that soon ended.
+    /// Sessions in a row that ended within [`MQTT_STABLE`].
     short_sessions: u32,
-    /// In a row, what only a person can mend.
+    /// Errors in a row that only a person can fix.
     refusals: u32,
-    /// The broker was last seen on this machine, or in its own network.
+    /// The last address tried is this machine's, or of a private network.
     near: bool,
 }
 
@@ -27,23 +27,23 @@ impl Retry {
         Self { jitter, failures: 0, short_sessions: 0, refusals: 0, near: false }
     }
 
-    /// The broker itself, no proxy, was looked for at this address.
+    /// The broker was tried at this address, without a proxy.
     pub(super) fn tried(&mut self, address: IpAddr) {
         self.near = is_near(address);
     }
 
-    /// How long to wait after this end of an attempt, or of a session that `stood` for some time.
-    pub(super) fn after(&mut self, error: &MqttError, stood: Option<Duration>) -> Duration {
+    /// How long to wait after an attempt that ended with `error`. `lasted`: for how long there was a session, if there was one.
+    pub(super) fn after(&mut self, error: &MqttError, lasted: Option<Duration>) -> Duration {
         let ends_a_series = error.is_offline() || matches!(error, MqttError::LeftBehind);
-        if ends_a_series || stood.is_some_and(|stood| stood >= MQTT_STABLE) {
+        if ends_a_series || lasted.is_some_and(|lasted| lasted >= MQTT_STABLE) {
             (self.failures, self.short_sessions, self.refusals) = (0, 0, 0);
         }
         if error.is_offline() {
             return delay(1, MQTT_OFFLINE, MQTT_OFFLINE, &mut self.jitter);
         }
         self.refusals = if error.is_refusal() { self.refusals.saturating_add(1) } else { 0 };
-        self.failures = if stood.is_some() { 0 } else { self.failures.saturating_add(1) };
-        if stood.is_some() {
+        self.failures = if lasted.is_some() { 0 } else { self.failures.saturating_add(1) };
+        if lasted.is_some() {
             self.short_sessions = self.short_sessions.saturating_add(1);
         }
         if self.refusals > 1 {
@@ -52,8 +52,8 @@ impl Retry {
             return base + delay(self.refusals - 1, base, cap, &mut self.jitter);
         }
         let (base, cap) = MQTT_BACKOFF;
-        match stood {
-            // Two clients with one id throw each other out in this way.
+        match lasted {
+            // Two clients with one id disconnect each other in this way.
             Some(_) => delay(self.short_sessions, base, cap, &mut self.jitter),
             None if self.near && !is_about_tls(error) => {
                 delay(self.failures, base, MQTT_BACKOFF_NEAR, &mut self.jitter)
@@ -63,13 +63,13 @@ impl Retry {
     }
 }
 
-/// A handshake that fails costs both sides more than the way, and is not mended by a broker that starts.
+/// A failed handshake is expensive for both sides, and waiting for the broker to start does not help.
 fn is_about_tls(error: &MqttError) -> bool {
     matches!(error, MqttError::Connect(error)
         if matches!(error.kind(), ConnectFailure::Tls(failure) if failure != TlsFailure::Closed))
 }
 
-/// Whether packets to this address leave neither the machine nor the networks that are somebody's own (RFC 1918, 3927, 4193).
+/// Whether the address is this machine's or of a private network (RFC 1918, 3927, 4193).
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
@@ -83,21 +83,21 @@ mod tests {
 
     use super::*;
 
-    /// Of ten series, the longest wait after each of so many failures.
-    fn longest(address: &str, error: &MqttError, stood: Option<Duration>, times: usize) -> Vec<Duration> {
+    /// The longest wait after each of `times` failures, among ten series.
+    fn longest(address: &str, error: &MqttError, lasted: Option<Duration>, times: usize) -> Vec<Duration> {
         let mut longest = vec![Duration::ZERO; times];
         for seed in 0..10 {
             let mut retry = Retry::new(Jitter::new(seed));
             retry.tried(address.parse().unwrap());
             for wait in &mut longest {
-                *wait = retry.after(error, stood).max(*wait);
+                *wait = retry.after(error, lasted).max(*wait);
             }
         }
         longest
     }
 
     #[test]
-    fn a_broker_of_this_machine_or_network_is_tried_every_few_seconds_for_ever() {
+    fn a_nearby_broker_is_tried_every_few_seconds_for_ever() {
         let busy = MqttError::Refused(ConnectReturnCode::ServerUnavailable);
         for error in [MqttError::NoAnswer(None), MqttError::Closed(None), busy] {
             for near in
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_broker_was_last_is_remembered_while_its_name_is_not_found() {
+    fn the_last_address_decides_while_the_name_is_not_found() {
         let mut retry = Retry::new(Jitter::new(1));
         for (address, near) in [("192.168.0.9", true), ("8.8.8.8", false)] {
             retry.tried(address.parse().unwrap());
@@ -123,19 +123,19 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_throw_each_other_out_do_so_ever_less_often() {
-        let stood = Some(Duration::from_secs(1));
-        let waits = longest("127.0.0.1", &MqttError::Closed(None), stood, 20);
+    fn clients_that_disconnect_each_other_do_so_with_backoff() {
+        let lasted = Some(Duration::from_secs(1));
+        let waits = longest("127.0.0.1", &MqttError::Closed(None), lasted, 20);
         assert!(waits[0] <= MQTT_BACKOFF.0 && waits[19] > MQTT_BACKOFF.1 / 2, "{waits:?}");
         let taken_over = MqttError::Disconnected(DisconnectReasonCode::SessionTakenOver);
-        let waits = longest("127.0.0.1", &taken_over, stood, 3);
+        let waits = longest("127.0.0.1", &taken_over, lasted, 3);
         assert!(waits[0] <= MQTT_BACKOFF.0 && waits[1] >= MQTT_REFUSED_BACKOFF.0, "{waits:?}");
         let seldom = longest("127.0.0.1", &taken_over, Some(MQTT_STABLE), 20);
         assert!(seldom.iter().all(|wait| *wait <= MQTT_BACKOFF.0), "{seldom:?}");
     }
 
     #[test]
-    fn a_broker_that_was_long_away_and_goes_again_soon_after_is_there_again_at_once() {
+    fn a_session_ends_a_series_of_failures_however_short_it_was() {
         let mut retry = Retry::new(Jitter::new(1));
         for _ in 0..1000 {
             retry.after(&MqttError::Closed(None), None);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_refused_twice_waits_long_and_who_was_put_off_does_not() {
+    fn a_second_refusal_means_a_long_wait_and_a_busy_broker_does_not() {
         for (code, refused) in [(ConnectReturnCode::NotAuthorized, true), (ConnectReturnCode::ServerBusy, false)] {
             let waits = longest("127.0.0.1", &MqttError::Refused(code), None, 10);
             assert!(waits[0] <= MQTT_BACKOFF.0);

@@ -18,7 +18,7 @@ use super::codec::{Incoming, Packets};
 use super::counted::Counted;
 use super::error::Unanswered;
 use super::in_flight::InFlight;
-use super::pulse::{Beat, Pulse};
+use super::keep_alive::{KeepAlive, Liveness};
 use super::{Again, Ends, Inbound, MqttError, Terms};
 use crate::error_chain::words::spelled;
 use crate::limits::{MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER};
@@ -35,7 +35,7 @@ const SUBSCRIPTION_ID: u16 = u16::MAX;
 /// One established connection to the broker.
 pub(super) struct Session {
     pub(super) framed: Framed<Counted, Packets>,
-    /// What the broker said of itself.
+    /// The highest QoS at which the broker accepts publishes, at most 1.
     pub(super) qos: QoS,
     receive_maximum: u16,
     status_bytes: usize,
@@ -45,17 +45,17 @@ pub(super) struct Session {
     /// When the broker last acknowledged a status, or had none to acknowledge.
     acknowledged: Instant,
     group: Vec<Received>,
-    /// The group ended because the connection had no more at hand.
+    /// The group ended because no more packets were available.
     read_all: bool,
-    pulse: Pulse,
+    keep_alive: KeepAlive,
     read_bytes: usize,
 }
 
-/// Why a session ended.
+/// Why the task ends.
 pub(super) enum End {
-    /// We were told to stop, and all statuses were acknowledged.
+    /// There are no more statuses, and all were acknowledged.
     Stopped,
-    /// The process has no use for MQTT any more.
+    /// The relay's side was dropped.
     Abandoned,
 }
 
@@ -64,7 +64,7 @@ impl Session {
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
-        // This one acknowledges nothing, and nothing waits for it.
+        // At QoS 0 nothing is acknowledged, so nothing waits for it.
         if self.qos == QoS::AtMostOnce && in_flight.flows() {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
@@ -127,13 +127,13 @@ impl Session {
                     let message = ends.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
                 }
-                () = sleep_until(self.pulse.next()) => {
+                () = sleep_until(self.keep_alive.next()) => {
                     let Counted { read, last, .. } = self.framed.get_mut();
-                    match self.pulse.beat(Instant::now(), read, *last) {
-                        Beat::Listen => {}
-                        Beat::Growing => granted_by = Instant::now() + MQTT_CONNECT,
-                        Beat::Ping => self.send(Packet::PingReq(PingReq)).await?,
-                        Beat::Gone => return Err(self.silent(Unanswered::Ping)),
+                    match self.keep_alive.check(Instant::now(), read, *last) {
+                        Liveness::Listen => {}
+                        Liveness::Growing => granted_by = Instant::now() + MQTT_CONNECT,
+                        Liveness::Ping => self.send(Packet::PingReq(PingReq)).await?,
+                        Liveness::Gone => return Err(self.silent(Unanswered::Ping)),
                     }
                 }
                 () = wanted_again(&mut ends.again, in_flight.is_empty()), if granted => {
@@ -172,7 +172,7 @@ impl Session {
                     }
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
-                    // One for no status of ours tells nothing of them.
+                    // An unknown packet id does not show that statuses are acknowledged.
                     if let Some(message) = in_flight.settle(ack.pkid) {
                         self.acknowledged = Instant::now();
                         if in_flight.flows() {
@@ -213,14 +213,14 @@ impl Session {
         }
         let Some(group) = ends.taken.recv().await else { return Ok(false) };
         self.group = group;
-        // The buffer grew with a large packet and would stay so.
+        // The buffer grew with a large packet, and would keep its size.
         let buffer = self.framed.read_buffer_mut();
         if buffer.is_empty() && buffer.capacity() > self.read_bytes {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
         self.acknowledge(ends).await?;
         if gather {
-            // A broker in full flow wakes us for each few publishes. Letting some come together saves system calls.
+            // At full rate the task would wake for a few publishes each time. Letting some gather saves system calls.
             sleep(PUBLISHES_GATHER).await;
         }
         Ok(true)
@@ -254,7 +254,7 @@ impl Session {
     }
 
     async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
-        // It may have been made for another connection.
+        // It may have been made for an earlier connection.
         if message.len() > self.status_bytes {
             ends.say(Inbound::StatusTooLong(message)).await;
             return Ok(());
@@ -267,12 +267,12 @@ impl Session {
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
         self.send(self.status(id, message, false)).await?;
-        // It grew with the message and would stay so.
+        // The buffer grew with the message, and would keep its size.
         *self.framed.write_buffer_mut() = BytesMut::new();
         Ok(())
     }
 
-    /// Without acknowledgement: whoever misses one gets the next, which says it all again.
+    /// At QoS 0: the next counters make up for lost ones.
     async fn send_counters(&mut self, message: Bytes) -> Result<(), MqttError> {
         let publish = Publish::new(COUNTERS_TOPIC, QoS::AtMostOnce, message, None);
         self.send(Packet::Publish(publish)).await
@@ -292,7 +292,7 @@ impl Session {
         self.flush().await
     }
 
-    /// Writes only when much has come together.
+    /// Encodes `packet`, and writes only when the buffer is full.
     async fn feed(&mut self, packet: Packet) -> Result<(), MqttError> {
         if self.framed.write_buffer().len() >= self.framed.backpressure_boundary() {
             self.flush().await?;
@@ -302,12 +302,12 @@ impl Session {
 
     async fn flush(&mut self) -> Result<(), MqttError> {
         let now = Instant::now();
-        self.pulse.wrote(now);
+        self.keep_alive.wrote(now);
         if let Some(done) = self.framed.flush().now_or_never() {
             return done;
         }
-        // The kernel is full, and has room again when the other side has acknowledged some: a sign of life, too.
-        let mut by = self.pulse.gone_by(now);
+        // The kernel's buffer is full. It drains when the peer acknowledges bytes, which is a sign of life, too.
+        let mut by = self.keep_alive.gone_by(now);
         loop {
             let left = self.framed.write_buffer().len();
             match timeout_at(by, self.framed.flush()).await {
@@ -316,26 +316,26 @@ impl Session {
                     return done;
                 }
                 Err(_) if self.framed.write_buffer().len() == left => return Err(self.silent(Unanswered::Write)),
-                Err(_) => by = Instant::now() + self.pulse.patience(),
+                Err(_) => by = Instant::now() + self.keep_alive.patience(),
             }
         }
     }
 
     fn heard(&mut self) {
         self.framed.get_mut().read = 0;
-        self.pulse.heard(Instant::now());
+        self.keep_alive.heard(Instant::now());
     }
 
     fn silent(&self, unanswered: Unanswered) -> MqttError {
-        MqttError::Silent(unanswered, self.pulse.keep_alive())
+        MqttError::Silent(unanswered, self.keep_alive.interval())
     }
 }
 
-/// Ends when publishes are to come again.
+/// Completes when publishes that were left are wanted again.
 async fn wanted_again(again: &mut watch::Receiver<Again>, all_acknowledged: bool) {
     let wanted = |again: &Again| *again == Again::Now || *again == Again::Soon && all_acknowledged;
     if again.wait_for(wanted).await.is_err() {
-        // Nobody is left to want them; the channel of statuses says so, too.
+        // The relay's side was dropped, which ends the task through the channel of statuses.
         core::future::pending::<()>().await;
     }
 }

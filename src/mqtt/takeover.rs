@@ -1,4 +1,4 @@
-//! Two clients of one id put each other out, and many brokers close the connection of the one before without a word.
+//! Detects two clients with one id: each disconnects the other, and many brokers close the older connection without a reason.
 
 use core::time::Duration;
 
@@ -7,22 +7,22 @@ use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
 use super::MqttError;
 use crate::limits::{MQTT_CLOSED_EARLY, MQTT_STABLE};
 
-/// Sessions in a row that stood for a short time and were closed without a reason.
+/// Counts sessions in a row that were closed early and without a reason.
 #[derive(Debug, Default)]
 pub(super) struct Takeover(u32);
 
 impl Takeover {
-    /// Says of a session that ended with `error`, having stood for `stood`, what may have ended it.
-    pub(super) fn judge(&mut self, error: MqttError, stood: Option<Duration>, client_id: &str) -> MqttError {
+    /// The error that is likely behind `error`. `lasted`: for how long there was a session, if there was one.
+    pub(super) fn judge(&mut self, error: MqttError, lasted: Option<Duration>, client_id: &str) -> MqttError {
         let is_silent =
             matches!(error, MqttError::Closed(_) | MqttError::Disconnected(DisconnectReasonCode::NormalDisconnection));
-        match stood {
-            Some(stood) if is_silent && stood < MQTT_STABLE => self.0 = self.0.saturating_add(1),
-            // Between two of them the broker may be away.
+        match lasted {
+            Some(lasted) if is_silent && lasted < MQTT_STABLE => self.0 = self.0.saturating_add(1),
+            // Failed attempts in between do not count.
             None => {}
             Some(_) => self.0 = 0,
         }
-        if self.0 >= MQTT_CLOSED_EARLY && is_silent && stood.is_some() {
+        if self.0 >= MQTT_CLOSED_EARLY && is_silent && lasted.is_some() {
             return MqttError::PerhapsTakenOver { client_id: client_id.to_owned() };
         }
         error
@@ -34,11 +34,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_closed_early_and_without_a_reason_raise_a_suspicion_and_no_others() {
+    fn only_sessions_closed_early_without_a_reason_suggest_a_second_client() {
         let soon = Some(MQTT_STABLE / 2);
         let mut takeover = Takeover::default();
-        let mut suspects = |error, stood| {
-            let error = takeover.judge(error, stood, "gateway");
+        let mut suspects = |error, lasted| {
+            let error = takeover.judge(error, lasted, "gateway");
             matches!(error, MqttError::PerhapsTakenOver { client_id } if client_id == "gateway")
         };
         assert!(!suspects(MqttError::Closed(None), soon));
@@ -46,7 +46,7 @@ mod tests {
         assert!(!suspects(MqttError::Closed(None), None), "there was no session");
         assert!(suspects(MqttError::Closed(None), soon));
         assert!(suspects(MqttError::Disconnected(DisconnectReasonCode::NormalDisconnection), soon));
-        assert!(!suspects(MqttError::Closed(None), Some(MQTT_STABLE)), "it stood");
+        assert!(!suspects(MqttError::Closed(None), Some(MQTT_STABLE)), "it lasted");
         assert!(!suspects(MqttError::Closed(None), soon));
         for _ in 0..10 {
             assert!(!suspects(MqttError::Disconnected(DisconnectReasonCode::ServerShuttingDown), soon));

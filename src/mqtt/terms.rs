@@ -1,18 +1,18 @@
-//! What a broker grants less of than it was asked for, and what that costs.
+//! What a broker does not grant of what it was asked for, and what that may lose.
 
-/// The terms of one session.
+/// Restrictions of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terms {
     /// Publishes come at QoS 0.
     pub publishes_at_most_once: bool,
     /// Statuses go at QoS 0.
     pub statuses_at_most_once: bool,
-    /// Seconds that the broker keeps the session, if fewer than asked for.
+    /// Seconds for which the broker keeps the session while the connector is away, if fewer than asked for.
     pub session_seconds: Option<u32>,
 }
 
 impl Terms {
-    /// What is lost under these terms, a sentence each.
+    /// What may be lost under these terms, one sentence each.
     #[must_use]
     pub fn losses(self) -> Vec<String> {
         let mut losses = Vec::new();

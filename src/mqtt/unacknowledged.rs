@@ -1,11 +1,11 @@
-//! QoS 1 publishes of this connection that are not acknowledged: their packet ids in the order of receipt, which is that of the
-//! acknowledgements, too (MQTT 5, section 4.6). The relay sees to it that they are no more than [`UNACKNOWLEDGED`] and a group.
+//! QoS 1 publishes of this connection that are not acknowledged. Acknowledgements leave in the order of receipt, as MQTT 5 wants it
+//! (section 4.6). The relay bounds their number to [`UNACKNOWLEDGED`] and a group.
 
 use std::collections::VecDeque;
 
 use crate::limits::{PUBLISHES, UNACKNOWLEDGED};
 
-/// See the module.
+/// Packet ids in the order of receipt, with consecutive numbers that go on over connections.
 #[derive(Debug)]
 pub(super) struct Unacknowledged {
     packet_ids: VecDeque<u16>,
@@ -22,7 +22,7 @@ impl Default for Unacknowledged {
 }
 
 impl Unacknowledged {
-    /// A connection begins. Answers which numbers were acknowledged before, all below this, and the next number.
+    /// A connection begins. Returns the number below which all were acknowledged before, and the next number.
     pub(super) fn begin(&mut self) -> (u64, u64) {
         let acknowledged = self.first;
         self.first += self.packet_ids.len() as u64;
@@ -31,18 +31,18 @@ impl Unacknowledged {
         (acknowledged, self.begin)
     }
 
-    /// Whether a publish before this one was not taken, so that this connection acknowledges nothing behind it.
+    /// Whether an earlier publish of this connection was left at the broker, so that nothing after it is acknowledged.
     pub(super) const fn is_past(&self, left_behind: u64) -> bool {
         left_behind > self.begin
     }
 
-    /// Gives a publish its number.
+    /// Adds a publish and returns its number.
     pub(super) fn push(&mut self, packet_id: u16) -> u64 {
         self.packet_ids.push_back(packet_id);
         self.first + self.packet_ids.len() as u64 - 1
     }
 
-    /// Takes the next packet id of a number below `safe`.
+    /// Takes the next packet id whose number is below `safe`.
     pub(super) fn pop_below(&mut self, safe: u64) -> Option<u16> {
         if self.first >= safe {
             return None;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packet_ids_leave_in_the_order_of_receipt_up_to_what_is_safe() {
+    fn packet_ids_are_taken_in_the_order_of_receipt_up_to_what_is_safe() {
         let mut all = Unacknowledged::default();
         assert_eq!([7, 3, 7].map(|id| all.push(id)), [0, 1, 2]);
         assert_eq!(
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_go_on_over_connections_and_late_news_of_an_earlier_one_does_nothing() {
+    fn numbers_go_on_over_connections_and_those_of_an_earlier_one_do_nothing() {
         let mut all = Unacknowledged::default();
         [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
         all.pop_below(1);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{ClientCertificate, Config};
 
-/// What such a file is for.
+/// The purpose of a PEM file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// CAs to trust.

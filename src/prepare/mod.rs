@@ -1,10 +1,10 @@
-//! From what the process was told to what a start needs: TLS set up, the memory planned. Whoever runs or checks comes by here, so
-//! that a check passes what a start passes.
+//! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it, so a check
+//! accepts exactly what a start accepts.
 //!
 //! - `files`: the PEM files that are named.
 //! - `spool`: the spool's directory.
-//! - `summary`: what the configuration comes down to, for a person.
-//! - `warnings`: what a start gets along with and somebody should know.
+//! - `summary`: the effects of the configuration, for `check`.
+//! - `warnings`: what does not prevent a start, and should be known.
 
 mod files;
 mod spool;
@@ -23,27 +23,27 @@ use crate::config::{Config, ConfigError, Problem};
 use crate::memory::{Plan, Tunnels, program_bytes, system_limit};
 use crate::transport::tls::{Tls, TlsError, Wanted, file_fault};
 
-/// A configuration that a start can go on with.
+/// A configuration that is ready for a start.
 #[derive(Debug)]
 pub struct Ready {
-    /// All that the process was told.
+    /// The configuration.
     pub config: Config,
-    /// What the memory is for.
+    /// The division of `MemorySize`.
     pub plan: Plan,
-    /// Towards the service.
+    /// TLS settings for the service.
     pub service_tls: Tls,
-    /// Towards the broker, if that is over TLS.
+    /// TLS settings for the broker; `None`: plain TCP.
     pub broker_tls: Option<Tls>,
 }
 
-/// Why there can be no start.
+/// Why the process cannot start.
 #[derive(Debug)]
 pub enum Fault {
-    /// The definition or a variable.
+    /// The definition or a variable is wrong.
     Config(ConfigError),
     /// `MemorySize` is too small.
     Memory(Problem),
-    /// A certificate or key file is not what it should be.
+    /// A certificate or key file cannot be used.
     Tls(TlsError),
 }
 
@@ -66,10 +66,10 @@ impl error::Error for Fault {
     }
 }
 
-/// Makes all ready. Certificates are judged by `clock`.
+/// Reads the files, and plans memory. Certificates are judged by `clock`.
 ///
 /// # Errors
-/// All that is wrong, at once: what can be looked at in spite of a wrong definition or variable is.
+/// Everything that is wrong, at once: files and memory are checked even if the definition or a variable is wrong.
 pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Ready, Vec<Fault>> {
     let mut faults = Vec::new();
     let config = match loaded {
@@ -94,7 +94,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();
     let device_tls = match (&service_tls, &config.aws.credentials.iot) {
-        // Read again for each use; what is wrong with it is better said now.
+        // It is read again for each use, but a fault is better reported now.
         (Ok(tls), Some(iot)) => tls.as_device(&iot.client, iot.variables).err(),
         _ => None,
     };
@@ -103,7 +103,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
             Ok(Ready { config, plan, service_tls, broker_tls })
         }
         (_, service_tls, broker_tls, device_tls) => {
-            // TLS cannot be set up with the first file that is wrong, which need not be the only one.
+            // Setting up TLS reports only the first wrong file, so each file is checked by itself, too.
             let each = files::files(&config).into_iter().filter_map(|(variable, file, what)| {
                 file_fault(variable, file, if what == Use::Key { Wanted::Key } else { Wanted::Certificate })
             });

@@ -1,4 +1,4 @@
-//! What the configuration comes down to, a line each.
+//! The effects of the configuration, one line each.
 
 use core::fmt::{self, Write as _};
 
@@ -7,7 +7,7 @@ use crate::config::{Config, EndpointUrl, Origin, Proxy};
 use crate::credentials::Source;
 use crate::relay::arn::DeliveryStreamArn;
 
-/// The summary as `check` prints it. A value that a variable or a default has set says so in parentheses.
+/// The summary as `check` prints it. The origin of a value, if it is a variable or a default, is added in parentheses.
 #[must_use]
 pub fn summary(config: &Config) -> String {
     let Config { connector, mqtt, aws, .. } = config;

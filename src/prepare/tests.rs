@@ -22,7 +22,7 @@ fn days_into_2030(days: i64) -> SystemTime {
 }
 
 #[test]
-fn a_certificate_that_ends_within_thirty_days_or_has_ended_is_told() {
+fn a_certificate_that_expires_within_thirty_days_or_has_expired_is_reported() {
     let folder = Folder::new();
     let (ca, ends_in_2030) = (Ca::new(), (2000, 2030));
     let leaf = ca.issue("device", ends_in_2030);
@@ -47,7 +47,7 @@ fn a_certificate_that_ends_within_thirty_days_or_has_ended_is_told() {
 }
 
 #[test]
-fn of_several_cas_the_one_that_lasts_counts() {
+fn of_several_cas_the_one_that_expires_last_counts() {
     let folder = Folder::new();
     let ca = Ca::new();
     let [old, new] = [2030, 2040].map(|year| ca.issue_ca((2000, year)).pem());
@@ -59,7 +59,7 @@ fn of_several_cas_the_one_that_lasts_counts() {
 }
 
 #[test]
-fn a_token_file_that_cannot_be_read_is_told() {
+fn a_token_file_that_cannot_be_read_is_reported() {
     let folder = Folder::new();
     let missing = folder.write("token", "").with_file_name("missing");
     let config = config(&[

@@ -1,4 +1,4 @@
-//! What a start gets along with and somebody should know.
+//! Findings that do not prevent a start, and should be known.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use crate::clock::calendar;
 use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
-use crate::limits::{CERTIFICATE_ENDS, RELEASED};
+use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
 use crate::transport::tls::last_days;
 
@@ -37,7 +37,7 @@ pub fn memory(plan: &Plan) -> Vec<Warning> {
     warnings.collect()
 }
 
-/// What is wrong with the sources of credentials. None is asked; files are read.
+/// What is wrong with the sources of credentials. Files are read; no request is made.
 #[must_use]
 pub fn credentials(config: &Config) -> Vec<Warning> {
     let passed_over = config.aws.credentials.passed_over().map(|variable| Warning {
@@ -73,15 +73,15 @@ fn waits(error: &dyn core::error::Error) -> Warning {
     }
 }
 
-/// Certificates of ours, and CAs, that end soon or have ended `now`; a time before this release is none.
+/// Our certificates, and CAs, that expire soon or have expired by `now`; a time before this release is ignored.
 #[must_use]
 pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
     let now = now.max(SystemTime::UNIX_EPOCH + RELEASED);
-    let (today, soon) = (day(now), day(now + CERTIFICATE_ENDS));
+    let (today, soon) = (day(now), day(now + CERTIFICATE_EXPIRES));
     let ending = files(config).into_iter().filter_map(|(variable, file, what)| {
         let days = || last_days(variable, file).into_iter();
         let day = match what {
-            // A chain is good until the first of it ends; of several CAs one will do.
+            // A chain is valid until its first certificate expires; of several CAs one is enough.
             Use::Certificate => days().min(),
             Use::Trust => days().max(),
             Use::Key => None,
@@ -91,7 +91,7 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
     ending
         .map(|(variable, file, day)| {
             let ends = if day < today { "expired" } else { "expires" };
-            // Read again for each renewal, unlike the others.
+            // Unlike the others, this one is read again for each renewal.
             let is_read_again = variable.starts_with("FIREHOSE_CONNECTOR_IOT_");
             Warning {
                 found: format!("{variable}: {} {ends} on {day}", file.display()),

@@ -9,14 +9,15 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use super::window::{Known, Token};
 use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
-use crate::limits::{STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
-use crate::time::Instant;
+use crate::limits::{PAUSE_ANSWER, SPOOL_WAITED_FOR, STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
+use crate::time::{Duration, Instant};
 
 const _: () = assert!(STREAMS <= 32, "a bit for each");
 
-/// When something was delivered last while publishes were outstanding.
+/// How long the source may have been waiting for a delivery.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
+    /// When something was delivered last, or the window became nearly full since.
     since: Instant,
     /// Publishes were let go because nothing was, and nothing has been yet.
     pub(super) stuck: bool,
@@ -52,13 +53,15 @@ impl Relay {
         token: Option<Token>,
     ) -> Accepted {
         let Some(token) = token else { return self.accept_any(now, topic, payload, too_long) };
-        if self.window.outstanding() == 0 {
-            self.progress.since = now;
-        }
         let fingerprint = self.fingerprint(topic, payload, too_long);
+        let before = self.window.outstanding();
         let known = self.window.receive(now, token, fingerprint);
         if self.waits_for_delivery() {
-            self.pace.receive(now, self.window.outstanding());
+            let outstanding = self.window.outstanding();
+            self.pace.receive(now, outstanding);
+            if self.pace.is_nearly_full(outstanding) && !self.pace.is_nearly_full(before) {
+                self.progress.since = now;
+            }
         }
         if let Some(known) = known {
             if let Known::Held(record) = known {
@@ -99,8 +102,8 @@ impl Relay {
         self.window.leave(token);
     }
 
-    /// Lets publishes go that keep the source from sending more, unless the spool takes them ([`Relay::spool_due`]). To be called whenever something happened, and at
-    /// [`Relay::relief_due`].
+    /// Lets publishes go that keep the source from sending more, unless the spool takes them ([`Relay::spool_due`]). To be called
+    /// whenever something happened, and at [`Relay::relief_due`].
     pub fn relieve(&mut self, now: Instant) {
         let outstanding = self.window.outstanding();
         if self.spool.state == Spooling::Takes || self.relief_from().is_none_or(|at| at > now) {
@@ -131,13 +134,22 @@ impl Relay {
     #[must_use]
     pub fn relief_due(&self, now: Instant) -> Option<Instant> {
         let from = self.relief_from()?;
-        let stuck = from.max(self.progress.since + WINDOW_STUCK);
+        let stuck = from.max(self.progress.since + self.patience());
         [from, stuck].into_iter().find(|at| *at > now)
     }
 
     /// Whether nothing was delivered for so long that nothing may be waited for.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
-        self.progress.stuck || now.since(self.progress.since) >= WINDOW_STUCK
+        self.progress.stuck || now.since(self.progress.since) >= self.patience()
+    }
+
+    /// How long nothing may be delivered while the source waits. What goes to the spool costs flash, and what finds it full fails.
+    const fn patience(&self) -> Duration {
+        match self.spool.state {
+            Spooling::Off => WINDOW_STUCK,
+            Spooling::Takes => SPOOL_WAITED_FOR,
+            Spooling::Full { .. } => PAUSE_ANSWER,
+        }
     }
 
     /// From when on the source may be waiting for us.

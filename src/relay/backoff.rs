@@ -36,12 +36,18 @@ impl Jitter {
     }
 }
 
-/// The delay after `failures` failures in a row (one or more): a random time up to
-/// `base * 2^(failures - 1)` or `cap`, and no shorter than [`BACKOFF_FLOOR`].
+/// The longest delay after `failures` failures in a row (one or more): `base`, doubled for each further one, up to `cap`.
+#[must_use]
+pub fn longest(failures: u32, base: Duration, cap: Duration) -> Duration {
+    let doublings = failures.saturating_sub(1).min(31);
+    base.saturating_mul(1 << doublings).min(cap)
+}
+
+/// The delay after `failures` failures in a row (one or more): a random time up to [`longest`], and no shorter than
+/// [`BACKOFF_FLOOR`].
 #[must_use]
 pub fn delay(failures: u32, base: Duration, cap: Duration, jitter: &mut Jitter) -> Duration {
-    let doublings = failures.saturating_sub(1).min(31);
-    let longest = base.saturating_mul(1 << doublings).min(cap).min(jitter.longest);
+    let longest = longest(failures, base, cap).min(jitter.longest);
     let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(jitter.up_to(millis)).max(BACKOFF_FLOOR)
 }

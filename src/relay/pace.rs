@@ -1,16 +1,19 @@
 //! When what waits has to go before its time, because the source may send no more until some of it is acknowledged.
 //!
 //! The source's window is what we announced, or less: AWS IoT Core has 100, others 20 or 1, and none says so. So a source that
-//! pauses while some is outstanding may be waiting for us, or have nothing to send. What waits goes out early then. If more
-//! comes at once with the acknowledgement, for half of what was acknowledged at least, the source was waiting; if not, the next
-//! pause has to be twice as long. A source that waited twice with as many outstanding has that window, and from then on batches
-//! go before it is full. More outstanding than a window shows that it was none.
+//! pauses while some is outstanding may be waiting for us, or have nothing to send. If more comes at once with the next
+//! acknowledgement, at least half as many as were acknowledged, it was waiting, and has sent all that its window allows; with a
+//! few only, that has to happen twice, for it may be chance. From then on batches go before the window is full. More
+//! outstanding than that shows that the window is larger.
+//!
+//! Such an acknowledgement comes when the interval ends. When it is long, or delivery fails, a pause ends by itself, and the next
+//! one, if the source was not waiting, only after twice the time.
 
-use crate::limits::{PAUSE, PAUSE_LONGEST, PAUSE_SURE, RECEIVE_MAXIMUM};
+use crate::limits::{AT_ONCE, PAUSE, PAUSE_ANSWER, PAUSE_LONGEST, RECEIVE_MAXIMUM};
 use crate::time::{Duration, Instant};
 
 const ANNOUNCED: usize = RECEIVE_MAXIMUM as usize;
-/// That a publish follows the acknowledgement of so few at once may be chance.
+/// That no more than these follow an acknowledgement at once may be chance.
 const FEW: usize = 2;
 
 /// See the module. Counts are those of unacknowledged publishes.
@@ -19,7 +22,7 @@ pub(super) struct Pace {
     window: usize,
     /// The source waited with so many outstanding once.
     suspected: usize,
-    /// A pause that is shorter means nothing.
+    /// A pause this long is ended.
     pause: Duration,
     received: Instant,
     answered: Option<Answered>,
@@ -35,7 +38,7 @@ struct Answered {
     wanted: usize,
     /// How many did.
     came: usize,
-    /// The pause before was so long that it was ended early.
+    /// The pause before was so long that it was ended.
     early: bool,
 }
 
@@ -53,7 +56,7 @@ impl Pace {
     pub(super) fn receive(&mut self, now: Instant, outstanding: usize) {
         if let Some(answered) = &mut self.answered {
             answered.came += 1;
-            let (answered, at_once) = (*answered, now.since(answered.at) <= PAUSE);
+            let (answered, at_once) = (*answered, now.since(answered.at) <= AT_ONCE);
             if !at_once || answered.came == answered.wanted {
                 self.answered = None;
                 self.learn(answered, at_once);
@@ -75,8 +78,8 @@ impl Pace {
 
     /// So many that were outstanding may be acknowledged now, `count` of them.
     pub(super) fn acknowledge(&mut self, now: Instant, outstanding: usize, count: usize) {
-        let is_answered = self.answered.is_some_and(|last| now.since(last.at) <= PAUSE);
-        if now.since(self.received) >= PAUSE && !is_answered {
+        let is_answered = self.answered.is_some_and(|last| now.since(last.at) <= AT_ONCE);
+        if now.since(self.received) >= AT_ONCE && !is_answered {
             let early = self.early(outstanding).is_some_and(|at| at <= now);
             self.answered = Some(Answered { at: now, outstanding, wanted: count.div_ceil(2), came: 0, early });
         }
@@ -93,14 +96,23 @@ impl Pace {
         }
     }
 
-    /// From when on the source may be waiting, with so many outstanding.
+    /// Whether the source stops soon with so many outstanding, or has stopped.
+    pub(super) fn is_nearly_full(&self, outstanding: usize) -> bool {
+        outstanding >= (self.window * 3 / 4).max(1)
+    }
+
+    /// From when on the source must be taken for waiting, with so many outstanding: what went at the end of a pause has had some
+    /// time to arrive.
     pub(super) fn waits(&self, outstanding: usize) -> Option<Instant> {
-        if outstanding >= (self.window * 3 / 4).max(1) { Some(Instant::default()) } else { self.early(outstanding) }
+        if self.is_nearly_full(outstanding) {
+            return Some(Instant::default());
+        }
+        self.early(outstanding).map(|end| end + PAUSE_ANSWER)
     }
 
     fn learn(&mut self, Answered { outstanding, wanted, early, .. }: Answered, at_once: bool) {
         if at_once {
-            if self.suspected == outstanding {
+            if wanted > FEW || self.suspected == outstanding {
                 self.window = outstanding.min(ANNOUNCED);
             }
             self.suspected = outstanding;
@@ -116,10 +128,9 @@ impl Pace {
         self.pause = PAUSE_LONGEST.min(self.pause * 2);
     }
 
-    /// When a pause with so many outstanding is long enough to mean something.
+    /// When a pause with so many outstanding is long enough.
     fn early(&self, outstanding: usize) -> Option<Instant> {
-        let pause = if (1..=FEW).contains(&self.suspected) { self.pause.max(PAUSE_SURE) } else { self.pause };
-        (outstanding > 0).then(|| self.received + pause)
+        (outstanding > 0).then(|| self.received + self.pause)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all of a delivery stream that has failed for
 //!   [`SPOOL_AFTER`], or for [`SPOOL_WAITED_FOR`] when the source may be waiting; everything, when the source waits and nothing has
-//!   been delivered for [`WINDOW_STUCK`](crate::limits::WINDOW_STUCK); what fills the memory, or its queue, by more than three
+//!   been delivered for as long; what fills the memory, or its queue, by more than three
 //!   quarters; and after SIGTERM what could not be sent within [`SPOOL_DRAINING`]. A publish is safe when its
 //!   record is synced ([`Relay::spooled`]).
 //! - **In memory** a record that is safe may be sent on. Of a delivery stream that fails, or where memory is short, it is

@@ -1,7 +1,7 @@
 //! Publishes that their source waits to have acknowledged, in the order of receipt, and those of before that may come again.
 //!
 //! An acknowledgement must not overtake another (MQTT 5, section 4.6), so all that a source needs to know is one number: all
-//! below it are safe, see [`Window::safe`]. A ring of slots, one for each number, remembers which are, and what each publish
+//! below it are safe, see `Window::safe`. A ring of slots, one for each number, remembers which are, and what each publish
 //! looked like. When the connection ends, the source sends again what it got no acknowledgement for:
 //!
 //! - A publish that we never acknowledged comes again exactly once, perhaps under another packet id. So one that looks the same is

@@ -1,6 +1,6 @@
-//! Opens a connection: name, addresses, TCP, a proxy if there is one, TLS, each with a time limit from `limits::net`.
+//! Opens a connection: name, addresses, TCP, a proxy if there is one, TLS, each with a deadline from `limits::net`.
 //!
-//! The name is resolved for each attempt, because a device outlives addresses. Reconnecting and backing off is left to
+//! The name is resolved for each attempt, because addresses change while a device runs. Retries and backoff are left to
 //! the callers.
 
 mod error;
@@ -103,7 +103,7 @@ impl Peer<'_> {
     ) -> Result<(Stream, Option<SocketAddr>), ConnectError> {
         let notify = |reached: &dyn Fn() -> Reached| {
             if let Some(watch) = watch {
-                // Without room nobody looks.
+                // Fails only when the receiver needs no more of them.
                 let _: Result<(), _> = watch.try_send(reached());
             }
         };
@@ -135,7 +135,7 @@ impl Peer<'_> {
             host: self.host.into(),
             port: self.port,
             address,
-            // The name of a proxy says nothing of the name that is meant.
+            // An unknown proxy name does not show that the endpoint's name is unknown.
             failure: match failure {
                 ConnectFailure::NoSuchName if !self.proxy.is_empty() => ConnectFailure::NameNotResolved,
                 failure => failure,

@@ -1,45 +1,45 @@
-//! What can go wrong on the way to a peer, whichever step it is: small enough to be kept and compared.
+//! What can go wrong while connecting to a peer, in a form that is small enough to be kept and compared.
 
 use core::fmt;
 use std::{io, net::SocketAddr};
 
 pub use super::tls::TlsFailure;
 
-/// A step that failed: what happened, the address that it was about, and the cause.
+/// A failed step: what happened, the address that was tried, and the cause.
 pub(super) type Failed = (ConnectFailure, Option<SocketAddr>, Option<io::Error>);
 
 /// What happened to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConnectFailure {
-    /// The name server says that the name does not exist, or has no address.
+    /// The name does not exist, or has no address.
     NoSuchName,
-    /// No name server knows, or none answers.
+    /// The name cannot be resolved now: no name server answers, or none can tell.
     NameNotResolved,
-    /// The host is there, the port is closed.
+    /// The host answers, the port is closed.
     Refused,
     /// No route, network down, or another error of the socket.
     Unreachable,
-    /// A step took longer than its limit in `limits::net`.
+    /// A step missed its deadline, see `limits::net`.
     TimedOut(Step),
-    /// The proxy is there and makes no connection.
+    /// The proxy answers, and did not connect further.
     Proxy(ProxyFailure),
-    /// TCP is established, TLS is not.
+    /// TCP is established, the TLS handshake failed.
     Tls(TlsFailure),
 }
 
-/// Why a proxy makes no connection.
+/// Why a proxy did not connect further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProxyFailure {
-    /// It wants a login, or another one, and answers with this status.
+    /// It wants a login, or another one; the status of its answer.
     Login(u16),
-    /// It answers with this status.
+    /// Any other status of its answer.
     Refuses(u16),
-    /// It closes the connection, or answers with something else than HTTP.
+    /// It closes the connection, or its answer is not HTTP.
     NotHttp,
 }
 
 impl ConnectFailure {
-    /// Whether nothing came back but from this device, or from its name server: as far as can be told it has no network.
+    /// Whether the device seems to have no network: nothing but the device itself, or its name server, has answered.
     #[must_use]
     pub const fn is_offline(self) -> bool {
         matches!(self, Self::Unreachable | Self::NameNotResolved | Self::TimedOut(Step::Resolve))
@@ -49,11 +49,11 @@ impl ConnectFailure {
 /// The steps of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Asking for the addresses.
+    /// Name resolution.
     Resolve,
     /// TCP.
     Connect,
-    /// The proxy's connection with the host that is meant.
+    /// The proxy's connection to the peer.
     Proxy,
     /// TLS.
     TlsHandshake,

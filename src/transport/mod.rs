@@ -1,4 +1,4 @@
-//! The way to a peer: its name, its addresses, a proxy before it, and TLS.
+//! Connections to a peer: its name, its addresses, a proxy, and TLS.
 //!
 //! Each of these uses only those after it: [`connect`], [`route`], [`names`], `failure`, [`tls`].
 

@@ -1,13 +1,13 @@
-//! Names of hosts to addresses, with a permit and a thread for each question of each side.
+//! Resolves host names, with a permit and a thread for each question of each side.
 //!
-//! glibc's resolver is asked for both families at once. musl's would then tell of no address when one of the two questions is
-//! answered wrongly or not at all, as many routers and VPN clients do with that for IPv6: it is asked for each family by itself,
-//! and who has answered is not kept waiting by the other for longer than [`RESOLUTION_DELAY`](limits::RESOLUTION_DELAY). glibc
-//! is not, because it would add addresses of a name server to those of a host that `/etc/hosts` has for one family.
+//! glibc's resolver is asked for both address families at once. musl's would then return no address when one of its two questions
+//! is answered wrongly or not at all, as many routers and VPN clients do for IPv6. So it is asked for each family by itself, and
+//! the faster answer waits for the other no longer than [`RESOLUTION_DELAY`](limits::RESOLUTION_DELAY). glibc is not asked so,
+//! because it would add addresses of a name server to those of a host that `/etc/hosts` has for one family.
 //!
-//! The C library's resolver holds a thread until it is done, also when nobody waits for the answer any more, and there are
-//! only [`THREADS`](crate::limits::memory::THREADS) of them. The broker's side and the service's have a [`Names`] each, and
-//! each takes one thread for a question at most: lookups of the one that hang never hold up the other.
+//! The C library's resolver holds a thread until it is done, even when the answer is no longer wanted, and there are
+//! only [`THREADS`](crate::limits::memory::THREADS) of them. The broker's side and the service's have a [`Names`] each, with
+//! at most one thread for a question: lookups of one side that hang never delay the other.
 
 use core::ffi::c_int;
 use core::future::{poll_fn, ready};
@@ -26,13 +26,13 @@ use super::failure::{ConnectFailure, Failed, Step};
 use crate::limits::memory::QUESTIONS;
 use crate::limits::net as limits;
 
-/// One side's lookups. Clones wait for each other.
+/// One side's lookups. Clones share the permits, so one waits for the other.
 #[derive(Debug, Clone)]
 pub struct Names {
     questions: Vec<Question>,
 }
 
-/// What the resolver is asked about a name, by one lookup at a time.
+/// One question to the resolver about a name, asked by one lookup at a time.
 #[derive(Debug, Clone)]
 struct Question {
     family: c_int,
@@ -58,7 +58,7 @@ impl Names {
         Self { questions: families.iter().map(question).collect() }
     }
 
-    /// Begins to ask for the addresses of `host` (name or address, without brackets).
+    /// Starts to resolve `host` (name or address, without brackets).
     pub(super) fn look_up(&self, host: &str, port: u16) -> Lookup {
         let asked = match host.parse::<IpAddr>() {
             Ok(address) => vec![Box::pin(ready(Ok(vec![SocketAddr::new(address, port)]))) as _],
@@ -77,7 +77,7 @@ impl Question {
         let permit = permit.acquire_owned().await.map_err(std::io::Error::other)?;
         let asked = spawn_blocking(move || {
             let answer = ask(&host, port, family);
-            // Not before: the thread is taken until here.
+            // Released only now, because the thread is in use until here.
             drop(permit);
             answer
         });
@@ -85,24 +85,24 @@ impl Question {
     }
 }
 
-/// Questions about one name, of which some may be answered later than others.
+/// A name that is being resolved: each question may be answered at its own time.
 pub(super) struct Lookup {
     asked: Vec<Pin<Box<dyn Future<Output = Answer> + Send>>>,
     end: Instant,
 }
 
 impl Lookup {
-    /// The addresses that have not been taken yet, none twice: those of the first family that has some, and of the other if it
-    /// answers soon after. The rest can be asked for again.
+    /// The addresses that were not returned before: those of the first family that has some, and of the other if it
+    /// answers soon after. Call again for the rest.
     ///
     /// # Errors
-    /// None after [`RESOLVE_TIMEOUT`](limits::RESOLVE_TIMEOUT) since the lookup began, waiting for earlier ones included; or the
-    /// resolver's. A name does not exist if no answer says anything else.
+    /// No address within [`RESOLVE_TIMEOUT`](limits::RESOLVE_TIMEOUT) since the lookup began, including the wait for earlier ones;
+    /// or the resolver's error. A name does not exist only if all answers say so.
     pub(super) async fn addresses(&mut self) -> Result<Vec<SocketAddr>, Failed> {
         self.addresses_by(self.end).await
     }
 
-    /// Those that have come meanwhile.
+    /// The addresses that were found meanwhile.
     pub(super) async fn late(&mut self) -> Vec<SocketAddr> {
         if self.asked.is_empty() {
             return Vec::new();
@@ -142,7 +142,7 @@ impl Lookup {
         })
     }
 
-    /// The next answer; none when there is no question left.
+    /// The next answer. `None`: all questions are answered.
     async fn next(&mut self) -> Option<Answer> {
         poll_fn(|context| {
             let answers = self.asked.iter_mut().map(|asked| asked.as_mut().poll(context));
@@ -163,8 +163,8 @@ impl Lookup {
     }
 }
 
-/// Those of one family before those of the other, as the resolver would sort them: IPv6 goes first where this device has an
-/// address of the same kind, unique local (RFC 4193) or global.
+/// Joins the addresses of both families in the order of the resolver: IPv6 first where this device has an address of the same
+/// kind, unique local (RFC 4193) or global.
 fn together(mut found: Vec<SocketAddr>, mut more: Vec<SocketAddr>) -> Vec<SocketAddr> {
     found.append(&mut more);
     let v6 = found.iter().find(|address| address.is_ipv6());
@@ -174,7 +174,7 @@ fn together(mut found: Vec<SocketAddr>, mut more: Vec<SocketAddr>) -> Vec<Socket
     found
 }
 
-/// Sends nothing: the kernel chooses the address that it would send from.
+/// Whether this device has an address of the same kind. Sends nothing: the kernel chooses the address that it would send from.
 fn is_suited(to: SocketAddr) -> std::io::Result<bool> {
     let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
     socket.connect(&to.into())?;
@@ -190,7 +190,7 @@ fn ask_the_system(host: &str, port: u16, family: c_int) -> Answer {
     if QUESTIONS > 1 || !is_missing(&answer) {
         return answer;
     }
-    // glibc takes the word of one family for that of both.
+    // glibc reports the error of one family for both.
     let each = [libc::AF_INET6, libc::AF_INET].map(|family| ask_for(host, port, family));
     each.into_iter().find(|answer| !is_missing(answer)).unwrap_or(answer)
 }

@@ -1,10 +1,10 @@
-//! How hosts are reached from here: whose lookups, and by which proxy.
+//! How hosts are reached: by which name lookups, and by which proxy.
 
 use super::names::Names;
 use super::tls::Tls;
 use crate::config::Proxy;
 
-/// One side's way to its peers. Clones share it.
+/// Name lookups and proxy of one side. Clones share the lookups.
 #[derive(Debug, Clone, Default)]
 pub struct Route {
     pub(super) names: Names,
@@ -13,20 +13,20 @@ pub struct Route {
 }
 
 impl Route {
-    /// For `https` only, by `proxy` but for its exceptions. `tls` is for a proxy that is itself behind TLS.
+    /// Uses `proxy` for `https` only, except for its exceptions. `tls` is for a proxy that is itself behind TLS.
     #[must_use]
     pub fn https(proxy: Option<Proxy>, tls: &Tls) -> Self {
         Self { only_https: true, ..Self::to_any(proxy, tls) }
     }
 
-    /// For whatever protocol, by `proxy` but for its exceptions.
+    /// Uses `proxy` for any protocol, except for its exceptions.
     #[must_use]
     pub fn to_any(proxy: Option<Proxy>, tls: &Tls) -> Self {
         let proxy = proxy.map(|proxy| Box::new((proxy, tls.clone())));
         Self { names: Names::default(), proxy, only_https: false }
     }
 
-    /// The proxy on the way to this host, and how to speak TLS with it.
+    /// The proxy for this host, and the TLS settings for the proxy itself.
     pub(crate) fn proxy(&self, host: &str, port: u16, tls: bool) -> Option<&(Proxy, Tls)> {
         let proxy = self.proxy.as_deref().filter(|_| tls || !self.only_https)?;
         (!proxy.0.exceptions.covers(host, port)).then_some(proxy)

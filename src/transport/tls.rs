@@ -1,6 +1,6 @@
-//! What we trust and who we are, as rustls configurations.
+//! Trusted CAs and our own certificate, as rustls configurations.
 //!
-//! Revocation is not checked. How the dates of certificates are judged while the clock may be wrong: `Verifier`.
+//! Revocation is not checked. `Verifier` judges the dates of certificates while the clock may be wrong.
 
 mod certificate;
 mod error;
@@ -39,17 +39,17 @@ const MQTT_CA: &str = "FIREHOSE_CONNECTOR_MQTT_CA";
 const MQTT_CERT: &str = "FIREHOSE_CONNECTOR_MQTT_CERT";
 const MQTT_KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
 
-/// How to speak TLS with one kind of peer. Cheap to clone; clones share the remembered sessions.
+/// TLS settings for one kind of peer. Cheap to clone; clones share the remembered sessions.
 #[derive(Debug, Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
-    /// What `config` was made of.
+    /// What `config` was made from.
     trust: Trust,
     ca_variable: &'static str,
     own: Option<Arc<OwnCertificate>>,
 }
 
-/// Whom to trust, and since when.
+/// Trusted CAs, and the clock by which certificates are judged.
 #[derive(Debug, Clone)]
 struct Trust {
     verifier: Arc<Verifier>,
@@ -57,7 +57,7 @@ struct Trust {
 }
 
 impl Tls {
-    /// Towards AWS: the built-in roots, and beside them the CAs in the PEM file `ca_bundle` (`AWS_CA_BUNDLE`).
+    /// For AWS: trusts the built-in roots and the CAs in the PEM file `ca_bundle` (`AWS_CA_BUNDLE`).
     ///
     /// Each CA of the bundle stays in memory with about 0.5 KiB. Certificates are judged by `clock`.
     ///
@@ -72,7 +72,7 @@ impl Tls {
         Ok(Self::new((trust.builder()?.with_no_client_auth(), None), trust, CA_BUNDLE))
     }
 
-    /// The same trust, and a certificate of our own, which is read now; `variables` name its file and that of its key.
+    /// The same trust with a client certificate, which is read now; `variables` name its file and that of its key.
     ///
     /// # Errors
     /// A file cannot be used; see [`TlsError`].
@@ -81,8 +81,8 @@ impl Tls {
         Ok(Self::new(config, self.trust.clone(), self.ca_variable))
     }
 
-    /// Towards the broker: the CAs in the given file or else the built-in roots, our certificate, ALPN. Certificates are
-    /// judged by `clock`.
+    /// For the broker: trusts the CAs in the given file, or else the built-in roots; with client certificate and ALPN, if set.
+    /// Certificates are judged by `clock`.
     ///
     /// # Errors
     /// A file cannot be used; see [`TlsError`].
@@ -109,33 +109,33 @@ impl Tls {
         Self { config: Arc::new(config), trust, ca_variable, own: own.map(Arc::new) }
     }
 
-    /// The configuration itself.
+    /// The configuration for rustls.
     #[must_use]
     pub const fn config(&self) -> &Arc<ClientConfig> {
         &self.config
     }
 
-    /// What is shown to a peer that asks who we are.
+    /// The client certificate.
     #[must_use]
     pub const fn own(&self) -> Option<&Arc<OwnCertificate>> {
         self.own.as_ref()
     }
 
-    /// The variable that adds a CA, for the message about a server that nobody vouches for.
+    /// The variable that adds a CA, for the message about an untrusted server.
     #[must_use]
     pub const fn ca_variable(&self) -> &'static str {
         self.ca_variable
     }
 
-    /// The CA that the last server named whose certificate no trusted CA has signed. Ask as soon as the handshake has failed:
-    /// another one may follow.
+    /// The CA named by the last server whose certificate no trusted CA has signed. To be called right after the handshake has
+    /// failed, before another one.
     #[must_use]
     pub fn unknown_issuer(&self) -> Option<String> {
         self.trust.verifier.unknown_issuer.borrow().clone()
     }
 }
 
-/// What is wrong with a PEM file by itself.
+/// What is wrong with a PEM file, if anything.
 #[must_use]
 pub fn file_fault(variable: &'static str, file: &Path, wanted: Wanted) -> Option<TlsError> {
     let file = PemFile::new(variable, file);
@@ -145,7 +145,7 @@ pub fn file_fault(variable: &'static str, file: &Path, wanted: Wanted) -> Option
     }
 }
 
-/// The last day of each certificate in a PEM file, as year-month-day; none of a file that cannot be used.
+/// The last day of each certificate in a PEM file, as year-month-day; empty if the file cannot be used.
 #[must_use]
 pub fn last_days(variable: &'static str, file: &Path) -> Vec<String> {
     let certificates = PemFile::new(variable, file).certificates().unwrap_or_default();

@@ -78,7 +78,7 @@ def started_again(site, signal):
     assert site.machine.pid() != pid
 
 
-def test_killed_it_is_started_again_and_delivers(site):
+def test_after_a_kill_it_is_started_again_and_delivers(site):
     started_again(site, "KILL")
     site.deliver("after kill")
 

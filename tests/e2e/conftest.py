@@ -8,8 +8,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from parts.broker import Mosquitto  # noqa: E402
+from parts.certificates import Authority  # noqa: E402
 from parts.client import Client  # noqa: E402
 from parts.connector import CLIENT_ID, RUNNER, SPEAKERS, Connector, definition  # noqa: E402
+from parts.doctor import Check  # noqa: E402
 from parts.service import Moto, Standin  # noqa: E402
 from parts.waiting import end, until  # noqa: E402
 from parts.words import faults  # noqa: E402
@@ -64,6 +66,24 @@ def moto(tmp_path_factory):
     moto = Moto(tmp_path_factory.mktemp("moto"))
     yield moto
     moto.close()
+
+
+@pytest.fixture
+def ca(tmp_path):
+    """The CA that has signed the certificates of a test's peers."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def unknown_ca(tmp_path):
+    """A CA that nobody trusts."""
+    return Authority(tmp_path, "Unknown CA")
+
+
+@pytest.fixture
+def check(tmp_path, broker, standin):
+    """Runs the doctor."""
+    return Check(tmp_path, broker, standin)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from parts.certificates import Authority
 from parts.connector import definition
 from parts.service import arn
 from parts.waiting import until
@@ -65,11 +64,6 @@ class Server:
 
 
 @pytest.fixture
-def ca(tmp_path):
-    return Authority(tmp_path)
-
-
-@pytest.fixture
 def stream(moto):
     return moto.stream()
 
@@ -94,7 +88,7 @@ def device(ca, server):
 
 
 def provider(ca, keys, seconds, refuses=lambda: False):
-    """The AWS IoT credentials provider: refuses whoever is not the thing of the certificate."""
+    """The AWS IoT credentials provider: refuses a thing that is not that of the certificate."""
 
     def answer(method, path, headers):
         if refuses() or (method, path, headers.get("x-amzn-iot-thingname")) != ("GET", PATH, "gateway-7"):
@@ -114,7 +108,7 @@ def delivers(client, moto, stream, text, within=30.0):
     assert text.encode() in moto.arrived(stream)
 
 
-def test_a_device_certificate_is_enough_and_its_credentials_are_renewed_before_they_end(
+def test_a_device_certificate_is_enough_and_its_credentials_are_renewed_before_they_expire(
     moto, connect, client, ca, stream, keys
 ):
     seconds = 12
@@ -128,7 +122,7 @@ def test_a_device_certificate_is_enough_and_its_credentials_are_renewed_before_t
         assert "source=\"AWS IoT credentials provider\"" in connector.wait_log("credentials found")
 
 
-def test_a_refusal_of_the_provider_is_said_once_and_not_asked_for_in_a_loop(moto, connect, client, ca, stream, keys):
+def test_a_refusal_by_the_provider_is_logged_once_and_retried_with_backoff(moto, connect, client, ca, stream, keys):
     refused = threading.Event()
     refused.set()
     with provider(ca, keys, 3600, refused.is_set) as server:
@@ -145,10 +139,9 @@ def test_a_refusal_of_the_provider_is_said_once_and_not_asked_for_in_a_loop(moto
     assert (entry["id"], entry["status"]) == ("waits", "success")
 
 
-def test_without_the_device_certificate_nothing_is_handed_out(moto, connect, ca, tmp_path, keys):
-    stranger = Authority(tmp_path, "Unknown CA")
+def test_without_the_device_certificate_nothing_is_handed_out(moto, connect, ca, unknown_ca, keys):
     with provider(ca, keys, 3600) as server:
-        settings = device(stranger, server) | {"AWS_CA_BUNDLE": ca.file}
+        settings = device(unknown_ca, server) | {"AWS_CA_BUNDLE": ca.file}
         connector = connect(definition(), moto.url, **settings)
         assert "client certificate" in connector.wait_log("credentials not found")
         assert server.asked == []

@@ -1,25 +1,11 @@
 """moto judges signatures and permissions; boto3 reads back from S3 what arrived."""
 
-import http.server
-import json
-import threading
-
 import pytest
 
 from parts.connector import definition
+from parts.credentials import ACTIONS, ContainerEndpoint, CredentialFile, user
 from parts.service import arn
 from parts.waiting import until
-
-# The policies of the document's requirements.
-VERSION_1_ACTIONS = ["firehose:PutRecord"]
-ACTIONS = ["firehose:PutRecord", "firehose:PutRecordBatch"]
-
-
-def user(moto, actions):
-    """Keys of a user who may do these things, as environment variables. moto judges actions, not resources."""
-    keys = moto.user([{"Sid": "Stmt1528133056761", "Action": actions, "Effect": "Allow", "Resource": "*"}])
-    return {name.upper(): value for name, value in keys.items()}
-
 
 def lines(moto, stream):
     return sorted(moto.arrived(stream).decode().splitlines())
@@ -28,7 +14,7 @@ def lines(moto, stream):
 def test_version_1_needs_put_record_only(moto, connect, client):
     stream = moto.stream()
     document = definition(1, DefaultDeliveryStreamArn=arn(stream))
-    connect(document, moto.url, **user(moto, VERSION_1_ACTIONS))
+    connect(document, moto.url, **user(moto, ACTIONS[:1]))
     for number in range(5):
         client.send(f"reading {number}\n", f"id {number}")
     messages = client.wait_messages(5)
@@ -52,7 +38,7 @@ def test_later_versions_send_batches(version, moto, connect, client):
 def test_interval_0_needs_put_record_only(moto, connect, client):
     stream = moto.stream()
     document = definition(5, DefaultDeliveryStreamArn=arn(stream), PublishInterval="0")
-    connect(document, moto.url, **user(moto, VERSION_1_ACTIONS))
+    connect(document, moto.url, **user(moto, ACTIONS[:1]))
     client.send("one\n", "a")
     client.send_binary(b"two\n", "b")
     entries = client.wait_entries(2)
@@ -147,62 +133,3 @@ def test_keys_come_from_a_container_endpoint(moto, connect, client):
         connector.wait_line(f'info: credentials found source="container endpoint" key={key} end=.*')
         connector.wait_line(rf"warn: delivery stream {stream} waits, trying on: the answer \(HTTP 403\) .*")
         assert endpoint.refused == 0
-
-
-class CredentialFile:
-    """A shared credentials file that can be changed while it is in use."""
-
-    def __enter__(self):
-        import tempfile
-
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = self.folder.name + "/credentials"
-        return self
-
-    def write(self, text):
-        with open(self.path, "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def __exit__(self, *_):
-        self.folder.cleanup()
-
-
-class ContainerEndpoint:
-    """Gives out keys as ECS and Greengrass V2 do, to those who show the token."""
-
-    def __init__(self, keys, token, end="2099-01-01T00:00:00Z"):
-        self.token = token
-        self.asked = 0
-        self.refused = 0
-        body = json.dumps(
-            {
-                "AccessKeyId": keys["AWS_ACCESS_KEY_ID"],
-                "SecretAccessKey": keys["AWS_SECRET_ACCESS_KEY"],
-                "Token": "session",
-                "Expiration": end,
-            }
-        ).encode()
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked += 1
-                allowed = self.headers.get("Authorization") == outer.token
-                outer.refused += not allowed
-                self.send_response(200 if allowed else 401)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/credentials"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()

@@ -16,7 +16,7 @@ from parts.waiting import PATIENCE, end, free_port, until
 
 
 def hold(client, count):
-    """Has the connector hold so many records: the answer to what is wrong comes after them."""
+    """Has the connector hold `count` records: the answer to an invalid one comes after them."""
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(count))
     client.send_all([client.publish("kinesisfirehose/message", b"mark")])
     client.wait_entries(1)
@@ -70,7 +70,7 @@ def test_statuses_that_no_broker_takes_are_counted_when_it_stops(connect, client
     assert "error: 389 statuses were not confirmed by the broker" == connector.log()[-1]
 
 
-def test_with_nothing_to_tell_it_waits_for_no_broker(tmp_path, connectors, standin):
+def test_without_pending_statuses_it_waits_for_no_broker(tmp_path, connectors, standin):
     connector = connectors(free_port(), standin.url)
     connector.wait_log("broker not connected")
     start = time.monotonic()

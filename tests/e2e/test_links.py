@@ -67,7 +67,7 @@ def site(tmp_path):
         part.close()
 
 
-def test_a_link_of_64_kbit_s_with_a_long_way_and_losses_delivers_everything_once(site):
+def test_a_slow_link_with_high_latency_and_losses_delivers_everything_once(site):
     site = site(Link(rate=64_000, delay=0.75, loss=0.05), PublishInterval="5")
     sizes = [100, 1_000, 20_000]
     sent = [f"record {number}" for number in range(30)]
@@ -78,7 +78,7 @@ def test_a_link_of_64_kbit_s_with_a_long_way_and_losses_delivers_everything_once
     assert state["repeated"] == 0, state
 
 
-def test_a_link_that_is_dead_for_a_while_is_found_to_be_and_used_again(site):
+def test_a_dead_link_is_noticed_and_used_again_when_it_is_back(site):
     link = Link(rate=10_000_000, delay=0.01)
     site = site(link)
     site.client.send("before", "before")

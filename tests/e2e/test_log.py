@@ -1,69 +1,22 @@
-"""The log: what a line looks like, and whoever reads it."""
+"""The log: the form of a line, and readers that hang."""
 
 import json
 import os
 import pty
 import re
 import signal
-import socket
 import termios
 import time
-from contextlib import contextmanager
 from datetime import datetime, timezone
 
 import pytest
 
 from parts.connector import CLIENT_ID, TIME, Connector, definition
 from parts.flapping import FlappingBroker, FlappingServer
-from parts.pipe import fill
+from parts.pipe import full_pipe, full_socket, hung_terminal, stopped_terminal
 from parts.waiting import PATIENCE, free_port, until
 
 LOST = re.compile(r"(\d+) lines of the log could not be written")
-
-
-@contextmanager
-def full_pipe():
-    reader, writer = os.pipe()
-    yield reader, writer, lambda: fill(writer)
-    os.close(reader)
-    os.close(writer)
-
-
-@contextmanager
-def full_socket():
-    """As journald's."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours.fileno(), theirs.fileno(), lambda: fill_by(lambda: theirs.send(b"x" * 512, socket.MSG_DONTWAIT))
-
-
-@contextmanager
-def hung_terminal():
-    """Nobody reads the other side, as when a connection by SSH hangs."""
-    ours, theirs = pty.openpty()
-    attributes = termios.tcgetattr(theirs)
-    attributes[1] &= ~termios.OPOST
-    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-    yield ours, theirs, lambda: fill(theirs)
-    os.close(ours)
-    os.close(theirs)
-
-
-@contextmanager
-def stopped_terminal():
-    """By Ctrl-S."""
-    ours, theirs = pty.openpty()
-    yield ours, theirs, lambda: termios.tcflow(theirs, termios.TCOOFF)
-    os.close(ours)
-    os.close(theirs)
-
-
-def fill_by(write):
-    try:
-        while True:
-            write()
-    except BlockingIOError:
-        pass
 
 
 def read_all(reader):
@@ -80,16 +33,16 @@ def read_all(reader):
 
 @pytest.mark.host_only
 @pytest.mark.parametrize("kind", [full_pipe, full_socket, hung_terminal, stopped_terminal])
-def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind, tmp_path, broker, client, standin):
+def test_a_log_that_is_not_read_blocks_nothing_and_lost_lines_are_counted(kind, tmp_path, broker, client, standin):
     connector = Connector(tmp_path, broker.port, standin.url, definition())
-    with kind() as (reader, writer, stuff):
+    with kind() as (reader, writer, fill):
         try:
             connector.start(log=writer)
             until(lambda: broker.subscriptions(CLIENT_ID) >= 2, "the connector's subscriptions")
             client.send("x", "before")
             client.wait_entries(1)
             read_all(reader)
-            stuff()
+            fill()
             # Lines that find no room.
             for _ in range(3):
                 connector.process.send_signal(signal.SIGUSR1)
@@ -102,22 +55,22 @@ def test_a_log_that_is_not_read_holds_up_nothing_and_what_was_lost_is_said(kind,
             until(lambda: words.append(read_all(reader)) or LOST.search("".join(words)), "the number of lines lost")
             lost = int(LOST.search("".join(words))[1])
             assert 1 <= lost <= 3, words
-            stuff()
+            fill()
             assert connector.stop() == 0
         finally:
             connector.close()
 
 
 @pytest.mark.host_only
-def test_a_log_that_hangs_does_not_hold_up_a_configuration_that_is_wrong(tmp_path):
+def test_a_blocked_log_does_not_delay_the_exit_for_a_wrong_configuration(tmp_path):
     connector = Connector(tmp_path, free_port(), "http://127.0.0.1:9", "no definition")
-    with full_pipe() as (_, writer, stuff):
-        stuff()
+    with full_pipe() as (_, writer, fill):
+        fill()
         assert connector.start(log=writer).process.wait(PATIENCE) == 78
 
 
 @pytest.mark.host_only
-def test_a_disk_that_is_full_and_a_reader_that_is_gone_hold_up_nothing(tmp_path, broker, client, standin):
+def test_a_full_disk_and_a_closed_reader_block_nothing(tmp_path, broker, client, standin):
     reader, gone = os.pipe()
     os.close(reader)
     full = os.open("/dev/full", os.O_WRONLY)
@@ -210,7 +163,7 @@ def test_a_terminal_has_colours_unless_they_are_not_wanted(tmp_path, standin):
         assert ("\x1b[33mwarn\x1b[0m: broker not connected" in "".join(words)) == coloured, words
 
 
-def test_peers_that_come_and_go_and_say_something_else_each_time_leave_a_short_log(tmp_path, connectors):
+def test_peers_that_come_and_go_with_a_new_reason_each_time_leave_a_short_log(tmp_path, connectors):
     """Broker, service and credentials endpoint change their minds several times a second, in many lines each."""
     seconds = 15
     broker, service, endpoint = FlappingBroker(), FlappingServer.service(), FlappingServer.credentials()

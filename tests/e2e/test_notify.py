@@ -1,4 +1,4 @@
-"""What the service manager is told through NOTIFY_SOCKET."""
+"""Notifications to the service manager through NOTIFY_SOCKET."""
 
 import os
 import signal
@@ -61,7 +61,7 @@ def test_it_is_ready_with_nothing_reachable(manager, connectors, standin):
     assert first["STATUS"].startswith("broker not connected, nothing sent yet; 0 received")
 
 
-def test_the_status_line_says_how_things_stand(manager, connect, client, standin):
+def test_the_status_line_shows_broker_service_and_counters(manager, connect, client, standin):
     standin.set_faults(every_request=1, request_fault="unavailable")
     connector = connect(**manager.environment())
     manager.wait(lambda message: message["STATUS"].startswith("broker connected, nothing sent yet"), "the broker")

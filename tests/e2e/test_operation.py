@@ -1,7 +1,6 @@
 """What an operator has: counters on MQTT and on SIGUSR1, and a log that may be left on."""
 
 import json
-import signal
 import time
 
 import pytest
@@ -13,7 +12,6 @@ from parts.service import arn
 from parts.waiting import until
 
 COUNTERS = "kinesisfirehose/counters"
-ANSWER = "info: counters "
 EACH_SECOND = {"FIREHOSE_CONNECTOR_COUNTERS_INTERVAL": "1"}
 
 
@@ -52,14 +50,7 @@ class Operator:
 def asked(connector):
     """The counters that the log has in answer to SIGUSR1."""
 
-    def answers():
-        assert connector.alive(), f"the connector ended: {connector.process.returncode}"
-        return [line for line in connector.log() if line.startswith(ANSWER)]
-
-    before = len(answers())
-    connector.process.send_signal(signal.SIGUSR1)
-    until(lambda: len(answers()) > before, "an answer to SIGUSR1")
-    counters = json.loads(answers()[-1].removeprefix(ANSWER))
+    counters = connector.counters()
     assert_conserved(counters)
     return counters
 
@@ -111,12 +102,12 @@ def test_the_counters_account_for_every_record_at_any_time(connect, client, stan
     counters = operator.counters()
     uptimes = [one["uptime_s"] for one in counters]
     assert uptimes == sorted(set(uptimes)), "at most one in a second"
-    # Nobody who subscribes for statuses sees them, and the connector does not take them for records.
+    # Subscribers of statuses do not get them, and the connector does not take them for records.
     assert not any("uptime_s" in message for message in client.messages())
     assert drained["received"] == 1507
 
 
-def test_records_refused_for_want_of_room_and_by_the_service_are_told_apart(connect, client, standin, operator):
+def test_records_refused_for_lack_of_room_and_by_the_service_are_counted_apart(connect, client, standin, operator):
     standin.set_faults(streams={"stream-name": {"status": 400, "code": "ResourceNotFoundException", "message": "no"}})
     connect(definition(DeliveryStreamQueueSize="2000", PublishInterval="900"), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held", **EACH_SECOND)
     client.send_all(client.send("x") for _ in range(499))

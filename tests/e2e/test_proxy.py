@@ -7,17 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from parts.certificates import Authority
 from parts.connector import definition
 from parts.proxy import HERE, Proxy
 from parts.service import Moto, arn
 
 ALPN = "x-amzn-mqtt-ca"
-
-
-@pytest.fixture
-def ca(tmp_path):
-    return Authority(tmp_path)
 
 
 @pytest.fixture

@@ -201,6 +201,6 @@ def test_rotated_keys_are_found_without_a_restart(rotated, client, way):
     assert client.wait_entries(1)[0]["status"] == "success"
 
 
-def test_of_keys_that_have_moved_out_of_reach_the_log_says_so_with_the_way_out(rotated, tmp_path):
+def test_keys_moved_out_of_reach_are_logged_with_the_way_out(rotated, tmp_path):
     line = rotated("far_away").wait_log("credentials not found: ")
     assert re.search("credentials cannot be read: " + REFUSED.format(tmp_path / "far/away"), line), line

@@ -66,7 +66,7 @@ def test_other_processes_of_its_user_do_not_get_at_the_keys_in_its_environment(c
 
 @pytest.mark.host_only
 @pytest.mark.skipif(os.geteuid() != 0, reason="it is about root")
-def test_who_runs_it_as_root_is_told_once_what_that_leaves_open(connect, tmp_path):
+def test_running_as_root_is_warned_of_once(connect, tmp_path):
     warning = "warn: the connector runs as root: isolation leaves it what only root may read beneath /etc"
     connector = connect(definition())
     connector.wait_log("broker connected, session")

@@ -1,4 +1,4 @@
-"""The service in trouble: whatever it does, each record is accepted once and has its status."""
+"""The service in trouble: each record is accepted once and has its status all the same."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_a_lost_answer_is_the_only_way_to_a_second_copy(connect, client, standin
     assert state["accepted"] == 20 + state["repeated"]
 
 
-def test_no_answer_is_given_up_and_sent_again(connect, client, standin):
+def test_a_request_without_an_answer_is_sent_again(connect, client, standin):
     standin.set_faults(every_request=1, request_fault="timeout")
     connect()
     send(client, 3)
@@ -106,7 +106,7 @@ def test_the_service_goes_down_and_comes_back(connect, client, standin):
         ("InvalidArgumentException", "Direct PUT is not allowed on this stream"),
     ],
 )
-def test_what_will_never_work_fails_at_once_in_the_service_s_words(code, message, connect, client, standin):
+def test_a_permanent_error_fails_at_once_with_the_services_message(code, message, connect, client, standin):
     standin.set_faults(streams={"other": {"code": code, "message": message}})
     connect()
     client.send("x", "a", arn("other"))
@@ -125,7 +125,7 @@ def test_what_will_never_work_fails_at_once_in_the_service_s_words(code, message
         (400, "LimitExceededException", "Rate exceeded"),
     ],
 )
-def test_what_may_get_better_is_never_a_failure(status, code, message, connect, client, standin):
+def test_a_temporary_error_is_never_a_fail(status, code, message, connect, client, standin):
     standin.set_faults(streams={"stream-name": {"status": status, "code": code, "message": message}})
     connect()
     client.send("record 0", "id 0")
@@ -158,7 +158,7 @@ def test_a_record_that_the_service_cannot_take_waits_alone(fault, interval, conn
     send(client, 20, start=20)
     until(lambda: len(client.entries()) == 40, "the statuses of the others", within=60)
     connector.wait_line("warn: a record for delivery stream stream-name waits alone, the others go on: .+", within=60)
-    # It is tried on, and holds up nobody.
+    # It is retried, and delays no other record.
     for number in range(40, 45):
         send(client, 1, start=number)
         until(lambda: len(client.entries()) == number + 1, "the next status", within=20)

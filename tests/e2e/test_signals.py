@@ -30,7 +30,7 @@ SURVIVED = sorted(set(range(1, 65)) - set(ENDING) - set(FAULTS) - set(HARMLESS) 
 
 
 def held(connect, client, count=300):
-    """A connector that holds records which are not due for long, and has acknowledged them."""
+    """A connector that holds `count` records, which are not due for long."""
     connector = connect(definition(PublishInterval="900"))
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(count))
     client.send_all([client.publish("kinesisfirehose/message", b"mark")])
@@ -58,14 +58,14 @@ def test_no_other_signal_ends_it_or_loses_a_record(connect, client, standin):
     assert standin.state()["requests"] == 0
     assert connector.stop() == 0
     client.wait_entries(301)
-    # Of so many in so short a time ten are said.
+    # Of a burst ten are logged.
     assert sum("ignored" in line for line in connector.log()) == 10, connector.log()
     assert not any("signal 13" in line or "signal 25" in line for line in connector.log())
 
 
 @pytest.mark.host_only
 def test_signals_from_before_the_first_instruction_are_heard(tmp_path, connectors, standin):
-    """They wait while the program is loaded: whoever starts it has blocked them."""
+    """They are pending while the program is loaded: its parent has blocked them."""
     folder = tmp_path / "early"
     folder.mkdir()
     connector = Connector(folder, free_port(), standin.url, definition())
@@ -101,7 +101,7 @@ def blocked(connector, which):
 
 
 @pytest.mark.host_only
-def test_a_terminal_that_goes_away_takes_it_along_and_nothing_is_lost(tmp_path, broker, client, standin):
+def test_a_terminal_that_closes_ends_it_and_nothing_is_lost(tmp_path, broker, client, standin):
     ours, theirs = pty.openpty()
     connector = Connector(tmp_path, broker.port, standin.url, definition(PublishInterval="900"))
     connector.start(

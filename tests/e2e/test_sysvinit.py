@@ -186,7 +186,7 @@ def test_without_a_configuration_it_waits_for_one_with_growing_delay(init, tmp_p
     assert len(init.logged("starts again")) <= 4
 
 
-def test_a_stop_while_it_waits_for_the_next_start_ends_the_waiting(init):
+def test_a_stop_ends_the_wait_for_the_next_start(init):
     init("start")
     until(lambda: init.logged("starts again in 4 s"), "a third attempt")
     assert init("stop")[0] == 0
@@ -252,7 +252,7 @@ def test_the_log_goes_to_syslog_where_there_is_one(configured, tmp_path, priorit
 
 
 def test_sh_and_systemd_read_the_same_settings(tmp_path):
-    """systemd takes a line as it stands; the shell must not see more in it."""
+    """systemd takes a line literally; so must the shell."""
     lines = [line.lstrip("#") for line in (SERVICE / "environment").read_text().splitlines()]
     settings = [line for line in lines if line.partition("=")[0].replace("_", "").isalnum() and "=" in line]
     file = tmp_path / "environment"

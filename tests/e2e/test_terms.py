@@ -1,8 +1,5 @@
 """Brokers that take statuses badly, or grant less than was asked for."""
 
-import json
-import signal
-
 import pytest
 
 from parts.client import BINARY
@@ -12,15 +9,6 @@ from parts.scripted import ScriptedBroker
 from parts.waiting import until
 
 
-def counters(connector):
-    """Those of now."""
-    before = sum("counters {" in line for line in connector.log())
-    connector.process.send_signal(signal.SIGUSR1)
-    until(lambda: sum("counters {" in line for line in connector.log()) > before, "the counters")
-    (line, *_) = [line for line in reversed(connector.log()) if "counters {" in line]
-    return json.loads(line[line.index("{") :])
-
-
 def test_refused_statuses_are_counted(connectors, standin):
     def send(broker, _):
         broker.send(*(publish(BINARY + str(number), b"x", number) for number in range(1, 11)))
@@ -28,11 +16,11 @@ def test_refused_statuses_are_counted(connectors, standin):
     with ScriptedBroker(after=send, acknowledge=lambda _: 0x87) as broker:
         connector = connectors(broker.port, standin.url)
         until(lambda: len(broker.entries()) == 10, "ten statuses")
-        until(lambda: counters(connector)["statuses_refused"] == 10, "the count of those refused")
+        until(lambda: connector.counters()["statuses_refused"] == 10, "the count of those refused")
         assert any("the broker does not take statuses (" in line for line in connector.log())
 
 
-def test_statuses_that_no_longer_fit_after_a_reconnect_are_told_in_shorter_messages(connectors, standin):
+def test_statuses_that_no_longer_fit_after_a_reconnect_are_split(connectors, standin):
     """The first connection takes any length and acknowledges nothing; those after it take 3,000 bytes."""
     ids = [f"id-{number}" for number in range(1, 301)]
 
@@ -54,7 +42,7 @@ def test_statuses_that_no_longer_fit_after_a_reconnect_are_told_in_shorter_messa
         until(lambda: broker.taking and len(broker.entries()) >= len(ids), "the statuses in shorter messages")
         assert sorted(entry["id"] for entry in broker.entries()) == sorted(ids)
         assert max(len(message) for message in broker.statuses) < 3000
-        now = counters(connector)
+        now = connector.counters()
         assert (now["statuses_lost"], now["statuses_refused"], now["statuses_waiting"]) == (0, 0, 0)
 
 
@@ -69,15 +57,15 @@ def test_a_broker_that_acknowledges_no_status_does_not_stop_the_records(connecto
     with ScriptedBroker(after=send, acknowledge=lambda _: None) as broker:
         connector = connectors(broker.port, standin.url, definition(MemorySize="8192"))
         until(lambda: any("the broker has acknowledged no status for 10 s" in line for line in connector.log()), "a word")
-        until(lambda: len(broker.acknowledged) == count and counters(connector)["held"] == 0, "all to have ended")
+        until(lambda: len(broker.acknowledged) == count and connector.counters()["held"] == 0, "all to have ended")
         broker.send(publish(BINARY + "last", b"last", 1))
         until(lambda: b"last" in standin.records(), "the record that came last")
-        now = counters(connector)
+        now = connector.counters()
         assert now["statuses_lost"] > 0
         assert now["received"] == now["succeeded"] + now["failed"] == count + 1
 
 
-def test_a_broker_that_takes_no_status_at_a_time_gets_one_after_the_other(connectors, standin):
+def test_a_receive_maximum_of_zero_means_one_status_at_a_time(connectors, standin):
     def send(broker, _):
         broker.send(publish(BINARY + "a", b"x", 1), publish(BINARY + "b", b"x", 2))
 
@@ -96,7 +84,7 @@ def test_a_broker_that_takes_no_status_at_a_time_gets_one_after_the_other(connec
     ],
     ids=["subscription", "Maximum QoS", "session", "as asked for"],
 )
-def test_what_a_broker_grants_less_of_is_said_once(connack, suback, said, connectors, standin):
+def test_what_a_broker_does_not_grant_is_logged_once(connack, suback, said, connectors, standin):
     with ScriptedBroker(connack=lambda _: connack, suback=suback) as broker:
         connector = connectors(broker.port, standin.url)
         for number in (1, 2):
@@ -107,7 +95,7 @@ def test_what_a_broker_grants_less_of_is_said_once(connack, suback, said, connec
         assert len(lines) == (1 if said else 0) and all(said in line for line in lines)
 
 
-def test_sessions_that_end_soon_without_a_reason_raise_a_suspicion(connectors, standin):
+def test_sessions_closed_early_without_a_reason_suggest_a_second_client(connectors, standin):
     with ScriptedBroker(after=lambda broker, _: broker.drop()) as broker:
         connector = connectors(broker.port, standin.url)
         suspicion = 'perhaps another client uses the client id "connector", see FIREHOSE_CONNECTOR_MQTT_CLIENT_ID'

@@ -12,7 +12,6 @@ import time
 import pytest
 
 from parts.broker import Mosquitto
-from parts.certificates import Authority
 from parts.connector import CLIENT_ID, definition
 from parts.service import Moto, arn
 from parts.waiting import end, free_port, until
@@ -24,18 +23,6 @@ certfile {certificate}
 keyfile {key}
 require_certificate true
 """
-
-
-@pytest.fixture
-def ca(tmp_path):
-    """The CA that has signed the certificates of the broker and of the service."""
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-def stranger(tmp_path):
-    """A CA that nobody knows."""
-    return Authority(tmp_path, "Unknown CA")
 
 
 @pytest.fixture
@@ -71,7 +58,7 @@ def mutual(broker, trusted, device):
 
 
 def attempts(broker):
-    """How often somebody came to the broker's TLS listener; mosquitto has other words for one who is gone at once."""
+    """How many clients connected to the broker's TLS listener; mosquitto logs those that left at once differently."""
     arrived, gone = f"on port {broker.tls_port}", "Client connection from"
     return sum(("New connection from" in line and arrived in line) or gone in line for line in broker.log())
 
@@ -92,8 +79,8 @@ def test_a_record_gets_its_status_with_tls_on_both_sides(https, connect, client,
     assert not connector.complaints()
 
 
-def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connectors, standin, client, ca, stranger):
-    connector = connectors(broker.port, standin.url, None, **mutual(broker, stranger, ca.issue("device")))
+def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connectors, standin, client, ca, unknown_ca):
+    connector = connectors(broker.port, standin.url, None, **mutual(broker, unknown_ca, ca.issue("device")))
     connector.wait_log("no trusted CA has signed.*FIREHOSE_CONNECTOR_MQTT_CA")
     until(lambda: attempts(broker) >= 3, "further attempts")
     assert complaints(connector, "no trusted CA") == 1
@@ -104,15 +91,15 @@ def test_a_broker_of_an_unknown_ca_is_named_once_and_gets_nothing(broker, connec
     ("own", "words"),
     [(False, "FIREHOSE_CONNECTOR_MQTT_CERT"), (True, "the broker does not accept our client certificate")],
 )
-def test_a_device_without_the_right_certificate_is_told_so(own, words, broker, connectors, standin, ca, stranger):
-    device = stranger.issue("device") if own else None
+def test_a_device_without_the_right_certificate_is_reported(own, words, broker, connectors, standin, ca, unknown_ca):
+    device = unknown_ca.issue("device") if own else None
     connector = connectors(broker.port, standin.url, None, **mutual(broker, ca, device))
     connector.wait_log(words)
     assert broker.connections(CLIENT_ID) == 0
 
 
-def test_a_service_of_an_unknown_ca_is_named_once_and_gets_nothing(connect, client, broker, stranger):
-    service = TlsListener(stranger.issue("service"))
+def test_a_service_of_an_unknown_ca_is_named_once_and_gets_nothing(connect, client, broker, unknown_ca):
+    service = TlsListener(unknown_ca.issue("service"))
     connector = connect(service_url=f"https://127.0.0.1:{service.port}")
     client.send_all([client.send("secret", "id 0")])
     connector.wait_log("no trusted CA has signed.*AWS_CA_BUNDLE")
@@ -131,7 +118,7 @@ YEARS = 365 * 24 * 3600
     [time.time() + 20 * YEARS, time.time() + 73 * YEARS, 253_402_300_799],
     ids=["later", "much later", "in the year 9999"],
 )
-def test_a_service_that_tells_a_wrong_time_over_tls_ends_no_certificate(lie, connect, client, broker, ca):
+def test_a_wrong_time_from_the_service_over_tls_expires_no_certificate(lie, connect, client, broker, ca):
     service = LyingService(ca.issue("service"), lie)
     environment = mutual(broker, ca, ca.issue("device")) | {"AWS_CA_BUNDLE": ca.file}
     connector = connect(definition(PublishInterval="0"), service.url, **environment)
@@ -148,7 +135,7 @@ def test_a_service_that_tells_a_wrong_time_over_tls_ends_no_certificate(lie, con
 
 
 class LyingService:
-    """Takes every record, tells `seconds` since 1970 as the time, and closes the connection."""
+    """Accepts every record, answers with `seconds` since 1970 as its time, and closes the connection."""
 
     def __init__(self, leaf, seconds):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -179,7 +166,7 @@ class LyingService:
 
 
 class TlsListener:
-    """Completes a handshake with whoever wants to, and keeps what comes over it."""
+    """Completes a handshake with any client, and keeps what it sends."""
 
     def __init__(self, leaf):
         self.refusals = 0
@@ -207,7 +194,7 @@ class TlsListener:
 
 
 def test_a_client_certificate_of_x509_version_1_is_the_brokers_to_judge(connect, client, broker, ca, tmp_path):
-    """As `openssl x509 -req` makes it when it is told nothing of extensions."""
+    """As `openssl x509 -req` makes it without extensions."""
     key, request, certificate = (tmp_path / name for name in ["device.key", "device.csr", "device.pem"])
     openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", request, "-subj", "/CN=device")
     signed = ["-CA", ca.file, "-CAkey", ca.key_file(), "-CAcreateserial", "-out", certificate, "-days", "9"]

@@ -23,7 +23,7 @@ enum Failure {
 /// Milliseconds from a request to its answer.
 const ROUND_TRIP: u64 = 50;
 
-/// Requests that it takes at most until all others of so many records are delivered, as the module `aside` promises it.
+/// Most requests until all others of this many records are delivered, as the module `aside` promises.
 fn search(records: usize, bad: usize) -> usize {
     20 + 2 * bad * ((records / bad.max(1)).ilog2() as usize + 4)
 }
@@ -37,7 +37,7 @@ proptest! {
         flow in prop_oneof![Just(0_usize), 1..50_usize],
         failure in prop_oneof![Just(Failure::Apart), Just(Failure::Smaller), Just(Failure::TooLarge)],
         connections in 1..4_usize,
-        // Of 10 requests that could succeed, so many fail all the same.
+        // Of 10 requests that could succeed, this many fail.
         flapping in prop_oneof![3 => Just(0_u64), 1 => 1..3_u64],
         seed: u64,
     ) {

@@ -7,7 +7,7 @@ use proptest::sample::Index;
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Takes a chain of so many blocks.
+    /// Takes a chain of this many blocks.
     Take(usize),
     /// Gives back one of the chains.
     Release(Index),
@@ -97,7 +97,7 @@ impl Model {
 proptest! {
     #![proptest_config(crate::cases(200))]
     #[test]
-    fn no_block_is_handed_out_twice_none_is_lost_and_memory_goes_back(
+    fn no_block_is_used_twice_none_is_lost_and_memory_goes_back(
         bytes in 1..400_000_usize,
         operations in proptest::collection::vec(operation(), 1..60),
     ) {
@@ -145,7 +145,7 @@ fn chain(arena: &mut Arena, blocks: usize) -> Block {
     first
 }
 
-/// How many slices it takes to read a chain of so many blocks.
+/// How many slices a chain of this many blocks has.
 fn runs(arena: &Arena, mut block: Block, blocks: usize) -> usize {
     let (mut left, mut runs) = (blocks * PAYLOAD, 0);
     while left > 0 {

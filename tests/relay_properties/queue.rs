@@ -15,7 +15,7 @@ type Plain = (Vec<u8>, String, u64);
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Writes a record in pieces of so many bytes.
+    /// Writes a record in pieces of this many bytes.
     Push {
         data: usize,
         id: usize,

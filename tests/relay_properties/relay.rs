@@ -18,7 +18,7 @@ use crate::support::scenario::{ARN, data_of};
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// Publishes so many records of so many bytes to one of the streams.
+    /// Publishes a number of records, with a number of bytes each, to one of the streams.
     Publish {
         stream: usize,
         count: usize,
@@ -121,7 +121,7 @@ struct Flight {
     numbers: Vec<u64>,
 }
 
-/// What a stranger to the relay's inside knows: each record by its number, which is its id and begins its data.
+/// What can be known from outside: each record by its number, which is its id and begins its data.
 struct Model {
     relay: Relay,
     now: u64,

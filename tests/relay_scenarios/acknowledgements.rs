@@ -1,11 +1,13 @@
 //! When publishes are acknowledged, and what comes again after a reconnect.
 
-use firehose_connector::limits::{RECEIVE_MAXIMUM, WINDOW_STUCK};
+use std::collections::VecDeque;
+
+use firehose_connector::limits::{PAUSE, RECEIVE_MAXIMUM, UNACKNOWLEDGED, WINDOW_STUCK};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::{Accepted, Acknowledge};
 use serde_json::json;
 
-use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Setup, delivered, rejected};
+use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Sent, Setup, delivered, rejected};
 
 const WINDOW: u64 = RECEIVE_MAXIMUM as u64;
 const STUCK: u64 = WINDOW_STUCK.as_secs() * 1000;
@@ -25,7 +27,7 @@ fn a_publish_is_safe_when_its_record_is_delivered_or_has_failed_in_the_order_of_
     (0..3).for_each(|id| _ = binary(&mut s, id));
     s.receive(JSON_TOPIC, b"{");
     assert_eq!(s.safe(), 0, "the fourth has failed, behind three that are held");
-    s.at(250);
+    s.at(10_000);
     let sent = s.expect_batch(DEFAULT, &["data0", "data1", "data2"]);
     s.answer(
         sent,
@@ -64,6 +66,61 @@ fn a_batch_goes_when_the_window_is_nearly_full_however_long_the_interval_is() {
 }
 
 #[test]
+fn an_interval_is_kept_however_a_source_pauses() {
+    let mut s = Scenario::new(Setup::default());
+    for id in 0..3 {
+        binary(&mut s, id);
+        s.after(3000);
+        s.expect_no_batch();
+    }
+    s.after(1000);
+    let sent = s.expect_batch(DEFAULT, &["data0", "data1", "data2"]);
+    assert_eq!(sent.at, 10_000);
+    s.deliver(sent);
+    s.take_statuses();
+}
+
+#[test]
+fn a_small_window_that_nobody_said_stops_the_input_once_for_ten_seconds_at_most() {
+    for interval in [2, 900] {
+        let mut s = Scenario::new(Setup { interval, ..Setup::default() });
+        (0..20).for_each(|id| _ = binary(&mut s, id));
+        let end = 1000 * interval.min(PAUSE.as_secs());
+        s.at(end - 1);
+        s.expect_no_batch();
+        s.at(end);
+        let sent = s.expect_sent(DEFAULT);
+        assert_eq!(sent.data.len(), 20);
+        s.deliver(sent);
+        for id in 20..200 {
+            binary(&mut s, id);
+            while let Some(sent) = s.take_sent() {
+                assert_eq!(sent.at, s.now(), "nothing waits any more");
+                s.deliver(sent);
+            }
+            assert!(id + 1 - s.safe() < 20);
+        }
+        s.take_statuses();
+    }
+}
+
+#[test]
+fn a_source_that_sends_more_than_it_may_is_read_and_its_oldest_publishes_are_acknowledged_as_held() {
+    let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
+    for id in 0..2 * UNACKNOWLEDGED as u64 {
+        binary(&mut s, id);
+        assert!(id + 1 - s.safe() <= UNACKNOWLEDGED as u64);
+    }
+    let held = s.relay().counters().acknowledged_held;
+    assert_eq!(held, s.safe());
+    assert!(held >= UNACKNOWLEDGED as u64, "{held}");
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    s.take_statuses();
+}
+
+#[test]
 fn a_stream_that_fails_holds_back_neither_the_others_nor_the_input() {
     let mut s = Scenario::new(Setup::default());
     let (mut good, mut id) = (0, 0);
@@ -89,6 +146,28 @@ fn a_stream_that_fails_holds_back_neither_the_others_nor_the_input() {
     assert!((100..=401).contains(&counters.acknowledged_held), "{counters:?}");
     assert_eq!(s.relay().held() as u64, 2001 - counters.succeeded);
     s.take_statuses();
+}
+
+#[test]
+fn while_the_service_answers_in_time_no_publish_is_acknowledged_whose_record_is_only_held() {
+    for (period, latency) in [(20, 500), (3, 900), (1, 200), (1, 900)] {
+        let mut s = Scenario::new(Setup::default());
+        let (mut id, mut under_way) = (0, VecDeque::new());
+        for now in 1..20_000 {
+            s.step_unwatched(1);
+            if now % period == 0 && id - s.safe() < WINDOW {
+                binary(&mut s, id);
+                id += 1;
+            }
+            under_way.extend(std::iter::from_fn(|| s.take_sent()));
+            while under_way.front().is_some_and(|sent: &Sent| sent.at + latency <= now) {
+                s.deliver(under_way.pop_front().unwrap());
+            }
+        }
+        assert_eq!(s.relay().counters().acknowledged_held, 0, "a publish in {period} ms, answers in {latency} ms");
+        assert!(s.safe() > 0 && id - s.safe() <= WINDOW);
+        s.take_statuses();
+    }
 }
 
 #[test]
@@ -164,7 +243,7 @@ fn what_comes_again_after_a_reconnect_is_taken_once_and_acknowledged_when_it_is_
 fn what_was_delivered_while_the_connection_was_away_is_acknowledged_and_not_sent_again() {
     let mut s = Scenario::new(Setup::default());
     binary(&mut s, 0);
-    s.at(250);
+    s.at(10_000);
     let sent = s.expect_batch(DEFAULT, &["data0"]);
     s.reconnect(true, 0);
     s.deliver(sent);

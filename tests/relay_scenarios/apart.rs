@@ -1,82 +1,17 @@
-//! Records at which the service, or something on the way, fails every time: they are found, stand alone, and wait without
-//! holding up the others.
-
-use std::collections::HashMap;
+//! A record at which the service fails is found, and sent alone, while the others go on.
 
 use firehose_connector::limits::{
     ASIDE_TRIES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_APART, SIGNATURE_LIFE,
-    TOO_LARGE_KEPT,
 };
 use firehose_connector::relay::outcome::Outcome;
 
-use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup};
-
-/// A service that fails at every request with a record that begins with `bad`, in the way of `failure`.
-struct Service {
-    failure: Outcome<'static>,
-    /// It fails at everything.
-    down: bool,
-    /// Largest body that passes, bytes; a longer one is [`Outcome::TooLarge`].
-    most_bytes: usize,
-    requests: usize,
-    failed: usize,
-    /// How often each record was taken.
-    taken: HashMap<Vec<u8>, usize>,
-    sizes: Vec<usize>,
-    said: usize,
-}
-
-impl Service {
-    fn new(failure: Outcome<'static>) -> Self {
-        let (taken, sizes) = Default::default();
-        Self { failure, down: false, most_bytes: usize::MAX, requests: 0, failed: 0, taken, sizes, said: 0 }
-    }
-
-    fn serve(&mut self, s: &mut Scenario, sent: Sent) {
-        self.requests += 1;
-        self.sizes.push(sent.data.len());
-        let bytes: usize = sent.data.iter().map(|data| data.len().div_ceil(3) * 4 + 12).sum();
-        let settled = if bytes > self.most_bytes {
-            self.failed += 1;
-            s.outcome(sent, Outcome::TooLarge)
-        } else if self.down || sent.data.iter().any(|data| data.starts_with(b"bad")) {
-            self.failed += 1;
-            s.outcome(sent, self.failure)
-        } else {
-            for data in &sent.data {
-                *self.taken.entry(data.clone()).or_default() += 1;
-            }
-            s.deliver(sent)
-        };
-        self.said += settled.set_aside;
-        s.take_statuses();
-    }
-
-    /// Answers each request 50 ms after it was sent, until `end` (milliseconds) or until no more than `held` are held.
-    fn run(&mut self, s: &mut Scenario, end: u64, held: usize) {
-        while s.relay().held() > held && s.now() < end {
-            if let Some(sent) = s.take_sent() {
-                s.step_unwatched(50);
-                self.serve(s, sent);
-            } else if s.deadline().is_some_and(|at| at < end) {
-                s.wait();
-            } else {
-                return;
-            }
-        }
-    }
-}
-
-fn publish(s: &mut Scenario, prefix: &str, count: usize) {
-    for number in 0..count {
-        s.publish_binary("", format!("{prefix}{number}").as_bytes());
-    }
-}
+use super::failing_service::{Service, next, publish};
+use crate::support::scenario::{DEFAULT, Scenario, Setup};
 
 const FAILURES: [Outcome<'_>; 3] = [Outcome::RetryApart, Outcome::RetrySmaller, Outcome::TooLarge];
 
 #[test]
-fn a_record_at_which_the_service_fails_is_found_wherever_it_stands_and_the_others_go() {
+fn a_record_at_which_the_service_fails_is_found_and_the_others_are_delivered() {
     for failure in FAILURES {
         for place in [0, 1, 249, 250, 333, 499] {
             let mut s = Scenario::new(Setup::default());
@@ -89,14 +24,14 @@ fn a_record_at_which_the_service_fails_is_found_wherever_it_stands_and_the_other
             assert!(service.requests <= 30, "{} requests, {failure:?} {place}", service.requests);
             let end = s.now() + 10_000;
             service.run(&mut s, end, 0);
-            assert_eq!(service.said, 1, "it is said once that it waits alone");
+            assert_eq!(service.reported, 1, "it is reported once that it waits alone");
             assert!(service.taken.values().all(|times| *times == 1));
         }
     }
 }
 
 #[test]
-fn once_it_stands_alone_the_others_go_in_full_batches_and_it_is_tried_for_ever_and_taken_in_the_end() {
+fn once_set_aside_it_is_retried_for_ever_while_the_others_go_in_full_batches() {
     let mut s = Scenario::new(Setup::default());
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "bad", 1);
@@ -126,13 +61,13 @@ fn once_it_stands_alone_the_others_go_in_full_batches_and_it_is_tried_for_ever_a
 }
 
 #[test]
-fn a_queue_that_is_never_empty_finds_it_too() {
+fn it_is_found_in_a_queue_that_is_never_empty() {
     let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "first", 100);
     publish(&mut s, "bad", 1);
     let mut round = 0;
-    while service.said == 0 {
+    while service.reported == 0 {
         round += 1;
         let room = 3_000 - s.relay().held();
         publish(&mut s, &format!("round{round}-"), room);
@@ -146,17 +81,8 @@ fn a_queue_that_is_never_empty_finds_it_too() {
     while s.take_sent().is_some() {}
 }
 
-fn next(s: &mut Scenario) -> Sent {
-    loop {
-        s.wait();
-        if let Some(sent) = s.take_sent() {
-            return sent;
-        }
-    }
-}
-
 #[test]
-fn a_record_that_comes_first_and_fails_does_not_delay_the_one_behind_it() {
+fn a_failing_first_record_does_not_delay_the_next_one() {
     for interval in [0, 1] {
         let mut s = Scenario::new(Setup { interval, ..Setup::default() });
         let mut service = Service::new(Outcome::RetryApart);
@@ -177,7 +103,7 @@ fn a_record_that_comes_first_and_fails_does_not_delay_the_one_behind_it() {
             }
             assert!(s.now() - before <= 1_000, "{} ms in round {round}", s.now() - before);
         }
-        assert_eq!(service.said, 3);
+        assert_eq!(service.reported, 3);
         while s.take_sent().is_some() {}
     }
 }
@@ -192,7 +118,7 @@ fn an_outage_of_a_day_brings_no_flood_and_full_batches_are_back_at_once() {
         service.run(&mut s, 24 * 3_600_000, 0);
         assert_eq!(s.relay().held(), 5_000);
         assert!(service.requests < 1_000, "{} requests in a day", service.requests);
-        assert_eq!(service.said, 0, "nothing shows that it is the fault of a record");
+        assert_eq!(service.reported, 0, "nothing shows that it is the fault of a record");
         (service.down, service.requests, service.failed) = (false, 0, 0);
         service.sizes.clear();
         service.run(&mut s, 25 * 3_600_000, 0);
@@ -220,52 +146,7 @@ fn one_failure_of_the_service_does_not_make_batches_smaller() {
 }
 
 #[test]
-fn a_proxy_that_takes_a_megabyte_gets_requests_that_pass_and_is_not_asked_for_more_each_time() {
-    let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
-    let mut service = Service::new(Outcome::TooLarge);
-    service.most_bytes = 1_000_000;
-    let data = "x".repeat(4_000);
-    for round in 0..20 {
-        for number in 0..1_000 {
-            s.publish_binary("", format!("{round}-{number}{data}").as_bytes());
-        }
-        service.run(&mut s, u64::MAX, 0);
-    }
-    assert!(s.now() < u64::try_from(TOO_LARGE_KEPT.as_millis()).unwrap());
-    assert_eq!((s.relay().held(), service.taken.len()), (0, 20_000));
-    assert!(service.failed <= 3, "{} of {} requests were too large", service.failed, service.requests);
-    assert!(service.requests < 20_000 * 5_400 / 500_000 + 10, "no smaller than half of what passes");
-    s.step_unwatched(u64::try_from(TOO_LARGE_KEPT.as_millis()).unwrap());
-    service.most_bytes = usize::MAX;
-    service.sizes.clear();
-    for number in 0..4_000 {
-        s.publish_binary("", format!("later-{number}{data}").as_bytes());
-    }
-    service.run(&mut s, u64::MAX, 0);
-    assert!(service.sizes.contains(&BATCH_RECORDS), "{:?}", service.sizes);
-}
-
-#[test]
-fn a_record_too_large_for_a_proxy_waits_alone() {
-    let mut s = Scenario::new(Setup::default());
-    let mut service = Service::new(Outcome::TooLarge);
-    service.most_bytes = 1_000_000;
-    publish(&mut s, "small", 200);
-    s.publish_binary("", &vec![b'l'; 900_000]);
-    publish(&mut s, "other", 200);
-    service.run(&mut s, 60_000, 1);
-    assert_eq!((s.relay().held(), service.taken.len()), (1, 400));
-    assert!(service.requests <= 12, "{:?}", service.sizes);
-    let end = s.now() + 3_600_000;
-    service.run(&mut s, end, 0);
-    assert_eq!((s.relay().held(), service.said), (1, 1));
-    service.most_bytes = usize::MAX;
-    service.run(&mut s, end + 600_000, 0);
-    assert_eq!(s.relay().held(), 0);
-}
-
-#[test]
-fn what_stands_alone_keeps_its_place_in_the_budget_and_is_answered_at_the_end() {
+fn records_set_aside_count_against_the_queue_size_and_are_answered_at_the_end() {
     let mut s = Scenario::new(Setup { interval: 1, queue_size: 2, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "bad", 2);
@@ -279,14 +160,14 @@ fn what_stands_alone_keeps_its_place_in_the_budget_and_is_answered_at_the_end() 
 }
 
 #[test]
-fn stopping_tries_what_stands_alone_at_once_and_each_of_it_while_there_is_time() {
+fn stopping_retries_each_record_that_was_set_aside() {
     for good in [true, false] {
         let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
         let mut service = Service::new(Outcome::RetryApart);
         publish(&mut s, "bad", 5);
         publish(&mut s, "good", 100);
         service.run(&mut s, 3_600_000, 0);
-        assert_eq!((s.relay().held(), service.said), (5, 5));
+        assert_eq!((s.relay().held(), service.reported), (5, 5));
         while s.deadline().is_some_and(|at| at < s.now() + 20_000) {
             s.wait();
             let sent = s.take_sent().unwrap();
@@ -311,14 +192,14 @@ fn stopping_tries_what_stands_alone_at_once_and_each_of_it_while_there_is_time()
 }
 
 #[test]
-fn while_a_record_is_looked_for_its_stream_does_not_count_as_failing() {
+fn during_the_search_for_a_record_its_stream_does_not_count_as_failing() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "before", 20);
     publish(&mut s, "bad", 1);
     publish(&mut s, "after", 20);
     let (mut failing, mut changes) = (false, 0);
-    while s.relay().held() > 1 || service.said == 0 {
+    while s.relay().held() > 1 || service.reported == 0 {
         let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
         service.serve(&mut s, sent);
         changes += usize::from((s.relay().failures(0) > 0) != failing);
@@ -329,7 +210,7 @@ fn while_a_record_is_looked_for_its_stream_does_not_count_as_failing() {
 }
 
 #[test]
-fn an_outage_while_a_record_is_looked_for_brings_no_flood_either() {
+fn an_outage_during_the_search_for_a_record_brings_no_flood() {
     let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "bad", 100);
@@ -342,7 +223,7 @@ fn an_outage_while_a_record_is_looked_for_brings_no_flood_either() {
 }
 
 #[test]
-fn a_record_that_stands_alone_stays_alone_whatever_else_keeps_it_from_being_taken() {
+fn a_record_set_aside_stays_there_through_other_failures() {
     for another in [Outcome::Retry, Outcome::Offline, Outcome::NoSuchEndpoint] {
         let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
         let mut service = Service::new(Outcome::RetryApart);
@@ -356,7 +237,7 @@ fn a_record_that_stands_alone_stays_alone_whatever_else_keeps_it_from_being_take
 }
 
 #[test]
-fn a_single_record_that_fails_does_not_make_the_batches_of_the_others_smaller() {
+fn a_failing_record_set_aside_does_not_shrink_the_batches_of_the_others() {
     for failure in FAILURES {
         let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
         publish(&mut s, "bad", 1);
@@ -375,7 +256,7 @@ fn a_single_record_that_fails_does_not_make_the_batches_of_the_others_smaller() 
 }
 
 #[test]
-fn a_record_that_stands_alone_and_takes_long_does_not_make_the_batches_of_the_others_smaller() {
+fn a_slow_record_set_aside_does_not_shrink_the_batches_of_the_others() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "bad", 1);
@@ -387,7 +268,7 @@ fn a_record_that_stands_alone_and_takes_long_does_not_make_the_batches_of_the_ot
 }
 
 #[test]
-fn when_others_succeed_again_a_record_that_stands_alone_is_tried_soon() {
+fn when_others_succeed_again_a_record_set_aside_is_retried_soon() {
     let soon = u64::try_from(BACKOFF_BASE.as_millis()).unwrap();
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
@@ -408,26 +289,7 @@ fn when_others_succeed_again_a_record_that_stands_alone_is_tried_soon() {
 }
 
 #[test]
-fn requests_said_to_be_too_long_that_are_no_longer_than_others_before_do_not_stay_small() {
-    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    let mut service = Service::new(Outcome::TooLarge);
-    let data = "x".repeat(4_000);
-    publish(&mut s, &data, BATCH_RECORDS);
-    let first = s.take_sent().unwrap();
-    service.serve(&mut s, first);
-    publish(&mut s, &data, 2_500);
-    for _ in 0..FAILURES_APART {
-        let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
-        s.outcome(sent, Outcome::TooLarge);
-    }
-    service.sizes.clear();
-    service.run(&mut s, 60_000, 0);
-    assert_eq!(s.relay().held(), 0);
-    assert!(service.sizes.contains(&BATCH_RECORDS), "{:?}", service.sizes);
-}
-
-#[test]
-fn a_good_record_that_is_set_aside_by_chance_is_tried_at_once_however_many_bad_ones_wait_there() {
+fn a_good_record_set_aside_by_chance_is_tried_at_once_behind_any_number_of_bad_ones() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     let mut service = Service::new(Outcome::RetryApart);
     publish(&mut s, "bad", 10);

@@ -88,7 +88,7 @@ fn a_record_that_did_not_fit_gives_its_memory_back() {
 }
 
 #[test]
-fn streams_beyond_the_table_are_refused_until_one_of_it_has_nothing_left() {
+fn streams_beyond_the_table_are_refused_until_one_of_them_is_empty() {
     let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
     for stream in 1..STREAMS {
         assert_eq!(s.publish_to(&format!("s{stream}"), "", "x"), Accepted::Held);
@@ -132,7 +132,7 @@ fn a_refused_record_leaves_no_stream_behind() {
 }
 
 #[test]
-fn a_stream_that_was_refused_for_good_leaves_the_table() {
+fn a_permanently_refused_stream_leaves_the_table() {
     let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
     for stream in 0..10 * STREAMS {
         let name = format!("s{stream}");

@@ -55,7 +55,7 @@ fn failed(s: &Scenario) -> bool {
 }
 
 #[test]
-fn its_records_fail_when_the_service_has_answered_elsewhere_for_long_enough() {
+fn records_for_an_unknown_endpoint_fail_when_others_have_answered_long_enough() {
     for seed in 0..50 {
         let mut s = Scenario::new(Setup { interval: 1, seed, ..Setup::default() });
         s.publish_to(WRONG, "7", "lost");
@@ -80,7 +80,7 @@ fn its_records_fail_when_the_service_has_answered_elsewhere_for_long_enough() {
 }
 
 #[test]
-fn all_that_waits_for_it_fails_and_its_place_is_free_again() {
+fn all_records_for_an_unknown_endpoint_fail_and_free_their_place() {
     let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
     for _ in 0..100 {
         s.publish_to(WRONG, "", "lost");
@@ -116,7 +116,7 @@ fn nothing_fails_while_nothing_shows_that_the_network_works() {
 }
 
 #[test]
-fn the_default_delivery_stream_never_fails_so() {
+fn the_default_delivery_stream_never_fails_for_an_unknown_endpoint() {
     let mut s = Scenario::new(Setup { interval: 1, queue_size: 100_000, ..Setup::default() });
     let world: World<'_> = &mut |s, sent| {
         if sent.stream == DEFAULT {

@@ -115,7 +115,7 @@ fn an_id_that_is_too_long_to_answer_is_refused_on_both_topics() {
 }
 
 #[test]
-fn an_id_that_is_too_long_to_answer_is_answered_even_when_there_is_no_room_for_the_record() {
+fn an_id_too_long_to_answer_is_refused_even_without_room_for_the_record() {
     let mut s = Scenario::new(Setup { queue_size: 1, ..Setup::default() });
     s.publish_json("1", "a");
     s.publish(&format!("{BINARY_TOPIC}/{}", "\u{1}".repeat(60_000)), b"b");
@@ -124,7 +124,7 @@ fn an_id_that_is_too_long_to_answer_is_answered_even_when_there_is_no_room_for_t
 }
 
 #[test]
-fn strings_are_delivered_as_the_utf8_they_say() {
+fn strings_are_delivered_as_utf8() {
     let payload = r#"{"request": {"data": "\u0000 \ud83e\udd80 🦀 \/ \\ \" \b\f\n\r\t é"}, "id": ""}"#;
     let data = "\0 🦀 🦀 / \\ \" \x08\x0c\n\r\t é".as_bytes().to_vec();
     assert_eq!(outcome(JSON_TOPIC, payload.as_bytes()).0, Ok(data));
@@ -149,7 +149,7 @@ fn a_record_of_the_largest_size_is_delivered_and_one_byte_more_is_refused() {
 }
 
 #[test]
-fn the_size_of_json_data_is_what_it_says_and_not_how_it_is_written() {
+fn the_size_of_json_data_is_its_decoded_length() {
     for (piece, bytes) in [(r"\u0001", 1), (r"\/", 1), (r"\u00e9", 2), (r"\ud83e\udd80", 4), ("🦀", 4)] {
         let text = piece.repeat(RECORD_BYTES / bytes);
         let (result, _) = outcome(JSON_TOPIC, format!(r#"{{"request": {{"data": "{text}"}}}}"#).as_bytes());
@@ -201,7 +201,7 @@ fn a_hostile_arn_is_shown_in_part() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_refused_with_the_property_it_stands_in() {
+fn half_a_surrogate_pair_is_refused_with_its_property() {
     let words = r"has half of a surrogate pair (\ud800 to \udfff), which is no character";
     let (code, sentence, id) = refused(r#"{"request": {"data": "x\ud800"}, "id": "7"}"#);
     assert_eq!((code.as_str(), id.as_str()), ("InvalidMessage", "7"));
@@ -246,7 +246,7 @@ fn a_topic_that_is_not_utf8_is_answered() {
 }
 
 #[test]
-fn other_topics_are_none_of_ours() {
+fn other_topics_are_ignored() {
     let mut s = direct();
     for topic in ["kinesisfirehose/message/status", "kinesisfirehose/message/", "kinesisfirehose/message/binaryx", "a"]
     {
@@ -261,7 +261,7 @@ fn white_space_in_strings_survives_the_comparison_of_statuses() {
 }
 
 #[test]
-fn a_publish_above_the_packet_limit_fails_with_the_id_that_its_begin_shows() {
+fn a_publish_above_the_packet_limit_fails_with_the_id_in_its_first_bytes() {
     let long = "i".repeat(50_000);
     for (topic, topic_cut, begin, id) in [
         (format!("{BINARY_TOPIC}/a/b"), false, "\0\u{1}", "a/b"),

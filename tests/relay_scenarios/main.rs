@@ -6,9 +6,15 @@ mod apart;
 mod batching;
 mod bounds;
 mod endpoints;
+mod failing_service;
 mod input;
 mod outcomes;
+mod slow_links;
 mod spooled;
+mod status_room;
+mod status_text;
 mod statuses;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod too_large;

@@ -1,15 +1,12 @@
-//! What the service's answer does to the records of a batch.
+//! What an answer means for each record, and what is retried when.
 
-use firehose_connector::limits::{
-    BACKOFF_BASE, BACKOFF_CAP, BACKOFF_DRAINING, BACKOFF_FLOOR, BACKOFF_OFFLINE, BACKOFF_PUT_OFF, DRAIN,
-};
+use firehose_connector::limits::{BACKOFF_BASE, BACKOFF_CAP, BACKOFF_FLOOR, BACKOFF_OFFLINE, BACKOFF_PUT_OFF};
 use firehose_connector::relay::Settled;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::time::Duration;
 
-use crate::support::scenario::{DEFAULT, Scenario, Sent, Setup, delivered, rejected};
+use crate::support::scenario::{DEFAULT, Scenario, Setup, delivered, rejected};
 
-fn batch_of_three() -> Scenario {
+pub(super) fn batch_of_three() -> Scenario {
     let mut s = Scenario::new(Setup::default());
     for (id, data) in [("1", "a"), ("2", "b"), ("3", "c")] {
         s.publish_json(id, data);
@@ -38,7 +35,7 @@ fn a_partial_failure_resends_only_the_failed_records_at_the_end_of_the_queue() {
 }
 
 #[test]
-fn a_record_rejected_for_good_fails_alone_with_the_services_code_and_words() {
+fn a_permanently_rejected_record_fails_alone_with_the_services_code_and_message() {
     let mut s = batch_of_three();
     let batch = s.expect_sent(DEFAULT);
     let settled = s.answer(batch, &[delivered("x"), rejected("SomeException", "no, \"never\""), delivered("z")]);
@@ -52,7 +49,7 @@ fn a_record_rejected_for_good_fails_alone_with_the_services_code_and_words() {
 }
 
 #[test]
-fn a_call_rejected_for_good_fails_each_of_its_records_at_once() {
+fn a_permanently_rejected_request_fails_each_of_its_records_at_once() {
     let mut s = batch_of_three();
     let batch = s.expect_sent(DEFAULT);
     s.reject(batch, "ResourceNotFoundException", "Firehose test1 not found under account 123456789012.");
@@ -69,7 +66,7 @@ fn a_call_rejected_for_good_fails_each_of_its_records_at_once() {
 }
 
 #[test]
-fn failures_are_counted_by_who_can_do_something_about_them() {
+fn failures_are_counted_by_their_kind() {
     let mut s = Scenario::new(Setup { queue_size: 2000, ..Setup::default() });
     let counts = |s: &Scenario| {
         let all = s.relay().counters();
@@ -91,7 +88,7 @@ fn failures_are_counted_by_who_can_do_something_about_them() {
 }
 
 #[test]
-fn an_answer_for_another_number_of_records_counts_for_none_of_them() {
+fn an_answer_for_another_number_of_records_is_ignored() {
     for answer in [&[][..], &[delivered("x"); 2][..], &[delivered("x"); 4][..]] {
         let mut s = batch_of_three();
         let batch = s.expect_sent(DEFAULT);
@@ -103,7 +100,7 @@ fn an_answer_for_another_number_of_records_counts_for_none_of_them() {
 }
 
 #[test]
-fn a_failed_call_is_tried_again_for_as_long_as_it_takes_with_growing_random_delays() {
+fn a_failed_request_is_retried_for_ever_with_backoff_and_jitter() {
     let mut longest = [0; 14];
     for seed in 0..200 {
         let mut s = Scenario::new(Setup { seed, interval: 1, ..Setup::default() });
@@ -135,7 +132,7 @@ fn a_failed_call_is_tried_again_for_as_long_as_it_takes_with_growing_random_dela
 }
 
 #[test]
-fn without_a_network_the_delays_stay_short_and_count_for_nothing_afterwards() {
+fn without_a_network_the_delays_stay_short_and_do_not_count_later() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     s.publish_json("", "a");
     s.at(1_000);
@@ -163,7 +160,7 @@ fn a_full_batch_does_not_cut_a_backoff_short() {
 }
 
 #[test]
-fn after_a_success_the_delays_begin_anew() {
+fn after_a_success_the_backoff_starts_again() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
     s.publish_json("", "a");
     s.at(1_000);
@@ -222,7 +219,7 @@ fn one_streams_failures_do_not_hold_up_another() {
 }
 
 #[test]
-fn failures_are_told_of_the_stream_that_has_them_until_it_is_gone() {
+fn failures_are_reported_for_a_stream_until_it_is_gone() {
     let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
     s.publish_json("", "a");
     s.publish_to("b", "", "b");
@@ -248,110 +245,7 @@ fn failures_are_told_of_the_stream_that_has_them_until_it_is_gone() {
 }
 
 #[test]
-fn an_answer_too_long_to_read_halves_the_batch_until_it_is_short_enough() {
-    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    for _ in 0..100 {
-        s.publish_binary("", b"x");
-    }
-    s.at(1_000);
-    for records in [100, 50, 25, 12, 6, 3, 1] {
-        let batch = s.expect_sent(DEFAULT);
-        assert_eq!(batch.data.len(), records);
-        s.outcome(batch, Outcome::RetrySmaller);
-        s.expect_no_status();
-        s.wait();
-    }
-    // The one that failed alone has a delay of its own, which is over.
-    for records in [1, 1, 2, 8, 16, 32, 40] {
-        let batch = s.expect_sent(DEFAULT);
-        assert_eq!(batch.data.len(), records, "doubles again while answers can be read");
-        s.deliver(batch);
-    }
-    s.take_statuses();
-    assert_eq!(s.relay().held(), 0);
-}
-
-/// Waits for the next request.
-fn next_sent(s: &mut Scenario) -> Sent {
-    loop {
-        if let Some(sent) = s.take_sent() {
-            return sent;
-        }
-        s.wait();
-    }
-}
-
-#[test]
-fn after_an_outage_the_first_batch_is_small_enough_for_a_slow_link_and_they_grow_on_a_quick_one() {
-    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    for _ in 0..2_000 {
-        s.publish_binary("", &[b'x'; 6_000]);
-    }
-    let first = next_sent(&mut s);
-    assert_eq!(first.data.len(), 500, "nothing has failed yet");
-    s.fail(first);
-    let mut sizes = Vec::new();
-    while s.relay().held() > 0 {
-        let sent = next_sent(&mut s);
-        sizes.push(sent.data.iter().map(|data| data.len().div_ceil(3) * 4).sum::<usize>());
-        s.after(100);
-        s.deliver(sent);
-    }
-    assert!(sizes[0] <= 1024 * 1024 && sizes[0] > 900_000, "{sizes:?}");
-    assert!(sizes[1] > 3 * sizes[0] / 2 && sizes[2] > 3 * sizes[1] / 2, "{sizes:?}");
-    s.take_statuses();
-}
-
-#[test]
-fn a_link_too_slow_for_a_full_batch_gets_smaller_ones_before_their_signatures_end() {
-    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    for _ in 0..2_000 {
-        s.publish_binary("", &[b'x'; 6_000]);
-    }
-    // A full batch takes eight minutes.
-    let millis_for_a_record = 8 * 60_000 / 500;
-    let (mut requests, mut wasted) = (0, 0);
-    while s.relay().held() > 0 {
-        let Some(sent) = s.take_sent() else {
-            s.wait();
-            continue;
-        };
-        let took = sent.data.len() as u64 * millis_for_a_record;
-        s.after(took);
-        requests += 1;
-        if took < 300_000 {
-            s.deliver(sent);
-        } else {
-            wasted += 1;
-            s.fail(sent);
-        }
-        assert!(requests < 100, "{wasted} requests were too slow, {} records are held", s.relay().held());
-    }
-    assert_eq!(wasted, 1, "one too slow request is enough to know the link");
-    s.take_statuses();
-}
-
-#[test]
-fn a_link_too_slow_for_many_records_gets_half_as_many_and_half_as_many_bytes() {
-    let mut s = Scenario::new(Setup::default());
-    for _ in 0..1_000 {
-        s.publish_binary("", b"x");
-    }
-    let sent = s.expect_sent(DEFAULT);
-    s.after(300_000).fail(sent);
-    assert_eq!(next_sent(&mut s).data.len(), 250);
-
-    let mut s = Scenario::new(Setup::default());
-    for size in [1_000; 500].into_iter().chain([60_000; 50]) {
-        s.publish_binary("", &vec![b'x'; size]);
-    }
-    let sent = s.expect_sent(DEFAULT);
-    s.after(300_000).fail(sent);
-    assert_eq!(next_sent(&mut s).data.len(), 6, "of 80 KB each: half of the mebibyte that a failure leaves");
-}
-
-#[test]
-fn a_stream_that_puts_a_few_records_off_has_a_moment_of_rest() {
+fn a_stream_that_throttles_a_few_records_gets_a_short_pause() {
     let mut s = Scenario::new(Setup::default());
     for _ in 0..1_000 {
         s.publish_binary("", b"x");
@@ -365,65 +259,4 @@ fn a_stream_that_puts_a_few_records_off_has_a_moment_of_rest() {
     assert!((BACKOFF_FLOOR.as_millis()..=BACKOFF_PUT_OFF.as_millis()).contains(&pause), "{pause}");
     s.expect_sent(DEFAULT);
     s.take_statuses();
-}
-
-#[test]
-fn stopping_tries_at_once_what_waits_after_failures_and_again_while_there_is_time() {
-    for outcome in [Outcome::Retry, Outcome::Offline, Outcome::RetryApart] {
-        let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-        s.publish_json("", "a");
-        s.at(1_000);
-        let sent = s.expect_sent(DEFAULT);
-        s.outcome(sent, outcome);
-        while s.deadline().unwrap() < s.now() + 2_000 {
-            s.wait();
-            let sent = s.expect_sent(DEFAULT);
-            s.outcome(sent, outcome);
-        }
-        s.drain();
-        let end = s.now() + u64::try_from(DRAIN.as_millis()).unwrap();
-        let mut requests = 0;
-        while s.now() < end {
-            let sent = s.expect_batch(DEFAULT, &["a"]);
-            s.outcome(sent, outcome);
-            requests += 1;
-            let delay = Duration::from_millis(s.wait());
-            assert!((BACKOFF_FLOOR..=BACKOFF_DRAINING).contains(&delay), "{delay:?} after {outcome:?}");
-        }
-        assert!((15..60).contains(&requests), "{requests} requests after {outcome:?}");
-        s.expect_sent(DEFAULT);
-    }
-}
-
-#[test]
-fn stopping_ends_every_record_and_says_which_may_have_been_delivered() {
-    let mut s = batch_of_three();
-    s.expect_sent(DEFAULT);
-    s.publish_to("b", "4", "d");
-    assert_eq!(s.stop(), 4);
-    let entry = |id, words| {
-        format!(
-            r#"{{"ErrorCode": "Stopped", "ErrorMessage": "the connector stopped {words}", "id": "{id}", "status": "fail"}}"#
-        )
-    };
-    let in_flight = "while the record was being sent, it may have been delivered";
-    s.expect_status(&format!(
-        r#"{{"response": [{}, {}, {}, {}]}}"#,
-        entry(1, in_flight),
-        entry(2, in_flight),
-        entry(3, in_flight),
-        entry(4, "before the record was sent"),
-    ));
-    assert_eq!((s.relay().held(), s.deadline(), s.stop()), (0, None, 0));
-}
-
-#[test]
-fn an_answer_that_comes_after_the_stop_changes_nothing() {
-    let mut s = Scenario::new(Setup { interval: 0, ..Setup::default() });
-    s.publish_json("", "a");
-    let batch = s.expect_sent(DEFAULT);
-    s.stop();
-    s.take_statuses();
-    let settled = s.late(batch, Outcome::Records(&[delivered("r")]));
-    assert_eq!(settled, Settled::default());
 }

@@ -1,4 +1,4 @@
-//! Confines itself as the connector does, then tries what somebody would who has taken the process over:
+//! Confines itself as the connector does, then tries what an attacker would who has taken the process over:
 //!
 //!     sandbox-probe [FOLDER [files|calls|spool]]
 //!
@@ -37,9 +37,9 @@ fn main() -> ExitCode {
         println!("cannot prepare a process, {} and {}", inside.display(), outside.display());
         return ExitCode::FAILURE;
     };
-    let mut told = Told::default();
+    let mut results = Results::default();
     for (what, _, attempt) in tried_twice(&inside, &outside, other.id()) {
-        told.one(what, attempt, true);
+        results.one(what, attempt, true);
     }
     let landlock = if by_files { system::landlock() } else { 0 };
     let spool = Some(settings.join("sandbox-probe.spool")).filter(|_| layer == "spool");
@@ -60,25 +60,25 @@ fn main() -> ExitCode {
             By::Calls => by_calls,
             By::Both(since) => by_calls && spool.is_none() || landlock >= since,
         };
-        told.one(what, attempt, !is_refused);
+        results.one(what, attempt, !is_refused);
     }
     if by_files && by_calls {
         for (what, attempt) in tried_confined(&inside, other.id()) {
-            told.one(what, attempt, false);
+            results.one(what, attempt, false);
         }
     }
     for (what, attempt) in needed(&inside).into_iter().chain(spool.iter().flat_map(|spool| kept(spool))) {
-        told.one(what, attempt, true);
+        results.one(what, attempt, true);
     }
-    ExitCode::from(u8::from(told.wrong))
+    ExitCode::from(u8::from(results.wrong))
 }
 
 #[derive(Default)]
-struct Told {
+struct Results {
     wrong: bool,
 }
 
-impl Told {
+impl Results {
     fn one(&mut self, what: &str, attempt: Attempt, works: bool) {
         let is_right = works == attempt.is_ok();
         self.wrong |= !is_right;

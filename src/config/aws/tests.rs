@@ -1,4 +1,4 @@
-//! The variables of the AWS SDKs: which wins, which is refused, and that no secret is shown.
+//! The variables of the AWS SDKs: which takes precedence, which is refused, and that no secret is shown.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn endpoint(tls: bool, host: &str, port: u16) -> EndpointUrl {
 }
 
 #[test]
-fn the_endpoint_of_the_service_wins_over_the_general_one() {
+fn the_endpoint_of_the_service_takes_precedence_over_the_general_one() {
     let general = ("AWS_ENDPOINT_URL", "http://127.0.0.1:5000");
     let own = ("AWS_ENDPOINT_URL_FIREHOSE", "https://vpce.example/");
     assert_eq!(aws(&[]).unwrap().endpoint_url, None);
@@ -109,7 +109,7 @@ fn keys_in_the_environment_come_as_a_pair() {
 }
 
 #[test]
-fn keys_that_were_exchanged_are_named_and_not_shown() {
+fn swapped_keys_are_reported_and_not_shown() {
     let faults = aws(&[("AWS_ACCESS_KEY_ID", "wJalrXUtnFEMI/K7MDENG"), ("AWS_SECRET_ACCESS_KEY", "AKIDEXAMPLE")]);
     let expected =
         "AWS_ACCESS_KEY_ID: is no key id, which has letters and digits only: is it the value of AWS_SECRET_ACCESS_KEY?";
@@ -195,7 +195,7 @@ fn a_container_endpoint_without_tls_is_near() {
 }
 
 #[test]
-fn a_token_file_wins_over_a_token() {
+fn a_token_file_takes_precedence_over_a_token() {
     let full = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/");
     let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hidden");
     let file = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token");
@@ -206,7 +206,7 @@ fn a_token_file_wins_over_a_token() {
 }
 
 #[test]
-fn the_host_header_leaves_out_what_goes_without_saying() {
+fn the_host_header_leaves_out_the_default_port() {
     let authority = |tls, host, port| endpoint(tls, host, port).authority();
     assert_eq!(authority(false, "a.example", 80), "a.example");
     assert_eq!(authority(true, "a.example", 443), "a.example");
@@ -255,7 +255,7 @@ fn half_of_a_credentials_provider_is_named() {
 }
 
 #[test]
-fn what_is_no_credentials_provider_is_refused() {
+fn an_invalid_credentials_provider_is_refused() {
     for (name, text, rule) in [
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "http://host", "must begin with https://, or with the host"),
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "host/path", "must end after host and port"),
@@ -279,7 +279,7 @@ fn an_ec2_instance_is_asked_by_either_protocol_or_not_at_all() {
 }
 
 #[test]
-fn the_home_directory_in_front_of_a_file_needs_no_shell() {
+fn the_home_directory_in_a_file_name_needs_no_shell() {
     for name in ["~/keys", "$HOME/keys", "${HOME}/keys", "/home/gateway/keys"] {
         let home = ("HOME", "/home/gateway");
         let credentials = aws(&[home, ("AWS_SHARED_CREDENTIALS_FILE", name)]).unwrap().credentials;
@@ -297,7 +297,7 @@ fn the_home_directory_in_front_of_a_file_needs_no_shell() {
 }
 
 #[test]
-fn a_session_token_may_have_its_name_of_before() {
+fn a_session_token_may_have_its_former_name() {
     let keys = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     let (old, new) = (("AWS_SECURITY_TOKEN", "old"), ("AWS_SESSION_TOKEN", "new"));
     for (tokens, expected) in [(&[old][..], "old"), (&[new], "new"), (&[new, old], "old")] {
@@ -308,7 +308,7 @@ fn a_session_token_may_have_its_name_of_before() {
 }
 
 #[test]
-fn of_the_two_names_for_a_profile_the_one_that_botocore_looks_at_first_takes_precedence() {
+fn of_the_two_names_for_a_profile_the_one_that_botocore_prefers_takes_precedence() {
     let profile = |variables: &[(&str, &str)]| {
         let settings = aws(variables).unwrap().credentials;
         (settings.profile, settings.named[2])

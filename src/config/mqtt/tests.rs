@@ -19,7 +19,7 @@ fn mqtt(variables: &[(&str, &str)]) -> Result<Mqtt, Vec<String>> {
 const TLS: (&str, &str) = ("FIREHOSE_CONNECTOR_MQTT_URL", "mqtts://broker.example");
 
 #[test]
-fn without_variables_the_broker_is_on_this_machine() {
+fn by_default_the_broker_is_on_this_machine() {
     let expected = Mqtt {
         host: "127.0.0.1".to_owned(),
         port: 1883,

@@ -209,7 +209,7 @@ fn the_delivery_stream_arn_is_checked_part_by_part() {
 }
 
 #[test]
-fn a_value_that_is_not_a_string_is_told_to_become_one() {
+fn a_value_that_is_not_a_string_is_refused() {
     for (value, rule) in [
         ("65535", "f: MemorySize 65535: must be a string: put it in quotes, \"65535\""),
         ("-1", "f: MemorySize -1: must be a string: put it in quotes, \"-1\""),
@@ -306,7 +306,7 @@ fn what_is_taken_is_what_the_documents_patterns_take() {
 }
 
 #[test]
-fn who_said_what_is_known() {
+fn the_origin_of_each_parameter_is_known() {
     let text = format!(r#"{{"Parameters": {{{}}}}}"#, complete());
     let mut problems = Problems::default();
     let definition = Definition::parse(Path::new("/f"), &text, &names(), &mut problems).unwrap();

@@ -61,7 +61,7 @@ fn a_name_that_other_programs_have_for_the_same_leads_to_ours() {
 }
 
 #[test]
-fn every_known_name_is_known() {
+fn every_known_name_is_accepted() {
     let variables: Vec<_> = VARIABLES.iter().map(|name| (*name, "a")).collect();
     let mut problems = Problems::default();
     refuse_unknown(&environment(&variables), &mut problems);
@@ -95,7 +95,7 @@ fn the_log_filter_is_levels_and_targets_with_levels() {
 }
 
 #[test]
-fn the_interval_of_the_counters_is_seconds_and_zero_is_none() {
+fn the_interval_of_the_counters_is_in_seconds_and_zero_means_none() {
     const NAME: &str = "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL";
     for (text, expected) in [
         ("", Ok(None)),

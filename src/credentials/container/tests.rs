@@ -24,7 +24,7 @@ async fn ask(endpoint: &Endpoint) -> Result<Credentials, ContainerError> {
 }
 
 #[tokio::test]
-async fn credentials_with_their_end_are_taken() {
+async fn credentials_are_read_with_their_expiry() {
     let endpoint = Endpoint::serve(http_reply("200 OK", BODY)).await;
     let credentials = ask(&endpoint).await.unwrap();
     assert_eq!(credentials.access_key_id, "ASIA");
@@ -166,7 +166,7 @@ async fn a_reply_without_length_ends_with_the_connection() {
 }
 
 #[tokio::test]
-async fn something_else_than_credentials_is_named() {
+async fn an_answer_that_is_not_credentials_is_named() {
     for body in ["<html>sign in here</html>", "{}", ""] {
         let error = ask(&Endpoint::serve(http_reply("200 OK", body)).await).await.unwrap_err();
         assert!(error.to_string().ends_with("answers with something else than credentials"), "{error}");
@@ -175,7 +175,7 @@ async fn something_else_than_credentials_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_endpoint_is_left_after_the_time_limit() {
+async fn a_silent_endpoint_is_left_at_the_deadline() {
     let before = Instant::now();
     let error = ask(&Endpoint::silent().await).await.unwrap_err();
     assert!(matches!(error, ContainerError::Endpoint(EndpointError::Fetch(FetchError::TimedOut { .. }))), "{error:?}");
@@ -183,7 +183,7 @@ async fn a_silent_endpoint_is_left_after_the_time_limit() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_there_is_named() {
+async fn an_unreachable_endpoint_is_named() {
     let error = ask(&Endpoint::closed().await).await.unwrap_err();
     let ContainerError::Endpoint(EndpointError::Fetch(FetchError::Connect(connect))) = &error else {
         panic!("{error:?}")

@@ -37,7 +37,7 @@ async fn the_token_opens_the_role_and_that_its_credentials() {
 }
 
 #[tokio::test]
-async fn an_instance_without_a_role_is_told_from_a_device_that_is_none() {
+async fn an_instance_without_a_role_is_distinguished_from_a_device() {
     assert!(matches!(ask(&answers(&["token", ""]).await).await, Err(Ec2Error::NoRole)));
     assert!(matches!(ask(&answers(&["token", "<html> </html>"]).await).await, Err(Ec2Error::NoRole)));
     let failed = r#"{"Code":"AssumeRoleUnauthorizedAccess","AccessKeyId":"A","SecretAccessKey":"s"}"#;
@@ -47,7 +47,7 @@ async fn an_instance_without_a_role_is_told_from_a_device_that_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_answers_that_is_known_soon() {
+async fn without_a_metadata_service_the_answer_is_quick() {
     let before = Instant::now();
     assert!(matches!(ask(&Endpoint::silent().await).await, Err(Ec2Error::TimedOut)));
     assert_eq!(before.elapsed(), EC2_TIMEOUT);

@@ -78,7 +78,7 @@ async fn without_a_thing_name_there_is_no_header_for_it() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_counts_from_the_next_request_on() {
+async fn a_new_certificate_is_used_from_the_next_request_on() {
     let site = Site::new();
     site.new_certificate(&Ca::new());
     let provider = site.provider(http_reply("200 OK", REPLY)).await;

@@ -18,7 +18,7 @@ async fn what_the_process_prints_is_read() {
 }
 
 #[tokio::test]
-async fn a_process_that_fails_is_named_with_what_it_complains() {
+async fn a_failed_process_is_reported_with_its_standard_error() {
     assert_eq!(
         refusal("echo \"no\nkey\" >&2; echo secret; exit 3").await,
         "credential_process fails (exit status: 3): no key"
@@ -28,7 +28,7 @@ async fn a_process_that_fails_is_named_with_what_it_complains() {
 }
 
 #[tokio::test]
-async fn a_process_that_complains_of_its_secrets_does_not_have_them_shown() {
+async fn secrets_in_the_standard_error_of_a_process_are_not_shown() {
     for complaint in [
         r#"{"SecretAccessKey":"SECRETSECRET","SessionToken":"TOKENTOKEN"}"#,
         "+ curl -H Authorization:SECRETSECRET",
@@ -66,7 +66,7 @@ fn is_running(pid: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_process_that_nobody_waits_for_ends_with_all_that_it_started() {
+async fn a_cancelled_process_is_killed_with_all_that_it_started() {
     let folder = Folder::new();
     let (command, file) = endless(&folder);
     let mut process = Box::pin(credentials(&command));
@@ -87,7 +87,7 @@ async fn a_process_that_nobody_waits_for_ends_with_all_that_it_started() {
 }
 
 #[tokio::test]
-async fn a_limit_of_ours_is_none_of_the_process() {
+async fn our_resource_limits_do_not_apply_to_the_process() {
     let command = format!("[ \"$(ulimit -S -d)\" = \"$(ulimit -H -d)\" ] && echo '{KEYS}'");
     credentials(&command).await.unwrap();
 }

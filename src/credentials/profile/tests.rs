@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use super::section::UNSUPPORTED;
 use super::*;
 use crate::foreign::Secret;
 use crate::test_support::Folder;
@@ -59,7 +60,7 @@ fn a_rotated_key_is_picked_up() {
 }
 
 #[test]
-fn the_configuration_file_has_its_own_headings_and_comes_second() {
+fn the_configuration_file_has_its_own_headings_and_the_credentials_file_takes_precedence() {
     let folder = Folder::new();
     let settings = settings(&folder, "gateway");
     folder.write(
@@ -73,7 +74,7 @@ fn the_configuration_file_has_its_own_headings_and_comes_second() {
 }
 
 #[test]
-fn settings_inside_settings_are_passed_over() {
+fn nested_settings_are_skipped() {
     let text = "[default]\ns3 =\n  aws_access_key_id = WRONG\n  no equals sign\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
     assert_eq!(key_in(text, "default").unwrap().as_deref(), Some("AKIA"));
     let indented = "[default]\n  aws_access_key_id = AKIA\n  aws_secret_access_key = s\n";
@@ -81,14 +82,14 @@ fn settings_inside_settings_are_passed_over() {
 }
 
 #[test]
-fn a_profile_without_keys_leaves_the_way_to_the_next_source() {
+fn after_a_profile_without_keys_the_next_source_is_asked() {
     assert_eq!(key_in("[default]\nregion = eu-west-1\n", "default").unwrap(), None);
     assert_eq!(key_in("", "default").unwrap(), None);
     assert_eq!(key_in("[default]\naws_access_key_id =\naws_secret_access_key =\n", "default").unwrap(), None);
 }
 
 #[test]
-fn a_named_profile_that_is_nowhere_is_an_error() {
+fn a_named_profile_that_no_file_has_is_an_error() {
     let folder = Folder::new();
     let settings = CredentialSettings { named: [None, None, Some("AWS_PROFILE")], ..settings(&folder, "gatway") };
     let [path, config] = ["credentials", "config"].map(|name| folder.path().join(name));
@@ -146,7 +147,7 @@ fn names_in_quotes_are_those_that_aws_configure_writes() {
 }
 
 #[test]
-fn a_token_by_its_old_name_is_one() {
+fn a_token_may_have_its_former_name() {
     let token = |lines: &str| {
         let folder = Folder::new();
         folder.write("credentials", format!("[default]\naws_access_key_id: A\naws_secret_access_key : s\n{lines}"));
@@ -160,7 +161,7 @@ fn a_token_by_its_old_name_is_one() {
 }
 
 #[test]
-fn byte_order_marks_and_any_line_ends_are_read() {
+fn byte_order_marks_and_any_line_ends_are_accepted() {
     let text = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n";
     for text in [format!("\u{feff}{text}"), text.replace('\n', "\r\n"), text.replace('\n', "\r")] {
         assert_eq!(key_in(&text, "default").unwrap().as_deref(), Some("AKIA"), "{text:?}");
@@ -173,7 +174,7 @@ fn what_botocore_would_read_otherwise_is_refused_with_its_line() {
         ("aws_access_key_id = A\n[default]\n", 1, "is before the first [heading]"),
         ("[DEFAULT]\naws_access_key_id = A\n", 1, "is [DEFAULT], which is not supported: the name is [default]"),
         ("[default]\nregion = x\n[a]\n[default]\n", 4, "begins the profile again, make it one section"),
-        ("[default]\naws_access_key_id = A\naws_access_key_id = B\n", 3, "has a key that stood in the profile before"),
+        ("[default]\naws_access_key_id = A\naws_access_key_id = B\n", 3, "has a key that the profile already has"),
         (
             "[default]\naws_secret_access_key = s\n\n  aws_session_token = t\n",
             4,
@@ -232,7 +233,7 @@ fn a_file_that_is_there_and_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn a_process_counts_where_there_are_no_keys() {
+fn a_process_is_used_where_there_are_no_keys() {
     let folder = Folder::new();
     let settings = settings(&folder, "default");
     folder.write("config", "[default]\ncredential_process = /opt/keys --for \"a b\" # not a comment\n");

@@ -69,7 +69,7 @@ fn keys(key: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn temporary_credentials_are_renewed_before_they_end() {
+async fn temporary_credentials_are_renewed_before_they_expire() {
     let replies = [temporary("ASIAFIRST"), temporary("ASIASECOND")];
     let endpoint = Endpoint::serve_each(replies.to_vec()).await;
     let start = Instant::now();
@@ -81,7 +81,7 @@ async fn temporary_credentials_are_renewed_before_they_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_credentials_are_kept_until_their_end_and_not_longer() {
+async fn old_credentials_are_used_until_they_expire_and_not_longer() {
     let endpoint = Endpoint::serve_each(vec![temporary("ASIAONLY")]).await;
     let start = Instant::now();
     let mut fixture = Fixture::start(container(endpoint.url()));
@@ -117,7 +117,7 @@ async fn a_refusal_by_the_service_brings_rotated_keys_in_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_stay_the_same_wake_nobody() {
+async fn unchanged_keys_notify_nobody() {
     let folder = Folder::new();
     let path = folder.write("credentials", keys("AKIA"));
     let mut fixture = Fixture::start(profile(Some(path)));
@@ -134,7 +134,7 @@ async fn the_task_ends_with_its_caller() {
 }
 
 #[test]
-fn the_log_has_changes_only_and_few_of_those_that_come_again_and_again() {
+fn the_log_has_only_changes_and_few_of_those_that_repeat() {
     log_lines();
     let mut report = Report::default();
     let mut now = time::Instant::from_millis(1);

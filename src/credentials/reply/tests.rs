@@ -19,7 +19,7 @@ fn error(body: &str) -> String {
 }
 
 #[test]
-fn a_reply_as_of_ecs_is_understood() {
+fn a_reply_of_ecs_is_understood() {
     let body =
         br#"{"RoleArn":"arn:aws:iam::123456789012:role/a","AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"a/b+c=",
         "Token":"FwoGZXIvYXdz\/\u003d","Expiration":"2018-01-18T09:18:06Z"}"#;
@@ -59,7 +59,7 @@ fn what_is_wrong_is_named_without_showing_it() {
 }
 
 #[test]
-fn no_value_of_a_reply_is_in_what_is_said_of_it() {
+fn no_value_of_a_reply_gets_into_a_message() {
     const SECRET: &str = "0123SECRET";
     let document = format!(r#"{{"AccessKeyId":"A","SecretAccessKey":"{SECRET}"}}"#);
     for body in [

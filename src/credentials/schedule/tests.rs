@@ -42,7 +42,7 @@ fn long_lived_keys_are_read_again_every_ten_minutes() {
 }
 
 #[test]
-fn credentials_that_have_ended_do_not_make_it_loop() {
+fn expired_credentials_do_not_make_it_loop() {
     assert_eq!(renewed(Duration::ZERO, NONE), MINUTE);
     let before = Some(now() - 60 * MINUTE);
     assert_eq!(Schedule::default().renewed(before, now(), NONE), MINUTE);
@@ -50,7 +50,7 @@ fn credentials_that_have_ended_do_not_make_it_loop() {
 }
 
 #[test]
-fn an_endpoint_that_repeats_itself_is_asked_a_few_times_until_the_end() {
+fn an_endpoint_that_repeats_itself_is_asked_a_few_times_until_expiry() {
     let end = now() + 5 * MINUTE;
     let (mut time, mut requests) = (now(), 0);
     let mut schedule = Schedule::default();
@@ -75,7 +75,7 @@ fn failures_double_the_wait_up_to_five_minutes() {
 }
 
 #[test]
-fn a_failed_renewal_is_tried_again_before_the_old_credentials_end() {
+fn a_failed_renewal_is_retried_before_the_old_credentials_expire() {
     let mut schedule = Schedule::default();
     let end = now() + 60 * MINUTE;
     schedule.renewed(Some(end), now(), NONE);

@@ -1,3 +1,5 @@
+//! What is logged, and how often.
+
 use super::*;
 use crate::daemon::uplink::Problem;
 use crate::http::SendError;
@@ -17,7 +19,7 @@ fn done(problem: Option<SendError>, failures: (u32, u32)) -> Done {
 }
 
 #[test]
-fn a_reason_that_changes_is_said_and_one_that_does_not_is_not() {
+fn a_reason_is_logged_when_it_changes() {
     log_lines();
     let (mut report, now) = (Report::default(), Instant::default());
     let offline = || Some(SendError::Stalled);
@@ -47,7 +49,7 @@ fn what_is_remembered_of_delivery_streams_is_bounded() {
 }
 
 #[test]
-fn the_end_has_the_number_of_all_that_is_not_known_to_be_well() {
+fn the_last_lines_count_all_that_is_not_known_to_be_delivered() {
     log_lines();
     let counters = Counters { received: 900, succeeded: 100, failed: 800, ..Counters::default() };
     Report::default().stopped(
@@ -81,7 +83,7 @@ fn a_flood_of_signals_is_a_few_lines() {
 }
 
 #[test]
-fn a_year_of_a_broker_and_a_service_that_come_and_go_leaves_a_bounded_log_whose_last_lines_are_true() {
+fn a_year_of_flapping_leaves_a_bounded_log_with_true_last_lines() {
     const STEP: Duration = Duration::from_secs(100);
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     log_lines();

@@ -9,7 +9,7 @@ fn reply(status: u16, body: &str) -> Reply<'_> {
 }
 
 #[test]
-fn each_entry_of_a_batch_speaks_for_its_record() {
+fn each_entry_of_an_answer_belongs_to_its_record() {
     let body = r#"{"FailedPutCount":2,"Encrypted":false,"RequestResponses":[{"RecordId":"a\/b"},
         {"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."},
         {"RecordId":"kept","ErrorCode":"InternalFailure","ErrorMessage":"x"}]}"#;
@@ -19,7 +19,7 @@ fn each_entry_of_a_batch_speaks_for_its_record() {
 }
 
 #[test]
-fn an_entry_refused_for_good_has_the_services_code_and_as_much_of_its_words_as_a_status_holds() {
+fn a_permanent_refusal_has_the_services_code_and_as_much_of_its_text_as_fits() {
     let words = "w".repeat(1025);
     let body = format!(r#"{{"RequestResponses":[{{"ErrorCode":"A","ErrorMessage":"{words}"}},{{"ErrorCode":"B"}}]}}"#);
     let Answer::Records(records) = read(Call::PutRecordBatch, 2, &reply(200, &body)) else { panic!("records") };
@@ -28,7 +28,7 @@ fn an_entry_refused_for_good_has_the_services_code_and_as_much_of_its_words_as_a
 }
 
 #[test]
-fn what_is_unreadable_is_said_with_its_numbers() {
+fn an_unreadable_answer_is_described_with_its_numbers() {
     assert!(Unreadable::Foreign { status: 302 }.to_string().contains("HTTP 302"));
     let count = Unreadable::Count { sent: 3, answered: 2 };
     assert_eq!(count.to_string(), "the service answered for 2 records, 3 were sent");
@@ -71,7 +71,7 @@ fn what_is_not_the_services_json_is_never_permanent() {
 }
 
 #[test]
-fn an_empty_error_code_is_none() {
+fn an_empty_error_code_counts_as_missing() {
     let body = r#"{"FailedPutCount":0,"RequestResponses":[{"RecordId":"a","ErrorCode":"","ErrorMessage":""}]}"#;
     let Answer::Records(records) = read(Call::PutRecordBatch, 1, &reply(200, body)) else { panic!("records") };
     assert_eq!(records.outcomes(), [RecordOutcome::Delivered { record_id: "a" }]);
@@ -81,7 +81,7 @@ fn an_empty_error_code_is_none() {
 }
 
 #[test]
-fn a_refusal_with_a_status_that_the_service_has_no_use_for_is_foreign() {
+fn a_refusal_with_an_http_status_the_service_never_uses_is_foreign() {
     let body = r#"{"__type":"ResourceNotFoundException","message":"x"}"#;
     for status in [100, 201, 204, 206, 301, 302, 307, 407, 600, 999] {
         let reply = Reply { error_type: Some("ResourceNotFoundException"), ..reply(status, body) };
@@ -95,7 +95,7 @@ fn a_refusal_with_a_status_that_the_service_has_no_use_for_is_foreign() {
 }
 
 #[test]
-fn what_is_foreign_is_sent_again_in_smaller_requests_where_it_was_too_much() {
+fn after_a_foreign_413_the_next_request_is_smaller() {
     for (status, class) in [
         (413, Class::TooLarge),
         (200, Class::RetryApart),

@@ -1,6 +1,6 @@
 //! The connection task against a server on loopback.
 //!
-//! The clock is tokio's; [`later`] moves it while nobody waits for a socket, so no time-out is waited for.
+//! The clock is tokio's. [`later`] advances it, so no test waits for a deadline.
 
 use core::time::Duration;
 
@@ -159,7 +159,7 @@ async fn chunks_arrive_as_one_body_with_its_length_and_the_given_headers() {
 }
 
 #[tokio::test]
-async fn the_date_of_an_answer_from_a_cache_is_not_taken() {
+async fn the_date_of_a_cached_answer_is_ignored() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let answer = "HTTP/1.1 200 OK\r\nDate: today\r\nAge: 7\r\ncontent-length: 0\r\n\r\n";
     let (reply, _) = tokio::join!(client.post(&server, &THREE_CHUNKS), server.serve(answer));
@@ -167,7 +167,7 @@ async fn the_date_of_an_answer_from_a_cache_is_not_taken() {
 }
 
 #[tokio::test]
-async fn requests_to_one_place_share_a_connection() {
+async fn requests_to_one_endpoint_share_a_connection() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let (_, (mut peer, ..)) = tokio::join!(client.post(&server, &["a"]), server.serve(OK));
     for _ in 0..3 {
@@ -178,7 +178,7 @@ async fn requests_to_one_place_share_a_connection() {
 }
 
 #[tokio::test]
-async fn another_place_is_another_connection_and_the_first_one_is_closed() {
+async fn another_endpoint_gets_another_connection_and_the_first_is_closed() {
     let (mut client, server, other) = (Client::new(), Server::new().await, Server::new().await);
     let (_, (mut peer, ..)) = tokio::join!(client.post(&server, &["a"]), server.serve(OK));
     let (reply, (_peer, head, _)) = tokio::join!(client.post(&other, &["b"]), other.serve(OK));
@@ -189,7 +189,7 @@ async fn another_place_is_another_connection_and_the_first_one_is_closed() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_the_server_closed_is_replaced_unnoticed() {
+async fn an_idle_connection_that_the_server_closed_is_replaced_silently() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let (_, (peer, ..)) = tokio::join!(client.post(&server, &["a"]), server.serve(OK));
     peer.close().await;
@@ -242,7 +242,7 @@ async fn an_answer_without_length_ends_with_the_connection_and_the_next_request_
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_is_left_after_the_stall_time() {
+async fn a_server_that_never_answers_is_left_at_the_stall_deadline() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let chunks = client.start(&server, 1).await;
     client.wants_chunk().await;
@@ -274,7 +274,7 @@ async fn a_request_lives_as_long_as_bytes_move() {
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_or_never_begins_has_an_end_all_the_same() {
+async fn an_answer_that_trickles_or_never_begins_meets_a_deadline() {
     for drip in ["HTTP/1.1 100 Continue\r\n\r\n", "X"] {
         let server = Server::new().await;
         let mut client = Client::new();
@@ -321,7 +321,7 @@ async fn a_connection_cut_within_the_answer_is_broken_and_the_next_request_opens
 }
 
 #[tokio::test]
-async fn an_answer_before_the_end_of_the_body_counts_and_the_rest_goes_nowhere() {
+async fn an_answer_before_the_end_of_the_body_counts_and_the_rest_is_not_sent() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let chunks = client.start(&server, 10).await;
     client.wants_chunk().await;
@@ -337,7 +337,7 @@ async fn an_answer_before_the_end_of_the_body_counts_and_the_rest_goes_nowhere()
 }
 
 #[tokio::test]
-async fn no_one_at_the_other_end_is_a_failure_to_connect() {
+async fn a_refused_connection_is_a_failure_to_connect() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let gone = Server(TcpListener::bind("127.0.0.1:0").await.unwrap());
     let target = gone.target();

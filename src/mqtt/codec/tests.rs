@@ -95,7 +95,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn however_a_stream_is_cut_its_packets_are_the_same_and_none_above_the_limit_is_held(
+    fn packets_do_not_depend_on_how_the_stream_is_cut_and_none_above_the_limit_is_held(
         packets in vec(packet(), 1..12), cuts in vec(1..1000_usize, 1..20), singly: bool,
     ) {
         let mut cuts = cuts.into_iter().cycle().map(|cut| if singly { 1 } else { cut });
@@ -137,7 +137,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn a_short_disconnect_says_its_reason() {
+fn a_short_disconnect_has_its_reason() {
     use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
     let reason = |bytes: &[u8]| match Packets::new(1000).decode(&mut BytesMut::from(bytes)) {
         Ok(Some(Incoming::Other(Packet::Disconnect(bye)))) => bye.reason_code,
@@ -186,7 +186,7 @@ fn what_answers_in_another_protocol_is_recognised_by_its_first_bytes() {
 }
 
 #[test]
-fn a_broker_of_the_version_before_is_recognised() {
+fn a_broker_of_mqtt_3_1_1_is_recognised() {
     for code in [0, 1] {
         let decoded = Packets::new(1000).decode(&mut BytesMut::from(&[0x20, 2, 0, code][..]));
         assert!(matches!(decoded, Err(MqttError::NotMqtt5)), "{decoded:?}");
@@ -194,7 +194,7 @@ fn a_broker_of_the_version_before_is_recognised() {
 }
 
 #[test]
-fn the_longest_packet_that_there_can_be_passes_and_what_is_behind_it_arrives() {
+fn the_longest_possible_packet_passes_and_the_next_one_arrives() {
     const LONGEST: usize = 268_435_455;
     let topic = "kinesisfirehose/message/binary/7";
     let (length, _) = encode(LONGEST);
@@ -235,7 +235,7 @@ fn a_publish_above_the_limit_whose_lengths_contradict_each_other_is_an_error() {
 }
 
 #[test]
-fn only_a_publish_may_be_longer_than_it_was_said() {
+fn only_a_publish_may_be_above_the_limit() {
     for kind in (1..16_u8).filter(|kind| *kind != PUBLISH) {
         let (length, digits) = encode(CONTROL_PACKET_BYTES + 1);
         for there in [20, CONTROL_PACKET_BYTES + 1] {

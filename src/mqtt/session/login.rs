@@ -14,7 +14,7 @@ use crate::limits::{MQTT_CONNECT, MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, S
 use crate::mqtt::codec::{Incoming, Packets};
 use crate::mqtt::counted::Counted;
 use crate::mqtt::error::Unanswered;
-use crate::mqtt::pulse::Pulse;
+use crate::mqtt::keep_alive::KeepAlive;
 use crate::mqtt::{MqttError, Settings, Terms};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::transport::connect::Stream;
@@ -65,7 +65,7 @@ impl Session {
         Self {
             framed,
             qos: if properties.and_then(|all| all.max_qos) == Some(0) { QoS::AtMostOnce } else { QoS::AtLeastOnce },
-            // None at a time is against the standard. To end the session for it would stop the records, too.
+            // Zero violates MQTT 5. Ending the session for it would stop the records, too.
             receive_maximum: properties.and_then(|all| all.receive_max).map_or(u16::MAX, |most| most.max(1)),
             status_bytes: most.map_or(settings.status_bytes, |most| {
                 settings.status_bytes.min((most as usize).saturating_sub(STATUS_HEADER))
@@ -81,7 +81,7 @@ impl Session {
             acknowledged: Instant::now(),
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
-            pulse: Pulse::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
+            keep_alive: KeepAlive::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
             read_bytes: settings.read_bytes,
         }
     }
@@ -115,8 +115,8 @@ impl Session {
     }
 }
 
-/// The one in force, when the broker has this to say of it; nothing from it means none. To ping more often than it
-/// wants is allowed, and the only way to find a dead link in time.
+/// The keep-alive in force, given `Server Keep Alive` in seconds. A longer one, or zero for none, does not apply: pings more often
+/// than the broker wants are allowed, and the only way to notice a dead link in time.
 fn keep_alive(of_the_broker: Option<u16>) -> Duration {
     match of_the_broker {
         None | Some(0) => MQTT_KEEP_ALIVE,

@@ -28,7 +28,7 @@ pub(super) async fn later(duration: Duration) {
     time::resume();
 }
 
-/// In ticks, at each of which the task may do what is due. No other time passes meanwhile.
+/// Moves the clock in small steps, at each of which the task does what is due.
 pub(super) async fn passes(duration: Duration) {
     const TICKS: u32 = 200;
     time::pause();
@@ -76,7 +76,7 @@ impl Test {
         Self { listener, broker, task: tokio::spawn(task) }
     }
 
-    /// With a session that stands.
+    /// With an established session.
     pub(super) async fn up(answer: ConnAckProperties) -> (Self, Peer) {
         let mut this = Self::new().await;
         let peer = this.accept(false, answer).await;
@@ -114,7 +114,7 @@ impl Test {
         peer
     }
 
-    /// What the task says, but for the begin of a connection.
+    /// The next event of the task other than [`Inbound::Begins`].
     pub(super) async fn inbound(&mut self) -> Inbound {
         loop {
             match self.broker.inbound.recv().await.unwrap() {
@@ -177,7 +177,7 @@ impl Peer {
         self.0.send(packet).await.unwrap();
     }
 
-    /// Waits until the task has read what was said. A machine with much to do delivers late, even to itself.
+    /// Waits until the task has read what was sent: a busy machine delivers late, even to itself.
     pub(super) async fn was_heard(&self) {
         let (here, there) = (self.0.get_ref().local_addr().unwrap(), self.0.get_ref().peer_addr().unwrap());
         let ports = format!(":{:04X} 0100007F:{:04X} 01 00000000:", here.port(), there.port());

@@ -1,4 +1,4 @@
-//! How long a broker may say nothing, or next to nothing.
+//! How long a broker may send nothing, or read nothing.
 
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use super::broker::{Peer, passes};
 use super::*;
 use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX};
 
-/// Like what a broker says of it.
+/// A CONNACK with `Server Keep Alive`.
 fn keep_alive(seconds: u16) -> ConnAckProperties {
     ConnAckProperties { server_keep_alive: Some(seconds), ..nothing() }
 }
@@ -24,7 +24,7 @@ fn large_publish(bytes: usize) -> Vec<u8> {
     packet.to_vec()
 }
 
-/// Writes more than all buffers on the way hold, in no time.
+/// Writes more than all buffers on the way hold, while no time passes.
 async fn fill(test: &Test) {
     time::pause();
     for _ in 0..100 {
@@ -34,7 +34,7 @@ async fn fill(test: &Test) {
     time::resume();
 }
 
-/// That the session has ended is said by now.
+/// The error with which the session has ended by now.
 fn ended(test: &mut Test) -> MqttError {
     match test.broker.inbound.try_recv() {
         Ok(Inbound::Down(error)) => error,
@@ -47,7 +47,7 @@ fn is_silent(error: &MqttError, what: Unanswered, time: Duration) -> bool {
 }
 
 #[tokio::test]
-async fn silence_is_asked_about_and_without_an_answer_ends_the_session() {
+async fn silence_leads_to_a_ping_and_without_an_answer_ends_the_session() {
     let short = MQTT_STEP_MIN * 3;
     for (of_the_broker, in_force, patience) in [
         (None, MQTT_KEEP_ALIVE, MQTT_KEEP_ALIVE * 3 / 4),
@@ -74,7 +74,7 @@ async fn silence_is_asked_about_and_without_an_answer_ends_the_session() {
 }
 
 #[tokio::test]
-async fn what_we_write_does_not_hide_that_nothing_is_heard() {
+async fn writing_does_not_hide_that_nothing_is_received() {
     let (mut test, mut peer) = Test::up(keep_alive(4)).await;
     let mut written = 0;
     while written < 20 {
@@ -115,11 +115,11 @@ async fn the_bytes_of_a_large_publish_on_a_slow_link_are_signs_of_life() {
     while matches!(peer.packet().await, Packet::PingReq(_)) {
         pings += 1;
     }
-    assert_eq!(pings, packet.len() / 100 / 45, "the broker, too, hears that somebody is there");
+    assert_eq!(pings, packet.len() / 100 / 45, "pings show the broker that the client is there");
 }
 
 #[tokio::test]
-async fn a_packet_of_which_a_byte_comes_now_and_then_is_not_waited_for() {
+async fn a_packet_that_trickles_in_does_not_keep_the_session() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     let mut waited = Duration::ZERO;
     let error = loop {
@@ -137,7 +137,7 @@ async fn a_packet_of_which_a_byte_comes_now_and_then_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_broker_that_takes_nothing_is_left() {
+async fn a_broker_that_reads_nothing_is_disconnected() {
     for (of_the_broker, in_force, patience) in [
         (None, MQTT_KEEP_ALIVE, MQTT_KEEP_ALIVE * 3 / 2),
         (Some(1), Duration::from_secs(1), Duration::from_secs(1) * 3 / 4 + MQTT_STEP_MIN * 3),
@@ -171,7 +171,7 @@ async fn take(peer: &Peer, bytes: usize) {
 
 /// One packet of many times what the kernel holds of it, so that it is on its way all the time.
 #[tokio::test]
-async fn a_broker_that_takes_some_of_a_packet_now_and_then_is_not_left() {
+async fn a_broker_that_reads_a_packet_slowly_stays_connected() {
     const TURNS: usize = 6;
     const A_TURN: usize = 1_000_000;
     const PACKET: usize = 2 * TURNS * A_TURN;
@@ -191,7 +191,7 @@ async fn a_broker_that_takes_some_of_a_packet_now_and_then_is_not_left() {
 }
 
 #[tokio::test]
-async fn a_broker_that_says_nothing_and_takes_all_now_and_then_is_not_left() {
+async fn a_broker_that_reads_in_bursts_and_sends_nothing_stays_connected() {
     let (mut test, peer) = Test::up(nothing()).await;
     let mut bytes = vec![0; 1_000_000];
     // Now and then the kernel has room for all of it, and nothing shows that the broker takes some.
@@ -211,7 +211,7 @@ async fn a_broker_that_says_nothing_and_takes_all_now_and_then_is_not_left() {
 }
 
 #[tokio::test]
-async fn a_process_that_was_stopped_does_not_take_its_own_absence_for_the_brokers() {
+async fn a_process_that_was_suspended_does_not_count_its_own_absence() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     later(Duration::from_secs(3600)).await;
     settle().await;
@@ -225,7 +225,7 @@ async fn a_process_that_was_stopped_does_not_take_its_own_absence_for_the_broker
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_answer_the_login_is_left() {
+async fn a_broker_that_does_not_answer_the_login_is_disconnected() {
     let mut test = Test::new().await;
     let (mut peer, ..) = test.connected().await;
     later(MQTT_CONNECT).await;
@@ -235,7 +235,7 @@ async fn a_broker_that_does_not_answer_the_login_is_left() {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_answer_the_subscription_is_left() {
+async fn a_broker_that_does_not_answer_the_subscription_is_disconnected() {
     let mut test = Test::new().await;
     let (mut peer, ..) = test.connected().await;
     // Its answers to pings change nothing.
@@ -253,7 +253,7 @@ async fn a_broker_that_does_not_answer_the_subscription_is_left() {
 }
 
 #[tokio::test]
-async fn publishes_of_the_session_before_may_come_ahead_of_the_subscription_on_a_slow_link_but_not_for_ever() {
+async fn publishes_may_precede_the_answer_to_the_subscription_but_not_for_ever() {
     let mut test = Test::new().await;
     let (mut peer, ..) = test.connected().await;
     peer.answer(ConnectReturnCode::Success, true, nothing()).await;
@@ -280,7 +280,7 @@ async fn publishes_of_the_session_before_may_come_ahead_of_the_subscription_on_a
 }
 
 #[tokio::test]
-async fn an_answer_to_no_ping_is_heard_and_a_second_answer_to_the_login_ends_the_session() {
+async fn an_unexpected_pingresp_is_ignored_and_a_second_connack_ends_the_session() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     peer.say(Packet::PingResp(PingResp)).await;
     peer.publish(1..=1).await;

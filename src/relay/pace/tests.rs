@@ -27,12 +27,12 @@ fn stalls(pace: &mut Pace, window: usize, rounds: usize) -> Vec<u64> {
 }
 
 #[test]
-fn a_window_that_is_not_said_is_found_after_two_pauses_and_then_never_waited_for() {
-    for window in [1, 2, 20, 100] {
+fn a_window_that_is_not_said_is_found_after_a_pause_or_two_and_then_never_waited_for() {
+    for (window, waits) in
+        [(1, [10_000, 10_000, 0, 0]), (4, [10_000, 10_000, 0, 0]), (5, [10_000, 0, 0, 0]), (100, [10_000, 0, 0, 0])]
+    {
         let mut pace = Pace::new();
-        let waits = stalls(&mut pace, window, 6);
-        let sure = if window <= FEW { 1000 } else { 250 };
-        assert_eq!(waits, [250, sure, 0, 0, 0, 0], "{window}");
+        assert_eq!(stalls(&mut pace, window, 4), waits, "{window}");
         pace.begin();
         assert_eq!(stalls(&mut pace, window, 2), [0, 0], "it is most probably the same over another connection");
     }
@@ -50,7 +50,7 @@ fn a_window_that_grows_is_noticed() {
 
 #[test]
 fn a_producer_that_is_slow_costs_few_early_batches() {
-    for period in [300, 700, 1300, 3000, 9000] {
+    for period in [300, 1300, 9000, 11_000, 45_000] {
         let (mut pace, mut outstanding, mut early, mut begun) = (Pace::new(), 0, 0, 0);
         for now in (0..3_600_000_u64).step_by(50) {
             if now % period == 0 {
@@ -59,13 +59,13 @@ fn a_producer_that_is_slow_costs_few_early_batches() {
                 pace.receive(at(now), outstanding);
             }
             let is_early = pace.due(outstanding, 0).is_some_and(|due| due <= at(now));
-            if outstanding > 0 && (is_early || now >= begun + 10_000) {
+            if outstanding > 0 && (is_early || now >= begun + 60_000) {
                 early += usize::from(is_early);
                 pace.acknowledge(at(now), outstanding, outstanding);
                 outstanding = 0;
             }
         }
-        assert!(early <= 12, "{early} early batches in an hour at one record in {period} ms");
+        assert!(early <= 7, "{early} early batches in an hour at one record in {period} ms");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why there is no connection, in words that lead to the cause.
+//! Why a connection could not be established, with its likely cause.
 
 use core::{error, fmt};
 use std::{io, net::SocketAddr};
@@ -11,36 +11,36 @@ use crate::{
     transport::failure::{ConnectFailure, TlsFailure},
 };
 
-/// Which peer, what happened, and the cause in `source()`.
+/// A failed attempt: the peer, what happened, and the cause in `source()`.
 #[derive(Debug)]
 pub struct ConnectError {
     pub(super) host: Box<str>,
     pub(super) port: u16,
-    /// The address that answered so; `None` before there was one.
+    /// The address that was tried; `None`: the name was not resolved.
     pub(super) address: Option<SocketAddr>,
     pub(super) failure: ConnectFailure,
-    /// The variable that names the proxy that this is about; empty: it is about the host that is meant.
+    /// The variable that names the proxy, if that is what failed; empty: the peer itself failed.
     pub(super) proxy: &'static str,
     /// The variable that adds a CA for this peer.
     pub(super) ca_variable: &'static str,
-    /// Whom the peer's certificates name as the CA that is not trusted.
+    /// The untrusted CA that the peer's certificates name.
     pub(super) issuer: Option<String>,
     pub(super) cause: Option<io::Error>,
 }
 
 impl ConnectError {
-    /// What happened, small enough to be kept and compared: log when it changes, not each time.
+    /// What happened, in a form that is small enough to be kept and compared.
     #[must_use]
     pub const fn kind(&self) -> ConnectFailure {
         self.failure
     }
 
-    /// The address that answered so, if it came that far.
+    /// The address that was tried, if the name was resolved.
     pub(crate) const fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// The last day of the peer's certificate, which has expired, and the day by which it was judged.
+    /// The last day of the peer's expired certificate, and the day by which it was judged.
     fn expiry(&self) -> Option<(Date, Date)> {
         let day = |time: UnixTime| {
             let seconds = time.as_secs().try_into().ok()?;
@@ -74,7 +74,7 @@ impl fmt::Display for ConnectError {
                 }
                 write!(f, ": name the PEM file of its CA in {}", self.ca_variable)
             }
-            // A clock that is ahead cannot be told from a certificate that has expired.
+            // A clock that is ahead cannot be distinguished from an expired certificate.
             (_, Some((end, today))) => write!(
                 f,
                 " shows a certificate that expired on {end}, and to this device it is {today}: the certificate has to be \
@@ -87,7 +87,7 @@ impl fmt::Display for ConnectError {
 
 impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        // What rustls says of an expiry counts its seconds, so that it would be news each time.
+        // rustls' text contains the seconds since the expiry, so it would be logged anew each time.
         self.cause.as_ref().filter(|_| self.expiry().is_none()).map(|cause| cause as _)
     }
 }

@@ -19,12 +19,12 @@ use crate::transport::tls::{OwnCertificate, OwnRefused};
 pub enum Stream {
     /// TCP alone.
     Plain(TcpStream),
-    /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB. And what we showed of ourselves, if anything.
+    /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB. With our certificate, if we have one.
     Tls(Box<TlsStream<Self>>, Option<Arc<OwnCertificate>>),
 }
 
 impl Stream {
-    /// The address at the other end; `None`: it has gone again.
+    /// The peer's address; `None`: the connection is closed.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Plain(stream) => stream.peer_addr().ok(),

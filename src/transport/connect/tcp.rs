@@ -14,7 +14,7 @@ use crate::{
     transport::names::Lookup,
 };
 
-/// One after the other, those that are `found` and those that `lookup` finds meanwhile.
+/// Tries the addresses one after the other: those `found`, and those that `lookup` finds meanwhile.
 pub(super) async fn connect_any(
     lookup: &mut Lookup,
     found: Vec<SocketAddr>,
@@ -25,7 +25,7 @@ pub(super) async fn connect_any(
     let mut addresses = alternate_families(found.into_iter()).into_iter();
     while Instant::now() < end {
         let Some(address) = addresses.next() else {
-            // There may be a family that has not answered yet.
+            // The lookup may still find addresses of the other family.
             let Ok(late) = lookup.addresses().await else { break };
             addresses = late.into_iter();
             continue;
@@ -51,7 +51,7 @@ pub(super) async fn connect_any(
     Err(worst)
 }
 
-/// How much a failure of one address says about the peer: a missing IPv6 route says nothing.
+/// How much the failure of one address reveals about the peer: a missing IPv6 route reveals nothing.
 const fn weight(failure: ConnectFailure) -> u8 {
     match failure {
         ConnectFailure::Refused => 3,

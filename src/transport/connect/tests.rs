@@ -114,7 +114,7 @@ async fn an_expired_certificate_is_refused_with_its_last_day_and_today() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_begins_later_than_our_clock_is_taken() {
+async fn a_certificate_from_the_future_is_accepted() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2090, 2100)), None).await;
     echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_certificate_for_another_name_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_from_one_that_hangs_up() {
+async fn a_server_without_tls_is_distinguished_from_one_that_closes() {
     let tls = trusting(&Ca::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -208,7 +208,7 @@ async fn a_closed_port_is_named_with_its_address() {
 }
 
 #[tokio::test]
-async fn a_name_without_address_says_so() {
+async fn a_name_without_address_is_reported() {
     let error = connect(&Route::default(), "empty..label", 1883, None, None).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::NoSuchName);
     assert!(error.source().is_some());

@@ -1,4 +1,4 @@
-//! Asking a proxy for a connection with somebody else (HTTP `CONNECT`, RFC 9110, section 9.3.6).
+//! Asks a proxy for a connection to another host (HTTP `CONNECT`, RFC 9110, section 9.3.6).
 
 use core::fmt::Write as _;
 use std::io;
@@ -15,7 +15,7 @@ use crate::{
     transport::failure::{ConnectFailure, ProxyFailure, Step},
 };
 
-/// Afterwards `stream` leads to `host` and `port`. The proxy looks the name up.
+/// Has the proxy at the other end of `stream` connect to `host` and `port`. The proxy resolves the name.
 pub(super) async fn tunnel(
     stream: &mut Stream,
     proxy: &Proxy,
@@ -29,13 +29,13 @@ pub(super) async fn tunnel(
     };
     match status {
         200..=299 => Ok(()),
-        // Some answer a wrong login as a server would.
+        // Some answer a wrong login with a server's status instead of 407.
         401 | 407 => Err((ConnectFailure::Proxy(ProxyFailure::Login(status)), None)),
         status => Err((ConnectFailure::Proxy(ProxyFailure::Refuses(status)), None)),
     }
 }
 
-/// The status of the answer.
+/// Sends the request, and returns the status of the answer.
 async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::Result<u16> {
     // With its port, always: that of CONNECT has no default. So port 0, which has none either.
     let host = EndpointUrl { tls: false, host: host.to_owned(), port: 0 }.authority();
@@ -57,7 +57,7 @@ async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::R
                 format!("an answer of more than {PROXY_HEAD} bytes"),
             ));
         }
-        // Byte by byte, because what follows is no matter of ours; it is one answer of some hundred bytes.
+        // Byte by byte, because what follows belongs to the connection; an answer has a few hundred bytes.
         head.push(stream.read_u8().await?);
     }
     let mut headers = [httparse::EMPTY_HEADER; 64];

@@ -44,7 +44,7 @@ impl Drop for Hold {
 }
 
 #[test]
-fn lookups_of_one_side_that_hang_leave_their_threads_to_the_other() {
+fn hanging_lookups_of_one_side_leave_the_other_its_threads() {
     static HANGING: AtomicUsize = AtomicUsize::new(0);
     static RELEASED: AtomicBool = AtomicBool::new(false);
     fn hang(_: &str, _: u16, _: c_int) -> Answer {
@@ -81,7 +81,7 @@ async fn an_address_needs_no_lookup() {
 }
 
 #[tokio::test]
-async fn a_family_that_is_answered_wrongly_takes_nothing_from_the_other() {
+async fn a_wrong_answer_for_one_address_family_does_not_affect_the_other() {
     for wrong in [libc::EAI_NONAME, libc::EAI_NODATA, libc::EAI_AGAIN, libc::EAI_FAIL, libc::EAI_SYSTEM] {
         static WRONG: AtomicUsize = AtomicUsize::new(0);
         WRONG.store(wrong.unsigned_abs() as usize, Ordering::SeqCst);
@@ -96,7 +96,7 @@ async fn a_family_that_is_answered_wrongly_takes_nothing_from_the_other() {
 }
 
 #[tokio::test]
-async fn a_family_that_is_silent_holds_up_no_lookup_and_comes_later() {
+async fn a_slow_address_family_delays_no_lookup_and_is_used_later() {
     static RELEASED: AtomicBool = AtomicBool::new(false);
     let names = Names::with(EACH, |_, _, family| {
         if family == V6 {
@@ -119,7 +119,7 @@ async fn a_family_that_is_silent_holds_up_no_lookup_and_comes_later() {
 }
 
 #[tokio::test]
-async fn a_name_does_not_exist_when_each_family_says_so_and_nothing_else() {
+async fn a_name_does_not_exist_only_when_both_address_families_say_so() {
     let names = Names::with(EACH, |name, _, family| {
         let (six, four) = match name {
             "missing" => (libc::EAI_NONAME, libc::EAI_NONAME),
@@ -157,7 +157,7 @@ fn ipv6_goes_first_where_this_device_can_use_it() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_down_for_one_family_is_reached_by_the_other_that_answers_late() {
+async fn a_host_down_for_one_address_family_is_reached_by_the_other_even_if_late() {
     static RELEASED: AtomicBool = AtomicBool::new(false);
     let _release = Hold(&RELEASED);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,22 +1,22 @@
-//! What a certificate says, in words for a person: who issued it, how long it is good, how long its key is.
+//! Reads issuer, last day and length of the key from a certificate, for messages.
 //!
-//! No reader of certificates is linked for that: rustls' own knows where all this is, and does not tell. What stands here
-//! reads a few elements of DER and believes none of their lengths.
+//! rustls' own reader of certificates does not publish these, and linking another one costs more than this: a few elements of DER,
+//! none of whose lengths is trusted.
 
 use crate::limits::net::ISSUER_TEXT;
 
-/// The fields of interest, their content.
+/// The content of the fields that are used here.
 pub(super) struct Fields<'a> {
     pub(super) issuer: &'a [u8],
     validity: &'a [u8],
     pub(super) key: &'a [u8],
 }
 
-/// `None` when it is no certificate.
+/// `None`: it is not a certificate.
 pub(super) fn fields(mut certificate: &[u8]) -> Option<Fields<'_>> {
     let (_, mut signed) = element(&mut certificate)?;
     let (_, mut fields) = element(&mut signed)?;
-    // A version, which the oldest do without, then serial number and signature algorithm.
+    // A version, which is missing in version 1, then serial number and signature algorithm.
     if element(&mut fields)?.0 == VERSION {
         element(&mut fields)?;
     }
@@ -26,7 +26,7 @@ pub(super) fn fields(mut certificate: &[u8]) -> Option<Fields<'_>> {
     Some(Fields { issuer, validity, key })
 }
 
-/// Organisation and common name of the issuer of this certificate; `None` when it is none, or names nobody.
+/// Organisation and common name of the issuer. `None`: it is not a certificate, or has neither.
 pub(super) fn issuer(certificate: &[u8]) -> Option<String> {
     let (mut name, mut text) = (fields(certificate)?.issuer, String::new());
     while let Some((_, mut set)) = element(&mut name) {
@@ -60,29 +60,29 @@ pub(super) fn last_day(certificate: &[u8]) -> Option<String> {
     Some(format!("{century}{year}-{}-{}", &day[..2], &day[2..]))
 }
 
-/// Bits of this public key (`SubjectPublicKeyInfo`, its content) if it is one for RSA, in whole bytes.
+/// Bits of an RSA key, a multiple of eight. `key`: the content of `SubjectPublicKeyInfo`. `None`: it is not an RSA key.
 pub(super) fn rsa_bits(mut key: &[u8]) -> Option<usize> {
     let (_, mut algorithm) = element(&mut key)?;
     if element(&mut algorithm)?.1 != RSA {
         return None;
     }
     let (_, bits) = element(&mut key)?;
-    // Behind the number of unused bits: the modulus, and an exponent.
+    // After the number of unused bits: the modulus, and an exponent.
     let (_, mut numbers) = element(&mut bits.get(1..)?)?;
     let (_, modulus) = element(&mut numbers)?;
     Some(8 * modulus.iter().skip_while(|byte| **byte == 0).count())
 }
 
 const VERSION: u8 = 0xA0;
-/// 2.5.4.3
+/// `id-at-commonName`, 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
-/// 2.5.4.10
+/// `id-at-organizationName`, 2.5.4.10.
 const ORGANISATION: &[u8] = &[0x55, 4, 10];
-/// 1.2.840.113549.1.1.1
+/// `rsaEncryption`, 1.2.840.113549.1.1.1.
 const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 1, 1];
 const UTC_TIME: u8 = 0x17;
 
-/// Takes an element from the front of `der`: its tag and its content.
+/// Splits the first element off `der`: its tag and its content.
 fn element<'a>(der: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (&[tag, first], rest) = der.split_first_chunk()?;
     let (length, rest) = if first < 0x80 {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_is_told_in_either_form_of_a_date() {
+    fn the_last_day_is_read_from_either_form_of_a_date() {
         let ca = Ca::new();
         for (year, expected) in [(1999, "1999-01-01"), (2031, "2031-01-01"), (2050, "2050-01-01"), (2100, "2100-01-01")]
         {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_an_rsa_key_is_told() {
+    fn the_length_of_an_rsa_key_is_read() {
         let bits = |root| rsa_bits(fields(root).unwrap().key);
         assert_eq!(bits(include_bytes!("roots/amazon_root_ca_1.der")), Some(2048));
         assert_eq!(bits(include_bytes!("roots/amazon_root_ca_2.der")), Some(4096));

@@ -8,18 +8,18 @@ use super::fault::{PemFault, PemFile, Wanted, explain};
 /// Why TLS cannot be set up: a file is not what its variable asks for.
 #[derive(Debug)]
 pub enum TlsError {
-    /// Missing, no permission, not a regular file, larger than [`MAX_PEM_FILE`](crate::limits::net::MAX_PEM_FILE).
+    /// The file is missing, not permitted, not a regular file, or larger than [`MAX_PEM_FILE`](crate::limits::net::MAX_PEM_FILE).
     Unreadable {
         /// Which.
         file: PemFile,
         /// What the file system says.
         cause: io::Error,
     },
-    /// It does not hold what is wanted, or not as PEM.
+    /// The file does not contain what is needed, or not as PEM.
     NotUsable {
         /// Which.
         file: PemFile,
-        /// What it should hold.
+        /// What it should contain.
         wanted: Wanted,
         /// What is wrong.
         fault: PemFault,
@@ -48,7 +48,7 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// Whether it is about a file that is not named, which is said elsewhere.
+    /// Whether it is about a variable that names no file, which is reported elsewhere.
     #[must_use]
     pub fn has_no_file(&self) -> bool {
         matches!(self, Self::Unreadable { file, .. } if !file.is_named())

@@ -1,4 +1,4 @@
-//! What goes wrong between us and a peer on the level of TLS, from what rustls says.
+//! What can go wrong with TLS between us and a peer, from the errors of rustls.
 
 use core::{error, fmt};
 use std::{io, sync::Arc};
@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError};
 use super::own::OwnCertificate;
 use crate::error_chain::words::spelled;
 
-/// What is wrong between us and the peer on the level of TLS.
+/// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsFailure {
     /// The peer's certificate is not signed by a CA that we trust.
@@ -19,7 +19,7 @@ pub enum TlsFailure {
     WrongName,
     /// The peer's certificate cannot be used for another reason.
     BadCertificate,
-    /// What came back is not TLS.
+    /// The peer's answer is not TLS.
     NotTls,
     /// The peer closed the connection in the middle of the handshake.
     Closed,
@@ -27,9 +27,9 @@ pub enum TlsFailure {
     ClientCertificateMissing,
     /// The peer does not accept our client certificate.
     ClientCertificateRefused,
-    /// Because it has expired, by the peer's clock.
+    /// The peer does not accept our client certificate, because it has expired by the peer's clock.
     ClientCertificateExpired,
-    /// None of our ALPN names suits the peer.
+    /// The peer supports none of our ALPN names.
     NoCommonAlpn,
     /// No common protocol version or cipher suite.
     NoAgreement,
@@ -40,10 +40,9 @@ pub enum TlsFailure {
 }
 
 impl TlsFailure {
-    /// What an error of a TLS stream means; `None` when TLS is not what went wrong.
+    /// The failure behind an error of a TLS stream. `None`: it has another cause.
     ///
-    /// Under TLS 1.3 the peer's opinion of our certificate arrives after the handshake, with the first read: ask
-    /// again there.
+    /// With TLS 1.3 a peer refuses our certificate after the handshake, so the first read can fail with it, too.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<Self> {
         use rustls::Error as Tls;
@@ -63,7 +62,7 @@ impl TlsFailure {
 
     const fn of_certificate(error: &CertificateError) -> Self {
         match error {
-            // A bad signature is what remains of a CA that was renewed under its old name.
+            // A CA that was renewed under its old name shows as a bad signature.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::UnknownIssuer,
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Self::WrongName,
@@ -119,7 +118,7 @@ impl fmt::Display for TlsFailure {
     }
 }
 
-/// What a peer says of the certificate that we showed. It is put inside of an [`io::Error`], as rustls' own do.
+/// A peer's alert about our certificate. It is put inside an [`io::Error`], as rustls does with its errors.
 #[derive(Debug)]
 pub(in crate::transport) struct OwnRefused {
     alert: AlertDescription,
@@ -127,7 +126,7 @@ pub(in crate::transport) struct OwnRefused {
 }
 
 impl OwnRefused {
-    /// `error` itself if it is about something else.
+    /// Wraps an alert about our certificate; any other `error` is returned as it is.
     pub(in crate::transport) fn explain(error: io::Error, own: Option<&Arc<OwnCertificate>>) -> io::Error {
         let Some(own) = own else { return error };
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {

@@ -1,4 +1,4 @@
-//! Which PEM file is of no use and why, in words that show nothing of what is in it.
+//! Why a PEM file cannot be used, in messages that show nothing of its content.
 
 use core::fmt;
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ pub struct PemFile {
     pub(super) path: PathBuf,
 }
 
-/// Why a PEM file is of no use.
+/// Why a PEM file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PemFault {
     /// It has no section.
     NotPem,
-    /// It has no section, and begins as DER does.
+    /// It has no section, and begins like DER.
     Binary,
     /// It is cut off, or a line that begins or ends a section is damaged.
     Marks,
-    /// What stands in a section of this name is not base64.
+    /// The content of a section of this name is not base64.
     NotBase64(String),
     /// The key is encrypted.
     Encrypted,
-    /// There are certificates in a form from which this command of OpenSSL gets them.
+    /// It has certificates in another form, which this command of OpenSSL converts.
     Wrapped(&'static str),
-    /// It has sections of these names and none that is needed.
+    /// It has only sections of these names, and not the one that is needed.
     Others(Vec<String>),
 }
 
-/// What is looked for.
+/// What a PEM file has to contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     /// Certificates, at least one.
@@ -69,7 +69,7 @@ impl Wanted {
     }
 }
 
-/// Says what is wrong with `file`, and how to mend it.
+/// Writes what is wrong with `file`, and how to correct it.
 pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted, fault: &PemFault) -> fmt::Result {
     let (path, needed) = (file.path.display(), wanted.section());
     write!(f, "{file} ")?;
@@ -87,7 +87,7 @@ pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted
         PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it anew"),
         PemFault::Encrypted => write!(
             f,
-            "has an encrypted key, and nobody is there to type the password: decrypt it with openssl pkey -in {path} -out NEW"
+            "has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey -in {path} -out NEW"
         ),
         PemFault::Wrapped(how) => {
             write!(f, "holds certificates in another form: convert it with openssl {how} -in {path} -out NEW")

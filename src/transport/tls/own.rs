@@ -1,4 +1,4 @@
-//! The certificate that this device shows, and its key.
+//! The client certificate of this device, and its key.
 
 use core::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rustls::{
 use super::{certificate, error::TlsError, fault::PemFile};
 use crate::config::ClientCertificate;
 
-/// The certificate that we show: what is known of it when a peer does not like it.
+/// The client certificate: what a message needs when a peer refuses it.
 #[derive(Debug)]
 pub struct OwnCertificate {
     file: PemFile,
@@ -48,7 +48,7 @@ pub(super) fn with_client_certificate(
         Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             return Err(TlsError::KeyMismatch { key, certificate });
         }
-        // One of X.509 version 1, as `openssl x509 -req` makes it, cannot be read here; the peer alone judges it.
+        // X.509 version 1, as `openssl x509 -req` makes it, cannot be read here; it is the peer's to judge.
         Err(cause @ rustls::Error::InvalidCertificate(_)) if last_day.is_none() => {
             return Err(TlsError::Unusable { file: certificate, cause });
         }

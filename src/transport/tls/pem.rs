@@ -1,8 +1,8 @@
-//! PEM files as people have them, and what is wrong with one in words that show nothing of it.
+//! Reads PEM files as they are found in the field.
 //!
-//! Marks and base64 are all that counts: files come with a byte order mark, as UTF-16, with other line ends, on one line, with
-//! `\n` in two characters and quotes around, with sections that follow each other without a line end, and with text between.
-//! What is in such a file may be a key, so nothing of it gets into a message but the name of a section.
+//! Only the BEGIN and END marks and base64 count: files come with a byte order mark, as UTF-16, with other line ends, on one line,
+//! with `\n` as two characters and quotes around, with sections that follow each other without a line end, and with text between.
+//! The content may be a key, so nothing of it gets into a message but the name of a section.
 
 use std::io::{self, BufRead, BufReader};
 
@@ -21,18 +21,18 @@ use crate::{
     sandbox::explained,
 };
 
-/// One section, its text as it stands in the file.
+/// One section, its text unchanged.
 struct Section {
     label: String,
     text: Vec<u8>,
 }
 
 impl PemFile {
-    /// At least one certificate, and none left out.
+    /// All certificates, at least one.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let mut certificates = Vec::new();
         self.each(Wanted::Certificate, |section| match &*section.label {
-            // The second is what OpenSSL wrote in its youth.
+            // The second is the name that early versions of OpenSSL wrote.
             "CERTIFICATE" | "X509 CERTIFICATE" => {
                 certificates.push(section.decode("CERTIFICATE")?.1.into());
                 Ok(true)
@@ -64,7 +64,7 @@ impl PemFile {
         TlsError::NotUsable { file: self.clone(), wanted, fault }
     }
 
-    /// Hands each section to `take`, which says whether it is what is wanted; one at least has to be.
+    /// Hands each section to `take`, which returns whether it is of the wanted kind; at least one has to be.
     fn each(&self, wanted: Wanted, take: impl FnMut(&Section) -> Result<bool, PemFault>) -> Result<(), TlsError> {
         let unreadable = |cause| TlsError::Unreadable { file: self.clone(), cause: explained(&self.path, cause) };
         let file = bounded_file::open(&self.path, MAX_PEM_FILE).map_err(unreadable)?;
@@ -76,12 +76,12 @@ impl PemFile {
     }
 }
 
-/// Around the words that begin and end a section.
+/// What encloses the words that begin and end a section.
 const DASHES: &[u8] = b"-----";
-/// The first byte of all that is converted to PEM.
+/// The first byte of DER: a `SEQUENCE`.
 const DER_SEQUENCE: u8 = 0x30;
 
-/// What is wrong with what can be read; `None`: nothing.
+/// Hands each section to a function, and returns what is wrong with the file, if anything.
 fn sections(
     mut file: impl BufRead,
     mut take: impl FnMut(&Section) -> Result<bool, PemFault>,
@@ -92,12 +92,12 @@ fn sections(
     let mut text = Vec::new();
     for byte in file.bytes() {
         match byte? {
-            // PEM is ASCII: this is a byte order mark, the other half of UTF-16, or a remark.
+            // PEM is ASCII: this is a byte order mark, the other half of UTF-16, or a comment.
             0 | 0x80.. => continue,
             byte => text.push(byte),
         }
         if text.len() > PEM_SECTION {
-            // A remark, of which only the end counts; or a section that is none.
+            // A comment, of which only the end counts; or a damaged section.
             if open.is_some() {
                 return Ok(Some(PemFault::Marks));
             }
@@ -134,7 +134,7 @@ fn sections(
     })
 }
 
-/// What stands before five dashes.
+/// What precedes five dashes.
 #[derive(Debug, PartialEq, Eq)]
 enum Mark<'a> {
     None,
@@ -144,7 +144,7 @@ enum Mark<'a> {
 }
 
 fn mark(text: &[u8]) -> Mark<'_> {
-    // With more than five dashes, some stand here.
+    // If there were more than five dashes, the rest is here.
     let text = without_dashes(text).trim_ascii();
     let (make, label): (fn(_) -> _, _) = match (text.strip_prefix(b"BEGIN "), text.strip_prefix(b"END ")) {
         (Some(label), _) => (Mark::Begin, label),
@@ -164,13 +164,13 @@ fn without_dashes(text: &[u8]) -> &[u8] {
 }
 
 impl Section {
-    /// Its content, as that of a section called `label`.
+    /// Decodes the content, as that of a section called `label`.
     fn decode(&self, label: &str) -> Result<(SectionKind, Vec<u8>), PemFault> {
         let mut pem = format!("-----BEGIN {label}-----\n").into_bytes();
         let mut is_escaped = false;
         for &byte in without_dashes(&self.text) {
             match byte {
-                // Of `\n` or `\r`.
+                // The second character of `\n` or `\r`.
                 _ if is_escaped => is_escaped = false,
                 b'\\' => is_escaped = true,
                 b'"' | b' ' | b'\t'..=b'\r' => {}

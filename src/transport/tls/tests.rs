@@ -37,7 +37,7 @@ fn a_ca_bundle_is_trusted_beside_the_built_in_roots() {
 }
 
 #[test]
-fn one_odd_certificate_does_not_spoil_a_bundle() {
+fn one_unusable_certificate_does_not_spoil_a_bundle() {
     let folder = Folder::new();
     let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let bundle = folder.write("ca.pem", odd.to_owned() + &Ca::new().pem());
@@ -49,7 +49,7 @@ fn one_odd_certificate_does_not_spoil_a_bundle() {
 }
 
 #[test]
-fn errors_name_the_variable_the_file_and_what_is_wrong() {
+fn errors_name_the_variable_the_file_and_the_fault() {
     let folder = Folder::new();
     let missing = folder.path().join("missing.pem");
     let error = Tls::for_service(Some(&missing), &Clock::default()).unwrap_err();

@@ -1,4 +1,4 @@
-//! Judging the dates of a server's certificate when the clock may be behind.
+//! Judges the dates of a server's certificate when the clock may be behind.
 
 use core::fmt;
 use std::sync::Arc;
@@ -21,22 +21,22 @@ use crate::limits::{
     net::{RSA_BITS, TLS_CHAIN},
 };
 
-/// What rustls does by itself, but for the beginning of certificates.
+/// Verifies like rustls, except for the start of validity of certificates.
 ///
-/// A clock without a battery is behind: it begins at 1970, or when the image was built. So the time, which is that of the
-/// [`Clock`](crate::clock::Clock), is the earliest that it may be, and never earlier than [`RELEASED`]. A chain is good if there
+/// A clock without a battery is behind: it starts at 1970, or at the image's build. So the time of the
+/// [`Clock`](crate::clock::Clock), or [`RELEASED`] if that is later, counts as the earliest possible time. A chain is valid if there
 /// is a time from then on at which all of its certificates are valid. One that expired before is refused.
 ///
-/// The price: until the clock is right, a certificate that has expired since then is accepted, and with it whoever has got
-/// hold of its key.
+/// The price: until the clock is right, a certificate that has expired since then is accepted, and so is whoever has stolen
+/// its key.
 ///
-/// It is made of the steps of rustls' `WebPkiServerVerifier`, not around that: it would bring in how revocation lists are read.
+/// It repeats the steps of rustls' `WebPkiServerVerifier` instead of wrapping it, which would link the reader of revocation lists.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) roots: RootCertStore,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    /// Who is named as the CA at the end of the last chain that no trusted CA has signed. rustls' error has no place for it, but
-    /// in one of our own, for which the peer would be told `certificate_unknown` instead of `unknown_ca`.
+    /// The issuer at the end of the last chain that no trusted CA has signed. rustls' error has a place for it only in a custom
+    /// error, for which the peer would get the alert `certificate_unknown` instead of `unknown_ca`.
     pub(super) unknown_issuer: watch::Sender<Option<String>>,
 }
 
@@ -99,7 +99,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// The key for which `result` is bad, or will be when the handshake is signed with it: rustls speaks of the signature.
+    /// The error about a key that is too short or too long, where rustls reports a bad or unsupported signature.
     fn weak_key(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -123,10 +123,10 @@ impl Verifier {
     }
 }
 
-/// What a bad signature comes from.
+/// The cause of a bad signature.
 #[derive(Debug)]
 enum Cause {
-    /// An RSA key of so many bits.
+    /// An RSA key of this many bits.
     WeakKey(usize),
     /// The server's key is not that of its certificate.
     OtherKey,

@@ -51,7 +51,7 @@ impl Local {
         Ok(Self { port, v5_port, publisher })
     }
 
-    /// Publishes to whoever is subscribed now.
+    /// Publishes to the current subscribers.
     pub(crate) fn publish(&mut self, topic: &str, payload: Vec<u8>) -> Result<(), Box<dyn Error>> {
         self.publisher.publish(topic.to_owned(), payload)?;
         Ok(())

@@ -37,7 +37,7 @@ usage: demo --connector PROGRAM [--folder DIR] [--once]
 
 /// How long the samples may take, all in all.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So many records in, one fails, to show that it alone is sent again.
+/// After this many records one fails, to show that it alone is sent again.
 const FAIL_EVERY: u64 = 7;
 
 /// Everything that can happen while the demo watches.

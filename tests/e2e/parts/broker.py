@@ -66,7 +66,7 @@ class Mosquitto:
 
 
 class RefusingBroker:
-    """Refuses every client the way it is told to: by protocol version, at SUBSCRIBE, at PUBLISH, or by every client id but
+    """Refuses every client in the given way: by protocol version, at SUBSCRIBE, at PUBLISH, or by every client id but
     the one that is `known`."""
 
     def __init__(self, refuse, known=""):

@@ -17,7 +17,7 @@ CLIENT_ID = "connector"
 STREAM = "stream-name"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 
-# What each connector of the test that is on was given, and a function that reads what it has said.
+# Of each connector of the current test: what it was given, and a function that reads its output.
 SPEAKERS = []
 
 
@@ -77,7 +77,7 @@ class Connector:
         SPEAKERS.append((document, self.environment, lambda: "\n".join(self.log()) if self.log_file.exists() else ""))
 
     def start(self, log=None, under=(), **more):
-        """Logs to the file, or where it is told to; `under` is a command that runs it, `more` is for the process."""
+        """Logs to the file, or to `log`; `under` is a command that runs it, `more` is for the process."""
         command = [*under, *RUNNER, BINARY, "run", "--definition", self.definition]
         with self.log_file.open("ab") as file:
             log = log or file
@@ -122,6 +122,19 @@ class Connector:
             return next((line for line in self.log()[since:] if re.fullmatch(pattern, line)), None)
 
         return until(line, f"a log line {pattern!r} from line {since} on", within)
+
+    def counters(self):
+        """Those of now, which the log has in answer to SIGUSR1."""
+        answer = "info: counters "
+
+        def answers():
+            assert self.alive(), f"the connector ended: {self.log()[-5:]}"
+            return [line for line in self.log() if line.startswith(answer)]
+
+        before = len(answers())
+        self.process.send_signal(signal.SIGUSR1)
+        until(lambda: len(answers()) > before, "an answer to SIGUSR1")
+        return json.loads(answers()[-1].removeprefix(answer))
 
     def complaints(self):
         """The warnings and errors it logged. An emulator of a process cannot confine one, and tests may run as root; that it says

@@ -1,4 +1,4 @@
-"""A name server that answers as it is told to, for a process that sees it as the system's. Needs root, for port 53 and for
+"""A scripted name server, for a process that sees it as the system's. Needs root, for port 53 and for
 mounts of its own."""
 
 import itertools

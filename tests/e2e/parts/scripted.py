@@ -1,4 +1,4 @@
-"""A broker that does what it is told to, for one client at a time: what real ones do that mosquitto does not."""
+"""A scripted broker for one client at a time, for what mosquitto does not do."""
 
 import json
 import socket

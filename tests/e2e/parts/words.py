@@ -21,7 +21,7 @@ LEAST = 6
 
 
 def faults(said, given, environment):
-    """What is wrong with what a connector said that was given this definition and this environment."""
+    """What is wrong with the output of a connector that had this definition and this environment."""
     known = KNOWN | set(re.findall(NAME, f"{given} {environment}"))
     found = [f"debug output: {match[0]!r}" for match in DEBUG.finditer(said)]
     found += [f"debug output: {name}" for name in VARIANT.findall(said) if name not in known and not _code(name)]

@@ -1,4 +1,4 @@
-//! The service's clock, which may differ from this machine's: `Date` tells it, and signatures are judged by it.
+//! The service's clock, which may differ from this machine's: it sets `Date`, and signatures are judged by it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

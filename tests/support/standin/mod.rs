@@ -73,7 +73,7 @@ impl Standin {
         thread::Builder::new().name("standin".into()).spawn(move || {
             let failed = started.clone();
             if let Err(error) = run(options, &started) {
-                // Nobody listens any more once the start has been reported.
+                // The receiver is dropped once the start was reported.
                 drop(failed.send(Err(error)));
             }
         })?;

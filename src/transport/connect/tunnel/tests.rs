@@ -56,7 +56,7 @@ async fn a_proxy_leads_to_a_name_that_only_it_can_look_up() {
 }
 
 #[tokio::test]
-async fn a_proxy_may_end_its_lines_as_it_likes() {
+async fn a_proxy_may_end_lines_with_lf_or_cr_lf() {
     let ca = Ca::new();
     for answer in ["HTTP/1.1 200 OK\nVia: x\n\n", "HTTP/1.0 200 OK\r\nVia: x\n\r\n", "HTTP/1.1 200 OK\n\n"] {
         let behind = serve_tls(&ca.issue(MEANT, (2000, 2100)), None).await;
@@ -76,7 +76,7 @@ async fn a_proxy_behind_tls_is_given_the_login_over_tls() {
 }
 
 #[tokio::test]
-async fn what_a_proxy_refuses_is_said_with_its_variable_and_without_the_password() {
+async fn a_refusal_by_a_proxy_names_its_variable_and_not_the_password() {
     for (answer, failure, words) in [
         ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", ProxyFailure::Login(407), "wants another login (407)"),
         (
@@ -99,7 +99,7 @@ async fn what_a_proxy_refuses_is_said_with_its_variable_and_without_the_password
 }
 
 #[tokio::test]
-async fn an_answer_without_an_end_is_not_collected() {
+async fn an_endless_answer_is_not_collected() {
     let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(10 * PROXY_HEAD));
     let proxy = serve_proxy(None, &endless, None).await;
     let error = by(&format!("http://127.0.0.1:{}", proxy.port), &Ca::new()).await.unwrap_err();
@@ -107,7 +107,7 @@ async fn an_answer_without_an_end_is_not_collected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_proxy_is_left_after_the_time_limit() {
+async fn a_silent_proxy_is_left_at_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let error = by(&format!("http://127.0.0.1:{port}"), &Ca::new()).await.unwrap_err();
@@ -115,13 +115,13 @@ async fn a_silent_proxy_is_left_after_the_time_limit() {
 }
 
 #[tokio::test]
-async fn the_name_of_a_proxy_that_does_not_exist_says_nothing_of_the_endpoint() {
+async fn an_unknown_proxy_name_is_not_taken_for_an_unknown_endpoint() {
     let error = by("http://no-such-proxy.invalid:3128", &Ca::new()).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::NameNotResolved);
 }
 
 #[tokio::test]
-async fn exceptions_and_what_is_not_https_go_without_the_proxy() {
+async fn exceptions_and_plain_http_bypass_the_proxy() {
     let tls = tls(&Ca::new());
     let route = Route::https(Some(proxy("http://127.0.0.1:1")), &tls);
     let direct = connect(&route, "direct.invalid", 443, Some(&tls), None).await.unwrap_err();

@@ -86,7 +86,7 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
     let (certificate, plain) = (leaf.certificate_pem(), leaf.key_pem());
     let section = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
     let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,AB01\n\nMAA=\n-----END EC PRIVATE KEY-----\n";
-    let encrypted = "VARIABLE: file.pem has an encrypted key, and nobody is there to type the password: decrypt it with openssl pkey \
+    let encrypted = "VARIABLE: file.pem has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey \
                      -in file.pem -out NEW";
     for (bytes, expected) in [
         (section("ENCRYPTED PRIVATE KEY"), encrypted),

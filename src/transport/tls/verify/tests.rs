@@ -14,8 +14,8 @@ fn judge(year: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), Certifi
     judge_by(None, year, ca, between, leaf)
 }
 
-/// The same, when an answer over TLS has told that it is the middle of the year `told`.
-fn judge_by(told: Option<i32>, system: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
+/// The same, when an answer over TLS had the middle of the year `service` as its time.
+fn judge_by(service: Option<i32>, system: i32, ca: &Ca, between: &[&Ca], leaf: &Leaf) -> Result<(), CertificateError> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
     let verifier = Verifier { roots: ca.roots(), algorithms, unknown_issuer: watch::Sender::default() };
     let between: Vec<_> = between.iter().map(|ca| ca.der()).collect();
@@ -23,7 +23,7 @@ fn judge_by(told: Option<i32>, system: i32, ca: &Ca, between: &[&Ca], leaf: &Lea
         let day = OffsetDateTime::new_utc(Date::from_calendar_date(year, Month::July, 1).unwrap(), Time::MIDNIGHT);
         1000 * day.unix_timestamp()
     };
-    let millis = for_certificates(told.map(millis), millis(system));
+    let millis = for_certificates(service.map(millis), millis(system));
     let now = UnixTime::since_unix_epoch(core::time::Duration::from_millis(millis.try_into().unwrap()));
     let name = ServerName::try_from(HOST).unwrap();
     match verifier.verify_server_cert(&leaf.der(), &between, &name, &[], now) {
@@ -49,7 +49,7 @@ fn at_1970_a_certificate_is_good_that_ends_after_the_release() {
 }
 
 #[test]
-fn a_clock_that_stands_where_the_image_was_built_takes_what_was_issued_later() {
+fn a_clock_at_the_images_build_accepts_certificates_issued_later() {
     let ca = Ca::new();
     assert_eq!(judge(2050, &ca, &[], &ca.issue(HOST, (2000, 2100))), Ok(()));
     assert_eq!(judge(2050, &ca, &[], &ca.issue(HOST, (2060, 2061))), Ok(()));
@@ -57,7 +57,7 @@ fn a_clock_that_stands_where_the_image_was_built_takes_what_was_issued_later() {
 }
 
 #[test]
-fn there_must_be_one_time_for_the_whole_chain() {
+fn a_chain_needs_a_time_at_which_all_of_it_is_valid() {
     let ca = Ca::new();
     for (between, leaf, is_good) in [
         ((2060, 2070), (2065, 2066), true),
@@ -84,34 +84,34 @@ fn a_wrong_clock_excuses_neither_a_wrong_name_nor_an_unknown_ca() {
 }
 
 #[test]
-fn a_certificate_is_expired_when_it_is_by_the_told_time_and_by_the_system_s_clock() {
+fn a_certificate_is_expired_only_by_both_the_services_time_and_the_systems_clock() {
     let ca = Ca::new();
     let leaf = ca.issue(HOST, (2020, 2040));
-    for (told, system, is_good) in [
+    for (service, system, is_good) in [
         // A lie ahead, to a clock that is right, and to one that was never set.
         (Some(2060), 2030, true),
         (Some(2060), 1970, true),
-        // The truth, to a clock that has jumped ahead; and before it is told.
+        // The right time, for a clock that has jumped ahead, and before it is known.
         (Some(2030), 2099, true),
         (None, 2099, false),
-        // What has ended by both has ended, and so it has by a clock alone that nobody has contradicted.
+        // Expired by both clocks, or by the only one that is known.
         (Some(2050), 2050, false),
         (Some(2050), 2099, false),
         (None, 2050, false),
     ] {
-        let result = judge_by(told, system, &ca, &[], &leaf);
-        assert_eq!(result.is_ok(), is_good, "{told:?}, {system}: {result:?}");
-        assert_eq!(is_expired(result), !is_good, "{told:?}, {system}");
+        let result = judge_by(service, system, &ca, &[], &leaf);
+        assert_eq!(result.is_ok(), is_good, "{service:?}, {system}: {result:?}");
+        assert_eq!(is_expired(result), !is_good, "{service:?}, {system}");
     }
 }
 
 #[test]
-fn whatever_the_clocks_say_there_is_no_way_in_with_a_wrong_name_an_unknown_ca_or_dates_that_never_meet() {
+fn no_clock_excuses_a_wrong_name_an_unknown_ca_or_dates_that_never_meet() {
     let (ca, stranger) = (Ca::new(), Ca::new());
     let later = ca.issue_ca((2060, 2070));
-    for told in [None, Some(1970), Some(2030), Some(2065), Some(2099)] {
+    for service in [None, Some(1970), Some(2030), Some(2065), Some(2099)] {
         for system in [1970, 2030, 2065, 2099] {
-            let judge = |ca: &Ca, between: &[&Ca], leaf: &Leaf| judge_by(told, system, ca, between, leaf);
+            let judge = |ca: &Ca, between: &[&Ca], leaf: &Leaf| judge_by(service, system, ca, between, leaf);
             for years in [(2000, 2100), (2090, 2100)] {
                 let result = judge(&ca, &[], &ca.issue("elsewhere.example", years));
                 assert!(matches!(result, Err(CertificateError::NotValidForNameContext { .. })), "{result:?}");

@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::transport::connect::Stream;
 
-/// When bytes last moved, shared between the connection and whoever waits for it: milliseconds since `start`.
+/// When bytes last moved, in milliseconds since `start`; shared between the connection and those that wait for it.
 #[derive(Debug)]
 pub(super) struct Progress {
     start: Instant,
@@ -31,18 +31,18 @@ impl Progress {
         self.moved.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Bytes were written just now, or a request begins.
+    /// Bytes were written just now, or a request starts.
     pub(super) fn wrote(&self) {
         self.read();
         self.written.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Ends when nothing has moved for `limit`.
+    /// Completes when no byte has moved for `limit`.
     pub(super) async fn stalled(&self, limit: Duration) {
         self.passed(&self.moved, limit).await;
     }
 
-    /// Ends when nothing has been written for `limit`.
+    /// Completes when no byte was written for `limit`.
     pub(super) async fn unanswered(&self, limit: Duration) {
         self.passed(&self.written, limit).await;
     }

@@ -1,0 +1,123 @@
+//! How publishes are handed on and acknowledged, within a connection and after a reconnect.
+
+use super::*;
+
+#[tokio::test]
+async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_safe() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(0..=3).await;
+    let group = test.publishes().await;
+    assert_eq!(group.iter().map(packet_id).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    tokio::task::yield_now().await;
+    peer.expect_silence();
+    test.take(group).await;
+    let mut bytes = [0; 100];
+    let read = peer.read_once(&mut bytes).await;
+    assert_eq!(bytes[..read], [0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3], "none for QoS 0");
+}
+
+#[tokio::test]
+async fn what_is_safe_later_is_acknowledged_later_and_in_the_order_of_receipt() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=3).await;
+    let group = test.publishes().await;
+    let last = group[2].token.unwrap().number;
+    test.broker.taken.send(Vec::new()).await.unwrap();
+    // Read on, and nothing of it acknowledged.
+    peer.publish(4..=4).await;
+    assert_eq!(packet_id(&test.publishes().await[0]), 4);
+    test.broker.taken.send(Vec::new()).await.unwrap();
+    for (below, ids) in [(last, 1..=2), (last + 2, 3..=4)] {
+        peer.expect_silence();
+        test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = below);
+        for id in ids {
+            assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_connection_acknowledges_nothing_of_the_one_before() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=3).await;
+    let group = test.publishes().await;
+    let first = group[0].token.unwrap().number;
+    test.take(group[..1].to_vec()).await;
+    peer.packet().await;
+    drop(peer);
+    test.down().await;
+    later(MQTT_BACKOFF.1).await;
+    let mut peer = test.accept(true, nothing()).await;
+    let begins = test.broker.inbound.recv().await.unwrap();
+    assert!(
+        matches!(begins, Inbound::Begins { resumed: true, acknowledged, first: next } if (acknowledged, next) == (first + 1, first + 3)),
+        "{begins:?}"
+    );
+    test.expect_up(true).await;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = first + 3);
+    peer.publish(2..=2).await;
+    let group = test.publishes().await;
+    assert_eq!(group[0].token.unwrap().number, first + 3);
+    test.broker.taken.send(Vec::new()).await.unwrap();
+    settle().await;
+    peer.expect_silence();
+}
+
+#[tokio::test]
+async fn acknowledgements_of_statuses_are_read_behind_any_number_of_publishes() {
+    let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
+    test.send("status").await;
+    let Packet::Publish(status) = peer.packet().await else { panic!() };
+    test.send("the next").await;
+    let (mut count, most) = (0, RECEIVE_MAXIMUM * 3);
+    peer.publish(1..=most).await;
+    peer.say(Packet::PubAck(PubAck::new(status.pkid, None))).await;
+    while count < most {
+        count += u16::try_from(test.publishes().await.len()).unwrap();
+        test.broker.taken.send(Vec::new()).await.unwrap();
+    }
+    assert!(matches!(peer.packet().await, Packet::Publish(next) if next.payload == "the next"));
+}
+
+#[tokio::test]
+async fn after_a_publish_was_left_no_other_is_taken_over_this_connection() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=2).await;
+    let group = test.publishes().await;
+    let left_behind = group[1].token.unwrap().number + 1;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.left_behind = left_behind);
+    test.take(group[..1].to_vec()).await;
+    peer.packet().await;
+    peer.publish(3..=4).await;
+    peer.publish(0..=0).await;
+    assert_eq!(
+        test.publishes().await.iter().map(packet_id).collect::<Vec<_>>(),
+        [0],
+        "that at QoS 0 does not come again"
+    );
+}
+
+#[tokio::test]
+async fn publishes_that_were_left_come_over_a_new_connection_once_all_statuses_are_acknowledged() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("status").await;
+    let status = peer.status().await;
+    peer.publish(1..=2).await;
+    let mut group = test.publishes().await;
+    group.truncate(1);
+    test.take(group).await;
+    assert!(matches!(peer.packet().await, Packet::PubAck(PubAck { pkid: 1, .. })), "the second is not acknowledged");
+    test.broker.again.send_replace(Again::Soon);
+    // What comes after it is still taken over the same connection.
+    test.send("another").await;
+    let another = peer.status().await;
+    peer.acknowledge(&status).await;
+    peer.acknowledge(&another).await;
+    assert!(matches!(test.down().await, MqttError::LeftBehind));
+    peer.expect_end().await;
+    test.broker.again.send_replace(Again::No);
+    let mut peer = test.accept(true, nothing()).await;
+    test.expect_up(true).await;
+    peer.publish(2..=2).await;
+    assert_eq!(test.publishes().await.len(), 1);
+}
