@@ -49,7 +49,7 @@ def test_after_each_power_cut_what_the_broker_was_told_is_delivered(tmp_path, sm
             record = f"record {len(published)}"
             client.send(record, str(len(published)))
             published.append(record.encode())
-            time.sleep(0.02)
+            time.sleep(0.01)
 
     publishing = threading.Thread(target=publish)
     publishing.start()
@@ -65,7 +65,7 @@ def test_after_each_power_cut_what_the_broker_was_told_is_delivered(tmp_path, sm
             machine.run(f"mkdir -p /data && mount -t ext4 /dev/vda /data && chown -R firehose-connector {SPOOL}")
             machine.run(small_system.restart(), within=60)
             if cut < CUTS:
-                time.sleep(chance.uniform(1, 20))
+                time.sleep(chance.uniform(1, 8))
                 machine.process.kill()
                 machine.process.wait()
         stop.set()
