@@ -2,10 +2,12 @@
 //! that a check passes what a start passes.
 //!
 //! - `files`: the PEM files that are named.
+//! - `open_files`: how many the system allows.
 //! - `summary`: what the configuration comes down to, for a person.
 //! - `warnings`: what a start gets along with and somebody should know.
 
 mod files;
+mod open_files;
 mod summary;
 mod warnings;
 
@@ -42,6 +44,13 @@ pub enum Fault {
     Memory(Problem),
     /// A certificate or key file is not what it should be.
     Tls(TlsError),
+    /// The system allows too few open files.
+    OpenFiles {
+        /// That many.
+        allowed: u64,
+        /// So many are needed.
+        needed: u64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -50,6 +59,9 @@ impl fmt::Display for Fault {
             Self::Config(error) => error.fmt(f),
             Self::Memory(problem) => problem.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::OpenFiles { allowed, needed } => {
+                write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
+            }
         }
     }
 }
@@ -58,12 +70,12 @@ impl error::Error for Fault {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Tls(error) => error.source(),
-            Self::Config(_) | Self::Memory(_) => None,
+            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } => None,
         }
     }
 }
 
-/// Makes all ready. Certificates are judged by `clock`.
+/// Makes all ready, room for open files included. Certificates are judged by `clock`.
 ///
 /// # Errors
 /// All that is wrong, at once: what can be looked at in spite of a wrong definition or variable is.
@@ -88,6 +100,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
         );
         faults.push(Fault::Memory(Problem::memory_size(&config.connector, rule)));
     }
+    faults.extend(open_files::allow());
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();
     let device_tls = match (&service_tls, &config.aws.credentials.iot) {
