@@ -2,6 +2,7 @@
 //!
 //! The clock is tokio's; [`later`] moves it while nobody waits for a socket, so no time-out is waited for.
 
+mod bounds;
 mod broker;
 mod silence;
 
