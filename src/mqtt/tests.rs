@@ -328,8 +328,13 @@ async fn a_status_too_long_for_the_broker_of_now_comes_back_and_the_session_stan
     let mut peer = test.accept(true, ConnAckProperties { max_packet_size: Some(1000), ..nothing() }).await;
     let refused = test.inbound().await;
     assert!(matches!(&refused, Inbound::StatusTooLong(message) if message.len() == 5000), "{refused:?}");
-    assert_eq!(peer.status().await.payload, "short");
+    let short = peer.status().await;
+    assert_eq!(short.payload, "short");
     test.expect_up(true).await;
+    // For the one that came back no acknowledgement is waited for.
+    peer.acknowledge(&short).await;
+    drop(test.broker.statuses);
+    peer.expect_goodbye().await;
 }
 
 #[tokio::test]
@@ -391,6 +396,16 @@ async fn publishes_that_were_left_come_over_a_new_connection_once_the_statuses_s
     test.expect_up(true).await;
     peer.publish(2..=2).await;
     assert_eq!(test.publishes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn publishes_that_were_left_come_at_once_when_the_broker_acknowledges_no_statuses() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("status").await;
+    peer.status().await;
+    test.broker.again.send_replace(Again::Now);
+    assert!(matches!(test.down().await, MqttError::LeftBehind));
+    peer.expect_end().await;
 }
 
 #[tokio::test]

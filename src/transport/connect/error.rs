@@ -35,6 +35,13 @@ impl ConnectError {
         self.failure
     }
 
+    /// One that has nothing to say but this.
+    #[cfg(test)]
+    pub(crate) fn of(failure: ConnectFailure) -> Self {
+        let host = "broker.test".into();
+        Self { host, port: 1883, address: None, failure, proxy: "", ca_variable: "", issuer: None, cause: None }
+    }
+
     /// The address that answered so, if it came that far.
     pub(crate) const fn address(&self) -> Option<SocketAddr> {
         self.address
