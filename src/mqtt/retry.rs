@@ -186,5 +186,9 @@ mod tests {
             assert!(waits[0] <= MQTT_BACKOFF.0);
             assert!(waits[1..].iter().all(|wait| (*wait >= MQTT_REFUSED_BACKOFF.0) == refused), "{waits:?}");
         }
+        let (base, cap) = MQTT_REFUSED_BACKOFF;
+        let refusal = MqttError::Refused(ConnectReturnCode::NotAuthorized);
+        let last = longest("127.0.0.1", &refusal, None, 100)[99];
+        assert!(last > base + cap / 2 && last <= base + cap, "{last:?}");
     }
 }

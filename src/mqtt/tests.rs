@@ -50,6 +50,7 @@ async fn a_probe_begins_and_ends_a_session_of_its_own_and_takes_nothing() {
         let stream = connect(&settings.route, host, port, None, None).await.unwrap();
         let mut probe = Probe::log_in(stream, &settings).await.unwrap();
         probe.subscribe().await.unwrap();
+        assert_eq!(probe.terms(), Terms::default(), "of a session that is not to last none is short");
         assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap().unwrap(), "not authorized");
         probe.log_out().await;
     };
@@ -57,7 +58,8 @@ async fn a_probe_begins_and_ends_a_session_of_its_own_and_takes_nothing() {
         let (mut peer, connect, _) = test.connected().await;
         assert!(connect.clean_start);
         assert_eq!(connect.properties.unwrap().session_expiry_interval, Some(0));
-        peer.answer(ConnectReturnCode::Success, false, nothing()).await;
+        let none_lasts = ConnAckProperties { session_expiry_interval: Some(0), ..nothing() };
+        peer.answer(ConnectReturnCode::Success, false, none_lasts).await;
         let subscribe = peer.subscribe().await;
         assert!(subscribe.filters.iter().all(|filter| filter.retain_forward_rule == RetainForwardRule::Never));
         peer.publish(0..=3).await;
