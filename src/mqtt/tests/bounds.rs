@@ -2,8 +2,11 @@
 
 use core::sync::atomic::Ordering;
 
+use futures_util::FutureExt as _;
+use tokio::time::timeout;
+
 use super::*;
-use crate::limits::{PUBLISHES, PUBLISHES_BYTES};
+use crate::limits::{MQTT_REFUSED_BACKOFF, PUBLISHES, PUBLISHES_BYTES};
 
 /// However much the kernel has of them: what waits outside of the arena is planned for.
 #[tokio::test]
@@ -69,4 +72,20 @@ async fn while_the_last_acknowledgement_is_waited_for_nothing_runs() {
     assert_eq!(test.wakes.load(Ordering::Relaxed), wakes);
     peer.acknowledge(&status).await;
     peer.expect_goodbye().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_refuses_again_is_left_alone_for_a_while_but_not_by_a_process_that_ends() {
+    let mut test = Test::new().await;
+    for attempt in 1..=4 {
+        let (mut peer, ..) = timeout(MQTT_REFUSED_BACKOFF.0 / 2, test.connected()).await.unwrap();
+        peer.answer(ConnectReturnCode::NotAuthorized, false, nothing()).await;
+        test.down().await;
+        later(2 * MQTT_BACKOFF.0).await;
+        if attempt == 2 {
+            settle().await;
+            assert!(test.listener.accept().now_or_never().is_none());
+            test.broker.hurry.send_replace(true);
+        }
+    }
 }
