@@ -91,6 +91,22 @@ fn return_freed_memory() {
 #[cfg(not(target_env = "gnu"))]
 const fn return_freed_memory() {}
 
+/// The number of a network interface, 0 if there is none of that name. musl's resolver asks for it where /etc/resolv.conf names the
+/// interface of a name server (`fe80::1%eth0`); its own function does so by a socket of a kind that isolation refuses.
+#[cfg(target_env = "musl")]
+#[expect(unsafe_code, reason = "the C library calls it by its name, with a name that ends with a zero")]
+#[unsafe(no_mangle)]
+extern "C" fn if_nametoindex(name: *const libc::c_char) -> libc::c_uint {
+    use rustix::net::netdevice::name_to_index;
+    use socket2::{Domain, Socket, Type};
+
+    // SAFETY: the caller's name is readable up to its zero (POSIX), and stays so meanwhile.
+    let name = unsafe { std::ffi::CStr::from_ptr(name) };
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, None);
+    let index = socket.ok().zip(name.to_str().ok()).map(|(socket, name)| name_to_index(socket, name));
+    index.and_then(Result::ok).unwrap_or(0)
+}
+
 /// Gives the pages of program code back to the kernel: much of the code runs only at the start (reading the configuration,
 /// setting up TLS, confining the process) and need not stay in memory. The kernel reads a page again, from its cache or from
 /// the file, when it is next executed. `code` has address and length (bytes) of each mapping.

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
-use crate::limits::{OPEN_FILES, memory as limits};
+use crate::limits::memory as limits;
 use crate::memory::{self, Plan, Short};
 use crate::mqtt::{self, broker};
 use crate::prepare::Ready;
@@ -37,8 +37,6 @@ pub enum RunError {
     Arn(ArnError),
     /// The memory cannot be had.
     NoMemory,
-    /// The system allows so many open files, and this process needs so many.
-    OpenFiles(u64, u64),
     /// The kernel refuses what every process may do.
     System(io::Error),
 }
@@ -47,7 +45,7 @@ impl RunError {
     /// Whether other settings would help.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Arn(_) | Self::NoMemory | Self::OpenFiles(..))
+        matches!(self, Self::Arn(_) | Self::NoMemory)
     }
 }
 
@@ -56,9 +54,6 @@ impl fmt::Display for RunError {
         match self {
             Self::Arn(error) => error.fmt(f),
             Self::NoMemory => f.write_str("the system does not have the memory that MemorySize asks for"),
-            Self::OpenFiles(allowed, needed) => {
-                write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
-            }
             Self::System(_) => f.write_str("the system refuses to start the runtime"),
         }
     }
@@ -68,7 +63,7 @@ impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::System(error) => Some(error),
-            Self::Arn(_) | Self::NoMemory | Self::OpenFiles(..) => None,
+            Self::Arn(_) | Self::NoMemory => None,
         }
     }
 }
@@ -80,7 +75,6 @@ impl error::Error for RunError {
 /// Only before the first connection; later nothing ends the process but a signal.
 pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn Fn()) -> Result<(), RunError> {
     let signals = signals.map_err(RunError::System)?;
-    allow_open_files()?;
     memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
     warn_of_memory(&ready.plan);
@@ -147,16 +141,6 @@ fn warn_of_credentials(config: &Config) {
             "{variable} asks for a web identity, which is not supported; credentials come from another source, or are waited for"
         );
     }
-}
-
-/// Room for all that is opened at one time, beside what whoever started this process left open.
-fn allow_open_files() -> Result<(), RunError> {
-    let needed = sandbox::open_files() + OPEN_FILES;
-    let (soft, hard) = rlimit::getrlimit(rlimit::Resource::NOFILE).map_err(RunError::System)?;
-    if hard < needed {
-        return Err(RunError::OpenFiles(hard, needed));
-    }
-    rlimit::setrlimit(rlimit::Resource::NOFILE, soft.max(needed), hard).map_err(RunError::System)
 }
 
 /// One thread runs everything; others come and go to resolve names.

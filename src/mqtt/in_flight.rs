@@ -120,6 +120,16 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_acknowledged_before_it_goes_out_again_does_not_and_the_next_does() {
+        let mut in_flight = InFlight::default();
+        let ids: Vec<_> = (0..2).map(|_| in_flight.insert(Bytes::from_static(b"x")).unwrap()).collect();
+        in_flight.start_again();
+        assert!(in_flight.settle(ids[0]).is_some());
+        assert_eq!(in_flight.send_again(1).unwrap().0, ids[1]);
+        assert_eq!(in_flight.send_again(2), None);
+    }
+
+    #[test]
     fn count_and_bytes_are_bounded() {
         let mut in_flight = InFlight::default();
         while in_flight.has_room(u16::MAX, FULL) {

@@ -82,6 +82,7 @@ mod tests {
     use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode};
 
     use super::*;
+    use crate::transport::connect::ConnectError;
 
     /// The longest wait after each of `times` failures, among ten series.
     fn longest(address: &str, error: &MqttError, lasted: Option<Duration>, times: usize) -> Vec<Duration> {
@@ -144,11 +145,50 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_far_away_is_tried_at_once_when_the_network_is_back() {
+        let offline = MqttError::Connect(ConnectError::of(ConnectFailure::Unreachable));
+        for error in [MqttError::Closed(None), MqttError::Refused(ConnectReturnCode::NotAuthorized)] {
+            let mut retry = Retry::new(Jitter::new(1));
+            for _ in 0..1000 {
+                retry.after(&error, None);
+            }
+            assert!(retry.after(&offline, None) <= MQTT_OFFLINE);
+            assert!(retry.after(&error, None) <= MQTT_BACKOFF.0, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_fails_is_tried_ever_less_often_near_as_well_and_one_that_is_cut_off_is_not() {
+        for (failure, seldom) in
+            [(TlsFailure::UnknownIssuer, true), (TlsFailure::WrongName, true), (TlsFailure::Closed, false)]
+        {
+            let error = MqttError::Connect(ConnectError::of(ConnectFailure::Tls(failure)));
+            let waits = longest("127.0.0.1", &error, None, 100);
+            assert_eq!(waits[99] > MQTT_BACKOFF_NEAR, seldom, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_after_something_else_is_the_first_again() {
+        let mut retry = Retry::new(Jitter::new(1));
+        let refusal = MqttError::Refused(ConnectReturnCode::NotAuthorized);
+        for _ in 0..3 {
+            for error in [&refusal, &MqttError::NoAnswer(None)] {
+                assert!(retry.after(error, None) < MQTT_REFUSED_BACKOFF.0);
+            }
+        }
+    }
+
+    #[test]
     fn a_second_refusal_means_a_long_wait_and_a_busy_broker_does_not() {
         for (code, refused) in [(ConnectReturnCode::NotAuthorized, true), (ConnectReturnCode::ServerBusy, false)] {
             let waits = longest("127.0.0.1", &MqttError::Refused(code), None, 10);
             assert!(waits[0] <= MQTT_BACKOFF.0);
             assert!(waits[1..].iter().all(|wait| (*wait >= MQTT_REFUSED_BACKOFF.0) == refused), "{waits:?}");
         }
+        let (base, cap) = MQTT_REFUSED_BACKOFF;
+        let refusal = MqttError::Refused(ConnectReturnCode::NotAuthorized);
+        let last = longest("127.0.0.1", &refusal, None, 100)[99];
+        assert!(last > base + cap / 2 && last <= base + cap, "{last:?}");
     }
 }

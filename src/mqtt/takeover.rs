@@ -46,10 +46,16 @@ mod tests {
         assert!(!suspects(MqttError::Closed(None), None), "there was no session");
         assert!(suspects(MqttError::Closed(None), soon));
         assert!(suspects(MqttError::Disconnected(DisconnectReasonCode::NormalDisconnection), soon));
+        assert!(!suspects(MqttError::Closed(None), None), "there was no session");
         assert!(!suspects(MqttError::Closed(None), Some(MQTT_STABLE)), "it lasted");
+        assert!(!suspects(MqttError::Closed(None), soon));
+        for _ in 0..10 {
+            assert!(!suspects(MqttError::Closed(None), None), "the broker is away");
+        }
         assert!(!suspects(MqttError::Closed(None), soon));
         for _ in 0..10 {
             assert!(!suspects(MqttError::Disconnected(DisconnectReasonCode::ServerShuttingDown), soon));
         }
+        assert!(!suspects(MqttError::Closed(None), soon), "the one before gave a reason");
     }
 }

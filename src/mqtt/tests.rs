@@ -2,6 +2,7 @@
 //!
 //! The clock is tokio's. [`later`] advances it, so no test waits for a deadline.
 
+mod bounds;
 mod broker;
 mod counters;
 mod held_up;

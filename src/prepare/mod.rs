@@ -2,11 +2,13 @@
 //! accepts exactly what a start accepts.
 //!
 //! - `files`: the PEM files that are named.
+//! - `open_files`: how many the system allows.
 //! - `spool`: the spool's directory.
 //! - `summary`: the effects of the configuration, for `check`.
 //! - `warnings`: what does not prevent a start, and should be known.
 
 mod files;
+mod open_files;
 mod spool;
 mod summary;
 mod warnings;
@@ -45,6 +47,13 @@ pub enum Fault {
     Memory(Problem),
     /// A certificate or key file cannot be used.
     Tls(TlsError),
+    /// The system allows too few open files.
+    OpenFiles {
+        /// That many.
+        allowed: u64,
+        /// So many are needed.
+        needed: u64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -53,6 +62,9 @@ impl fmt::Display for Fault {
             Self::Config(error) => error.fmt(f),
             Self::Memory(problem) => problem.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::OpenFiles { allowed, needed } => {
+                write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
+            }
         }
     }
 }
@@ -61,12 +73,12 @@ impl error::Error for Fault {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Tls(error) => error.source(),
-            Self::Config(_) | Self::Memory(_) => None,
+            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } => None,
         }
     }
 }
 
-/// Reads the files, and plans memory. Certificates are judged by `clock`.
+/// Reads the files, plans memory, and makes room for open files. Certificates are judged by `clock`.
 ///
 /// # Errors
 /// Everything that is wrong, at once: files and memory are checked even if the definition or a variable is wrong.
@@ -91,6 +103,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
         );
         faults.push(Fault::Memory(Problem::memory_size(&config.connector, rule)));
     }
+    faults.extend(open_files::allow());
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();
     let device_tls = match (&service_tls, &config.aws.credentials.iot) {

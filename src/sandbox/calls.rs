@@ -142,11 +142,13 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (libc::SYS_openat, &[none_of(2, WRITES)]),
     #[cfg(not(target_arch = "aarch64"))]
     (libc::SYS_open, &[none_of(1, WRITES)]),
-    // `TCGETS` and `TIOCGWINSZ`, to see whether output is a terminal, `FIONBIO`, `FIOCLEX`. They have other types in each C library.
+    // `TCGETS` and `TIOCGWINSZ`, to see whether output is a terminal, `FIONBIO`, `FIOCLEX`, and `SIOCGIFINDEX` for the interface of a
+    // name server (`fe80::1%eth0`). They have other types in each C library.
     (libc::SYS_ioctl, &[is(1, 0x5401)]),
     (libc::SYS_ioctl, &[is(1, 0x5413)]),
     (libc::SYS_ioctl, &[is(1, 0x5421)]),
     (libc::SYS_ioctl, &[is(1, 0x5451)]),
+    (libc::SYS_ioctl, &[is(1, 0x8933)]),
     // Nobody is signalled when something happens to a file or socket (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`).
     (FCNTL, &[is(1, libc::F_DUPFD)]),
     (FCNTL, &[is(1, libc::F_DUPFD_CLOEXEC)]),

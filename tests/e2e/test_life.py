@@ -218,9 +218,30 @@ def test_files_that_were_left_open_for_it_leave_room_for_its_own(inherited, tmp_
     assert connector.stop() == 0
 
 
+TOO_FEW_FILES = r"the system allows 20 open files, \d+ are needed \(ulimit -n, LimitNOFILE=\)"
+
+
 @pytest.mark.host_only
 def test_too_few_open_files_are_refused_with_the_number_that_is_needed(tmp_path, broker, standin):
     connector = Connector(tmp_path, broker.port, standin.url, definition())
     connector.start(under=["prlimit", "--nofile=20:20"])
     assert connector.process.wait(10) == 78
-    assert re.fullmatch(r"error: the system allows 20 open files, \d+ are needed \(ulimit -n, LimitNOFILE=\)", connector.log()[-1])
+    assert re.fullmatch(f"error: {TOO_FEW_FILES}", connector.log()[-1])
+
+
+@pytest.mark.host_only
+@pytest.mark.parametrize("options", [[], ["--json"], ["--online"]], ids=["check", "as JSON", "online"])
+def test_a_check_finds_too_few_open_files_as_a_start_does(options, tmp_path):
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(definition()))
+
+    def check(limit):
+        command = ["prlimit", limit, BINARY, "check", *options, "--definition", file]
+        environment = {"PATH": os.environ["PATH"], "FIREHOSE_CONNECTOR_MQTT_URL": "mqtt://127.0.0.1:9"}
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return result.returncode, result.stdout + result.stderr
+
+    status, text = check("--nofile=20:20")
+    assert status == 78 and re.search(TOO_FEW_FILES, text), text
+    # What the process may raise by itself is no fault.
+    assert check("--nofile=20:1024")[0] != 78

@@ -93,6 +93,29 @@ def test_names_come_from_where_the_system_has_them(site, host, more):
         assert names.asked == [], "what a file has is not asked for"
 
 
+def test_a_name_server_with_an_address_of_the_link_is_asked_by_its_interface(site):
+    """Home routers announce themselves so, and NetworkManager writes it down: fe80::1%wlan0."""
+    connector, broker, names = site([HERE], "NXDOMAIN", link="lo")
+    connects(connector, broker)
+    assert names.asked, "it is the only one"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"options": "ndots:5 edns0 trust-ad", "search": "missing.example absent.example"},
+        {"options": "single-request-reopen timeout:3 attempts:5"},
+        {"options": "use-vc"},
+        {"options": "rotate timeout:1", "silent": True},
+        {"options": "an-option-to-come:7 no-aaaa"},
+    ],
+    ids=lambda more: more["options"],
+)
+def test_options_of_the_resolver_change_the_way_and_not_the_end(site, more):
+    connector, broker, _ = site([HERE], "NXDOMAIN", **more)
+    connects(connector, broker)
+
+
 def test_a_name_does_not_exist_when_that_is_answered_for_both_families(site):
     connector, broker, _ = site("NXDOMAIN", "NXDOMAIN")
     connector.wait_line(not_connected(broker, "has no address: check the name.*"))

@@ -1,7 +1,11 @@
 //! A scripted broker on loopback that speaks with rumqttc's own codec, and the relay's end of the task.
 
+use core::future::poll_fn;
 use core::mem::MaybeUninit;
+use core::pin::pin;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::v5::{
@@ -67,13 +71,25 @@ pub(super) struct Test {
     pub(super) listener: TcpListener,
     pub(super) broker: Broker,
     pub(super) task: JoinHandle<()>,
+    /// How often the task woke.
+    pub(super) wakes: Arc<AtomicU32>,
 }
 
 impl Test {
     pub(super) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (broker, task) = broker(settings("127.0.0.1", listener.local_addr().unwrap().port()));
-        Self { listener, broker, task: tokio::spawn(task) }
+        let wakes = Arc::<AtomicU32>::default();
+        let counter = wakes.clone();
+        let task = tokio::spawn(async move {
+            let mut task = pin!(task);
+            poll_fn(|context| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                task.as_mut().poll(context)
+            })
+            .await;
+        });
+        Self { listener, broker, task, wakes }
     }
 
     /// With an established session.

@@ -12,6 +12,7 @@ async fn a_probe_has_a_session_of_its_own_and_acknowledges_no_publish() {
         let stream = connect(&settings.route, host, port, None, None).await.unwrap();
         let mut probe = Probe::log_in(stream, &settings).await.unwrap();
         probe.subscribe().await.unwrap();
+        assert_eq!(probe.terms(), Terms::default(), "a session that is not to last is not short");
         assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap().unwrap(), "not authorized");
         probe.log_out().await;
     };
@@ -19,7 +20,8 @@ async fn a_probe_has_a_session_of_its_own_and_acknowledges_no_publish() {
         let (mut peer, connect, _) = test.connected().await;
         assert!(connect.clean_start);
         assert_eq!(connect.properties.unwrap().session_expiry_interval, Some(0));
-        peer.answer(ConnectReturnCode::Success, false, nothing()).await;
+        let none_lasts = ConnAckProperties { session_expiry_interval: Some(0), ..nothing() };
+        peer.answer(ConnectReturnCode::Success, false, none_lasts).await;
         let subscribe = peer.subscribe().await;
         assert!(subscribe.filters.iter().all(|filter| filter.retain_forward_rule == RetainForwardRule::Never));
         peer.publish(0..=3).await;

@@ -121,3 +121,13 @@ async fn publishes_that_were_left_come_over_a_new_connection_once_all_statuses_a
     peer.publish(2..=2).await;
     assert_eq!(test.publishes().await.len(), 1);
 }
+
+#[tokio::test]
+async fn publishes_that_were_left_come_at_once_when_the_broker_acknowledges_no_statuses() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    test.send("status").await;
+    peer.status().await;
+    test.broker.again.send_replace(Again::Now);
+    assert!(matches!(test.down().await, MqttError::LeftBehind));
+    peer.expect_end().await;
+}

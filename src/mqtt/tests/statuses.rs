@@ -94,8 +94,13 @@ async fn a_status_too_long_for_the_new_connection_comes_back_and_the_session_goe
     let mut peer = test.accept(true, ConnAckProperties { max_packet_size: Some(1000), ..nothing() }).await;
     let refused = test.inbound().await;
     assert!(matches!(&refused, Inbound::StatusTooLong(message) if message.len() == 5000), "{refused:?}");
-    assert_eq!(peer.status().await.payload, "short");
+    let short = peer.status().await;
+    assert_eq!(short.payload, "short");
     test.expect_up(true).await;
+    // For the one that came back no acknowledgement is waited for.
+    peer.acknowledge(&short).await;
+    drop(test.broker.statuses);
+    peer.expect_goodbye().await;
 }
 
 #[tokio::test]

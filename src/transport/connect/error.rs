@@ -35,6 +35,13 @@ impl ConnectError {
         self.failure
     }
 
+    /// One with nothing but this failure.
+    #[cfg(test)]
+    pub(crate) fn of(failure: ConnectFailure) -> Self {
+        let host = "broker.test".into();
+        Self { host, port: 1883, address: None, failure, proxy: "", ca_variable: "", issuer: None, cause: None }
+    }
+
     /// The address that was tried, if the name was resolved.
     pub(crate) const fn address(&self) -> Option<SocketAddr> {
         self.address

@@ -29,22 +29,34 @@ def why_not():
 class NameServer:
     """`names` has, by name, what is answered to each question, A and AAAA: addresses, a code, or silence.
 
-    `truncates`: addresses come over TCP only. `search` and `hosts` are those of /etc/resolv.conf and /etc/hosts.
+    `truncates`: addresses come over TCP only. `search`, `options` and `hosts` are those of /etc/resolv.conf and /etc/hosts. `silent`:
+    before it stands one that never answers. `link`: it has an address of this interface's link alone, as home routers have.
     """
 
-    def __init__(self, folder, names, truncates=False, search="", hosts=""):
+    def __init__(self, folder, names, truncates=False, search="", options="", hosts="", silent=False, link=""):
         self.names = names
         self.truncates = truncates
         # Each has an address of its own, as tests run beside each other.
-        self.address = f"127.53.{os.getpid() % 250}.{next(_numbers)}"
+        number = next(_numbers)
+        self.address, self.link, place = f"127.53.{os.getpid() % 250}.{number}", link, ()
+        if link:
+            self.address, place = f"fe80::53:{os.getpid() % 0x10000:x}:{number:x}", (0, socket.if_nametoindex(link))
+            self._ip("add", "nodad")
         self.files = {"/etc/resolv.conf": folder / "resolv.conf", "/etc/hosts": folder / "hosts"}
-        settings = f"nameserver {self.address}\n" + (f"search {search}\n" if search else "")
+        settings = "# comment\n" + ("nameserver 127.53.0.254\n" if silent else "")
+        settings += f"nameserver {self.address}" + (f"%{link}\n" if link else "\n")
+        settings += (f"search {search}\n" if search else "") + (f"options {options}\n" if options else "")
         self.files["/etc/resolv.conf"].write_text(settings)
         self.files["/etc/hosts"].write_text(hosts)
         self.asked = []
-        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.datagrams.bind((self.address, 53))
-        self.streams = socket.create_server((self.address, 53))
+        family = socket.AF_INET6 if link else socket.AF_INET
+        self.datagrams = socket.socket(family, socket.SOCK_DGRAM)
+        self.datagrams.bind((self.address, 53, *place))
+        self.streams = socket.create_server((self.address, 53, *place), family=family)
+        # Asked, and never read.
+        self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if silent:
+            self.silent.bind(("127.53.0.254", 53))
         self.wake, self.woken = os.pipe()
         self.thread = threading.Thread(target=self._serve)
         self.thread.start()
@@ -54,8 +66,14 @@ class NameServer:
         self.thread.join()
         self.datagrams.close()
         self.streams.close()
+        self.silent.close()
         os.close(self.wake)
         os.close(self.woken)
+        if self.link:
+            self._ip("del")
+
+    def _ip(self, what, *more):
+        subprocess.run(["ip", "-6", "address", what, f"{self.address}/64", "dev", self.link, *more], check=True)
 
     def under(self):
         """The command that runs a process so that it finds this name server."""
