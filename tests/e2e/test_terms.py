@@ -51,18 +51,19 @@ def test_a_broker_that_acknowledges_no_status_does_not_stop_the_records(connecto
     count = 6000
 
     def send(broker, _):
-        for number in range(1, count + 1):
+        # Also when the connector comes back for those that it left.
+        for number in sorted({*range(1, count + 1)} - {*broker.acknowledged}):
             broker.send(publish(BINARY + str(number), b"x" * 20, number))
 
     with ScriptedBroker(after=send, acknowledge=lambda _: None) as broker:
         connector = connectors(broker.port, standin.url, definition(MemorySize="8192"))
         until(lambda: any("the broker has acknowledged no status for 10 s" in line for line in connector.log()), "a word")
-        until(lambda: len(broker.acknowledged) == count and connector.counters()["held"] == 0, "all to have ended")
+        until(lambda: len({*broker.acknowledged}) == count and connector.counters()["held"] == 0, "all to have ended")
         broker.send(publish(BINARY + "last", b"last", 1))
         until(lambda: b"last" in standin.records(), "the record that came last")
         now = connector.counters()
         assert now["statuses_lost"] > 0
-        assert now["received"] == now["succeeded"] + now["failed"] == count + 1
+        assert now["received"] == now["succeeded"] + now["failed"] >= count + 1
 
 
 def test_a_receive_maximum_of_zero_means_one_status_at_a_time(connectors, standin):
