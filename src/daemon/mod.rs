@@ -234,7 +234,7 @@ impl Daemon {
         let now = self.clock.now();
         let Received { topic, payload, token, too_long } = received;
         if let Some(token) = token
-            && (self.drain_by.is_some() || self.left_behind && self.relay.broker_takes_statuses())
+            && (self.drain_by.is_some() || self.left_behind && self.relay.waits_for_room(now))
         {
             return self.relay.leave(*token);
         }

@@ -19,27 +19,27 @@ impl Relay {
     /// [`Relay::set_source_redelivers`].
     pub fn accept(&mut self, now: Instant, topic: &[u8], payload: &[u8]) -> Accepted {
         let Ok(topic) = str::from_utf8(topic) else {
-            return self.answer(Id::Json(""), Err(Invalid::Topic.into()));
+            return self.answer(now, Id::Json(""), Err(Invalid::Topic.into()));
         };
         match Topic::parse(topic) {
             Some(Topic::Json) => {
                 let (id, request) = message::parse(payload);
                 let held = request.map_err(Refusal::from).and_then(|request| self.hold_json(now, id, request));
-                self.answer(Id::Json(id), held)
+                self.answer(now, Id::Json(id), held)
             }
             Some(Topic::Binary(id)) => match json::quoted_len(id) {
                 ..=ID_JSON_BYTES => {
                     let held = self.hold_binary(now, id, payload);
-                    self.answer(Id::Plain(id), held)
+                    self.answer(now, Id::Plain(id), held)
                 }
-                length => self.answer(Id::Json(""), Err(Invalid::IdTooLong(length).into())),
+                length => self.answer(now, Id::Json(""), Err(Invalid::IdTooLong(length).into())),
             },
             None => Accepted::NotOurs,
         }
     }
 
     /// Answers a publish of which only the begin of `topic` and `payload` is known, with the id that stands there.
-    pub fn refuse_too_long(&mut self, topic: &[u8], payload: &[u8], too_long: TooLong) -> Accepted {
+    pub fn refuse_too_long(&mut self, now: Instant, topic: &[u8], payload: &[u8], too_long: TooLong) -> Accepted {
         // A topic that was cut may end within a character.
         let text = topic.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         let is_whole = !too_long.topic_cut && text.len() == topic.len();
@@ -49,7 +49,7 @@ impl Relay {
             Some(Topic::Binary(_)) => Id::Json(""),
             None => return Accepted::NotOurs,
         };
-        self.answer(id, Err(Refusal::PublishTooLong(too_long)))
+        self.answer(now, id, Err(Refusal::PublishTooLong(too_long)))
     }
 
     fn hold_json<'m>(&mut self, now: Instant, id: &str, request: Request<'m>) -> Result<(), Refusal<'m>> {
@@ -132,12 +132,12 @@ impl Relay {
         Ok(index)
     }
 
-    fn answer(&mut self, id: Id<'_>, held: Result<(), Refusal<'_>>) -> Accepted {
+    fn answer(&mut self, now: Instant, id: Id<'_>, held: Result<(), Refusal<'_>>) -> Accepted {
         let accepted = match held {
             Ok(()) => Accepted::Held,
             Err(refusal) => {
                 let (status, promised) = (Status::Refused(&refusal), self.promised());
-                if !(self.broker_takes_statuses() && self.source_redelivers) {
+                if !(self.waits_for_room(now) && self.source_redelivers) {
                     self.statuses.push(&mut self.arena, id, status);
                 } else if !self.statuses.offer(&mut self.arena, promised, id, status) {
                     return Accepted::NotNow;

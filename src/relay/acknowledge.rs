@@ -186,7 +186,7 @@ impl Relay {
     fn accept_any(&mut self, now: Instant, topic: &[u8], payload: &[u8], too_long: Option<TooLong>) -> Accepted {
         match too_long {
             None => self.accept(now, topic, payload),
-            Some(too_long) => self.refuse_too_long(topic, payload, too_long),
+            Some(too_long) => self.refuse_too_long(now, topic, payload, too_long),
         }
     }
 

@@ -51,8 +51,8 @@ impl Relay {
     }
 
     /// Says whether the source delivers the publishes that follow again if they are not taken. Then one that is refused without
-    /// room for its status is [`Accepted::NotNow`](super::Accepted::NotNow) while the broker takes statuses: it is to come when
-    /// those that wait have left. Otherwise its status is counted as lost.
+    /// room for its status is [`Accepted::NotNow`](super::Accepted::NotNow) while the broker takes statuses, or did until a moment
+    /// ago: it is to come when those that wait have left. Otherwise its status is counted as lost.
     pub const fn set_source_redelivers(&mut self, redelivers: bool) {
         self.source_redelivers = redelivers;
     }

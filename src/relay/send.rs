@@ -57,7 +57,8 @@ impl Relay {
     }
 
     /// Whether statuses have to have room, because the broker is there to take them, or was until a moment ago.
-    pub(super) fn waits_for_room(&self, now: Instant) -> bool {
+    #[must_use]
+    pub fn waits_for_room(&self, now: Instant) -> bool {
         now < self.room_until
     }
 

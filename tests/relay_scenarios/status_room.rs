@@ -2,6 +2,7 @@
 
 use firehose_connector::limits::{STATUS_ACKNOWLEDGED, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN};
 use firehose_connector::relay::Accepted;
+use firehose_connector::relay::message::JSON_TOPIC;
 
 use crate::support::scenario::{Broker, DEFAULT, MIB, Scenario, Setup, delivered};
 
@@ -264,6 +265,21 @@ fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_there_is_room()
         s.broker(Broker::Takes).take_statuses();
         while s.take_sent().is_some() {}
     }
+}
+
+/// A broker that keeps the session sends publishes before it has granted the subscription.
+#[test]
+fn between_two_connections_a_publish_without_room_for_its_answer_is_left_to_the_broker() {
+    let mut s = Scenario::new(Setup { arena: MIB, ..Setup::default() });
+    s.publishes_come_again().broker(Broker::Busy).broker(Broker::Lost);
+    let is_left = (0..10_000).any(|_| s.publish("kinesisfirehose/message", b"{}") == Accepted::NotNow);
+    assert!(is_left, "statuses are lost");
+    assert_eq!(s.publish_too_long(JSON_TOPIC.as_bytes(), false, b"{", 200_000), Accepted::NotNow);
+    assert_eq!(s.relay().lost_statuses(), 0);
+    s.after(STATUS_ACKNOWLEDGED.as_secs() * 1000);
+    assert_eq!(s.publish("kinesisfirehose/message", b"{}"), Accepted::Failed, "it is away");
+    assert_eq!(s.relay().lost_statuses(), 1);
+    s.broker(Broker::Takes).take_statuses();
 }
 
 #[test]

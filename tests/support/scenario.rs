@@ -241,8 +241,8 @@ impl Scenario {
 
     /// A publish of `bytes`, of which only a begin is known.
     pub fn publish_too_long(&mut self, topic: &[u8], topic_cut: bool, begin: &[u8], bytes: usize) -> Accepted {
-        let accepted = self.relay.refuse_too_long(topic, begin, TooLong { bytes, limit: 100_000, topic_cut });
-        self.received += u64::from(accepted != Accepted::NotOurs);
+        let accepted = self.relay.refuse_too_long(self.now, topic, begin, TooLong { bytes, limit: 100_000, topic_cut });
+        self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow));
         self.step();
         accepted
     }
