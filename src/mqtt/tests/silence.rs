@@ -145,10 +145,18 @@ async fn a_broker_that_reads_nothing_is_disconnected() {
         let (mut test, peer) = Test::up(ConnAckProperties { server_keep_alive: of_the_broker, ..nothing() }).await;
         fill(&test).await;
         passes(patience.mul_f32(0.95)).await;
-        assert!(test.broker.inbound.try_recv().is_err(), "{of_the_broker:?}");
-        passes(patience.mul_f32(0.1)).await;
-        let error = ended(&mut test);
-        assert!(is_silent(&error, Unanswered::Write, in_force), "{error:?}");
+        let mut waited = 0.95;
+        let error = loop {
+            match test.broker.inbound.try_recv() {
+                Ok(Inbound::Down(error)) => break error,
+                other => assert!(other.is_err(), "{other:?}"),
+            }
+            passes(patience.mul_f32(0.1)).await;
+            waited += 0.1;
+            // Once more at most: the kernel may take some bytes late, which looks as if the broker did.
+            assert!(waited < 2.2, "{patience:?} passed twice");
+        };
+        assert!(waited > 1.0 && is_silent(&error, Unanswered::Write, in_force), "{error:?} after {waited}");
         drop(peer);
     }
 }
