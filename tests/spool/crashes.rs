@@ -8,6 +8,8 @@ use crate::history::History;
 
 /// Random steps of a history.
 const STEPS: usize = 600;
+/// Power cuts, at least. 32-bit processors are emulated.
+const CUTS: u64 = if cfg!(target_pointer_width = "32") { 3_000 } else { 100_000 };
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -19,7 +21,7 @@ fn whenever_power_is_cut_what_was_safe_comes_back_and_nothing_else() {
         History::new(seed).live(STEPS);
         return;
     }
-    let least = number("SPOOL_CUTS").unwrap_or(100_000);
+    let least = number("SPOOL_CUTS").unwrap_or(CUTS);
     let work = |first: u64| {
         let (mut cuts, mut repeats, mut seed) = (0, 0, first);
         while cuts < least / 2 {
