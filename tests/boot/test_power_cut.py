@@ -15,8 +15,8 @@ from parts.service import Standin
 from parts.waiting import until
 from surroundings import Surroundings
 
-# FIREHOSE_CONNECTOR_POWER_CUTS=200 for a long run.
-CUTS = int(os.environ.get("FIREHOSE_CONNECTOR_POWER_CUTS", "20"))
+# Of each target; FIREHOSE_CONNECTOR_POWER_CUTS=100 for a long run.
+CUTS = int(os.environ.get("FIREHOSE_CONNECTOR_POWER_CUTS", "10"))
 SEED = int(os.environ.get("FIREHOSE_CONNECTOR_SEED", str(random.randrange(1_000_000))))
 DISK_BYTES = 64 * 1024 * 1024
 SPOOL = "/data/spool"
