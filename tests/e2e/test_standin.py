@@ -142,6 +142,7 @@ def test_down_refuses_connections_and_comes_back_on_the_same_port(standin, fireh
         return False
 
     standin.set_faults(down=True)
+    standin.set_faults(down=True, latency_ms=1)
     until(refuses, "refused connections")
     standin.heal()
     until(lambda: not refuses(), "the same port to listen")

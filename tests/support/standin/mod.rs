@@ -131,9 +131,11 @@ impl Service {
     }
 
     fn set_down(&mut self, down: bool) -> io::Result<()> {
-        if down && self.listener.take().is_some() {
-            self.reserved = Some(bind(self.address)?);
-        } else if let (false, Some(socket)) = (down, self.reserved.take()) {
+        if down {
+            if self.listener.take().is_some() {
+                self.reserved = Some(bind(self.address)?);
+            }
+        } else if let Some(socket) = self.reserved.take() {
             self.listener = Some(socket.listen(1024)?);
         }
         Ok(())
