@@ -193,8 +193,8 @@ pub const PAUSE_LONGEST: Duration = Duration::from_secs(600);
 /// What went at the end of a pause has this long to be delivered, before publishes are acknowledged although their records are
 /// only held.
 pub const PAUSE_ANSWER: Duration = Duration::from_secs(5);
-/// The same with a window that is nearly full: a broker that may not send drops what its queue does not hold (mosquitto: above
-/// 1,000 messages unless told otherwise).
+/// The same with a window that is nearly full, at least, when answers come quickly: a broker that may not send drops what its
+/// queue does not hold (mosquitto: above 1,000 messages unless told otherwise).
 pub const WINDOW_STUCK: Duration = Duration::from_secs(1);
 /// With a spool: how long a delivery stream may fail until its records go there.
 pub const SPOOL_AFTER: Duration = Duration::from_secs(10);

@@ -15,12 +15,20 @@ use crate::time::{Duration, Instant};
 const _: () = assert!(STREAMS <= 32, "a bit for each");
 
 /// How long the source may have been waiting for a delivery.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// When something was delivered last, or the window became nearly full since.
     since: Instant,
+    /// How long the last request took that the service answered; at first as long as is waited for at most.
+    took: Duration,
     /// Publishes were let go because nothing was, and nothing has been yet.
     pub(super) stuck: bool,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { since: Instant::default(), took: PAUSE_ANSWER, stuck: false }
+    }
 }
 
 impl Relay {
@@ -143,13 +151,15 @@ impl Relay {
         self.progress.stuck || now.since(self.progress.since) >= self.patience()
     }
 
-    /// How long nothing may be delivered while the source waits. What goes to the spool costs flash, and what finds it full fails.
-    const fn patience(&self) -> Duration {
-        match self.spool.state {
+    /// How long nothing may be delivered while the source waits: twice what an answer takes, within bounds. What goes to the spool
+    /// costs flash, and what finds it full fails.
+    fn patience(&self) -> Duration {
+        let least = match self.spool.state {
             Spooling::Off => WINDOW_STUCK,
             Spooling::Takes => SPOOL_WAITED_FOR,
             Spooling::Full { .. } => PAUSE_ANSWER,
-        }
+        };
+        (self.progress.took * 2).clamp(least, PAUSE_ANSWER)
     }
 
     /// From when on the source may be waiting for us.
@@ -165,6 +175,11 @@ impl Relay {
         }
         let in_flight = self.batches.iter().flatten().map(|batch| batch.records.len()).sum();
         self.pace.due(outstanding, in_flight)
+    }
+
+    /// The service answered after so long.
+    pub(super) const fn answered(&mut self, took: Duration) {
+        self.progress.took = took;
     }
 
     /// Some records ended, since when so much was `safe` and so many were `outstanding`.

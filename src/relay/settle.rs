@@ -93,12 +93,16 @@ impl Relay {
     fn settle_stream(&mut self, now: Instant, batch: &Batch, outcome: Outcome<'_>, settled: Settled, suspect: bool) {
         let took = now.since(batch.cut_at);
         let (count, encoded) = (batch.records.len(), batch.records.encoded());
+        let is_answered = settled.retried < count.div_ceil(2);
+        if is_answered {
+            self.answered(took);
+        }
         if let Some(stream) = &mut self.streams[batch.stream] {
             stream.in_flight -= count;
             if !batch.alone {
                 stream.requests -= 1;
             }
-            if settled.retried < count.div_ceil(2) {
+            if is_answered {
                 stream.progressed(now, took, encoded);
                 if batch.alone {
                     stream.aside.settled();

@@ -7,9 +7,9 @@
 //!   record is synced ([`Relay::spooled`]).
 //! - **In memory** a record that is safe may be sent on. Of a delivery stream that fails, or where memory is short, it is
 //!   forgotten ([`Relay::unload`]), but for [`PROBES`] of each, by which is seen when the service takes records again.
-//! - **Back** ([`Relay::take_back`], `read_back`) come the oldest first, as long as a third of the memory is free, at most [`BACKLOG_RECORDS`]
-//!   of a delivery stream. Half of each batch are such, half are new; if there are not as many of one kind, more of the other. What
-//!   belongs to a stream that fails is left and the others go on; all of it comes again, in order, when it recovers.
+//! - **Back** ([`Relay::take_back`], `read_back`) come the oldest first, as long as a third of the memory is free, two batches of a
+//!   delivery stream at most. Half of each batch are such, half are new; if there are not as many of one kind, more of the other.
+//!   What belongs to a stream that fails is left and the others go on; all of it comes again, in order, when it recovers.
 
 use super::Relay;
 use super::arena::Arena;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use firehose_connector::limits::{PAUSE, RECEIVE_MAXIMUM, UNACKNOWLEDGED, WINDOW_STUCK};
+use firehose_connector::limits::{PAUSE, PAUSE_ANSWER, RECEIVE_MAXIMUM, UNACKNOWLEDGED, WINDOW_STUCK};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::{Accepted, Acknowledge};
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::scenario::{ARN, Broker, DEFAULT, Scenario, Sent, Setup, delivered, rejected};
 
 const WINDOW: u64 = RECEIVE_MAXIMUM as u64;
-const STUCK: u64 = WINDOW_STUCK.as_secs() * 1000;
+const STUCK: u64 = PAUSE_ANSWER.as_secs() * 1000;
 
 fn binary(s: &mut Scenario, id: u64) -> Accepted {
     s.receive(&format!("{BINARY_TOPIC}/{id}"), format!("data{id}").as_bytes())
@@ -150,7 +150,7 @@ fn a_stream_that_fails_holds_back_neither_the_others_nor_the_input() {
 
 #[test]
 fn while_the_service_answers_in_time_no_publish_is_acknowledged_whose_record_is_only_held() {
-    for (period, latency) in [(20, 500), (3, 900), (1, 200), (1, 900)] {
+    for (period, latency) in [(20, 500), (3, 900), (1, 200), (1, 900), (20, 1500), (2, 2400)] {
         let mut s = Scenario::new(Setup::default());
         let (mut id, mut under_way) = (0, VecDeque::new());
         for now in 1..20_000 {
@@ -190,6 +190,25 @@ fn a_service_that_says_nothing_stops_the_input_for_some_seconds_once() {
     let before = s.relay().counters().acknowledged_held;
     (3 * WINDOW..4 * WINDOW).for_each(|id| _ = binary(&mut s, id));
     assert_eq!(s.relay().counters().acknowledged_held, before, "it is well again");
+    while let Some(sent) = s.take_sent() {
+        s.deliver(sent);
+    }
+    s.take_statuses();
+}
+
+#[test]
+fn a_service_that_answered_quickly_until_now_stops_the_input_for_a_second() {
+    let mut s = Scenario::new(Setup::default());
+    binary(&mut s, 0);
+    let sent = s.at(10_000).expect_sent(DEFAULT);
+    s.after(100).deliver(sent);
+    (1..=WINDOW).for_each(|id| _ = binary(&mut s, id));
+    let sent = s.expect_sent(DEFAULT);
+    s.after(WINDOW_STUCK.as_secs() * 1000 - 1);
+    assert_eq!(s.safe(), 1);
+    s.after(1);
+    assert_eq!(s.safe(), 1 + WINDOW / 2);
+    s.deliver(sent);
     while let Some(sent) = s.take_sent() {
         s.deliver(sent);
     }
