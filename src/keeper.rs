@@ -13,7 +13,7 @@ use crate::spool::operation::{Done, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
 use crate::time::Instant;
 
-/// What an entry is for that is being written.
+/// What a pending entry is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writing {
     /// This record, which the relay has.
@@ -24,7 +24,7 @@ enum Writing {
     Status,
 }
 
-/// See the module.
+/// Moves records and statuses between the relay and the spool.
 #[derive(Debug)]
 pub struct Keeper {
     spool: Spool,
@@ -61,8 +61,8 @@ impl Keeper {
         Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false }
     }
 
-    /// Carries what is to be carried. To be called whenever something happened, before a publish is received, with the time in
-    /// seconds since 1970. Answers what is to be done on the disk.
+    /// Moves what is due between relay and spool. To be called after every event, and before a publish is received; `wall` is in
+    /// seconds since 1970. Returns the next operation for the disk.
     pub fn turn(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
         self.settle(now, relay);
         relay.set_spooling(match self.health(now) {

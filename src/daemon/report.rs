@@ -197,8 +197,8 @@ impl Report {
         if count > 0 && !self.let_go_said {
             self.let_go_said = true;
             warn!(
-                "the broker has sent what it may without acknowledgements, or more, and delivery waits: publishes are acknowledged \
-                 whose records are in memory only, and a power cut loses these until the service takes them"
+                "the broker's window is nearly full and delivery stalls: publishes are acknowledged whose records are in memory \
+                 only, and a power cut loses these until the service takes them"
             );
         }
     }

@@ -33,7 +33,7 @@ use crate::transport::route::Route;
 /// Why the process cannot start.
 #[derive(Debug)]
 pub enum RunError {
-    /// The default delivery stream's ARN is none; the configuration has checked it.
+    /// The default delivery stream's ARN is invalid; the configuration has checked it.
     Arn(ArnError),
     /// The memory cannot be had.
     NoMemory,

@@ -16,7 +16,7 @@ const ANNOUNCED: usize = RECEIVE_MAXIMUM as usize;
 /// That no more than these follow an acknowledgement at once may be chance.
 const FEW: usize = 2;
 
-/// See the module. Counts are those of unacknowledged publishes.
+/// What is known of the source's window. Counts are those of unacknowledged publishes.
 #[derive(Debug)]
 pub(super) struct Pace {
     window: usize,

@@ -14,7 +14,7 @@ use crate::limits::{RECORD_BYTES, STREAMS};
 pub enum Refusal<'a> {
     /// Bad JSON, a missing property, a wrong type.
     Message(Invalid),
-    /// An override ARN that is none.
+    /// An invalid override ARN.
     Arn {
         /// What stands in the message: a JSON string with its quotes.
         text: &'a str,

@@ -72,7 +72,7 @@ const _: () = assert!(size_of::<Slot>() == 16 && SLOTS.is_power_of_two());
 /// Bytes that the slots take.
 pub const BYTES: usize = SLOTS * size_of::<Slot>();
 
-/// See the module.
+/// The publishes of this connection, and those of earlier ones that may be delivered again.
 #[derive(Debug)]
 pub(super) struct Window {
     /// The slot of a number is at its remainder.

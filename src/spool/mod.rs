@@ -114,7 +114,7 @@ pub struct Counters {
     pub unreadable: u64,
 }
 
-/// See the module.
+/// The records and statuses on disk, and what is known of them in memory.
 #[derive(Debug)]
 pub struct Spool {
     settings: Settings,

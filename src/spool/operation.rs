@@ -29,7 +29,7 @@ impl core::error::Error for Fault {}
 pub struct File {
     /// The segment.
     pub name: Name,
-    /// Bytes.
+    /// Length, bytes.
     pub length: u64,
 }
 
@@ -42,32 +42,32 @@ pub enum Operation {
     Create {
         /// Its name, which no file has had.
         name: Name,
-        /// Bytes.
+        /// Length, bytes.
         length: u32,
     },
     /// Writes into a file.
     Write {
-        /// Which.
+        /// The file.
         name: Name,
-        /// Where to.
+        /// Offset in the file, bytes.
         offset: u32,
-        /// What.
+        /// The bytes to write.
         bytes: Vec<u8>,
     },
     /// Reads from a file.
     Read {
-        /// Which.
+        /// The file.
         name: Name,
         /// What a process that ended has left unsynced has to be synced first, as what is read is to be relied on.
         sync: bool,
-        /// From where.
+        /// Offset in the file, bytes.
         offset: u32,
         /// As many bytes as there are, and it is long. What is in it is overwritten.
         buffer: Vec<u8>,
     },
     /// Deletes a file.
     Delete {
-        /// Which.
+        /// The file.
         name: Name,
     },
 }

@@ -189,8 +189,8 @@ def test_a_full_spool_refuses_what_is_new_and_keeps_what_it_has(broker, connecto
 
 
 @pytest.mark.parametrize(("spoil", "says"), [
-    (lambda spool: spool.rmdir(), "make it, for the connector's user, and start the connector anew"),
-    (lambda spool: (spool.rmdir(), spool.write_text("a file")), "make it, for the connector's user, and start the connector anew"),
+    (lambda spool: spool.rmdir(), "create it, owned by the connector's user, and restart the connector"),
+    (lambda spool: (spool.rmdir(), spool.write_text("a file")), "create it, owned by the connector's user, and restart the connector"),
 ])
 def test_without_a_directory_records_wait_in_memory_and_the_log_says_so_once(spoil, says, connect, client, standin, spool):
     spoil(spool)

@@ -102,7 +102,7 @@ pub(crate) struct Steps {
     pub(crate) reads: u64,
 }
 
-/// See the module. A clone is another disk with the same on it.
+/// A disk in memory. A clone is another disk with the same content.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     files: BTreeMap<Name, Content>,

@@ -104,7 +104,7 @@ pub struct Sent {
     pub data: Vec<Vec<u8>>,
 }
 
-/// See the module.
+/// A relay, its time line, and what it has sent.
 #[derive(Debug)]
 pub struct Scenario {
     relay: Relay,

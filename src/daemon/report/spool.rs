@@ -24,7 +24,10 @@ pub(super) struct Said {
 
 impl Report {
     pub(in crate::daemon) fn no_spool(error: &io::Error) {
-        error!("there is no spool, records are held in memory only: the system gave no thread: {}", of_system(error));
+        error!(
+            "there is no spool, records are held in memory only: its thread cannot be started: {}",
+            of_system(error)
+        );
     }
 
     /// Logs what has changed about the spool in `directory`.
@@ -48,7 +51,7 @@ impl Report {
                 Health::Hangs => limit.warn(
                     now,
                     format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only: its disk does nothing"
+                        "the spool in {directory} cannot be used, records are held in memory only: its disk does not respond"
                     ),
                 ),
                 Health::Fails(fault) => limit.warn(
@@ -86,7 +89,7 @@ impl Report {
 /// What to do about a disk that fails.
 const fn advice(Fault(number): Fault) -> &'static str {
     match Errno::from_raw_os_error(number) {
-        Errno::NOENT | Errno::NOTDIR => "make it, for the connector's user, and start the connector anew",
+        Errno::NOENT | Errno::NOTDIR => "create it, owned by the connector's user, and restart the connector",
         Errno::ACCESS | Errno::PERM => "it has to be there at the start, and belong to the connector's user",
         Errno::AGAIN => "another process uses it: give each connector a directory of its own",
         Errno::ROFS => "mount it writable",
