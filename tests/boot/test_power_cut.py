@@ -51,9 +51,7 @@ def test_after_each_power_cut_what_the_broker_was_told_is_delivered(tmp_path, sm
             published.append(record.encode())
             time.sleep(0.01)
 
-    publishing = threading.Thread(target=publish)
-    publishing.start()
-    machine = None
+    publishing, machine = threading.Thread(target=publish), None
     try:
         for cut in range(CUTS + 1):
             # Now and then the service is there, so that the spool is read, too.
@@ -61,6 +59,9 @@ def test_after_each_power_cut_what_the_broker_was_told_is_delivered(tmp_path, sm
             folder = tmp_path / f"boot-{cut}"
             folder.mkdir()
             machine = Machine(folder, small_system, configuration | surroundings.files, disk=disk)
+            if cut == 0:
+                until(lambda: any("broker connected" in line for line in machine.log()), "a session that lasts", within=60)
+                publishing.start()
             if cut < CUTS:
                 time.sleep(chance.uniform(1, 8))
                 machine.process.kill()
@@ -74,7 +75,8 @@ def test_after_each_power_cut_what_the_broker_was_told_is_delivered(tmp_path, sm
         assert set(standin.records()) == set(published), "nothing that nobody sent"
     finally:
         stop.set()
-        publishing.join()
+        if publishing.is_alive():
+            publishing.join()
         client.close()
         if machine:
             machine.close()
