@@ -132,11 +132,16 @@ class Machine:
         self.process.wait(within)
 
     def _connect(self, path):
-        until(lambda: path.exists() or self.process.poll() is not None, "QEMU")
-        assert self.process.poll() is None, self.qemu_log.read_text()
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(path))
-        return connection
+        def connected():
+            assert self.process.poll() is None, self.qemu_log.read_text()
+            connection = socket.socket(socket.AF_UNIX)
+            # The file is there before QEMU listens.
+            if connection.connect_ex(str(path)) == 0:
+                return connection
+            connection.close()
+            return None
+
+        return until(connected, "QEMU")
 
     def _line(self, connection, within):
         """The next line; read byte by byte, for a command has one answer."""
