@@ -20,7 +20,6 @@ use crate::clock::Clock;
 use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
-use crate::limits::memory as limits;
 use crate::memory::{self, Plan, Short};
 use crate::mqtt::{self, broker};
 use crate::prepare::Ready;
@@ -145,12 +144,7 @@ fn warn_of_credentials(config: &Config) {
 
 /// One thread runs everything; others come and go to resolve names.
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(limits::THREADS)
-        .thread_stack_size(limits::THREAD_STACK)
-        .thread_keep_alive(core::time::Duration::from_secs(1))
-        .build()
+    Builder::new_current_thread().enable_all().build()
 }
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {

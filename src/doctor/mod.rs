@@ -24,7 +24,7 @@ use crate::cli::Online;
 use crate::clock::{Clock, calendar};
 use crate::config::{Config, ConfigError};
 use crate::error_chain::error_chain;
-use crate::limits::{RELEASED, memory as limits};
+use crate::limits::RELEASED;
 use crate::prepare::{self, Fault, Ready};
 pub use report::STEPS;
 use report::{Report, Step};
@@ -51,9 +51,7 @@ pub fn examine(
             return report.end();
         }
     };
-    // Built as the connector's: names are looked up on threads, for each peer.
-    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(limits::THREADS).build();
-    let Ok(runtime) = runtime else {
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
         report.fail(Step::Clock, "the system refuses to start the runtime", None);
         report.skip_to(Step::End, "there is no runtime");
         return report.end();

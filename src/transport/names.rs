@@ -15,15 +15,15 @@ use core::pin::Pin;
 use core::task::Poll;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
+use std::thread;
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use socket2::{Domain, Socket, Type};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{ConnectFailure, Failed, Step};
-use crate::limits::memory::QUESTIONS;
+use crate::limits::memory::{QUESTIONS, THREAD_STACK};
 use crate::limits::net as limits;
 
 /// One side's lookups. Clones share the permits, so one waits for the other.
@@ -75,12 +75,15 @@ impl Question {
     async fn ask(self, host: String, port: u16) -> Answer {
         let Self { family, permit, ask } = self;
         let permit = permit.acquire_owned().await.map_err(std::io::Error::other)?;
-        let asked = spawn_blocking(move || {
-            let answer = ask(&host, port, family);
+        let (answer, asked) = oneshot::channel();
+        // A thread that the system does not give fails the lookup, and not the process.
+        thread::Builder::new().stack_size(THREAD_STACK).spawn(move || {
+            let found = ask(&host, port, family);
             // Released only now, because the thread is in use until here.
             drop(permit);
-            answer
-        });
+            // Nobody may want it any more.
+            let _: Result<(), _> = answer.send(found);
+        })?;
         asked.await.map_err(std::io::Error::other)?
     }
 }

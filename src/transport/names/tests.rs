@@ -32,7 +32,7 @@ struct Hold(&'static AtomicBool);
 impl Hold {
     fn while_held(released: &AtomicBool) {
         while !released.load(Ordering::SeqCst) {
-            std::thread::yield_now();
+            thread::yield_now();
         }
     }
 }
