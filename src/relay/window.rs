@@ -5,7 +5,8 @@
 //! looked like. When the connection ends, the source sends again what it got no acknowledgement for:
 //!
 //! - A publish that we never acknowledged comes again exactly once, perhaps under another packet id. So one that looks the same is
-//!   that one, and each of several equal ones is matched once.
+//!   that one, and each of several equal ones is matched once; but from a source that has marked a repetition once, only if it is
+//!   marked.
 //! - The acknowledgement of another may have been lost with the connection. Then it comes again under its packet id and marked as
 //!   repeated; without both it is a new one, for two readings may be equal, and to lose one is worse than to send one twice.
 
@@ -85,11 +86,21 @@ pub(super) struct Window {
     orphans: usize,
     /// Then they are forgotten.
     orphans_until: Instant,
+    /// The source has marked a repetition once, so one without the mark is none.
+    marks: bool,
 }
 
 impl Window {
     pub(super) fn new() -> Self {
-        Self { slots: Vec::new(), first: 0, safe: 0, next: 0, orphans: 0, orphans_until: Instant::default() }
+        Self {
+            slots: Vec::new(),
+            first: 0,
+            safe: 0,
+            next: 0,
+            orphans: 0,
+            orphans_until: Instant::default(),
+            marks: false,
+        }
     }
 
     /// All tokens with a number below this may be acknowledged.
@@ -129,6 +140,7 @@ impl Window {
             self.forget_orphans();
         }
         self.skip_to(token.number);
+        self.marks |= token.repeated;
         let found = self.find(token, fingerprint);
         let mut slot = Slot { fingerprint, packet_id: token.packet_id, ..Slot::SPENT };
         let known = found.map(|number| {
@@ -222,9 +234,10 @@ impl Window {
         let has_id = |number: &u64| slot(number).packet_id == token.packet_id && slot(number).state != State::Spent;
         let mut same = None;
         if token.repeated {
-            same = (self.oldest()..self.next).rev().find(|number| looks_alike(number) && has_id(number));
+            // The id may have been used again since, for another.
+            same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
         }
-        if same.is_none() && self.orphans > 0 {
+        if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
             let is_orphan = |number: &u64| slot(number).state.is_orphan();
             same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
         }

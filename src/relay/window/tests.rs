@@ -170,3 +170,25 @@ fn no_more_is_remembered_than_there_are_slots() {
     }
     assert_eq!((test.window.slots.len(), test.window.slots.capacity()), (SLOTS, SLOTS));
 }
+
+#[test]
+fn a_packet_id_that_was_used_again_names_the_last_publish_that_had_it() {
+    let mut test = Test::new();
+    for (looks, safe) in [(1, 1), (2, 2)] {
+        let (number, _) = test.hold(1, looks);
+        test.window.settle(number);
+        assert_eq!(test.window.safe(), safe);
+    }
+    test.reconnect(2);
+    assert_eq!(test.receive(1, true, 1), None, "on, off, on: the third is a new reading, however it is marked");
+}
+
+#[test]
+fn a_source_that_marks_repetitions_sends_a_new_reading_without_the_mark() {
+    let mut test = Test::new();
+    (1..=2).for_each(|id| _ = test.hold(id, 7));
+    test.reconnect(0);
+    assert!(test.receive(1, true, 7).is_some());
+    assert_eq!(test.receive(3, false, 7), None, "equal to what the source has forgotten");
+    assert!(test.receive(2, true, 7).is_some(), "and that comes all the same");
+}
