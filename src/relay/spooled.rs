@@ -141,7 +141,7 @@ impl Relay {
         let source_waits = self.source_waits(now);
         let is_stuck = source_waits && self.is_stuck(now);
         let is_end = self.spool.all_from.is_some_and(|from| from <= now);
-        if is_stuck || is_end || self.window.outstanding() >= UNACKNOWLEDGED / 2 {
+        if is_stuck || is_end || self.window.outstanding() >= UNACKNOWLEDGED / 4 * 3 {
             due.all = u32::MAX;
         }
         let mut largest = (0, 0);
@@ -260,7 +260,7 @@ impl Relay {
         let (free, all) = self.record_blocks();
         let is_full = |stream: &super::DeliveryStream| stream.held() >= self.queue_size / 8 * 7;
         free < all / 8 + GROUP
-            || self.window.outstanding() >= UNACKNOWLEDGED / 4 * 3
+            || self.window.outstanding() >= UNACKNOWLEDGED / 8 * 7
             || self.streams.iter().flatten().any(is_full)
     }
 
@@ -284,17 +284,24 @@ impl Relay {
         let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
         let mut left = count;
         for index in 0..STREAMS {
-            while left > 0
-                && streams >> index & 1 == 1
-                && self.status_room() > 2 * STATUS_ENTRY_BYTES
-                && let Some(stream) = &mut self.streams[index]
-                && let Some(record) = stream.waiting.pop(&self.arena)
-            {
-                let refusal = Refusal::SpoolFull { kib };
-                self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&refusal));
-                self.counters.refused(&refusal);
-                self.end(record);
-                left -= 1;
+            if streams >> index & 1 == 0 {
+                continue;
+            }
+            let Some(stream) = &mut self.streams[index] else { continue };
+            let mut waiting = core::mem::take(&mut stream.waiting);
+            while let Some(record) = waiting.pop(&self.arena) {
+                let is_refused = left > 0
+                    && record.place(&self.arena) == Place::Memory
+                    && self.status_room() > 2 * STATUS_ENTRY_BYTES;
+                if is_refused {
+                    let refusal = Refusal::SpoolFull { kib };
+                    self.statuses.push(&mut self.arena, Id::Of(record), Status::Refused(&refusal));
+                    self.counters.refused(&refusal);
+                    self.end(record);
+                    left -= 1;
+                } else if let Some(stream) = &mut self.streams[index] {
+                    stream.waiting.push(&mut self.arena, record);
+                }
             }
             self.retire(index);
         }

@@ -168,11 +168,15 @@ impl Spool {
         }
         let operation = match self.stage {
             Stage::Unlisted => (!self.is_troubled(now)).then_some(Operation::List),
-            Stage::Marks | Stage::Ready => self
-                .poll_commit(now)
-                .or_else(|| self.poll_delete(now))
-                .or_else(|| self.poll_copy(now))
-                .or_else(|| self.poll_read()),
+            Stage::Marks | Stage::Ready => {
+                // A disk without room gets some by what is deleted.
+                let delete = if self.trouble.is_some() { self.poll_delete(now) } else { None };
+                delete
+                    .or_else(|| self.poll_commit(now))
+                    .or_else(|| self.poll_delete(now))
+                    .or_else(|| self.poll_copy(now))
+                    .or_else(|| self.poll_read())
+            }
         };
         self.is_busy = operation.is_some();
         operation
