@@ -98,7 +98,8 @@ impl Daemon {
                 Turn::Inbound(Some(inbound)) => self.take(inbound).await,
                 Turn::Status => self.send_status(),
                 Turn::Disk(done) => self.take_done(done),
-                Turn::Credentials | Turn::Time => {}
+                Turn::Credentials => self.relay.retry_now(),
+                Turn::Time => {}
                 // The tasks end only after this loop.
                 Turn::Event(None) | Turn::Inbound(None) => break,
             }

@@ -296,6 +296,11 @@ impl Relay {
             self.room_until = Instant::default();
         }
         self.jitter.hurry(BACKOFF_DRAINING);
+        self.retry_now();
+    }
+
+    /// What has failed may go well now: it is tried at once.
+    pub fn retry_now(&mut self) {
         self.streams.iter_mut().flatten().for_each(DeliveryStream::hurry);
     }
 

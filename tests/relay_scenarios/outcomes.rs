@@ -260,3 +260,21 @@ fn a_stream_that_throttles_a_few_records_gets_a_short_pause() {
     s.expect_sent(DEFAULT);
     s.take_statuses();
 }
+
+#[test]
+fn new_credentials_end_the_wait_after_a_refusal() {
+    let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
+    s.publish_json("1", "a");
+    let mut sent = s.at(1_000).expect_sent(DEFAULT);
+    for _ in 0..8 {
+        s.fail(sent);
+        s.wait();
+        sent = s.expect_sent(DEFAULT);
+    }
+    s.fail(sent);
+    assert!(s.deadline().unwrap() > s.now() + 30_000);
+    s.retry_now();
+    let sent = s.expect_batch(DEFAULT, &["a"]);
+    s.deliver(sent);
+    s.take_statuses();
+}

@@ -366,6 +366,13 @@ impl Scenario {
         self
     }
 
+    /// What has failed may go well now.
+    pub fn retry_now(&mut self) -> &mut Self {
+        self.relay.retry_now();
+        self.step();
+        self
+    }
+
     /// Publishes that are not taken come again.
     pub fn publishes_come_again(&mut self) -> &mut Self {
         self.relay.set_source_redelivers(true);
