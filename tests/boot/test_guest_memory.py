@@ -68,7 +68,7 @@ def memory_size(site, environment):
     """`MEMORY_SIZE`, or the least that the connector names when it refuses that."""
     site.machine.write("/tmp/environment", settings(environment | {"FIREHOSE_CONNECTOR_MEMORY_SIZE": MEMORY_SIZE}))
     answer = site.machine.run("set -a; . /tmp/environment; firehose-connector check", check=False)
-    least = re.search(r"MemorySize is \d+ \(KB\), the least that works here is (\d+)", answer)
+    least = re.search(r"must be at least (\d+) \(KB\)", answer)
     return int(least[1]) if least else MEMORY_SIZE
 
 
