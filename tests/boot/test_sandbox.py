@@ -18,7 +18,7 @@ def machine(tmp_path_factory, small_system):
         yield machine
 
 
-def probe(machine, user, layer=""):
+def probed(machine, user, layer=""):
     command = f"rm -rf /var/tmp/* /settings/*; su -s /bin/sh {user} -c '/test/probe /settings {layer}'"
     output = machine.run(command, check=False, within=60)
     print(output)
@@ -30,7 +30,7 @@ def probe(machine, user, layer=""):
 
 @pytest.mark.parametrize("user", ["root", "firehose-connector"])
 def test_a_confined_process_can_do_nothing_but_what_the_connector_does(machine, user):
-    after = probe(machine, user)
+    after = probed(machine, user)
     assert after.count("refused ") >= 45, after
     # Linux 6.1 has Landlock for files, not yet for TCP ports.
     assert after.splitlines()[0] == "without TCP ports (Landlock of Linux 6.7)"
@@ -38,5 +38,5 @@ def test_a_confined_process_can_do_nothing_but_what_the_connector_does(machine, 
 
 @pytest.mark.parametrize(("layer", "refused"), [("files", 10), ("calls", 20)])
 def test_each_layer_holds_without_the_other(machine, layer, refused):
-    after = probe(machine, "root", layer)
+    after = probed(machine, "root", layer)
     assert after.count("refused ") >= refused, after
