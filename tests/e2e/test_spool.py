@@ -1,6 +1,5 @@
 """Records that wait on disk: nothing is written without need, and nothing that was acknowledged is lost."""
 
-import json
 import os
 import random
 import subprocess
@@ -59,13 +58,9 @@ def wait_all(standin, records, within=120):
     until(lambda: set(standin.records()) >= expected, f"all {len(expected)} records", within)
 
 
-def counters(connector):
-    """As it logs them when asked."""
-    time.sleep(0.3)
-    before = len(connector.log())
-    connector.process.send_signal(10)
-    line = connector.wait_line(r"info: counters \{.*\}", since=before)
-    return json.loads(line.removeprefix("info: counters "))
+def received(connector, count):
+    """Waits until it has so many: the broker acknowledges a publish before it delivers it."""
+    until(lambda: connector.counters()["received"] == count, f"{count} records")
 
 
 def test_with_a_good_uplink_nothing_is_written(connect, client, standin, spool):
@@ -88,8 +83,8 @@ def test_a_failing_service_fills_the_spool_and_gets_all_of_it_back_oldest_first(
     records, thread = publishing(client, 3000, 0.005)
     connector.wait_line(IN_USE)
     thread.join()
-    until(lambda: counters(connector)["spool_records"] == 3000, "all records in the spool")
-    assert counters(connector)["acknowledged_held"] == 0
+    until(lambda: connector.counters()["spool_records"] == 3000, "all records in the spool")
+    assert connector.counters()["acknowledged_held"] == 0
     standin.heal()
     standin.wait_accepted(3000, within=120)
     connector.wait_line(EMPTY)
@@ -108,8 +103,8 @@ def test_a_service_that_is_down_longer_than_memory_lasts_gets_everything_in_the_
     connector.wait_line("info: broker connected, session new")
     records, thread = publishing(client, 20_000, data="{} " + "x" * 1000)
     thread.join()
-    until(lambda: counters(connector)["spool_records"] >= 19_000, "the most of them in the spool", within=120)
-    assert counters(connector)["failed"] == 0
+    until(lambda: connector.counters()["spool_records"] >= 19_000, "the most of them in the spool", within=120)
+    assert connector.counters()["failed"] == 0
     standin.heal()
     wait_all(standin, records, within=180)
     assert repeated(standin) == 0
@@ -142,6 +137,7 @@ def test_what_the_end_leaves_is_sent_after_the_next_start(connect, client, stand
     standin.set_faults(down=True)
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(700))
+    received(connector, 700)
     assert connector.stop() == 0
     assert "info: 700 records are in the spool, for the next start" in connector.log()
     assert client.entries() == []
@@ -235,6 +231,7 @@ def test_a_file_system_that_is_read_only_is_read_and_told(connect, client, stand
     standin.set_faults(down=True)
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(small_disk), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(300))
+    received(connector, 300)
     assert connector.stop() == 0
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     connector.start()
@@ -249,6 +246,7 @@ def test_a_damaged_segment_costs_what_it_hits_and_nothing_else(damage, connect, 
     standin.set_faults(down=True)
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held")
     client.send_all(client.send(f"{number} " + "x" * 300, f"id {number}") for number in range(2000))
+    received(connector, 2000)
     assert connector.stop() == 0
     with segments(spool)[0].open("r+b") as file:
         file.seek(100_000)
@@ -257,8 +255,8 @@ def test_a_damaged_segment_costs_what_it_hits_and_nothing_else(damage, connect, 
     connector.start()
     until(lambda: standin.state()["accepted"] >= 1970, "the others")
     connector.wait_log("records of the spool were damaged on the disk and are lost")
-    until(lambda: counters(connector)["held"] == 0 == counters(connector)["spool_records"], "nothing is held")
-    numbers = counters(connector)
+    until(lambda: connector.counters()["held"] == 0 == connector.counters()["spool_records"], "nothing is held")
+    numbers = connector.counters()
     assert standin.state()["accepted"] + numbers["spool_damaged"] == 2000 and repeated(standin) == 0
 
 
@@ -292,7 +290,7 @@ def test_a_bad_stream_is_kept_and_the_others_go_on(connect, client, standin, spo
         client.send(f"good {number}", f"g{number}", arn=arn("good"))
     until(lambda: len(standin.records("good")) == 1500, "all records of the other stream", within=60)
     connector.wait_line(IN_USE)
-    assert counters(connector)["acknowledged_held"] == 0
+    assert connector.counters()["acknowledged_held"] == 0
     standin.heal()
     until(lambda: len(standin.records("bad")) == 1500, "those that had waited", within=180)
     assert repeated(standin) == 0
