@@ -154,6 +154,7 @@ def test_statuses_that_the_broker_did_not_take_are_published_after_the_next_star
     standin.set_faults(latency_ms=3000)
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool), FIREHOSE_CONNECTOR_ACKNOWLEDGE="held", PUBLISH_INTERVAL="1")
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(400))
+    received(connector, 400)
     until(lambda: standin.state()["requests"] > 0, "a request")
     broker.stop()
     standin.wait_accepted(400)
