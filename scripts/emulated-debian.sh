@@ -51,7 +51,7 @@ need_debian() {
 # A new folder with that Debian in "root": unpack_debian ARCHITECTURE. Not in /tmp, where device files may be of no use.
 unpack_debian() {
     local folder
-    folder=$(mktemp -d "$(realpath "$DEBIANS")/XXXXXX")
+    folder=$(mktemp -d -p "$(realpath "$DEBIANS")")
     mkdir "$folder/root"
     tar -x -C "$folder/root" -f "$DEBIANS/$1.tar"
     echo "$folder"
