@@ -170,7 +170,8 @@ impl Spool {
             Stage::Unlisted => (!self.is_troubled(now)).then_some(Operation::List),
             Stage::Marks | Stage::Ready => {
                 // A disk without room gets some by what is deleted.
-                let delete = if self.trouble.is_some() { self.poll_delete(now) } else { None };
+                let has_no_room = self.trouble.is_some_and(|trouble| trouble.fault.is_no_room());
+                let delete = if has_no_room { self.poll_delete(now) } else { None };
                 delete
                     .or_else(|| self.poll_commit(now))
                     .or_else(|| self.poll_delete(now))

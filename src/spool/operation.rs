@@ -4,8 +4,10 @@
 //! is the same for the disk and for the simulated one of the tests, which fails and loses power after every step.
 
 use core::fmt;
+use std::io;
 
 use super::format::Name;
+use crate::error_chain::words::of_system;
 
 /// Why the disk did not do what it was asked: the system's number of the error, in whose words it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +16,16 @@ pub struct Fault(pub i32);
 impl Fault {
     /// The file system is read-only (`EROFS` of Linux, on all that this runs on).
     pub const READ_ONLY: Self = Self(30);
+
+    /// Whether the disk has no room, or the user may take no more of it (`ENOSPC`, `EDQUOT`).
+    pub(super) const fn is_no_room(self) -> bool {
+        matches!(self.0, 28 | 122)
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        std::io::Error::from_raw_os_error(self.0).fmt(f)
+        f.write_str(&of_system(&io::Error::from_raw_os_error(self.0)))
     }
 }
 

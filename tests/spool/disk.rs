@@ -113,6 +113,8 @@ pub(crate) struct Disk {
     pub(crate) random: Random,
     /// One step in so many fails; zero: none.
     pub(crate) fails: usize,
+    /// Files there is room for.
+    pub(crate) most: usize,
     pub(crate) steps: Steps,
     blocks_written: BTreeMap<(Name, usize), bool>,
     pub(crate) counts_blocks: bool,
@@ -129,6 +131,7 @@ impl Disk {
             deleted: BTreeMap::new(),
             random: Random(seed),
             fails: 0,
+            most: usize::MAX,
             steps: Steps::default(),
             blocks_written: BTreeMap::new(),
             counts_blocks: false,
@@ -197,6 +200,9 @@ impl Storage for Disk {
         let fault = self.fault();
         self.steps.creates += 1;
         assert!(!self.files.contains_key(&name), "a name is used once");
+        if self.files.len() >= self.most {
+            return Err(Fault(FAULTS[0]));
+        }
         if fault.is_ok() || self.random.one_in(2) {
             self.files.insert(name, Content { synced: Vec::new(), seen: vec![0; length as usize] });
         }

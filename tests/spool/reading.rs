@@ -1,5 +1,6 @@
 //! In which order entries come back, and what a delivery stream or a disk that takes nothing does to the others.
 
+use firehose_connector::limits::spool::BACKOFF;
 use firehose_connector::spool::operation::Fault;
 use firehose_connector::spool::{Refused, Settings};
 
@@ -142,4 +143,26 @@ fn counters_tell_what_is_kept_and_since_when() {
     assert_eq!(counters.bytes, disk.files().map(|(_, bytes)| bytes.len() as u64).sum::<u64>());
     drain(&mut run, &mut disk);
     assert_eq!(run.spool.counters(), firehose_connector::spool::Counters::default());
+}
+
+#[test]
+fn a_disk_without_room_has_some_again_when_all_is_delivered() {
+    let (mut run, mut disk) = filled(Settings { partial: 64, ..SETTINGS }, 60);
+    disk.most = disk.files().count();
+    let mut number = 60;
+    while run.spool.fault().is_none() {
+        if Plain::new(number).append(&mut run.spool, run.now).is_ok() {
+            number += 1;
+        }
+        run.spool.commit();
+        run.operate(&mut disk);
+    }
+    // All is delivered before the disk is asked again; then marks are due, too, for which it has no room.
+    while run.read_back(usize::MAX) > 0 || run.operate(&mut disk).is_some() {}
+    (0..number).for_each(|number| run.settle(number));
+    for _ in 0..20 {
+        run.now = run.now + BACKOFF.1;
+        while run.operate(&mut disk).is_some() {}
+    }
+    assert_eq!((disk.files().count(), run.spool.fault()), (0, None));
 }

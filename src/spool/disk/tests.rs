@@ -82,7 +82,7 @@ fn a_directory_may_come_later_and_be_replaced() {
     let later = directory.0.join("later");
     let mut files = Directory::new(later.clone());
     let missing = files.list().unwrap_err();
-    assert_eq!(missing.to_string(), "No such file or directory (os error 2)");
+    assert_eq!(missing.to_string(), "no such file or directory");
     for _ in 0..2 {
         std::fs::create_dir(&later).unwrap();
         assert_eq!(files.list(), Ok(vec![]));
