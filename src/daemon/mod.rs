@@ -188,9 +188,9 @@ impl Daemon {
 
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Begins { resumed, acknowledged, first } => {
-                self.relay.begin_session(self.clock.now(), resumed, acknowledged, first);
-                self.forgetful |= self.left_behind && !resumed;
+            Inbound::Begins(begin) => {
+                self.relay.begin_session(self.clock.now(), begin);
+                self.forgetful |= self.left_behind && !begin.resumed;
                 self.left_behind = false;
             }
             Inbound::Publishes(mut publishes) => {

@@ -7,7 +7,7 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use super::window::{Known, Token};
+use super::window::{Begin, Known, Token};
 use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
 use crate::limits::{PAUSE_ANSWER, SPOOL_WAITED_FOR, STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::{Duration, Instant};
@@ -32,16 +32,15 @@ impl Default for Progress {
 }
 
 impl Relay {
-    /// A connection begins whose publishes have numbers from `first` on. All tokens below `acknowledged` were given back over
-    /// earlier ones; what was not comes again, if the source `resumed` the session.
-    pub fn begin_session(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
-        self.window.begin(now, resumed, acknowledged, first);
+    /// A connection to the source begins.
+    pub fn begin_session(&mut self, now: Instant, begin: Begin) {
+        self.window.begin(now, begin);
         self.pace.begin();
     }
 
     /// The source will not send again what was not acknowledged.
     pub fn forget_session(&mut self, now: Instant) {
-        self.window.begin(now, false, 0, 0);
+        self.window.begin(now, Begin { resumed: false, acknowledged: 0, arrived: 0, first: 0 });
     }
 
     /// All publishes with a number below this are safe: to be acknowledged.

@@ -8,7 +8,9 @@
 //!   that one, and each of several equal ones is matched once; but from a source that has marked a repetition once, only if it is
 //!   marked.
 //! - The acknowledgement of another may have been lost with the connection. Then it comes again under its packet id and marked as
-//!   repeated; without both it is a new one, for two readings may be equal, and to lose one is worse than to send one twice.
+//!   repeated; or, from a source that marks none, before all that is new, and only if the source has not shown since that it has
+//!   the acknowledgement. What is neither is a new one, for two readings may be equal, and to lose one is worse than to send one
+//!   twice.
 
 use super::record::Record;
 use crate::limits::{REDELIVERY, SLOTS};
@@ -23,6 +25,19 @@ pub struct Token {
     pub packet_id: u16,
     /// The source says that it may have sent it before.
     pub repeated: bool,
+}
+
+/// A connection to the source begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begin {
+    /// The source kept the session from before, so it sends again what it has no acknowledgement for.
+    pub resumed: bool,
+    /// Tokens with a number below this were acknowledged over earlier connections.
+    pub acknowledged: u64,
+    /// And the source has shown for those below this that it has the acknowledgement.
+    pub arrived: u64,
+    /// Number of the first token of this connection.
+    pub first: u64,
 }
 
 /// A publish that was received before.
@@ -48,12 +63,14 @@ enum State {
     OrphanSafe,
     /// Acknowledged over a connection that is gone.
     Acknowledged,
+    /// Likewise, and perhaps the source does not have the acknowledgement.
+    Unsure,
     /// Not taken, or matched, or forgotten: is not to be recognised.
     Spent,
 }
 
 impl State {
-    const fn is_orphan(self) -> bool {
+    fn is_orphan(self) -> bool {
         matches!(self, Self::OrphanHeld | Self::OrphanSafe)
     }
 }
@@ -86,6 +103,8 @@ pub(super) struct Window {
     orphans: usize,
     /// Then they are forgotten.
     orphans_until: Instant,
+    /// Nothing new has come over this connection, so what comes may be one whose acknowledgement was lost.
+    begins: bool,
     /// The source has marked a repetition once, so one without the mark is none.
     marks: bool,
 }
@@ -99,6 +118,7 @@ impl Window {
             next: 0,
             orphans: 0,
             orphans_until: Instant::default(),
+            begins: false,
             marks: false,
         }
     }
@@ -113,17 +133,17 @@ impl Window {
         usize::try_from(self.next - self.safe).unwrap_or(usize::MAX)
     }
 
-    /// A new connection begins with the number `first`. All below `acknowledged` were acknowledged over earlier ones; if the
-    /// source does not remember the session, none comes again.
-    pub(super) fn begin(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
+    /// A new connection begins. If the source does not remember the session, nothing comes again.
+    pub(super) fn begin(&mut self, now: Instant, Begin { resumed, acknowledged, arrived, first }: Begin) {
         self.skip_to(first);
-        self.orphans = 0;
+        (self.orphans, self.begins) = (0, true);
         for number in self.oldest()..self.next {
             let slot = &mut self.slots[place(number)];
             slot.state = match slot.state {
                 _ if !resumed => State::Spent,
                 State::Held | State::Apart => State::OrphanHeld,
-                State::Safe if number < acknowledged => State::Acknowledged,
+                State::Safe if number < arrived => State::Acknowledged,
+                State::Safe if number < acknowledged => State::Unsure,
                 State::Safe => State::OrphanSafe,
                 state => state,
             };
@@ -142,6 +162,7 @@ impl Window {
         self.skip_to(token.number);
         self.marks |= token.repeated;
         let found = self.find(token, fingerprint);
+        self.begins &= found.is_some();
         let mut slot = Slot { fingerprint, packet_id: token.packet_id, ..Slot::SPENT };
         let known = found.map(|number| {
             slot.state = State::Safe;
@@ -226,8 +247,8 @@ impl Window {
         count
     }
 
-    /// The slot that looks like this publish: the last that has its packet id, if it may be a repetition, or else the first that
-    /// comes again for sure.
+    /// The slot that looks like this publish: the last that has its packet id, if it may be a repetition; or else the first that
+    /// comes again for sure, and then the first that may.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;
@@ -237,9 +258,15 @@ impl Window {
             // The id may have been used again since, for another.
             same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
         }
-        if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
-            let is_orphan = |number: &u64| slot(number).state.is_orphan();
-            same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
+        let mut find = |is_meant: fn(State) -> bool| {
+            let is_meant = |number: &u64| looks_alike(number) && is_meant(slot(number).state);
+            same = same.or_else(|| (self.oldest()..self.first).find(is_meant));
+        };
+        if self.orphans > 0 && (token.repeated || !self.marks) {
+            find(State::is_orphan);
+        }
+        if self.begins && !self.marks {
+            find(|state| state == State::Unsure);
         }
         same
     }

@@ -272,6 +272,32 @@ fn what_was_delivered_while_the_connection_was_away_is_acknowledged_and_not_sent
 }
 
 #[test]
+fn an_acknowledgement_that_was_lost_with_the_connection_repeats_nothing_and_swallows_no_equal_reading() {
+    for acknowledge in [Acknowledge::Safe, Acknowledge::Held] {
+        let mut s = Scenario::new(Setup { acknowledge, ..Setup::default() });
+        (0..3).for_each(|_| _ = s.receive(BINARY_TOPIC, b"21.5"));
+        s.wait();
+        let sent = s.take_sent().unwrap();
+        s.deliver(sent);
+        // The broker has shown that it has the first acknowledgement. It marks nothing, and gives new packet ids.
+        s.reconnect_unsure(true, 3, 1);
+        (0..2).for_each(|_| assert_eq!(s.receive(BINARY_TOPIC, b"21.5"), Accepted::Known));
+        assert_eq!(s.receive(BINARY_TOPIC, b"21.5"), Accepted::Held, "the third reading since is a new one");
+        // Now both acknowledgements had arrived, and what comes first is new.
+        s.wait();
+        let sent = s.take_sent().unwrap();
+        s.deliver(sent);
+        s.reconnect_unsure(true, 6, 5);
+        assert_eq!(binary(&mut s, 0), Accepted::Held);
+        assert_eq!(s.receive(BINARY_TOPIC, b"21.5"), Accepted::Held, "behind a new one nothing comes again");
+        s.wait();
+        let sent = s.take_sent().unwrap();
+        s.deliver(sent);
+        s.take_statuses();
+    }
+}
+
+#[test]
 fn with_a_new_session_held_records_are_delivered_and_what_comes_is_new() {
     let mut s = Scenario::new(Setup::default());
     binary(&mut s, 0);

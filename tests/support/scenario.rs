@@ -20,7 +20,7 @@ use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::window::Token;
+use firehose_connector::relay::window::{Begin, Token};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::spool;
 use firehose_connector::spool::operation::perform;
@@ -234,9 +234,15 @@ impl Scenario {
         self.relay.safe()
     }
 
-    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged.
+    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged, which the source had
+    /// shown.
     pub fn reconnect(&mut self, resumed: bool, acknowledged: u64) {
-        self.relay.begin_session(self.now, resumed, acknowledged, self.number);
+        self.reconnect_unsure(resumed, acknowledged, acknowledged);
+    }
+
+    /// Likewise; the source had shown only for those below `arrived` that it has the acknowledgement.
+    pub fn reconnect_unsure(&mut self, resumed: bool, acknowledged: u64, arrived: u64) {
+        self.relay.begin_session(self.now, Begin { resumed, acknowledged, arrived, first: self.number });
     }
 
     /// A publish of `bytes`, of which only a begin is known.
