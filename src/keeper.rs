@@ -75,6 +75,9 @@ impl Keeper {
         }
         let spool = &mut self.spool;
         relay.unload(now, &mut |place| spool.give_back(Position::from_u64(place)));
+        if self.is_end {
+            self.spool.commit_marks();
+        }
         if self.is_end || relay.is_pressed() {
             self.spool.commit();
         } else if relay.source_waits(now) {
@@ -138,7 +141,7 @@ impl Keeper {
     /// Whether all that was to be written is, or cannot be.
     #[must_use]
     pub fn is_done(&self, now: Instant) -> bool {
-        !self.takes(now) || self.writing.is_empty() && !self.is_busy
+        !self.takes(now) || self.writing.is_empty() && !self.is_busy && self.spool.is_written()
     }
 
     /// Appends a status message that could not be published. Answers whether it was taken; if not, and the spool is well, it will
@@ -225,10 +228,11 @@ impl Keeper {
     fn read_back(&mut self, now: Instant, relay: &mut Relay) {
         let mut over = Vec::new();
         self.spool.read_back(&mut |held| {
+            let place = held.position.to_u64();
             let back = match held.kind {
-                Kind::Status if relay.take_status_back(held.data) => Back::Failed,
+                Kind::Status if relay.take_status_back(held.data, place) => Back::Held,
                 Kind::Status => Back::Left,
-                _ => relay.take_back(now, held.stream, held.id, held.data, held.position.to_u64()),
+                _ => relay.take_back(now, held.stream, held.id, held.data, place),
             };
             match back {
                 Back::Held => Answer::Take,

@@ -8,6 +8,7 @@ use super::report::Left;
 use super::{Daemon, Turn};
 use crate::limits::{DRAIN_SPOOL, DRAIN_STATUSES, STATUS_BYTES};
 use crate::mqtt::Inbound;
+use crate::time::Instant;
 
 impl Daemon {
     pub(super) fn is_drained(&self) -> bool {
@@ -21,7 +22,7 @@ impl Daemon {
             self.relay.forget_session(self.clock.now());
         }
         self.relay.spool_at_end();
-        self.write_all(&[]).await;
+        self.write_all(&[], self.clock.now() + DRAIN_SPOOL).await;
         let stopped = self.relay.stop();
         self.acknowledge();
         if self.status_bytes.is_some() || self.untold() > 0 {
@@ -29,22 +30,27 @@ impl Daemon {
             // What is left then is counted below.
             let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
         }
-        let statuses = if self.untold() > 0 { self.keep_statuses().await } else { 0 };
+        let end = self.clock.now() + DRAIN_SPOOL;
+        let statuses = if self.untold() > 0 { self.keep_statuses(end).await } else { 0 };
+        if statuses == 0 {
+            // Those that came back from the spool are told, or stand there anew.
+            self.relay.statuses_told(u64::MAX);
+            self.write_all(&[], end).await;
+        }
         let left = Left { stopped, statuses };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
     }
 
-    /// Has all that is held written to the spool, and these messages. Answers how many of these were not.
-    async fn write_all(&mut self, statuses: &[&[u8]]) -> usize {
+    /// Has all that is held written to the spool, and these messages, until `end`. Answers how many of these were not.
+    async fn write_all(&mut self, statuses: &[&[u8]], end: Instant) -> usize {
         let Some(spooling) = &mut self.spooling else { return statuses.len() };
-        let end = self.clock.at(self.clock.now() + DRAIN_SPOOL);
-        let written = timeout_at(end, spooling.write_all(&self.clock, &mut self.relay, statuses)).await;
+        let written = timeout_at(self.clock.at(end), spooling.write_all(&self.clock, &mut self.relay, statuses)).await;
         spooling.report(self.clock.now(), &mut self.report);
         written.unwrap_or(statuses.len())
     }
 
     /// Has the statuses written that the broker has not acknowledged. Answers how many were not.
-    async fn keep_statuses(&mut self) -> usize {
+    async fn keep_statuses(&mut self, end: Instant) -> usize {
         let (mut message, untold) = (Vec::new(), self.untold());
         if self.spooling.is_none() {
             return untold;
@@ -54,7 +60,7 @@ impl Daemon {
             messages.push(core::mem::take(&mut message).into());
         }
         let texts: Vec<_> = messages.iter().map(|message| &message[..]).collect();
-        if self.write_all(&texts).await == 0 { 0 } else { untold }
+        if self.write_all(&texts, end).await == 0 { 0 } else { untold }
     }
 
     /// Statuses that the broker has not acknowledged.

@@ -3,9 +3,9 @@
 use super::Relay;
 use super::record::{RecordWriter, WriteError};
 use super::refusal::Refusal;
-use super::spooled::GROUP;
+use super::spooled::{Ended, GROUP};
 use super::status::{Id, Status};
-use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STREAMS};
+use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STATUSES_BACK, STREAMS};
 use crate::time::Instant;
 
 /// What became of a record that the spool offers.
@@ -76,14 +76,30 @@ impl Relay {
         }
     }
 
-    /// Takes the statuses of a message back that could not be published before. Answers whether there was room.
-    pub fn take_status_back(&mut self, message: &[u8]) -> bool {
-        let has_room = self.broker_takes_statuses() && self.statuses.room() > self.promised() + 2 * message.len();
+    /// Takes the statuses of a message back that stands at `place` of the spool. Answers whether there was room.
+    pub fn take_status_back(&mut self, message: &[u8], place: u64) -> bool {
+        let has_room = self.broker_takes_statuses()
+            && self.statuses.room() > self.promised() + 2 * message.len()
+            && self.spool.statuses.len() < STATUSES_BACK;
         if has_room {
+            self.spool.statuses.push((0, place));
             self.tell_again(message);
         }
         self.spool.left_statuses |= !has_room;
         has_room
+    }
+
+    /// Whether the broker has not acknowledged all statuses that came back, see [`Relay::statuses_told`].
+    #[must_use]
+    pub const fn has_statuses_back(&self) -> bool {
+        !self.spool.statuses.is_empty()
+    }
+
+    /// Says that the first `count` statuses that [`Relay::next_status`] gave since the start are acknowledged. So the spool need not
+    /// keep them any more.
+    pub fn statuses_told(&mut self, count: u64) {
+        let told = self.spool.statuses.extract_if(.., |(below, _)| *below <= count);
+        self.spool.ended.extend(told.map(|(_, place)| Ended::Spooled(place)));
     }
 
     /// Whether the spool is to be read from its begin again, because what was left may be taken now. To be asked once.
@@ -91,7 +107,8 @@ impl Relay {
         let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
         let looks = (0..STREAMS).any(takes)
             || self.spool.left_nameless && self.streams.iter().any(Option::is_none)
-            || self.spool.left_statuses && self.broker_takes_statuses() && self.statuses.is_empty();
+            || self.spool.left_statuses && self.broker_takes_statuses() && self.spool.statuses.is_empty();
+
         if looks {
             (self.spool.left, self.spool.left_nameless, self.spool.left_statuses) = Default::default();
         }

@@ -104,6 +104,34 @@ pub struct Sent {
     pub data: Vec<Vec<u8>>,
 }
 
+impl Setup {
+    /// A relay with a broker that takes statuses.
+    pub fn relay(&self) -> Relay {
+        let arn = format!("{ARN}{DEFAULT}");
+        let mut relay = Relay::new(&Settings {
+            version: self.version,
+            default_delivery_stream: DeliveryStreamArn::parse(&arn).unwrap(),
+            queue_size: self.queue_size,
+            publish_interval: Duration::from_secs(self.interval),
+            arena_bytes: self.arena,
+            connections: self.connections,
+            acknowledge: self.acknowledge,
+            seed: self.seed,
+        });
+        relay.set_broker_takes_statuses(true);
+        relay
+    }
+}
+
+/// Has the disk do at once what there is to do.
+pub fn carry(keeper: &mut Keeper, now: Instant, relay: &mut Relay, files: &mut Files) {
+    for operations in 0.. {
+        assert!(operations < 10_000, "the disk has always something to do");
+        let Some(operation) = keeper.turn(now, WALL + now.as_millis() / 1000, relay) else { return };
+        keeper.handle(now, perform(files, operation), relay);
+    }
+}
+
 /// A relay, its time line, and what it has sent.
 #[derive(Debug)]
 pub struct Scenario {
@@ -130,18 +158,7 @@ impl Scenario {
 
     /// The same after a start, with what an earlier one has left on disk.
     pub fn with_files(setup: Setup, files: Files) -> Self {
-        let arn = format!("{ARN}{DEFAULT}");
-        let mut relay = Relay::new(&Settings {
-            version: setup.version,
-            default_delivery_stream: DeliveryStreamArn::parse(&arn).unwrap(),
-            queue_size: setup.queue_size,
-            publish_interval: Duration::from_secs(setup.interval),
-            arena_bytes: setup.arena,
-            connections: setup.connections,
-            acknowledge: setup.acknowledge,
-            seed: setup.seed,
-        });
-        relay.set_broker_takes_statuses(true);
+        let relay = setup.relay();
         let (sent, messages) = Default::default();
         let now = Instant::default();
         Self {
@@ -458,15 +475,9 @@ impl Scenario {
         }
     }
 
-    /// Has the disk do at once what there is to do.
     fn spool(&mut self) {
-        let Some(keeper) = &mut self.keeper else { return };
-        for operations in 0.. {
-            assert!(operations < 10_000, "the disk has always something to do");
-            let Some(operation) = keeper.turn(self.now, WALL + self.now.as_millis() / 1000, &mut self.relay) else {
-                return;
-            };
-            keeper.handle(self.now, perform(&mut self.files, operation), &mut self.relay);
+        if let Some(keeper) = &mut self.keeper {
+            carry(keeper, self.now, &mut self.relay, &mut self.files);
         }
     }
 
