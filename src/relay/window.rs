@@ -8,9 +8,9 @@
 //!   that one, and each of several equal ones is matched once; but from a source that has marked a repetition once, only if it is
 //!   marked.
 //! - The acknowledgement of another may have been lost with the connection. Then it comes again under its packet id and marked as
-//!   repeated; or, from a source that marks none, before all that is new, and only if the source has not shown since that it has
-//!   the acknowledgement. What is neither is a new one, for two readings may be equal, and to lose one is worse than to send one
-//!   twice.
+//!   repeated; or, from a source that marks none, before all that is new, if the source has not shown since that it has the
+//!   acknowledgement, and only one publish looked like it. What is neither is a new one, for readings may be equal, and to lose
+//!   one is worse than to send one twice.
 
 use super::record::Record;
 use crate::limits::{REDELIVERY, SLOTS};
@@ -70,7 +70,7 @@ enum State {
 }
 
 impl State {
-    fn is_orphan(self) -> bool {
+    const fn is_orphan(self) -> bool {
         matches!(self, Self::OrphanHeld | Self::OrphanSafe)
     }
 }
@@ -248,7 +248,7 @@ impl Window {
     }
 
     /// The slot that looks like this publish: the last that has its packet id, if it may be a repetition; or else the first that
-    /// comes again for sure, and then the first that may.
+    /// comes again for sure, or the only one, if that may come again.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;
@@ -258,15 +258,14 @@ impl Window {
             // The id may have been used again since, for another.
             same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
         }
-        let mut find = |is_meant: fn(State) -> bool| {
-            let is_meant = |number: &u64| looks_alike(number) && is_meant(slot(number).state);
-            same = same.or_else(|| (self.oldest()..self.first).find(is_meant));
-        };
-        if self.orphans > 0 && (token.repeated || !self.marks) {
-            find(State::is_orphan);
+        if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
+            let is_orphan = |number: &u64| slot(number).state.is_orphan();
+            same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
         }
-        if self.begins && !self.marks {
-            find(|state| state == State::Unsure);
+        if same.is_none() && self.begins && !self.marks {
+            let is_alike = |number: &u64| looks_alike(number) && slot(number).state != State::Spent;
+            let mut alike = (self.oldest()..self.next).filter(is_alike);
+            same = alike.next().filter(|number| slot(number).state == State::Unsure && alike.next().is_none());
         }
         same
     }

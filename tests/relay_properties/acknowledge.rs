@@ -53,7 +53,8 @@ struct World {
     window: usize,
     /// Redelivered publishes have new packet ids and no mark.
     renames: bool,
-    /// Some publishes look the same. Then nobody could say of them whether an acknowledgement arrived that was not seen to.
+    /// Some publishes look the same. Then nobody could say of them whether an acknowledgement arrived that was not seen to, nor,
+    /// if the broker `renames`, which are new when one did not.
     has_equal: bool,
     queue: VecDeque<(Publish, Option<u16>)>,
     unacknowledged: VecDeque<Sent>,
@@ -194,7 +195,7 @@ impl World {
 
     fn cut(&mut self, unwritten: u64, lost: u64, unseen: u64) {
         let written = self.relay.safe().saturating_sub(unwritten);
-        let heard = written.saturating_sub(lost);
+        let heard = if self.renames && self.has_equal { written } else { written.saturating_sub(lost) };
         let arrived = if self.has_equal { heard } else { heard.saturating_sub(unseen) };
         self.acknowledge(heard);
         while let Some(sent) = self.over.pop_back().filter(|sent| sent.number >= heard) {
