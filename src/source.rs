@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::relay::TooLong;
-pub use crate::relay::window::Token;
+pub use crate::relay::receipts::Token;
 
 /// A publish.
 #[derive(Debug, Clone, PartialEq, Eq)]

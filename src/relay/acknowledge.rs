@@ -7,7 +7,7 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use super::window::{Known, Token};
+use super::receipts::{Known, Token};
 use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
 use crate::limits::{PAUSE_ANSWER, SPOOL_WAITED_FOR, STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::{Duration, Instant};
@@ -35,19 +35,19 @@ impl Relay {
     /// A connection begins whose publishes have numbers from `first` on. All tokens below `acknowledged` were given back over
     /// earlier ones; what was not comes again, if the source `resumed` the session.
     pub fn begin_session(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
-        self.window.begin(now, resumed, acknowledged, first);
-        self.pace.begin();
+        self.receipts.begin(now, resumed, acknowledged, first);
+        self.source_window.begin();
     }
 
     /// The source will not send again what was not acknowledged.
     pub fn forget_session(&mut self, now: Instant) {
-        self.window.begin(now, false, 0, 0);
+        self.receipts.begin(now, false, 0, 0);
     }
 
     /// All publishes with a number below this are safe: to be acknowledged.
     #[must_use]
     pub const fn safe(&self) -> u64 {
-        self.window.safe()
+        self.receipts.safe()
     }
 
     /// Takes a publish as [`Relay::accept`] does, or [`Relay::refuse_too_long`], whose source waits for an acknowledgement if
@@ -62,12 +62,12 @@ impl Relay {
     ) -> Accepted {
         let Some(token) = token else { return self.accept_any(now, topic, payload, too_long) };
         let fingerprint = self.fingerprint(topic, payload, too_long);
-        let before = self.window.outstanding();
-        let known = self.window.receive(now, token, fingerprint);
+        let before = self.receipts.outstanding();
+        let known = self.receipts.receive(now, token, fingerprint);
         if self.waits_for_delivery() {
-            let outstanding = self.window.outstanding();
-            self.pace.receive(now, outstanding);
-            if self.pace.is_nearly_full(outstanding) && !self.pace.is_nearly_full(before) {
+            let outstanding = self.receipts.outstanding();
+            self.source_window.receive(now, outstanding);
+            if self.source_window.is_nearly_full(outstanding) && !self.source_window.is_nearly_full(before) {
                 self.progress.since = now;
             }
         }
@@ -87,7 +87,7 @@ impl Relay {
         };
         self.receiving = None;
         if is_safe {
-            self.window.settle(token.number);
+            self.receipts.settle(token.number);
         }
         self.keep_in_bounds(now);
         accepted
@@ -96,10 +96,10 @@ impl Relay {
     /// A source that sends more than it may is read all the same, for what it says of statuses comes behind its publishes. So
     /// the oldest are let go.
     fn keep_in_bounds(&mut self, now: Instant) {
-        let outstanding = self.window.outstanding();
+        let outstanding = self.receipts.outstanding();
         if outstanding >= UNACKNOWLEDGED {
-            let before = self.window.safe();
-            self.counters.acknowledged_held += self.window.let_go(UNACKNOWLEDGED / 2, u32::MAX) as u64;
+            let before = self.receipts.safe();
+            self.counters.acknowledged_held += self.receipts.let_go(UNACKNOWLEDGED / 2, u32::MAX) as u64;
             self.advanced(now, before, outstanding);
         }
     }
@@ -107,13 +107,13 @@ impl Relay {
     /// Does not take a publish, which therefore comes again over another connection. Nothing that is received behind it can be
     /// acknowledged over this one.
     pub fn leave(&mut self, token: Token) {
-        self.window.leave(token);
+        self.receipts.leave(token);
     }
 
     /// Lets publishes go that keep the source from sending more, unless the spool takes them ([`Relay::spool_due`]). To be called
     /// whenever something happened, and at [`Relay::relief_due`].
     pub fn relieve(&mut self, now: Instant) {
-        let outstanding = self.window.outstanding();
+        let outstanding = self.receipts.outstanding();
         if self.spool.state == Spooling::Takes || self.relief_from().is_none_or(|at| at > now) {
             return;
         }
@@ -131,8 +131,8 @@ impl Relay {
             let streams = if is_stuck { u32::MAX } else { failing };
             return self.refuse_held(now, outstanding / 2, streams, kib);
         }
-        let before = self.window.safe();
-        let count = self.window.let_go(outstanding / 2, if is_stuck { u32::MAX } else { failing });
+        let before = self.receipts.safe();
+        let count = self.receipts.let_go(outstanding / 2, if is_stuck { u32::MAX } else { failing });
         self.progress.stuck |= is_stuck && count > 0;
         self.counters.acknowledged_held += count as u64;
         self.advanced(now, before, outstanding);
@@ -164,17 +164,21 @@ impl Relay {
 
     /// From when on the source may be waiting for us.
     pub(super) fn relief_from(&self) -> Option<Instant> {
-        if self.draining || !self.waits_for_delivery() { None } else { self.pace.waits(self.window.outstanding()) }
+        if self.draining || !self.waits_for_delivery() {
+            None
+        } else {
+            self.source_window.waits(self.receipts.outstanding())
+        }
     }
 
     /// From when on all that waits is to be sent, because the source may be waiting for us.
     pub(super) fn early(&self) -> Option<Instant> {
-        let outstanding = self.window.outstanding();
+        let outstanding = self.receipts.outstanding();
         if outstanding == 0 {
             return None;
         }
         let in_flight = self.batches.iter().flatten().map(|batch| batch.records.len()).sum();
-        self.pace.due(outstanding, in_flight)
+        self.source_window.due(outstanding, in_flight)
     }
 
     /// The service answered after so long.
@@ -189,8 +193,12 @@ impl Relay {
     }
 
     pub(super) fn advanced(&mut self, now: Instant, safe: u64, outstanding: usize) {
-        if self.window.safe() > safe {
-            self.pace.acknowledge(now, outstanding, usize::try_from(self.window.safe() - safe).unwrap_or(usize::MAX));
+        if self.receipts.safe() > safe {
+            self.source_window.acknowledge(
+                now,
+                outstanding,
+                usize::try_from(self.receipts.safe() - safe).unwrap_or(usize::MAX),
+            );
         }
     }
 

@@ -20,7 +20,7 @@ impl Relay {
         let count = batch.records.len();
         let whole = batch;
         let mut suspect = false;
-        let (safe, outstanding, mut any_waited_for) = (self.window.safe(), self.window.outstanding(), false);
+        let (safe, outstanding, mut any_waited_for) = (self.receipts.safe(), self.receipts.outstanding(), false);
         let apart = outcome.may_lie_in_a_record();
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
@@ -56,7 +56,7 @@ impl Relay {
                             settled.set_aside += usize::from(back.stands_alone);
                             suspect |= back.suspect;
                             if let Some(number) = record.receipt(arena).filter(|_| count == 1) {
-                                self.window.set_apart(number);
+                                self.receipts.set_apart(number);
                             }
                         }
                         Some(stream) if batch.alone => stream.aside.put_back(arena, record),
@@ -197,7 +197,7 @@ impl Relay {
             return false;
         }
         let receipt = record.receipt(&self.arena);
-        let fails = receipt.is_none_or(|number| !self.window.comes_again(number));
+        let fails = receipt.is_none_or(|number| !self.receipts.comes_again(number));
         if fails {
             self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(refusal));
             stopped.failed += 1;

@@ -111,10 +111,10 @@ impl Relay {
         for index in 0..STREAMS {
             let is_in = |set: u32| set >> index & 1 == 1;
             let Some(stream) = &self.streams[index] else { continue };
-            let (arena, window) = (&mut self.arena, &self.window);
+            let (arena, receipts) = (&mut self.arena, &self.receipts);
             let mut show = |arena: &mut Arena, record: Record| {
                 // What cannot be acknowledged any more would come twice.
-                let comes_again = || record.receipt(arena).is_some_and(|number| window.comes_again(number));
+                let comes_again = || record.receipt(arena).is_some_and(|number| receipts.comes_again(number));
                 let is_new = record.place(arena) == Place::Memory && !(is_last && comes_again());
                 if is_new && !append(arena, stream.arn(), record) {
                     return false;
@@ -141,7 +141,7 @@ impl Relay {
         let source_waits = self.source_waits(now);
         let is_stuck = source_waits && self.is_stuck(now);
         let is_end = self.spool.all_from.is_some_and(|from| from <= now);
-        if is_stuck || is_end || self.window.outstanding() >= UNACKNOWLEDGED / 4 * 3 {
+        if is_stuck || is_end || self.receipts.outstanding() >= UNACKNOWLEDGED / 4 * 3 {
             due.all = u32::MAX;
         }
         let mut largest = (0, 0);
@@ -177,10 +177,10 @@ impl Relay {
 
     /// Records that [`Relay::spool_due`] gave away are safe now, at these places.
     pub fn spooled(&mut self, now: Instant, records: impl Iterator<Item = (Record, u64)>) {
-        let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
+        let (safe, outstanding) = (self.receipts.safe(), self.receipts.outstanding());
         for (record, place) in records {
             if let Some(number) = record.receipt(&self.arena) {
-                self.window.settle(number);
+                self.receipts.settle(number);
             }
             record.set_spooled(&mut self.arena, place);
         }
@@ -260,7 +260,7 @@ impl Relay {
         let (free, all) = self.record_blocks();
         let is_full = |stream: &super::DeliveryStream| stream.held() >= self.queue_size / 8 * 7;
         free < all / 8 + GROUP
-            || self.window.outstanding() >= UNACKNOWLEDGED / 8 * 7
+            || self.receipts.outstanding() >= UNACKNOWLEDGED / 8 * 7
             || self.streams.iter().flatten().any(is_full)
     }
 
@@ -273,7 +273,7 @@ impl Relay {
         }
         let receipt = record.receipt(&self.arena);
         if let Some(number) = receipt {
-            self.window.settle(number);
+            self.receipts.settle(number);
         }
         record.release(&mut self.arena);
         receipt.is_some()
@@ -281,7 +281,7 @@ impl Relay {
 
     /// The spool is full and the source waits: at most `count` records of `streams` that only memory has fail, oldest first.
     pub(super) fn refuse_held(&mut self, now: Instant, count: usize, streams: u32, kib: u64) {
-        let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
+        let (safe, outstanding) = (self.receipts.safe(), self.receipts.outstanding());
         let mut left = count;
         for index in 0..STREAMS {
             if streams >> index & 1 == 0 {

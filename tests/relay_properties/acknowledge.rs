@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::window::Token;
+use firehose_connector::relay::receipts::Token;
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;

@@ -18,8 +18,9 @@ const FEW: usize = 2;
 
 /// What is known of the source's window. Counts are those of unacknowledged publishes.
 #[derive(Debug)]
-pub(super) struct Pace {
-    window: usize,
+pub(super) struct SourceWindow {
+    /// Publishes that it sends without an acknowledgement, at most, as far as is known.
+    size: usize,
     /// The source waited with so many outstanding once.
     suspected: usize,
     /// A pause this long is ended.
@@ -42,14 +43,14 @@ struct Answered {
     early: bool,
 }
 
-impl Pace {
+impl SourceWindow {
     pub(super) fn new() -> Self {
-        Self { window: ANNOUNCED, suspected: 0, pause: PAUSE, received: Instant::default(), answered: None }
+        Self { size: ANNOUNCED, suspected: 0, pause: PAUSE, received: Instant::default(), answered: None }
     }
 
     /// A new connection: most probably with the window of the last one.
     pub(super) fn begin(&mut self) {
-        *self = Self { window: self.window, ..Self::new() };
+        *self = Self { size: self.size, ..Self::new() };
     }
 
     /// A publish came; so many are `outstanding` now, it included.
@@ -70,8 +71,8 @@ impl Pace {
             }
             self.suspected = 0;
         }
-        if outstanding > self.window {
-            self.window = ANNOUNCED;
+        if outstanding > self.size {
+            self.size = ANNOUNCED;
         }
         self.received = now;
     }
@@ -89,7 +90,7 @@ impl Pace {
     pub(super) fn due(&self, outstanding: usize, in_flight: usize) -> Option<Instant> {
         let waiting = outstanding.saturating_sub(in_flight);
         // A source that keeps to no window fills none.
-        let room = self.window.checked_sub(outstanding).map(|_| self.window.saturating_sub(in_flight));
+        let room = self.size.checked_sub(outstanding).map(|_| self.size.saturating_sub(in_flight));
         match room {
             Some(room) if waiting > 0 && waiting >= room * 3 / 4 => Some(Instant::default()),
             _ => self.early(outstanding),
@@ -98,7 +99,7 @@ impl Pace {
 
     /// Whether the source stops soon with so many outstanding, or has stopped.
     pub(super) fn is_nearly_full(&self, outstanding: usize) -> bool {
-        outstanding >= (self.window * 3 / 4).max(1)
+        outstanding >= (self.size * 3 / 4).max(1)
     }
 
     /// From when on the source must be taken for waiting, with so many outstanding: what went at the end of a pause has had some
@@ -113,7 +114,7 @@ impl Pace {
     fn learn(&mut self, Answered { outstanding, wanted, early, .. }: Answered, at_once: bool) {
         if at_once {
             if wanted > FEW || self.suspected == outstanding {
-                self.window = outstanding.min(ANNOUNCED);
+                self.size = outstanding.min(ANNOUNCED);
             }
             self.suspected = outstanding;
             if wanted > FEW / 2 {

@@ -1,7 +1,7 @@
 //! Publishes that their source waits to have acknowledged, in the order of receipt, and those of before that may come again.
 //!
 //! An acknowledgement must not overtake another (MQTT 5, section 4.6), so all that a source needs to know is one number: all
-//! below it are safe, see `Window::safe`. A ring of slots, one for each number, remembers which are, and what each publish
+//! below it are safe, see `Receipts::safe`. A ring of slots, one for each number, remembers which are, and what each publish
 //! looked like. When the connection ends, the source sends again what it got no acknowledgement for:
 //!
 //! - A publish that we never acknowledged comes again exactly once, perhaps under another packet id. So one that looks the same is
@@ -75,7 +75,7 @@ pub const BYTES: usize = SLOTS * size_of::<Slot>();
 
 /// The publishes of this connection, and those of earlier ones that may be delivered again.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct Receipts {
     /// The slot of a number is at its remainder.
     slots: Vec<Slot>,
     /// First number of this connection.
@@ -90,7 +90,7 @@ pub(super) struct Window {
     marks: bool,
 }
 
-impl Window {
+impl Receipts {
     pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -134,7 +134,7 @@ impl Window {
     }
 
     /// Gives a publish its slot. Answers what is known of it, if it was received before; otherwise it is not safe until
-    /// [`Window::hold`] or [`Window::settle`] say more.
+    /// [`Receipts::hold`] or [`Receipts::settle`] say more.
     pub(super) fn receive(&mut self, now: Instant, token: Token, fingerprint: u64) -> Option<Known> {
         if self.orphans > 0 && now >= self.orphans_until {
             self.forget_orphans();
