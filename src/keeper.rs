@@ -7,7 +7,7 @@
 use crate::limits::spool::{COMMIT_SOON, STALL};
 use crate::relay::arena::Arena;
 use crate::relay::record::{Cursor, Record};
-use crate::relay::{Back, Ended, Relay, Spooling};
+use crate::relay::{Ended, Relay, Spooling, TakenBack};
 use crate::spool::format::Kind;
 use crate::spool::operation::{Done, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
@@ -75,7 +75,7 @@ impl Keeper {
         }
         let spool = &mut self.spool;
         relay.unload(now, &mut |place| spool.give_back(Position::from_u64(place)));
-        if self.is_end || relay.is_pressed() {
+        if self.is_end || relay.is_nearly_full() {
             self.spool.commit();
         } else if relay.source_waits(now) {
             self.spool.commit_by(now + COMMIT_SOON);
@@ -127,7 +127,7 @@ impl Keeper {
     /// Whether what comes in should wait a moment, until what is being written has made room.
     #[must_use]
     pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
-        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_pressed()
+        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_nearly_full()
     }
 
     /// From now on nothing waits for more to be written with it.
@@ -226,15 +226,15 @@ impl Keeper {
         let mut over = Vec::new();
         self.spool.read_back(&mut |held| {
             let back = match held.kind {
-                Kind::Status if relay.take_status_back(held.data) => Back::Failed,
-                Kind::Status => Back::Left,
+                Kind::Status if relay.take_status_back(held.data) => TakenBack::Failed,
+                Kind::Status => TakenBack::Left,
                 _ => relay.take_back(now, held.stream, held.id, held.data, held.position.to_u64()),
             };
             match back {
-                Back::Held => Answer::Take,
-                Back::Left => Answer::Leave,
-                Back::NoRoom => Answer::Stop,
-                Back::Failed => {
+                TakenBack::Held => Answer::Take,
+                TakenBack::Left => Answer::Leave,
+                TakenBack::NoRoom => Answer::Stop,
+                TakenBack::Failed => {
                     over.push(held.position);
                     Answer::Take
                 }

@@ -106,7 +106,7 @@ impl Daemon {
             self.report.lost_statuses(self.relay.lost_statuses());
             self.fetch_left();
             self.spool();
-            self.relay.relieve(self.clock.now());
+            self.relay.unblock_source(self.clock.now());
             self.acknowledge();
             self.send_due();
             self.publish_counters();
@@ -121,7 +121,7 @@ impl Daemon {
         let counters = self.status_bytes.and_then(|_| self.counters.deadline());
         let deadlines = [
             self.send_deadline(),
-            self.relay.relief_due(now),
+            self.relay.unblock_due(now),
             self.drain_by,
             self.spooling.as_ref().and_then(|spooling| spooling.deadline(now, &self.relay)),
             counters,
@@ -260,7 +260,7 @@ impl Daemon {
         }
         let now = self.acknowledged;
         self.broker.acknowledged.send_if_modified(|before| core::mem::replace(before, now) != now);
-        self.report.let_go(self.relay.counters().acknowledged_held);
+        self.report.acknowledged_held(self.relay.counters().acknowledged_held);
     }
 
     /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any more.

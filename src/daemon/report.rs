@@ -36,7 +36,7 @@ pub(super) struct Report {
     publish_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
-    let_go_said: bool,
+    acknowledged_held_said: bool,
     spool: spool::Said,
     spool_limit: LogLimit,
 }
@@ -193,9 +193,9 @@ impl Report {
     }
 
     /// So many publishes were acknowledged although their records are only in memory.
-    pub(super) fn let_go(&mut self, count: u64) {
-        if count > 0 && !self.let_go_said {
-            self.let_go_said = true;
+    pub(super) fn acknowledged_held(&mut self, count: u64) {
+        if count > 0 && !self.acknowledged_held_said {
+            self.acknowledged_held_said = true;
             warn!(
                 "the broker's window is nearly full and delivery stalls: publishes are acknowledged whose records are in memory \
                  only, and a power cut loses these until the service takes them"

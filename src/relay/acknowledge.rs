@@ -99,7 +99,7 @@ impl Relay {
         let outstanding = self.receipts.outstanding();
         if outstanding >= UNACKNOWLEDGED {
             let before = self.receipts.safe();
-            self.counters.acknowledged_held += self.receipts.let_go(UNACKNOWLEDGED / 2, u32::MAX) as u64;
+            self.counters.acknowledged_held += self.receipts.acknowledge_held(UNACKNOWLEDGED / 2, u32::MAX) as u64;
             self.advanced(now, before, outstanding);
         }
     }
@@ -111,10 +111,10 @@ impl Relay {
     }
 
     /// Lets publishes go that keep the source from sending more, unless the spool takes them ([`Relay::spool_due`]). To be called
-    /// whenever something happened, and at [`Relay::relief_due`].
-    pub fn relieve(&mut self, now: Instant) {
+    /// whenever something happened, and at [`Relay::unblock_due`].
+    pub fn unblock_source(&mut self, now: Instant) {
         let outstanding = self.receipts.outstanding();
-        if self.spool.state == Spooling::Takes || self.relief_from().is_none_or(|at| at > now) {
+        if self.spool.state == Spooling::Takes || self.source_waits_from().is_none_or(|at| at > now) {
             return;
         }
         let is_stuck = self.is_stuck(now);
@@ -132,16 +132,16 @@ impl Relay {
             return self.refuse_held(now, outstanding / 2, streams, kib);
         }
         let before = self.receipts.safe();
-        let count = self.receipts.let_go(outstanding / 2, if is_stuck { u32::MAX } else { failing });
+        let count = self.receipts.acknowledge_held(outstanding / 2, if is_stuck { u32::MAX } else { failing });
         self.progress.stuck |= is_stuck && count > 0;
         self.counters.acknowledged_held += count as u64;
         self.advanced(now, before, outstanding);
     }
 
-    /// When [`Relay::relieve`] has something to do, if nothing happens before.
+    /// When [`Relay::unblock_source`] has something to do, if nothing happens before.
     #[must_use]
-    pub fn relief_due(&self, now: Instant) -> Option<Instant> {
-        let from = self.relief_from()?;
+    pub fn unblock_due(&self, now: Instant) -> Option<Instant> {
+        let from = self.source_waits_from()?;
         let stuck = from.max(self.progress.since + self.patience());
         [from, stuck].into_iter().find(|at| *at > now)
     }
@@ -163,7 +163,7 @@ impl Relay {
     }
 
     /// From when on the source may be waiting for us.
-    pub(super) fn relief_from(&self) -> Option<Instant> {
+    pub(super) fn source_waits_from(&self) -> Option<Instant> {
         if self.draining || !self.waits_for_delivery() {
             None
         } else {

@@ -40,7 +40,7 @@ use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
 use queue::RecordQueue;
-pub use read_back::Back;
+pub use read_back::TakenBack;
 use receipts::Receipts;
 use refusal::Refusal;
 use source_window::SourceWindow;

@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// What became of a record that the spool offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Back {
+pub enum TakenBack {
     /// It is held.
     Held,
     /// It has to wait, others need not.
@@ -23,13 +23,13 @@ pub enum Back {
 
 impl Relay {
     /// Takes a record back that stands at `place` of the spool.
-    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> Back {
+    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> TakenBack {
         if self.spool.all_from.is_some() {
-            return Back::NoRoom;
+            return TakenBack::NoRoom;
         }
         let Some(index) = self.stream_of(arn).ok().flatten() else {
             self.spool.left_nameless = true;
-            return Back::Left;
+            return TakenBack::Left;
         };
         let back = self.back(now, index, id, data, place);
         self.retire(index);
@@ -37,19 +37,19 @@ impl Relay {
         back
     }
 
-    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> Back {
+    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> TakenBack {
         let has_failed = self.has_failed(index, now);
         let (free, all) = self.record_blocks();
         let is_alone = self.held() == 0;
-        let Some(stream) = &mut self.streams[index] else { return Back::Left };
+        let Some(stream) = &mut self.streams[index] else { return TakenBack::Left };
         let most = if stream.failures() > 0 { PROBES } else { BACKLOG_RECORDS };
         let is_enough = stream.backlog.len() >= most || stream.backlog.encoded() >= BATCH_BODY_BYTES;
         if self.spool.left >> index & 1 == 1 || has_failed && is_enough {
             self.spool.left |= 1 << index;
-            return Back::Left;
+            return TakenBack::Left;
         }
         if is_enough || free < all / 3 + GROUP && !is_alone {
-            return Back::NoRoom;
+            return TakenBack::NoRoom;
         }
         let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
         let written = written.and_then(|mut writer| {
@@ -62,16 +62,16 @@ impl Relay {
                 record.set_spooled(&mut self.arena, place);
                 stream.backlog.push(&mut self.arena, record);
                 self.counters.read_back += 1;
-                Back::Held
+                TakenBack::Held
             }
-            Err(_) if !is_alone => Back::NoRoom,
+            Err(_) if !is_alone => TakenBack::NoRoom,
             Err(error) => {
                 // It never fits, for there was more memory when it came.
                 let (id, refusal) = (str::from_utf8(id).unwrap_or_default(), Refusal::from(error));
                 self.statuses.push(&mut self.arena, Id::Json(id), Status::Refused(&refusal));
                 self.counters.read_back += 1;
                 self.counters.refused(&refusal);
-                Back::Failed
+                TakenBack::Failed
             }
         }
     }

@@ -35,7 +35,7 @@ impl Relay {
                 Outcome::Records(_)
                 | Outcome::Retry
                 | Outcome::Offline
-                | Outcome::RetryApart
+                | Outcome::RetrySplit
                 | Outcome::RetrySmaller
                 | Outcome::TooLarge
                 | Outcome::NoSuchEndpoint => RecordOutcome::Retry,
@@ -56,7 +56,7 @@ impl Relay {
                             settled.set_aside += usize::from(back.stands_alone);
                             suspect |= back.suspect;
                             if let Some(number) = record.receipt(arena).filter(|_| count == 1) {
-                                self.receipts.set_apart(number);
+                                self.receipts.failed_alone(number);
                             }
                         }
                         Some(stream) if batch.alone => stream.aside.put_back(arena, record),
@@ -125,7 +125,7 @@ impl Relay {
                 Outcome::TooLarge => stream.too_large(now, count, encoded),
                 Outcome::RetrySmaller if count > 1 => stream.shrink(count),
                 _ if settled.retried == count && took >= SIGNATURE_LIFE => stream.shrink(count),
-                Outcome::RetryApart => stream.apart(count),
+                Outcome::RetrySplit => stream.shrink_if_repeated(count),
                 _ => {}
             }
         }
@@ -156,7 +156,7 @@ impl Relay {
                 None
             }
             Outcome::NoSuchEndpoint => (index != DEFAULT && stream.endpoint_missing(now, self.answered)).then_some(arn),
-            Outcome::Retry | Outcome::Offline | Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge => None,
+            Outcome::Retry | Outcome::Offline | Outcome::RetrySplit | Outcome::RetrySmaller | Outcome::TooLarge => None,
         }
     }
 
@@ -197,7 +197,7 @@ impl Relay {
             return false;
         }
         let receipt = record.receipt(&self.arena);
-        let fails = receipt.is_none_or(|number| !self.receipts.comes_again(number));
+        let fails = receipt.is_none_or(|number| !self.receipts.will_be_redelivered(number));
         if fails {
             self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(refusal));
             stopped.failed += 1;

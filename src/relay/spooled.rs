@@ -114,8 +114,9 @@ impl Relay {
             let (arena, receipts) = (&mut self.arena, &self.receipts);
             let mut show = |arena: &mut Arena, record: Record| {
                 // What cannot be acknowledged any more would come twice.
-                let comes_again = || record.receipt(arena).is_some_and(|number| receipts.comes_again(number));
-                let is_new = record.place(arena) == Place::Memory && !(is_last && comes_again());
+                let will_be_redelivered =
+                    || record.receipt(arena).is_some_and(|number| receipts.will_be_redelivered(number));
+                let is_new = record.place(arena) == Place::Memory && !(is_last && will_be_redelivered());
                 if is_new && !append(arena, stream.arn(), record) {
                     return false;
                 }
@@ -251,12 +252,12 @@ impl Relay {
     /// Whether the source may be waiting for acknowledgements.
     #[must_use]
     pub fn source_waits(&self, now: Instant) -> bool {
-        self.relief_from().is_some_and(|at| at <= now)
+        self.source_waits_from().is_some_and(|at| at <= now)
     }
 
     /// Whether memory is so short that what comes should wait until the spool has written.
     #[must_use]
-    pub fn is_pressed(&self) -> bool {
+    pub fn is_nearly_full(&self) -> bool {
         let (free, all) = self.record_blocks();
         let is_full = |stream: &super::DeliveryStream| stream.held() >= self.queue_size / 8 * 7;
         free < all / 8 + GROUP

@@ -428,13 +428,13 @@ impl Scenario {
 
     fn next_deadline(&self) -> Option<Instant> {
         let keeper = self.keeper.as_ref().and_then(|keeper| keeper.deadline(self.now, &self.relay));
-        [self.relay.poll_timeout(), self.relay.relief_due(self.now), keeper].into_iter().flatten().min()
+        [self.relay.poll_timeout(), self.relay.unblock_due(self.now), keeper].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
         self.take_messages();
         self.spool();
-        self.relay.relieve(self.now);
+        self.relay.unblock_source(self.now);
         while let Some(id) = self.relay.poll_send(self.now) {
             self.send(id);
         }

@@ -85,9 +85,9 @@ fn what_was_acknowledged_is_recognised_by_its_mark_and_packet_id_only_and_once()
 fn a_session_that_is_new_repeats_nothing_so_that_nothing_is_recognised() {
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
-    assert!(test.receipts.comes_again(number));
+    assert!(test.receipts.will_be_redelivered(number));
     test.receipts.begin(NOW, false, 0, test.number);
-    assert!(!test.receipts.comes_again(number));
+    assert!(!test.receipts.will_be_redelivered(number));
     assert_eq!(test.receive(5, true, 7), None);
 }
 
@@ -118,7 +118,7 @@ fn what_was_left_is_taken_when_it_comes_again_and_holds_back_those_behind_it() {
     test.receipts.leave(token);
     let (number, _) = test.hold(2, 7);
     test.receipts.settle(number);
-    assert_eq!((test.receipts.safe(), test.receipts.let_go(0, u32::MAX)), (0, 0));
+    assert_eq!((test.receipts.safe(), test.receipts.acknowledge_held(0, u32::MAX)), (0, 0));
     test.reconnect(0);
     assert_eq!(test.receive(1, true, 0), None, "it is new");
     assert_eq!(test.receive(2, true, 7), Some(Known::Over));
@@ -150,11 +150,11 @@ fn the_oldest_of_streams_that_wait_are_let_go_until_enough_are() {
         let (number, record) = test.hold(id, id.into());
         test.receipts.hold(number, record, usize::from(id % 2));
     }
-    assert_eq!(test.receipts.let_go(4, 0b10), 2, "of the first four");
+    assert_eq!(test.receipts.acknowledge_held(4, 0b10), 2, "of the first four");
     assert_eq!(test.receipts.safe(), 0, "a record of the other stream stands before them");
     test.receipts.settle(0);
     assert_eq!(test.receipts.safe(), 2);
-    assert_eq!((test.receipts.let_go(0, u32::MAX), test.receipts.outstanding()), (5, 0));
+    assert_eq!((test.receipts.acknowledge_held(0, u32::MAX), test.receipts.outstanding()), (5, 0));
 }
 
 #[test]
