@@ -1,28 +1,28 @@
-//! Which records of the spool come back, and when; see `spooled`.
+//! Which records and statuses come back from the spool, and when; see `spooled`.
 
 use super::Relay;
 use super::record::{RecordWriter, WriteError};
 use super::refusal::Refusal;
-use super::spooled::GROUP;
+use super::spooled::GROUP_BLOCKS;
 use super::status::{Id, Status};
 use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STREAMS};
 use crate::time::Instant;
 
-/// What became of a record that the spool offers.
+/// What became of an entry that the spool offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenBack {
     /// It is held.
     Held,
-    /// It has to wait, others need not.
+    /// It stays in the spool for now; the next may be offered.
     Left,
-    /// All have to wait.
+    /// There is no room: it stays in the spool, and so do all others for now.
     NoRoom,
-    /// It failed, and has its status.
+    /// It failed, and its status is queued.
     Failed,
 }
 
 impl Relay {
-    /// Takes a record back that stands at `place` of the spool.
+    /// Takes a record back that the spool has at `place`. `id` is JSON text.
     pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> TakenBack {
         if self.spool.all_from.is_some() {
             return TakenBack::NoRoom;
@@ -48,7 +48,7 @@ impl Relay {
             self.spool.left |= 1 << index;
             return TakenBack::Left;
         }
-        if is_enough || free < all / 3 + GROUP && !is_alone {
+        if is_enough || free < all / 3 + GROUP_BLOCKS && !is_alone {
             return TakenBack::NoRoom;
         }
         let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
@@ -66,7 +66,7 @@ impl Relay {
             }
             Err(_) if !is_alone => TakenBack::NoRoom,
             Err(error) => {
-                // It never fits, for there was more memory when it came.
+                // All memory is free, so it never fits: the memory was larger when it came.
                 let (id, refusal) = (str::from_utf8(id).unwrap_or_default(), Refusal::from(error));
                 self.statuses.push(&mut self.arena, Id::Json(id), Status::Refused(&refusal));
                 self.counters.read_back += 1;
@@ -76,7 +76,7 @@ impl Relay {
         }
     }
 
-    /// Takes the statuses of a message back that could not be published before. Answers whether there was room.
+    /// Takes back the statuses of a message that could not be published before. Returns whether they had room.
     pub fn take_status_back(&mut self, message: &[u8]) -> bool {
         let has_room = self.broker_takes_statuses() && self.statuses.room() > self.promised() + 2 * message.len();
         if has_room {
@@ -86,7 +86,8 @@ impl Relay {
         has_room
     }
 
-    /// Whether the spool is to be read from its begin again, because what was left may be taken now. To be asked once.
+    /// Whether the spool is to be read from its oldest entry again, because what was passed over may be taken now. True once, as
+    /// the caller then starts the pass.
     pub fn looks_again(&mut self, now: Instant) -> bool {
         let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
         let looks = (0..STREAMS).any(takes)

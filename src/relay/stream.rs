@@ -220,7 +220,7 @@ impl DeliveryStream {
     pub fn progressed(&mut self, now: Instant, took: Duration, encoded: usize) {
         self.passed = self.passed.max(encoded);
         if self.failures > 0 {
-            self.aside.hope(now);
+            self.aside.retry_soon(now);
         }
         (self.failures, self.searches) = (0, 0);
         self.successes = self.successes.checked_add(1).unwrap_or(1);
