@@ -163,7 +163,7 @@ impl Daemon {
     /// Carries records to the spool and back.
     fn spool(&mut self) {
         let Some(spooling) = &mut self.spooling else { return };
-        spooling.turn(&self.clock, &mut self.relay);
+        spooling.exchange(&self.clock, &mut self.relay);
         self.notify.spool(spooling.counters().held);
         spooling.report(self.clock.now(), &mut self.report);
     }

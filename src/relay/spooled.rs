@@ -116,7 +116,7 @@ impl Relay {
             let Some(stream) = &self.streams[index] else { continue };
             let (arena, receipts) = (&mut self.arena, &self.receipts);
             let mut show = |arena: &mut Arena, record: Record| {
-                // At the end of the session its source redelivers it to the next process, which would have it twice.
+                // Its acknowledgement cannot leave any more, so the source sends it to the next process, which would have it twice.
                 let will_be_redelivered =
                     || record.receipt(arena).is_some_and(|number| receipts.will_be_redelivered(number));
                 let is_new = record.place(arena) == Place::Memory && !(is_last && will_be_redelivered());

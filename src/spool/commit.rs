@@ -152,7 +152,7 @@ impl Spool {
         active.synced = segment.entries;
         active.has_snapshot |= writing.has_snapshot;
         if active.has_snapshot {
-            self.authority = Some(active.name.number);
+            self.snapshot_segment = Some(active.name.number);
         }
         let last = Position::new(active.name.number, active.synced.saturating_sub(1));
         self.trouble = None;

@@ -19,7 +19,7 @@ use crate::time::Instant;
 impl Spool {
     /// Whether no more partial segments may be there. Then one is copied, if that makes room.
     pub(super) fn is_crowded(&mut self) -> bool {
-        let partial = |segment: &&Segment| segment.is_partial() && !segment.is_done() && !segment.is_aside;
+        let partial = |segment: &&Segment| segment.is_partial() && !segment.is_done() && !segment.is_ignored;
         if self.table.iter().filter(partial).count() < self.settings.partial || !self.reader.may_copy {
             return false;
         }

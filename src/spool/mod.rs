@@ -132,7 +132,7 @@ pub struct Spool {
     /// When they are, or marks.
     due: Option<Instant>,
     /// The segment that holds the latest snapshot.
-    authority: Option<u32>,
+    snapshot_segment: Option<u32>,
     /// The segment that is being deleted.
     deleting: Option<u32>,
     reader: Reader,
@@ -154,7 +154,7 @@ impl Spool {
             active: None,
             buffer: Vec::new(),
             due: None,
-            authority: None,
+            snapshot_segment: None,
             deleting: None,
             reader: Reader::default(),
             counters: Counters::default(),
@@ -226,7 +226,7 @@ impl Spool {
     /// Whether nothing is kept, as far as is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.stage == Stage::Ready && self.table.iter().all(|segment| segment.is_aside)
+        self.stage == Stage::Ready && self.table.iter().all(|segment| segment.is_ignored)
     }
 
     /// What there is to tell, now.
@@ -293,7 +293,7 @@ impl Spool {
     /// Whether no other segment has marks that stand in this one only.
     fn may_go(&self, number: u32) -> bool {
         let others = || self.table.iter().filter(|segment| segment.name.number != number);
-        self.authority != Some(number) || !others().any(|segment| segment.has_settled())
+        self.snapshot_segment != Some(number) || !others().any(|segment| segment.has_settled())
     }
 
     fn deleted(&mut self) {

@@ -183,12 +183,12 @@ impl Spool {
     pub(super) fn finish(&mut self, end: Step) {
         let Some((walk, segment)) = self.reader.place(&mut self.table) else { return };
         if end == Step::Newer {
-            segment.is_aside = true;
+            segment.is_ignored = true;
             self.counters.newer += 1;
         } else if segment.is_sealed {
             self.counters.damaged += walk.missing_at_end(segment);
-            if walk.has_holes && !segment.is_aside {
-                segment.is_aside = true;
+            if walk.has_holes && !segment.is_ignored {
+                segment.is_ignored = true;
                 self.counters.unreadable += 1;
             }
         }

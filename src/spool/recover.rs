@@ -28,7 +28,7 @@ impl Spool {
         for file in files.iter().filter(|file| file.name.number < u32::MAX) {
             let length = u32::try_from(file.length);
             let mut segment = Segment::new(file.name, length.unwrap_or(u32::MAX));
-            segment.is_aside = length.is_err();
+            segment.is_ignored = length.is_err();
             self.table.push(segment);
         }
         self.table.sort();
@@ -46,9 +46,9 @@ impl Spool {
         while self.stage == Stage::Marks {
             let (next, longest) = (self.reader.next, self.settings.longest);
             let Some(walk) = self.reader.walk.as_mut() else {
-                let newest = self.table.iter().rev().find(|segment| segment.name.number < next && !segment.is_aside);
+                let newest = self.table.iter().rev().find(|segment| segment.name.number < next && !segment.is_ignored);
                 match newest.map(|segment| (segment.name, segment.end)) {
-                    Some((name, end)) if self.authority.is_none() => self.reader.start(name, end, longest),
+                    Some((name, end)) if self.snapshot_segment.is_none() => self.reader.start(name, end, longest),
                     _ => self.scanned(),
                 }
                 continue;
@@ -58,7 +58,7 @@ impl Spool {
                 Step::Need => return,
                 Step::Entry(head) => {
                     if head.kind == Kind::Snapshot {
-                        self.authority = Some(number);
+                        self.snapshot_segment = Some(number);
                     }
                     scan(&mut self.table, walk, &head);
                     if let Some(segment) = self.table.get_mut(number).filter(|_| head.kind.is_held()) {
@@ -69,8 +69,8 @@ impl Spool {
                 }
                 end => {
                     if let Some(segment) = self.table.get_mut(number) {
-                        segment.is_aside = end == Step::Newer;
-                        self.counters.newer += u64::from(segment.is_aside);
+                        segment.is_ignored = end == Step::Newer;
+                        self.counters.newer += u64::from(segment.is_ignored);
                         self.counters.damaged += walk.missing_at_end(segment);
                     }
                     self.reader.stop();

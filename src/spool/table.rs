@@ -25,7 +25,7 @@ pub(super) struct Segment {
     /// A mark says how many entries it has, or this run does: none of them is of a commit that failed.
     pub(super) is_counted: bool,
     /// It is not read in this run, and not deleted either.
-    pub(super) is_aside: bool,
+    pub(super) is_ignored: bool,
     pub(super) mark: MarkState,
     bits: Option<Box<[Bits; 2]>>,
 }
@@ -56,7 +56,7 @@ impl Segment {
             oldest: 0,
             is_sealed: true,
             is_counted: false,
-            is_aside: false,
+            is_ignored: false,
             mark: MarkState::Written,
             bits: None,
         }
@@ -69,7 +69,7 @@ impl Segment {
 
     /// Whether there are entries that are neither settled nor out, as far as that is known.
     pub(super) const fn has_waiting(&self) -> bool {
-        !self.is_aside && (self.entries == UNKNOWN || self.settled + self.out < self.entries)
+        !self.is_ignored && (self.entries == UNKNOWN || self.settled + self.out < self.entries)
     }
 
     /// Entries that are not settled, as far as that is known.
@@ -89,7 +89,7 @@ impl Segment {
 
     /// Whether it is good for nothing any more.
     pub(super) const fn is_done(&self) -> bool {
-        self.is_sealed && !self.is_aside && self.settled == self.entries
+        self.is_sealed && !self.is_ignored && self.settled == self.entries
     }
 
     /// Whether bits of it are in memory.

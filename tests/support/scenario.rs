@@ -457,7 +457,8 @@ impl Scenario {
         let Some(keeper) = &mut self.keeper else { return };
         for operations in 0.. {
             assert!(operations < 10_000, "the disk has always something to do");
-            let Some(operation) = keeper.turn(self.now, WALL + self.now.as_millis() / 1000, &mut self.relay) else {
+            let Some(operation) = keeper.poll_operation(self.now, WALL + self.now.as_millis() / 1000, &mut self.relay)
+            else {
                 return;
             };
             keeper.handle(self.now, perform(&mut self.files, operation), &mut self.relay);
