@@ -1,8 +1,9 @@
 //! Carries records and statuses between the relay and the spool. Neither knows the other.
 //!
-//! The relay decides which records go to the spool and come back ([`crate::relay`], `spooled`); the spool sees that they survive a
-//! power cut. A record that is appended stays in the relay until the spool says that it is synced, and one that is read back stays
-//! in the spool until the relay says that it ended. So at each moment at least one of the two has it.
+//! The relay decides which records go to the spool and come back ([`crate::relay`], `spooled`); the spool sees that
+//! they survive a power cut. A record that is appended stays in the relay until the spool says that it is synced, and
+//! one that is read back stays in the spool until the relay says that it ended. So at each moment at least one of the
+//! two has it.
 
 use crate::limits::spool::{COMMIT_SOON, STALL};
 use crate::relay::arena::Arena;
@@ -63,8 +64,9 @@ impl Keeper {
         Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false }
     }
 
-    /// Carries what is due, and returns the next operation for the disk, if there is one and none is under way. To be called after
-    /// every event, before a publish is received, and at [`Keeper::deadline`]. `wall` is in seconds since 1970.
+    /// Carries what is due, and returns the next operation for the disk, if there is one and none is under way. To be
+    /// called after every event, before a publish is received, and at [`Keeper::deadline`]. `wall` is in seconds since
+    /// 1970.
     pub fn poll_operation(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
         self.settle(now, relay);
         relay.set_spooling(match self.health(now) {

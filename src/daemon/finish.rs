@@ -1,4 +1,5 @@
-//! How the process ends: what is held goes to the spool or fails, and the last statuses to the broker or the spool, within a bounded time.
+//! How the process ends: what is held goes to the spool or fails, and the last statuses to the broker or the spool,
+//! within a bounded time.
 
 use tokio::sync::mpsc;
 use tokio::time::error::Elapsed;
@@ -15,8 +16,8 @@ impl Daemon {
         self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
     }
 
-    /// Spools what is held or lets it fail, and gives the broker up to [`DRAIN_STATUSES`] to acknowledge the last statuses, with a
-    /// reconnect if that is needed. Those that remain go to the spool.
+    /// Spools what is held or lets it fail, and gives the broker up to [`DRAIN_STATUSES`] to acknowledge the last
+    /// statuses, with a reconnect if that is needed. Those that remain go to the spool.
     pub(super) async fn finish(mut self) {
         if self.report.session_ends() {
             self.relay.forget_session(self.clock.now());
@@ -35,8 +36,8 @@ impl Daemon {
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
     }
 
-    /// Writes all that is held to the spool, and then the messages `statuses`, within [`DRAIN_SPOOL`]. Returns how many messages were not
-    /// written.
+    /// Writes all that is held to the spool, and then the messages `statuses`, within [`DRAIN_SPOOL`]. Returns how many
+    /// messages were not written.
     async fn write_all(&mut self, statuses: &[&[u8]]) -> usize {
         let Some(spooling) = &mut self.spooling else { return statuses.len() };
         let end = self.clock.at(self.clock.now() + DRAIN_SPOOL);
@@ -45,7 +46,8 @@ impl Daemon {
         written.unwrap_or(statuses.len())
     }
 
-    /// Writes the statuses to the spool that the broker has not acknowledged. Returns how many are lost: all, unless all were written.
+    /// Writes the statuses to the spool that the broker has not acknowledged. Returns how many are lost: all, unless
+    /// all were written.
     async fn keep_statuses(&mut self) -> usize {
         let (mut message, unacknowledged_statuses) = (Vec::new(), self.unacknowledged_statuses());
         if self.spooling.is_none() {
@@ -64,8 +66,8 @@ impl Daemon {
         self.relay.waiting_statuses() + self.under_way.count()
     }
 
-    /// Sends the remaining statuses; ends when the broker has acknowledged all. Publishes that still come are neither taken nor
-    /// acknowledged, so that the next process receives them.
+    /// Sends the remaining statuses; ends when the broker has acknowledged all. Publishes that still come are neither
+    /// taken nor acknowledged, so that the next process receives them.
     async fn send_remaining_statuses(&mut self) {
         while self.relay.has_status() {
             let turn = tokio::select! {

@@ -21,8 +21,8 @@ pub(super) struct Spooling {
 }
 
 impl Spooling {
-    /// Starts the thread. There is memory for entries of at most `longest` bytes; longer ones stay on the disk. Without a thread there
-    /// is no spool, and the log says so.
+    /// Starts the thread. There is memory for entries of at most `longest` bytes; longer ones stay on the disk. Without
+    /// a thread there is no spool, and the log says so.
     pub(super) fn start(config: config::Spool, longest: usize) -> Option<Self> {
         let settings = Settings::new(config.size * 1024, crate::random::random_number()).with_longest(longest);
         let disk = match Disk::start(config.directory.clone()) {
@@ -75,8 +75,8 @@ impl Spooling {
         report.spool(now, &self.directory, self.keeper.health(now), &self.keeper.counters());
     }
 
-    /// Writes all that is held, and then the messages `statuses`. Ends when that is done, or cannot be. Returns how many messages were
-    /// not written.
+    /// Writes all that is held, and then the messages `statuses`. Ends when that is done, or cannot be. Returns how
+    /// many messages were not written.
     pub(super) async fn write_all(&mut self, clock: &Clock, relay: &mut Relay, statuses: &[&[u8]]) -> usize {
         let mut left = statuses.iter();
         let mut next = left.next();

@@ -1,7 +1,7 @@
 //! Counts the statuses that were handed to the broker's task and are not yet acknowledged.
 //!
-//! A message counts as long as a copy of it exists. The broker's task drops its copy when the message is acknowledged or
-//! refused, or, with QoS 0, when it is sent.
+//! A message counts as long as a copy of it exists. The broker's task drops its copy when the message is acknowledged
+//! or refused, or, with QoS 0, when it is sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

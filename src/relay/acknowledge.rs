@@ -1,9 +1,10 @@
 //! When publishes may be acknowledged, so that nothing acknowledged is lost, and the source never waits for long.
 //!
-//! A publish is safe when its record is delivered, or failed and has its status queued. Acknowledgements leave in the order of
-//! receipt, so one delivery stream that fails would soon stop all input. Before that happens ([`source_window`](super::source_window)),
-//! the publishes of failing streams are acknowledged although their records are only held; those of all streams, when nothing at
-//! all is delivered. So are the oldest of a source that sends far more than it may: it is read in any case.
+//! A publish is safe when its record is delivered, or failed and has its status queued. Acknowledgements leave in the
+//! order of receipt, so one delivery stream that fails would soon stop all input. Before that happens
+//! ([`source_window`](super::source_window)), the publishes of failing streams are acknowledged although their records
+//! are only held; those of all streams, when nothing at all is delivered. So are the oldest of a source that sends far
+//! more than it may: it is read in any case.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -32,8 +33,8 @@ impl Default for Progress {
 }
 
 impl Relay {
-    /// A connection begins, whose publishes have numbers from `first` on. Those below `acknowledged` were acknowledged over earlier
-    /// ones; the source sends the others again if it `resumed` the session.
+    /// A connection begins, whose publishes have numbers from `first` on. Those below `acknowledged` were acknowledged
+    /// over earlier ones; the source sends the others again if it `resumed` the session.
     pub fn begin_session(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
         self.receipts.begin(now, resumed, acknowledged, first);
         self.source_window.begin();
@@ -93,8 +94,8 @@ impl Relay {
         accepted
     }
 
-    /// Acknowledges the oldest publishes of a source that sends more than it may. It has to be read all the same, because its
-    /// acknowledgements of statuses come behind its publishes.
+    /// Acknowledges the oldest publishes of a source that sends more than it may. It has to be read all the same,
+    /// because its acknowledgements of statuses come behind its publishes.
     fn keep_in_bounds(&mut self, now: Instant) {
         let outstanding = self.receipts.outstanding();
         if outstanding >= UNACKNOWLEDGED {
@@ -104,15 +105,15 @@ impl Relay {
         }
     }
 
-    /// Does not take a publish, so that the source sends it again over another connection. Over this one, nothing that comes after
-    /// it is acknowledged.
+    /// Does not take a publish, so that the source sends it again over another connection. Over this one, nothing that
+    /// comes after it is acknowledged.
     pub fn leave(&mut self, token: Token) {
         self.receipts.leave(token);
     }
 
-    /// If the source may be waiting for acknowledgements that failing delivery streams hold back: acknowledges publishes whose
-    /// records are only held, or refuses these when a spool is full. A spool that takes them does more, see [`Relay::spool_due`].
-    /// To be called after every event, and at [`Relay::unblock_due`].
+    /// If the source may be waiting for acknowledgements that failing delivery streams hold back: acknowledges
+    /// publishes whose records are only held, or refuses these when a spool is full. A spool that takes them does more,
+    /// see [`Relay::spool_due`]. To be called after every event, and at [`Relay::unblock_due`].
     pub fn unblock_source(&mut self, now: Instant) {
         let outstanding = self.receipts.outstanding();
         if self.spool.state == Spooling::Takes || self.source_waits_from().is_none_or(|at| at > now) {
@@ -152,8 +153,8 @@ impl Relay {
         self.progress.stuck || now.since(self.progress.since) >= self.patience()
     }
 
-    /// How long the source may wait while nothing is delivered: twice the time of an answer, within bounds. The least is longer
-    /// where the way out costs more: writes to the flash, or records that fail because the spool is full.
+    /// How long the source may wait while nothing is delivered: twice the time of an answer, within bounds. The least
+    /// is longer where the way out costs more: writes to the flash, or records that fail because the spool is full.
     fn patience(&self) -> Duration {
         let least = match self.spool.state {
             Spooling::Off => WINDOW_STUCK,
@@ -172,7 +173,8 @@ impl Relay {
         }
     }
 
-    /// From when on batches are sent before their interval ends, because the source may be waiting for acknowledgements.
+    /// From when on batches are sent before their interval ends, because the source may be waiting for
+    /// acknowledgements.
     pub(super) fn early(&self) -> Option<Instant> {
         let outstanding = self.receipts.outstanding();
         if outstanding == 0 {

@@ -1,13 +1,14 @@
-//! Records that are set aside: they failed when they were sent alone, and wait beside the queue of their delivery stream, so that
-//! the others go on.
+//! Records that are set aside: they failed when they were sent alone, and wait beside the queue of their delivery
+//! stream, so that the others go on.
 //!
-//! They are retried one at a time, for as long as it takes, with a backoff of their own; their memory stays theirs. A good record may be
-//! set aside by chance, so a new one is first retried up to [`ASIDE_TRIES`] times with short delays: if the service fails at every
-//! fifth request, only one good record in 15,000 that are sent alone fails as often. After that they are retried in turn, one at
-//! least every [`BACKOFF_CAP`], however many there are, and soon when the delivery stream takes records again after a failure.
+//! They are retried one at a time, for as long as it takes, with a backoff of their own; their memory stays theirs. A
+//! good record may be set aside by chance, so a new one is first retried up to [`ASIDE_TRIES`] times with short delays:
+//! if the service fails at every fifth request, only one good record in 15,000 that are sent alone fails as often.
+//! After that they are retried in turn, one at least every [`BACKOFF_CAP`], however many there are, and soon when the
+//! delivery stream takes records again after a failure.
 //!
-//! To find `b` bad records among `n` takes no more than about `20 + 2b(log2(n / b) + 4)` requests, one after the other, and the others
-//! wait as long: half a minute at most (6 s as a rule) until the first request succeeds, and then
+//! To find `b` bad records among `n` takes no more than about `20 + 2b(log2(n / b) + 4)` requests, one after the other,
+//! and the others wait as long: half a minute at most (6 s as a rule) until the first request succeeds, and then
 //! [`BACKOFF_PUT_OFF`](crate::limits::BACKOFF_PUT_OFF) for each that fails.
 
 use super::arena::Arena;

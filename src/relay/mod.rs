@@ -105,7 +105,8 @@ pub enum Accepted {
     NotOurs,
     /// It was received before: not counted, and answered once.
     Known,
-    /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::set_source_redelivers`].
+    /// It can be neither held nor answered before statuses have left: not counted. See
+    /// [`Relay::set_source_redelivers`].
     NotNow,
 }
 
@@ -288,8 +289,9 @@ impl Relay {
         self.streams.get(index).and_then(Option::as_ref).map_or(0, DeliveryStream::failures)
     }
 
-    /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after short
-    /// delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not there.
+    /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after
+    /// short delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not
+    /// there.
     pub fn drain(&mut self) {
         self.draining = true;
         if !self.broker_takes_statuses() {

@@ -16,10 +16,11 @@ pub enum Outcome<'a> {
     Retry,
     /// As `Retry`: the device has no network, which says nothing about the service.
     Offline,
-    /// As `Retry`: the host name of the delivery stream's endpoint does not exist. When that stays so, the records fail.
+    /// As `Retry`: the host name of the delivery stream's endpoint does not exist. When that stays so, the records
+    /// fail.
     NoSuchEndpoint,
-    /// As `Retry`, and it may be the fault of one of the records: when that repeats, the next requests have fewer, until
-    /// the one that cannot be taken stands alone.
+    /// As `Retry`, and it may be the fault of one of the records: when that repeats, the next requests have fewer,
+    /// until the one that cannot be taken stands alone.
     RetrySplit,
     /// As `RetrySplit`, at once: the answer was too long.
     RetrySmaller,

@@ -86,8 +86,8 @@ impl Relay {
         has_room
     }
 
-    /// Whether the spool is to be read from its oldest entry again, because what was passed over may be taken now. True once, as
-    /// the caller then starts the pass.
+    /// Whether the spool is to be read from its oldest entry again, because what was passed over may be taken now. True
+    /// once, as the caller then starts the pass.
     pub fn looks_again(&mut self, now: Instant) -> bool {
         let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
         let looks = (0..STREAMS).any(takes)

@@ -1,15 +1,15 @@
 //! Which publishes may be acknowledged, in the order of receipt, and which of those that come were received before.
 //!
-//! Acknowledgements have to keep the order of the publishes (MQTT 5, section 4.6), so the source needs one number only: all
-//! publishes below it are safe, see `Receipts::safe`. A ring of slots, one for each publish, remembers which are safe, and a
-//! fingerprint of each. After a reconnect the source sends again what it got no acknowledgement for:
+//! Acknowledgements have to keep the order of the publishes (MQTT 5, section 4.6), so the source needs one number only:
+//! all publishes below it are safe, see `Receipts::safe`. A ring of slots, one for each publish, remembers which are
+//! safe, and a fingerprint of each. After a reconnect the source sends again what it got no acknowledgement for:
 //!
-//! - What we never acknowledged (an "orphan") comes again exactly once, perhaps under another packet id. So a publish with the
-//!   fingerprint of an orphan is that one, and each of several equal orphans is matched once. A source that has ever marked a
-//!   redelivery (`DUP`) marks them all, so from then on only marked publishes are matched.
-//! - What we did acknowledge may come again, too, when the acknowledgement was lost with the connection: marked, and under its
-//!   packet id. Without both it is a new publish, because two readings may be equal, and to lose one is worse than to send one
-//!   twice.
+//! - What we never acknowledged (an "orphan") comes again exactly once, perhaps under another packet id. So a publish
+//!   with the fingerprint of an orphan is that one, and each of several equal orphans is matched once. A source that
+//!   has ever marked a redelivery (`DUP`) marks them all, so from then on only marked publishes are matched.
+//! - What we did acknowledge may come again, too, when the acknowledgement was lost with the connection: marked, and
+//!   under its packet id. Without both it is a new publish, because two readings may be equal, and to lose one is worse
+//!   than to send one twice.
 
 use super::record::Record;
 use crate::limits::{REDELIVERY, SLOTS};
@@ -111,13 +111,15 @@ impl Receipts {
         self.safe
     }
 
-    /// Publishes from the first that is not safe on. Safe ones behind it count, as they cannot be acknowledged before it.
+    /// Publishes from the first that is not safe on. Safe ones behind it count, as they cannot be acknowledged before
+    /// it.
     pub(super) fn outstanding(&self) -> usize {
         usize::try_from(self.next - self.safe).unwrap_or(usize::MAX)
     }
 
-    /// A connection begins, whose publishes have numbers from `first` on. Those below `acknowledged` were acknowledged over earlier
-    /// ones. Unless the session is `resumed`, the source has forgotten it and sends none of the others again.
+    /// A connection begins, whose publishes have numbers from `first` on. Those below `acknowledged` were acknowledged
+    /// over earlier ones. Unless the session is `resumed`, the source has forgotten it and sends none of the others
+    /// again.
     pub(super) fn begin(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
         self.skip_to(first);
         self.orphans = 0;
@@ -167,7 +169,8 @@ impl Receipts {
         known
     }
 
-    /// Does not take a publish. It will come again over another connection; over this one, nothing behind it is acknowledged.
+    /// Does not take a publish. It will come again over another connection; over this one, nothing behind it is
+    /// acknowledged.
     pub(super) fn leave(&mut self, token: Token) {
         self.skip_to(token.number);
         self.push(Slot::SPENT);
@@ -207,8 +210,8 @@ impl Receipts {
             && matches!(self.slots[place(number)].state, State::Held | State::FailedAlone | State::OrphanHeld)
     }
 
-    /// Makes publishes safe although their records are only held: of all but the last `most` that are outstanding, those that
-    /// failed alone, and those of the delivery streams whose bit in `streams` is set. Returns how many.
+    /// Makes publishes safe although their records are only held: of all but the last `most` that are outstanding,
+    /// those that failed alone, and those of the delivery streams whose bit in `streams` is set. Returns how many.
     pub(super) fn acknowledge_held(&mut self, most: usize, streams: u32) -> usize {
         let end = self.next.saturating_sub(most as u64);
         let mut count = 0;
@@ -228,8 +231,8 @@ impl Receipts {
         count
     }
 
-    /// The number under which this publish was received before: for a marked one the last with its packet id, if the fingerprint is
-    /// the same; otherwise the first orphan with the same fingerprint.
+    /// The number under which this publish was received before: for a marked one the last with its packet id, if the
+    /// fingerprint is the same; otherwise the first orphan with the same fingerprint.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;

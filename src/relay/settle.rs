@@ -130,16 +130,16 @@ impl Relay {
         }
     }
 
-    /// Bytes that the status of `record` may take beyond those reserved for it: an equal share, with the records of its batch that
-    /// come `after` it, of half of the room that is not reserved.
+    /// Bytes that the status of `record` may take beyond those reserved for it: an equal share, with the records of its
+    /// batch that come `after` it, of half of the room that is not reserved.
     fn spare_status_room(&self, anywhere: bool, after: RecordQueue, record: Record) -> usize {
         let room = if anywhere { self.arena.free() * PAYLOAD } else { self.statuses.room() };
         let reserved = self.promised() + after.statuses() + record.id_len(&self.arena) + STATUS_ENTRY_BYTES;
         room.saturating_sub(reserved) / 2 / (after.len() + 1)
     }
 
-    /// Remembers what `outcome` says about endpoints. Returns the ARN of the delivery stream at `index` if its endpoint now counts
-    /// as missing: an ARN that a message named may be wrong, and its records must not hold memory for ever.
+    /// Remembers what `outcome` says about endpoints. Returns the ARN of the delivery stream at `index` if its endpoint
+    /// now counts as missing: an ARN that a message named may be wrong, and its records must not hold memory for ever.
     fn note_endpoint(
         &mut self,
         now: Instant,
@@ -159,8 +159,9 @@ impl Relay {
         }
     }
 
-    /// Ends all that is held: nothing will be sent any more. Records that the spool has stay there for the next process; those
-    /// whose publish was not acknowledged are left to their source, which sends it again; all others end with a `fail` status.
+    /// Ends all that is held: nothing will be sent any more. Records that the spool has stay there for the next
+    /// process; those whose publish was not acknowledged are left to their source, which sends it again; all others end
+    /// with a `fail` status.
     pub fn stop(&mut self) -> Stopped {
         let mut stopped = Stopped::default();
         for place in 0..self.batches.len() {

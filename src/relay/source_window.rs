@@ -1,14 +1,14 @@
-//! The source's window: how many publishes it sends before it waits for an acknowledgement. Batches have to be sent before the
-//! window is full, or it would wait for the end of their interval.
+//! The source's window: how many publishes it sends before it waits for an acknowledgement. Batches have to be sent
+//! before the window is full, or it would wait for the end of their interval.
 //!
-//! The window is what we announced (`Receive Maximum`), or less: AWS IoT Core has 100, other brokers 20 or 1, and none says so. It
-//! is found by watching. A source that pauses with some outstanding waits for us, or has nothing to send. The next acknowledgement
-//! tells: if it is followed at once by at least half as many publishes as it acknowledged, the source was waiting, and its window
-//! is what was outstanding. If these are only a few, that may be chance, so it has to happen twice. Whenever more are outstanding,
-//! the window is larger after all.
+//! The window is what we announced (`Receive Maximum`), or less: AWS IoT Core has 100, other brokers 20 or 1, and none
+//! says so. It is found by watching. A source that pauses with some outstanding waits for us, or has nothing to send.
+//! The next acknowledgement tells: if it is followed at once by at least half as many publishes as it acknowledged, the
+//! source was waiting, and its window is what was outstanding. If these are only a few, that may be chance, so it has
+//! to happen twice. Whenever more are outstanding, the window is larger after all.
 //!
-//! As a rule the interval's end brings that acknowledgement. When the interval is long, or delivery fails, a pause is ended before,
-//! by sending what waits; each time the source was not waiting, the next pause may take twice as long.
+//! As a rule the interval's end brings that acknowledgement. When the interval is long, or delivery fails, a pause is
+//! ended before, by sending what waits; each time the source was not waiting, the next pause may take twice as long.
 
 use crate::limits::{AT_ONCE, PAUSE, PAUSE_ANSWER, PAUSE_LONGEST, RECEIVE_MAXIMUM};
 use crate::time::{Duration, Instant};
@@ -89,7 +89,8 @@ impl SourceWindow {
         }
     }
 
-    /// When what waits has to be sent, with so many publishes `outstanding`, of which `in_flight` are on their way to the service.
+    /// When what waits has to be sent, with so many publishes `outstanding`, of which `in_flight` are on their way to
+    /// the service.
     pub(super) fn due(&self, outstanding: usize, in_flight: usize) -> Option<Instant> {
         let waiting = outstanding.saturating_sub(in_flight);
         // With more outstanding than the window, nothing is known of when the source waits.
@@ -105,8 +106,8 @@ impl SourceWindow {
         outstanding >= (self.size * 3 / 4).max(1)
     }
 
-    /// From when on the source counts as waiting, with so many `outstanding`: at once with a window nearly full, else when what was
-    /// sent at the end of a pause has had [`PAUSE_ANSWER`] to be delivered.
+    /// From when on the source counts as waiting, with so many `outstanding`: at once with a window nearly full, else
+    /// when what was sent at the end of a pause has had [`PAUSE_ANSWER`] to be delivered.
     pub(super) fn waits(&self, outstanding: usize) -> Option<Instant> {
         if self.is_nearly_full(outstanding) {
             return Some(Instant::default());

@@ -1,15 +1,16 @@
 //! Which records go to the spool, and when. The relay only decides; the keeper carries records to the spool and back.
 //!
-//! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all records of a delivery stream that has failed
-//!   for [`SPOOL_AFTER`], or for [`SPOOL_WAITED_FOR`] when the source may be waiting; all records at all, when the source waits and
-//!   nothing has been delivered for as long; the records that wait while memory, or their queue, is more than three quarters full;
-//!   and after SIGTERM all that could not be sent within [`SPOOL_DRAINING`]. A publish is safe when its record is synced
-//!   ([`Relay::spooled`]).
-//! - **In memory** a record stays when the spool has it, and is sent on from there. It leaves ([`Relay::unload`]) when memory is
-//!   short, or its delivery stream fails; but [`PROBES`] of such a stream stay, whose delivery shows when it has recovered.
-//! - **Back** ([`Relay::take_back`]) come the oldest first, as long as a third of the memory is free, two batches of a delivery stream
-//!   at most. They make up half of each batch, new records the other half; where one kind is short, the other fills up. Records of
-//!   a stream that fails are passed over, and read in another pass when it has recovered.
+//! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all records of a delivery stream that
+//!   has failed for [`SPOOL_AFTER`], or for [`SPOOL_WAITED_FOR`] when the source may be waiting; all records at all,
+//!   when the source waits and nothing has been delivered for as long; the records that wait while memory, or their
+//!   queue, is more than three quarters full; and after SIGTERM all that could not be sent within [`SPOOL_DRAINING`]. A
+//!   publish is safe when its record is synced ([`Relay::spooled`]).
+//! - **In memory** a record stays when the spool has it, and is sent on from there. It leaves ([`Relay::unload`]) when
+//!   memory is short, or its delivery stream fails; but [`PROBES`] of such a stream stay, whose delivery shows when it
+//!   has recovered.
+//! - **Back** ([`Relay::take_back`]) come the oldest first, as long as a third of the memory is free, two batches of a
+//!   delivery stream at most. They make up half of each batch, new records the other half; where one kind is short, the
+//!   other fills up. Records of a stream that fails are passed over, and read in another pass when it has recovered.
 
 use super::Relay;
 use super::arena::Arena;
@@ -102,8 +103,8 @@ impl Relay {
         self.spool.all_from = Some(Instant::default());
     }
 
-    /// Gives `append` the records that are to go to the spool, with the ARN of their delivery stream, oldest first, until it returns
-    /// false. For each that it took, [`Relay::spooled`] or [`Relay::not_spooled`] has to follow.
+    /// Gives `append` the records that are to go to the spool, with the ARN of their delivery stream, oldest first,
+    /// until it returns false. For each that it took, [`Relay::spooled`] or [`Relay::not_spooled`] has to follow.
     pub fn spool_due(&mut self, now: Instant, append: &mut dyn FnMut(&Arena, &str, Record) -> bool) {
         if self.spool.state != Spooling::Takes {
             return;
@@ -116,7 +117,8 @@ impl Relay {
             let Some(stream) = &self.streams[index] else { continue };
             let (arena, receipts) = (&mut self.arena, &self.receipts);
             let mut show = |arena: &mut Arena, record: Record| {
-                // Its acknowledgement cannot leave any more, so the source sends it to the next process, which would have it twice.
+                // Its acknowledgement cannot leave any more, so the source sends it to the next process, which would
+                // have it twice.
                 let will_be_redelivered =
                     || record.receipt(arena).is_some_and(|number| receipts.will_be_redelivered(number));
                 let is_new = record.place(arena) == Place::Memory && !(is_last && will_be_redelivered());
@@ -196,8 +198,8 @@ impl Relay {
         records.for_each(|record| record.set_writing(&mut self.arena, false));
     }
 
-    /// Releases records from memory that the spool has, as far as memory is short or their delivery stream fails. `forget` is
-    /// called with the place of each, and returns whether this pass through the spool is past it.
+    /// Releases records from memory that the spool has, as far as memory is short or their delivery stream fails.
+    /// `forget` is called with the place of each, and returns whether this pass through the spool is past it.
     pub fn unload(&mut self, now: Instant, forget: &mut dyn FnMut(u64) -> bool) {
         if self.spool.all_from.is_some() {
             return;
@@ -258,8 +260,8 @@ impl Relay {
         self.source_waits_from().is_some_and(|at| at <= now)
     }
 
-    /// Whether memory, a queue, or the number of unacknowledged publishes is so near its bound that publishes should wait until the
-    /// spool has written.
+    /// Whether memory, a queue, or the number of unacknowledged publishes is so near its bound that publishes should
+    /// wait until the spool has written.
     #[must_use]
     pub fn is_nearly_full(&self) -> bool {
         let (free, all) = self.record_blocks();
@@ -284,8 +286,8 @@ impl Relay {
         receipt.is_some()
     }
 
-    /// The spool is full and the source waits: lets at most `count` waiting records fail, oldest first, of the delivery streams whose
-    /// bit in `streams` is set. Those that the spool has stay.
+    /// The spool is full and the source waits: lets at most `count` waiting records fail, oldest first, of the delivery
+    /// streams whose bit in `streams` is set. Those that the spool has stay.
     pub(super) fn refuse_held(&mut self, now: Instant, count: usize, streams: u32, kib: u64) {
         let (safe, outstanding) = (self.receipts.safe(), self.receipts.outstanding());
         let mut left = count;

@@ -173,9 +173,9 @@ impl DeliveryStream {
         self.aside.cut(arena)
     }
 
-    /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in one
-    /// of them. If others succeeded since the last time, it is the more suspect and gets half of the company. A single one is
-    /// set aside.
+    /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in
+    /// one of them. If others succeeded since the last time, it is the more suspect and gets half of the company. A
+    /// single one is set aside.
     pub fn put_back(&mut self, arena: &mut Arena, record: Record, count: usize, alone: bool, now: Instant) -> PutBack {
         let Suspicion { company, failed_at } = record.header(arena).suspicion;
         let others_succeeded = failed_at != 0 && failed_at != self.successes;
@@ -238,8 +238,8 @@ impl DeliveryStream {
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
     }
 
-    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one. The delay does not grow
-    /// while the next request has `half` of the records: that is so nine times in a row at most.
+    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one. The delay does
+    /// not grow while the next request has `half` of the records: that is so nine times in a row at most.
     pub fn failed(&mut self, now: Instant, half: bool, jitter: &mut Jitter) {
         if now < self.retry_at {
             return;
@@ -269,8 +269,8 @@ impl DeliveryStream {
         self.aside.hurry();
     }
 
-    /// The endpoint's name did not exist; the service `answered` at another endpoint last. Says whether that has been so
-    /// often and long enough to believe it.
+    /// The endpoint's name did not exist; the service `answered` at another endpoint last. Says whether that has been
+    /// so often and long enough to believe it.
     pub fn endpoint_missing(&mut self, now: Instant, answered: Instant) -> bool {
         let missing = self.missing.get_or_insert(Missing { since: now, counted: now, times: 0 });
         // Without an answer in between nothing shows that the name server can be asked at all.
@@ -302,8 +302,8 @@ impl DeliveryStream {
         }
     }
 
-    /// A request of `records` with so many `encoded` bytes was too long for something on the way, which will be so for a
-    /// while; unless as many have passed, then it was something in one of them.
+    /// A request of `records` with so many `encoded` bytes was too long for something on the way, which will be so for
+    /// a while; unless as many have passed, then it was something in one of them.
     pub fn too_large(&mut self, now: Instant, records: usize, encoded: usize) {
         if encoded <= self.passed {
             self.shrink_if_repeated(records);

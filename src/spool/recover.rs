@@ -1,7 +1,8 @@
-//! After a start: which segments there are, and what of them is settled.
+//! After a start: which segments there are, and which of their entries are settled.
 //!
-//! The newest segments are read, back to one with a snapshot: it and what is newer hold all marks. New entries are taken
-//! meanwhile, into a segment of their own. What the older ones hold shows when they are read back.
+//! Segments are searched for marks from the newest back to the first with a snapshot: it and the newer ones hold all
+//! marks. New entries are taken meanwhile, into a new segment. What the older segments hold shows when they are read
+//! back.
 
 use super::Spool;
 use super::format::{Head, Kind};
@@ -11,14 +12,14 @@ use super::table::{Segment, Table};
 use super::walk::{Step, Walk};
 use crate::limits::spool::FILES;
 
-/// How much is known.
+/// How much is known since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nothing.
     Unlisted,
-    /// The files, and what is settled of those that were read.
+    /// Which files there are. Their marks are being searched.
     Marks,
-    /// All that is settled.
+    /// All that is settled. Entries can be read back.
     Ready,
 }
 
@@ -41,7 +42,7 @@ impl Spool {
         self.search();
     }
 
-    /// Looks on for marks, as far as was read.
+    /// Searches for marks, until more has to be read or all are found.
     pub(super) fn search(&mut self) {
         while self.stage == Stage::Marks {
             let (next, longest) = (self.reader.next, self.settings.longest);
@@ -86,7 +87,7 @@ impl Spool {
     }
 }
 
-/// Takes what an entry tells of what is settled.
+/// Applies what an entry says about what is settled: as a copy, or as marks.
 fn scan(table: &mut Table, walk: &Walk, head: &Head) {
     let Some(body) = walk.body(head) else { return };
     if let Some(original) = body.original

@@ -8,8 +8,8 @@ fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
 }
 
-/// A source that may have `size` publishes outstanding sends as soon as it may, in `rounds`. Returns the milliseconds it had to
-/// wait in each.
+/// A source that may have `size` publishes outstanding sends as soon as it may, in `rounds`. Returns the milliseconds
+/// it had to wait in each.
 fn stalls(window: &mut SourceWindow, size: usize, rounds: usize) -> Vec<u64> {
     let mut now = 1_000_000;
     let mut waits = Vec::new();
