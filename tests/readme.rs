@@ -148,6 +148,7 @@ fn logged_lines(folder: &Path, logged: &mut BTreeSet<String>) {
     let shared = r"losses\.push\(format!\(\s*";
     let call = format!(r#"(?:{macros}|{limits}|{shared})"((?:[^"\\]|\\.|\\\n)*)""#);
     let call = Regex::new(&call).unwrap();
+    let warning = Regex::new(r#"\blogged\(\s*format!\(\s*"([^"]*)"\s*\),\s*"([^"]*)""#).unwrap();
     let (broken, varies) = (Regex::new(r"\\\n\s*").unwrap(), Regex::new(r"\{[^}]*\}").unwrap());
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -158,8 +159,10 @@ fn logged_lines(folder: &Path, logged: &mut BTreeSet<String>) {
         let source = std::fs::read(&path).unwrap();
         let source = String::from_utf8_lossy(&source);
         let code = source.split("#[cfg(test)]").next().unwrap();
-        for found in call.captures_iter(code).filter(|found| !found[1].starts_with("{loss}")) {
-            logged.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
+        let lines = call.captures_iter(code).map(|found| found[1].to_owned());
+        let warnings = warning.captures_iter(code).map(|found| format!("{}; {}", &found[1], &found[2]));
+        for line in lines.chain(warnings).filter(|line| !line.starts_with("{loss}") && line != "{warning}") {
+            logged.insert(varies.replace_all(&broken.replace_all(&line, ""), "…").replace(r#"\""#, "\""));
         }
     }
 }
