@@ -228,9 +228,9 @@ impl Daemon {
         }
     }
 
-    /// Takes a publish into the relay. While draining, those that the broker will deliver again to the next process are left to
-    /// it. So are, for a while, those that can be neither held nor answered; and with them those behind them, which keeps their
-    /// order.
+    /// Takes a publish into the relay. While draining, those that the broker will deliver again to the next process are
+    /// left to it. So are, for a while, those that can be neither held nor answered; and with them those behind them,
+    /// which keeps their order.
     fn accept(&mut self, received: &Received) {
         let now = self.clock.now();
         let Received { topic, payload, token, too_long } = received;
@@ -263,7 +263,8 @@ impl Daemon {
         self.report.acknowledged_held(self.relay.counters().acknowledged_held);
     }
 
-    /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any more.
+    /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any
+    /// more.
     fn fetch_left(&mut self) {
         if !self.left_behind || self.status_bytes.is_none() || self.drain_by.is_some() {
             return;

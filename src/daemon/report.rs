@@ -1,7 +1,7 @@
 //! The daemon's log lines: each change of state, once. Never payloads, never secrets.
 //!
-//! Every line that a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines, and a
-//! test compares.
+//! Every line that a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines,
+//! and a test compares.
 
 mod spool;
 
@@ -90,7 +90,8 @@ impl Report {
         }
     }
 
-    /// Logs how a request ended, if that differs from the one before. Returns whether the credentials have to be renewed.
+    /// Logs how a request ended, if that differs from the one before. Returns whether the credentials have to be
+    /// renewed.
     pub(super) fn settled(&mut self, now: Instant, done: &Done) -> bool {
         let name = &done.name;
         match done.clock_corrected {

@@ -67,8 +67,8 @@ impl error::Error for RunError {
     }
 }
 
-/// Runs until a signal ends it, of those that are read from `signals` (see [`super::signals`]). Times are those of `clock`. Calls
-/// `started` once, when all that only the start needs is over.
+/// Runs until a signal ends it, of those that are read from `signals` (see [`super::signals`]). Times are those of
+/// `clock`. Calls `started` once, when all that only the start needs is over.
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.

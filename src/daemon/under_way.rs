@@ -4,16 +4,16 @@
 //! or refused, or, with QoS 0, when it is sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-/// The count, shared with the messages.
+/// The statuses on their way to the broker.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
+    /// Shared with the messages.
     count: Arc<AtomicUsize>,
-    /// What copies there are of.
+    /// The messages of which copies exist.
     messages: Vec<Weak<Counted>>,
 }
 
