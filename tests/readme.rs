@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use firehose_connector::cli::HELP_CHECK;
+use firehose_connector::cli::{HELP, HELP_CHECK};
 use firehose_connector::config::VARIABLES;
 use firehose_connector::{doctor, limits};
 use regex_lite::Regex;
@@ -109,6 +109,22 @@ fn every_step_of_the_doctor_is_in_its_help_and_in_the_example() {
     let line = Regex::new(r"(?m)^    (?:ok|warn|FAIL|skip) +([a-z-]+) ").unwrap();
     let shown: Vec<_> = line.captures_iter(doctor).map(|found| found.get(1).unwrap().as_str()).collect();
     assert_eq!(shown, doctor::STEPS);
+}
+
+#[test]
+fn the_man_page_has_the_usual_sections_and_says_all_that_the_help_says() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/man-page");
+    let output = std::process::Command::new(script).args(["2026-11-29", "1.0.0"]).output().unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    let wanted = "NAME SYNOPSIS DESCRIPTION OPTIONS EXIT_STATUS ENVIRONMENT FILES SIGNALS EXAMPLES SEE_ALSO";
+    assert_eq!(sections, wanted.split(' ').map(|name| name.replace('_', " ")).collect::<Vec<_>>());
+    let page = page.replace(r"\-", "-").replace(r"\(aq", "'").replace(r"\e", r"\");
+    let said: BTreeSet<_> = page.split_whitespace().collect();
+    // Headings have other words there.
+    let items = HELP.lines().chain(HELP_CHECK.lines()).filter(|line| line.starts_with("  "));
+    let missing: Vec<_> = items.flat_map(str::split_whitespace).filter(|word| !said.contains(word)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
