@@ -1,51 +1,54 @@
-//! Between the relay and the spool: what one decides the other does, without I/O and without a clock.
+//! Carries records and statuses between the relay and the spool. Neither knows the other.
 //!
-//! Which records go to the spool and come back is the relay's decision ([`crate::relay`], `spooled`); how they last there is the
-//! spool's. The keeper carries them: an entry that is appended stays the relay's until the spool says that it is synced, and one
-//! that is read back stays the spool's until the relay says that its record ended. So at each moment one of the two has it.
+//! The relay decides which records go to the spool and come back ([`crate::relay`], `spooled`); the spool sees that
+//! they survive a power cut. A record that is appended stays in the relay until the spool says that it is synced, and
+//! one that is read back stays in the spool until the relay says that it ended. So at each moment at least one of the
+//! two has it.
 
 use crate::limits::spool::{COMMIT_SOON, STALL};
 use crate::relay::arena::Arena;
 use crate::relay::record::{Cursor, Record};
-use crate::relay::{Back, Ended, Relay, Spooling};
+use crate::relay::{Ended, Relay, Spooling, TakenBack};
 use crate::spool::format::Kind;
 use crate::spool::operation::{Done, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
 use crate::time::Instant;
 
-/// What a pending entry is for.
+/// What an entry is that was appended and is not synced yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writing {
-    /// This record, which the relay has.
+    /// This record, which the relay has, too.
     Record(Record),
-    /// A record that ended meanwhile.
+    /// A record that has ended since.
     Over,
     /// A status message.
     Status,
 }
 
-/// Moves records and statuses between the relay and the spool.
+/// Carries records and statuses between the relay and a spool, which it owns.
 #[derive(Debug)]
 pub struct Keeper {
     spool: Spool,
+    /// Its limit, KB.
     kib: u64,
-    /// In the order in which they were appended.
+    /// Entries that are not synced yet, in the order in which they were appended.
     writing: Vec<(Writing, Position)>,
-    /// The spool takes no more before its operation is done.
+    /// The spool takes no more before the operation under way is done.
     is_busy: bool,
-    /// The limit is reached, and nothing was deleted since.
+    /// The spool's limit was reached, and nothing was deleted since.
     is_full: bool,
     /// When the operation began that is under way.
     began: Option<Instant>,
+    /// The connector is stopping, so nothing waits for more to be written with it.
     is_end: bool,
 }
 
-/// How the spool is, for the log.
+/// Whether the spool works, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     /// It takes records, as far as is known.
     Well,
-    /// The limit is reached.
+    /// Its limit is reached.
     Full,
     /// The disk fails.
     Fails(Fault),
@@ -54,16 +57,17 @@ pub enum Health {
 }
 
 impl Keeper {
-    /// For a spool of which nothing is known yet.
+    /// A keeper with a spool of whose directory nothing is known yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let (spool, kib) = (Spool::new(settings), settings.limit / 1024);
         Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false }
     }
 
-    /// Moves what is due between relay and spool. To be called after every event, and before a publish is received; `wall` is in
-    /// seconds since 1970. Returns the next operation for the disk.
-    pub fn turn(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
+    /// Carries what is due, and returns the next operation for the disk, if there is one and none is under way. To be
+    /// called after every event, before a publish is received, and at [`Keeper::deadline`]. `wall` is in seconds since
+    /// 1970.
+    pub fn poll_operation(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
         self.settle(now, relay);
         relay.set_spooling(match self.health(now) {
             Health::Full => Spooling::Full { kib: self.kib },
@@ -78,7 +82,7 @@ impl Keeper {
         if self.is_end {
             self.spool.commit_marks();
         }
-        if self.is_end || relay.is_pressed() {
+        if self.is_end || relay.is_nearly_full() {
             self.spool.commit();
         } else if relay.source_waits(now) {
             self.spool.commit_by(now + COMMIT_SOON);
@@ -94,7 +98,7 @@ impl Keeper {
         operation
     }
 
-    /// Takes what came of an operation.
+    /// Takes the result of the operation that was under way.
     pub fn handle(&mut self, now: Instant, done: Done, relay: &mut Relay) {
         self.settle(now, relay);
         (self.began, self.is_busy) = (None, false);
@@ -120,39 +124,39 @@ impl Keeper {
         }
     }
 
-    /// When to take another turn, if nothing happens before.
+    /// When to call [`Keeper::poll_operation`] again, if nothing happens before.
     #[must_use]
     pub fn deadline(&self, now: Instant, relay: &Relay) -> Option<Instant> {
         let hangs = self.began.map(|began| began + STALL).filter(|at| *at > now);
         [self.spool.poll_timeout(), relay.spool_timeout(now), hangs].into_iter().flatten().min()
     }
 
-    /// Whether what comes in should wait a moment, until what is being written has made room.
+    /// Whether publishes should not be taken for a moment, until what is being written is synced and makes room.
     #[must_use]
     pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
-        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_pressed()
+        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_nearly_full()
     }
 
-    /// From now on nothing waits for more to be written with it.
+    /// The connector is stopping: from now on nothing waits for more to be written with it.
     pub const fn hurry(&mut self) {
         self.is_end = true;
     }
 
-    /// Whether all that was to be written is, or cannot be.
+    /// Whether all that was appended is synced, or cannot be.
     #[must_use]
     pub fn is_done(&self, now: Instant) -> bool {
         !self.takes(now) || self.writing.is_empty() && !self.is_busy && self.spool.is_written()
     }
 
-    /// Appends a status message that could not be published. Answers whether it was taken; if not, and the spool is well, it will
-    /// be when an operation is done.
+    /// Appends a status message that could not be published. Returns whether it was taken; if not, and the spool
+    /// [takes](Keeper::takes) records, ask again when an operation is done.
     pub fn append_status(&mut self, now: Instant, wall: u64, message: &[u8]) -> bool {
         let received = u32::try_from(wall).unwrap_or(u32::MAX);
         let new = New { kind: Kind::Status, stream: "", id: 0, data: message.len(), received };
         self.append_one(now, &new, Writing::Status, &mut |buffer| buffer.extend_from_slice(message))
     }
 
-    /// How the spool is.
+    /// Whether the spool works.
     #[must_use]
     pub fn health(&self, now: Instant) -> Health {
         match self.spool.fault() {
@@ -163,7 +167,7 @@ impl Keeper {
         }
     }
 
-    /// Whether records may be written, as far as is known.
+    /// Whether the spool takes records, as far as is known.
     #[must_use]
     pub fn takes(&self, now: Instant) -> bool {
         !self.hangs(now) && !self.is_full && !self.spool.is_troubled(now)
@@ -173,13 +177,13 @@ impl Keeper {
         self.began.is_some_and(|began| now.since(began) >= STALL)
     }
 
-    /// What there is to tell of the spool.
+    /// What the spool holds, and what was lost.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.spool.counters()
     }
 
-    /// Tells the spool what ended in memory.
+    /// Tells the spool which records ended.
     fn settle(&mut self, now: Instant, relay: &mut Relay) {
         for ended in relay.ended() {
             match ended {
@@ -219,7 +223,7 @@ impl Keeper {
             Ok(position) => self.writing.push((writing, position)),
             Err(Refused::Busy) => self.is_busy = true,
             Err(Refused::Full) => self.is_full = true,
-            // None is longer than a segment; and what fails is told by its fault.
+            // No record is longer than a segment, and a failure shows as the spool's fault.
             Err(Refused::TooLarge | Refused::Failing) => {}
         }
         appended.is_ok()
@@ -230,15 +234,15 @@ impl Keeper {
         self.spool.read_back(&mut |held| {
             let place = held.position.to_u64();
             let back = match held.kind {
-                Kind::Status if relay.take_status_back(held.data, place) => Back::Held,
-                Kind::Status => Back::Left,
+                Kind::Status if relay.take_status_back(held.data, place) => TakenBack::Held,
+                Kind::Status => TakenBack::Left,
                 _ => relay.take_back(now, held.stream, held.id, held.data, place),
             };
             match back {
-                Back::Held => Answer::Take,
-                Back::Left => Answer::Leave,
-                Back::NoRoom => Answer::Stop,
-                Back::Failed => {
+                TakenBack::Held => Answer::Take,
+                TakenBack::Left => Answer::Leave,
+                TakenBack::NoRoom => Answer::Stop,
+                TakenBack::Failed => {
                     over.push(held.position);
                     Answer::Take
                 }

@@ -24,7 +24,7 @@
 //! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
 //! ([`http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
 //! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
-//! Once the record is delivered or has failed, its publish is safe ([`relay::window`]), and the broker's side acknowledges it.
+//! Once the record is delivered or has failed, its publish is safe ([`relay::receipts`]), and the broker's side acknowledges it.
 //!
 //! While the uplink takes nothing, records go to disk instead: the relay decides which (`relay::spooled`), the [`keeper`] carries them
 //! to the [`spool`] and back.

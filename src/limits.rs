@@ -82,7 +82,7 @@ pub const BACKOFF_PUT_OFF: Duration = Duration::from_millis(100);
 pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
 /// Failed requests in a row, each with an answer that one record may have caused, until the next has half as many
 /// records. A single failure is more often the service's fault than a record's.
-pub const FAILURES_APART: u32 = 3;
+pub const FAILURES_SPLIT: u32 = 3;
 /// Failed requests in a row with suspect records until the stream counts as failing. Finding one record by halving a batch takes
 /// 9 of them.
 pub const SEARCHES: u32 = 10;

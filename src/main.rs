@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, LogFormat};
 use firehose_connector::daemon::{self, signals};
-use firehose_connector::prepare::{self, Ready, Warning};
+use firehose_connector::prepare::{self, Ready};
 use firehose_connector::{clock::Clock, error_chain::error_chain};
 use firehose_connector::{doctor, foreign, log_output, memory};
 
@@ -167,9 +167,7 @@ fn check(definition: Option<&Path>) -> u8 {
     let mut text = "the configuration is good\n".to_owned();
     let warnings = prepare::certificates(&config, clock.wall()).into_iter().chain(prepare::credentials(&config));
     let warnings = warnings.chain(prepare::memory(&plan)).chain(prepare::spool_warning(&config));
-    for Warning { found, advice } in warnings {
-        text.push_str(&format!("warning: {found}; {advice}\n"));
-    }
+    warnings.for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
     text.push_str(&format!("\n{}", prepare::summary(&config)));
     // Last, because a confined process can do little else.
     let isolation = daemon::confine(&config).map_or_else(|| "none".to_owned(), |confined| confined.to_string());

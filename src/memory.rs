@@ -16,7 +16,7 @@ use crate::limits::{
     memory as limits,
     spool::{COMMIT_BYTES, READ_BYTES},
 };
-use crate::relay::window;
+use crate::relay::receipts;
 
 const KIB: usize = 1024;
 
@@ -163,7 +163,7 @@ impl fmt::Display for Plan {
 }
 
 const RUNTIME: usize =
-    limits::HEAP + window::BYTES + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
+    limits::HEAP + receipts::BYTES + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
 /// Chunks: one being written, one asked for. An answer is parsed in place.
 const fn connection(chunk: usize) -> usize {
     limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::ENTRIES

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use firehose_connector::cli::HELP_CHECK;
+use firehose_connector::cli::{HELP, HELP_CHECK};
 use firehose_connector::config::VARIABLES;
 use firehose_connector::{doctor, limits};
 use regex_lite::Regex;
@@ -112,6 +112,22 @@ fn every_step_of_the_doctor_is_in_its_help_and_in_the_example() {
 }
 
 #[test]
+fn the_man_page_has_the_usual_sections_and_says_all_that_the_help_says() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/man-page");
+    let output = std::process::Command::new(script).args(["2026-11-29", "1.0.0"]).output().unwrap();
+    let page = String::from_utf8(output.stdout).unwrap();
+    let sections: Vec<_> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+    let wanted = "NAME SYNOPSIS DESCRIPTION OPTIONS EXIT_STATUS ENVIRONMENT FILES SIGNALS EXAMPLES SEE_ALSO";
+    assert_eq!(sections, wanted.split(' ').map(|name| name.replace('_', " ")).collect::<Vec<_>>());
+    let page = page.replace(r"\-", "-").replace(r"\(aq", "'").replace(r"\e", r"\");
+    let said: BTreeSet<_> = page.split_whitespace().collect();
+    // Headings have other words there.
+    let items = HELP.lines().chain(HELP_CHECK.lines()).filter(|line| line.starts_with("  "));
+    let missing: Vec<_> = items.flat_map(str::split_whitespace).filter(|word| !said.contains(word)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn every_line_of_the_log_is_in_the_table_and_no_other() {
     let mut logged = BTreeSet::new();
     logged_lines(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut logged);
@@ -148,6 +164,7 @@ fn logged_lines(folder: &Path, logged: &mut BTreeSet<String>) {
     let shared = r"losses\.push\(format!\(\s*";
     let call = format!(r#"(?:{macros}|{limits}|{shared})"((?:[^"\\]|\\.|\\\n)*)""#);
     let call = Regex::new(&call).unwrap();
+    let warning = Regex::new(r#"\blogged\(\s*format!\(\s*"([^"]*)"\s*\),\s*"([^"]*)""#).unwrap();
     let (broken, varies) = (Regex::new(r"\\\n\s*").unwrap(), Regex::new(r"\{[^}]*\}").unwrap());
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -158,8 +175,10 @@ fn logged_lines(folder: &Path, logged: &mut BTreeSet<String>) {
         let source = std::fs::read(&path).unwrap();
         let source = String::from_utf8_lossy(&source);
         let code = source.split("#[cfg(test)]").next().unwrap();
-        for found in call.captures_iter(code).filter(|found| !found[1].starts_with("{loss}")) {
-            logged.insert(varies.replace_all(&broken.replace_all(&found[1], ""), "…").replace(r#"\""#, "\""));
+        let lines = call.captures_iter(code).map(|found| found[1].to_owned());
+        let warnings = warning.captures_iter(code).map(|found| format!("{}; {}", &found[1], &found[2]));
+        for line in lines.chain(warnings).filter(|line| !line.starts_with("{loss}") && line != "{warning}") {
+            logged.insert(varies.replace_all(&broken.replace_all(&line, ""), "…").replace(r#"\""#, "\""));
         }
     }
 }

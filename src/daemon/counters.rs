@@ -1,7 +1,8 @@
-//! Counters by which an operator monitors a device, as one line of JSON: published at an interval, and logged on SIGUSR1.
+//! Counters by which an operator monitors a device, as one line of JSON: published at an interval, and logged on
+//! SIGUSR1.
 //!
-//! targets/service/README.md says what each figure means, and a test compares. Only current figures are published: while the
-//! broker is disconnected none are queued, and the first message follows as soon as it is connected.
+//! targets/service/README.md says what each figure means, and a test compares. Only current figures are published:
+//! while the broker is disconnected none are queued, and the first message follows as soon as it is connected.
 
 use serde::Serialize;
 

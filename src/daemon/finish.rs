@@ -1,4 +1,5 @@
-//! The end: what is left is sent on, kept or answered, within a bounded time.
+//! How the process ends: what is held goes to the spool or fails, and the last statuses to the broker or the spool,
+//! within a bounded time.
 
 use tokio::sync::mpsc;
 use tokio::time::error::Elapsed;
@@ -11,12 +12,13 @@ use crate::mqtt::Inbound;
 use crate::time::Instant;
 
 impl Daemon {
+    /// Whether nothing is held any more, or the time to send it is over.
     pub(super) fn is_drained(&self) -> bool {
         self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
     }
 
-    /// Keeps what is left or answers it with a fail status, and gives the broker some time to take the last statuses, to come back for them
-    /// if need be.
+    /// Spools what is held or lets it fail, and gives the broker up to [`DRAIN_STATUSES`] to acknowledge the last
+    /// statuses, with a reconnect if that is needed. Those that remain go to the spool.
     pub(super) async fn finish(mut self) {
         if self.report.session_ends() {
             self.relay.forget_session(self.clock.now());
@@ -25,23 +27,24 @@ impl Daemon {
         self.write_all(&[], self.clock.now() + DRAIN_SPOOL).await;
         let stopped = self.relay.stop();
         self.acknowledge();
-        if self.status_bytes.is_some() || self.untold() > 0 {
+        if self.status_bytes.is_some() || self.unacknowledged_statuses() > 0 {
             let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
-            // What is left then is counted below.
-            let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
+            // What remains after that is counted below.
+            let _: Result<(), Elapsed> = timeout_at(end, self.send_remaining_statuses()).await;
         }
         let end = self.clock.now() + DRAIN_SPOOL;
-        let statuses = if self.untold() > 0 { self.keep_statuses(end).await } else { 0 };
+        let statuses = if self.unacknowledged_statuses() > 0 { self.keep_statuses(end).await } else { 0 };
         if statuses == 0 {
-            // Those that came back from the spool are told, or stand there anew.
-            self.relay.statuses_told(u64::MAX);
+            // Those that came back from the spool are acknowledged, or written there anew.
+            self.relay.statuses_acknowledged(u64::MAX);
             self.write_all(&[], end).await;
         }
         let left = Left { stopped, statuses };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
     }
 
-    /// Has all that is held written to the spool, and these messages, until `end`. Answers how many of these were not.
+    /// Writes all that is held to the spool, and then the messages `statuses`, until `end`. Returns how many messages
+    /// were not written.
     async fn write_all(&mut self, statuses: &[&[u8]], end: Instant) -> usize {
         let Some(spooling) = &mut self.spooling else { return statuses.len() };
         let written = timeout_at(self.clock.at(end), spooling.write_all(&self.clock, &mut self.relay, statuses)).await;
@@ -49,35 +52,36 @@ impl Daemon {
         written.unwrap_or(statuses.len())
     }
 
-    /// Has the statuses written that the broker has not acknowledged. Answers how many were not.
+    /// Writes the statuses to the spool that the broker has not acknowledged, until `end`. Returns how many are lost:
+    /// all, unless all were written.
     async fn keep_statuses(&mut self, end: Instant) -> usize {
-        let (mut message, untold) = (Vec::new(), self.untold());
+        let (mut message, unacknowledged_statuses) = (Vec::new(), self.unacknowledged_statuses());
         if self.spooling.is_none() {
-            return untold;
+            return unacknowledged_statuses;
         }
         let mut messages = self.under_way.messages();
         while self.relay.next_status(STATUS_BYTES, &mut message) > 0 {
             messages.push(core::mem::take(&mut message).into());
         }
         let texts: Vec<_> = messages.iter().map(|message| &message[..]).collect();
-        if self.write_all(&texts, end).await == 0 { 0 } else { untold }
+        if self.write_all(&texts, end).await == 0 { 0 } else { unacknowledged_statuses }
     }
 
     /// Statuses that the broker has not acknowledged.
-    fn untold(&self) -> usize {
+    fn unacknowledged_statuses(&self) -> usize {
         self.relay.waiting_statuses() + self.under_way.count()
     }
 
-    /// Ends when the broker has acknowledged all statuses. What still comes in is left to the next process: not taken, not
-    /// acknowledged.
-    async fn tell_the_rest(&mut self) {
+    /// Sends the remaining statuses; ends when the broker has acknowledged all. Publishes that still come are neither
+    /// taken nor acknowledged, so that the next process receives them.
+    async fn send_remaining_statuses(&mut self) {
         while self.relay.has_status() {
             let turn = tokio::select! {
                 Ok(_) = self.broker.statuses.reserve(), if self.status_bytes.is_some() => Turn::Status,
                 inbound = self.broker.inbound.recv() => Turn::Inbound(inbound),
             };
             match turn {
-                Turn::Inbound(Some(inbound)) => self.turn_away(inbound).await,
+                Turn::Inbound(Some(inbound)) => self.decline_publishes(inbound).await,
                 // The task has ended.
                 Turn::Inbound(None) => return,
                 _ => self.send_status(),
@@ -86,11 +90,12 @@ impl Daemon {
         // The task ends when there are no more statuses.
         self.broker.statuses = mpsc::channel(1).0;
         while let Some(inbound) = self.broker.inbound.recv().await {
-            self.turn_away(inbound).await;
+            self.decline_publishes(inbound).await;
         }
     }
 
-    async fn turn_away(&mut self, inbound: Inbound) {
+    /// Takes what the broker's side says, except publishes.
+    async fn decline_publishes(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Publishes(_) => {
                 // The task waits for it, unless it has ended.

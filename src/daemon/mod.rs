@@ -106,7 +106,7 @@ impl Daemon {
             self.report.lost_statuses(self.relay.lost_statuses());
             self.fetch_left();
             self.spool();
-            self.relay.relieve(self.clock.now());
+            self.relay.unblock_source(self.clock.now());
             self.acknowledge();
             self.send_due();
             self.publish_counters();
@@ -121,7 +121,7 @@ impl Daemon {
         let counters = self.status_bytes.and_then(|_| self.counters.deadline());
         let deadlines = [
             self.send_deadline(),
-            self.relay.relief_due(now),
+            self.relay.unblock_due(now),
             self.drain_by,
             self.relay.has_statuses_back().then(|| now + STATUSES_ASKED),
             self.spooling.as_ref().and_then(|spooling| spooling.deadline(now, &self.relay)),
@@ -165,9 +165,9 @@ impl Daemon {
     fn spool(&mut self) {
         let Some(spooling) = &mut self.spooling else { return };
         if self.relay.has_statuses_back() {
-            self.relay.statuses_told(self.under_way.told(self.relay.statuses_taken()));
+            self.relay.statuses_acknowledged(self.under_way.acknowledged(self.relay.statuses_taken()));
         }
-        spooling.turn(&self.clock, &mut self.relay);
+        spooling.exchange(&self.clock, &mut self.relay);
         self.notify.spool(spooling.counters().held);
         spooling.report(self.clock.now(), &mut self.report);
     }
@@ -232,9 +232,9 @@ impl Daemon {
         }
     }
 
-    /// Takes a publish into the relay. While draining, those that the broker will deliver again to the next process are left to
-    /// it. So are, for a while, those that can be neither held nor answered; and with them those behind them, which keeps their
-    /// order.
+    /// Takes a publish into the relay. While draining, those that the broker will deliver again to the next process are
+    /// left to it. So are, for a while, those that can be neither held nor answered; and with them those behind them,
+    /// which keeps their order.
     fn accept(&mut self, received: &Received) {
         let now = self.clock.now();
         let Received { topic, payload, token, too_long } = received;
@@ -264,10 +264,11 @@ impl Daemon {
         }
         let now = self.acknowledged;
         self.broker.acknowledged.send_if_modified(|before| core::mem::replace(before, now) != now);
-        self.report.let_go(self.relay.counters().acknowledged_held);
+        self.report.acknowledged_held(self.relay.counters().acknowledged_held);
     }
 
-    /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any more.
+    /// Has the broker send again what was left with it, when there is room for statuses again, or they do not leave any
+    /// more.
     fn fetch_left(&mut self) {
         if !self.left_behind || self.status_bytes.is_none() || self.drain_by.is_some() {
             return;

@@ -1,7 +1,7 @@
 //! Messages to the service manager (sd_notify(3)): readiness, a status line, and the watchdog's sign of life.
 //!
-//! Without `NOTIFY_SOCKET` nothing is sent. The socket does not block, so a service manager that does not read never holds up
-//! the loop. A message that is dropped is no loss: each carries the whole state.
+//! Without `NOTIFY_SOCKET` nothing is sent. The socket does not block, so a service manager that does not read never
+//! holds up the loop. A message that is dropped is no loss: each carries the whole state.
 
 use core::fmt::{self, Write as _};
 use std::io;

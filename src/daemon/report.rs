@@ -1,7 +1,7 @@
 //! The daemon's log lines: each change of state, once. Never payloads, never secrets.
 //!
-//! Every line that a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines, and a
-//! test compares.
+//! Every line that a peer can cause again and again passes a [`LogLimit`]. targets/service/README.md lists the lines,
+//! and a test compares.
 
 mod spool;
 
@@ -36,7 +36,7 @@ pub(super) struct Report {
     publish_limit: LogLimit,
     statuses_lost: bool,
     topic_said: bool,
-    let_go_said: bool,
+    acknowledged_held_said: bool,
     spool: spool::Said,
     spool_limit: LogLimit,
 }
@@ -90,7 +90,8 @@ impl Report {
         }
     }
 
-    /// Logs how a request ended, if that differs from the one before. Returns whether the credentials have to be renewed.
+    /// Logs how a request ended, if that differs from the one before. Returns whether the credentials have to be
+    /// renewed.
     pub(super) fn settled(&mut self, now: Instant, done: &Done) -> bool {
         let name = &done.name;
         match done.clock_corrected {
@@ -193,9 +194,9 @@ impl Report {
     }
 
     /// So many publishes were acknowledged although their records are only in memory.
-    pub(super) fn let_go(&mut self, count: u64) {
-        if count > 0 && !self.let_go_said {
-            self.let_go_said = true;
+    pub(super) fn acknowledged_held(&mut self, count: u64) {
+        if count > 0 && !self.acknowledged_held_said {
+            self.acknowledged_held_said = true;
             warn!(
                 "the broker's window is nearly full and delivery stalls: publishes are acknowledged whose records are in memory \
                  only, and a power cut loses these until the service takes them"

@@ -1,7 +1,8 @@
 //! Signals: what each one makes the daemon do, and how the loop receives them.
 //!
-//! Every signal that would end the process, except those for its own faults, is blocked and stays pending in the kernel until
-//! the loop reads it from a file (`signalfd(2)`). So none is lost, none interrupts the start, and there are no signal handlers.
+//! Every signal that would end the process, except those for its own faults, is blocked and stays pending in the kernel
+//! until the loop reads it from a file (`signalfd(2)`). So none is lost, none interrupts the start, and there are no
+//! signal handlers.
 //!
 //! SIGPIPE and SIGXFSZ are ignored instead (in `main`): the write that causes them returns an error as well.
 
@@ -13,12 +14,12 @@ use std::io::{self, IsTerminal as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 
-/// Signals that end the process after it has sent what it holds: from people, init, a terminal, a container's host on power
-/// failure, and the CPU time limit. The lowest bit is signal 1.
+/// Signals that end the process after it has sent what it holds: from people, init, a terminal, a container's host on
+/// power failure, and the CPU time limit. The lowest bit is signal 1.
 pub const ENDING: u64 = set(&[libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGPWR, libc::SIGXCPU]);
 
-/// Signals that do not end the process, although they would by default. Real-time signals start at 34 here: C libraries reserve
-/// 32 and 33. musl reserves 34, too, but for a call that the connector does not make.
+/// Signals that do not end the process, although they would by default. Real-time signals start at 34 here: C libraries
+/// reserve 32 and 33. musl reserves 34, too, but for a call that the connector does not make.
 pub const OTHERS: u64 = set(&[
     libc::SIGHUP,
     libc::SIGUSR1,

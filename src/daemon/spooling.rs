@@ -1,4 +1,4 @@
-//! The spool at work: its keeper, and the thread that waits for the disk.
+//! The spool at work: the keeper, which decides without I/O, and the thread that does what it asks of the disk.
 
 use core::future::pending;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::spool::operation::Done;
 use crate::spool::{Counters, Settings};
 use crate::time::Instant;
 
-/// Keeper and disk.
+/// The keeper, and the disk that it uses.
 pub(super) struct Spooling {
     keeper: Keeper,
     disk: Disk,
@@ -21,7 +21,8 @@ pub(super) struct Spooling {
 }
 
 impl Spooling {
-    /// Starts the thread. Entries have at most `longest` bytes. Without a thread there is no spool, and the log says so.
+    /// Starts the thread. There is memory for entries of at most `longest` bytes; longer ones stay on the disk. Without
+    /// a thread there is no spool, and the log says so.
     pub(super) fn start(config: config::Spool, longest: usize) -> Option<Self> {
         let settings = Settings::new(config.size * 1024, crate::random::random_number()).with_longest(longest);
         let disk = match Disk::start(config.directory.clone()) {
@@ -34,14 +35,14 @@ impl Spooling {
         Some(Self { keeper: Keeper::new(settings), disk, directory: config.directory })
     }
 
-    /// See [`Keeper::turn`].
-    pub(super) fn turn(&mut self, clock: &Clock, relay: &mut Relay) {
-        if let Some(operation) = self.keeper.turn(clock.now(), seconds(clock), relay) {
+    /// Carries records between relay and spool as far as is due, and gives the disk its next operation.
+    pub(super) fn exchange(&mut self, clock: &Clock, relay: &mut Relay) {
+        if let Some(operation) = self.keeper.poll_operation(clock.now(), seconds(clock), relay) {
             self.disk.send(operation);
         }
     }
 
-    /// What came of an operation; `None`: the thread has ended. Without a spool it never comes.
+    /// Waits for the result of an operation; `None`: the thread has ended. Without a spool none ever comes.
     pub(super) async fn done(this: Option<&mut Self>) -> Option<Done> {
         match this {
             Some(this) => this.disk.done().await,
@@ -49,33 +50,33 @@ impl Spooling {
         }
     }
 
-    /// See [`Keeper::handle`].
+    /// Takes the result of an operation.
     pub(super) fn handle(&mut self, now: Instant, done: Done, relay: &mut Relay) {
         self.keeper.handle(now, done, relay);
     }
 
-    /// See [`Keeper::deadline`].
+    /// When to call [`Spooling::exchange`] again, if nothing happens before.
     pub(super) fn deadline(&self, now: Instant, relay: &Relay) -> Option<Instant> {
         self.keeper.deadline(now, relay)
     }
 
-    /// See [`Keeper::holds_up`].
+    /// Whether publishes should wait until the disk has written.
     pub(super) fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
         self.keeper.holds_up(now, relay)
     }
 
-    /// See [`Keeper::counters`].
+    /// What the spool holds, and what was lost.
     pub(super) fn counters(&self) -> Counters {
         self.keeper.counters()
     }
 
-    /// Tells the log what is new.
+    /// Logs what has changed: whether the disk works, whether the spool is full, what was lost.
     pub(super) fn report(&self, now: Instant, report: &mut Report) {
         report.spool(now, &self.directory, self.keeper.health(now), &self.keeper.counters());
     }
 
-    /// Has all that is held written, and then `statuses`. Ends when that is done, or cannot be; answers how many messages were not
-    /// taken.
+    /// Writes all that is held, and then the messages `statuses`. Ends when that is done, or cannot be. Returns how
+    /// many messages were not written.
     pub(super) async fn write_all(&mut self, clock: &Clock, relay: &mut Relay, statuses: &[&[u8]]) -> usize {
         let mut left = statuses.iter();
         let mut next = left.next();
@@ -86,7 +87,7 @@ impl Spooling {
             {
                 next = left.next();
             }
-            self.turn(clock, relay);
+            self.exchange(clock, relay);
             let now = clock.now();
             if self.keeper.is_done(now) && (next.is_none() || !self.keeper.takes(now)) {
                 return next.into_iter().chain(left).count();
@@ -99,7 +100,7 @@ impl Spooling {
     }
 }
 
-/// Since 1970.
+/// Seconds since 1970.
 fn seconds(clock: &Clock) -> u64 {
     clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -20,9 +20,9 @@ use crate::clock::Clock;
 use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
-use crate::memory::{self, Plan, Short};
+use crate::memory;
 use crate::mqtt::{self, broker};
-use crate::prepare::Ready;
+use crate::prepare::{self, Ready};
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
 use crate::sandbox::{self, Confined, Needs};
@@ -67,8 +67,8 @@ impl error::Error for RunError {
     }
 }
 
-/// Runs until a signal ends it, of those that are read from `signals` (see [`super::signals`]). Times are those of `clock`. Calls
-/// `started` once, when all that only the start needs is over.
+/// Runs until a signal ends it, of those that are read from `signals` (see [`super::signals`]). Times are those of
+/// `clock`. Calls `started` once, when all that only the start needs is over.
 ///
 /// # Errors
 /// Only before the first connection; later nothing ends the process but a signal.
@@ -76,8 +76,7 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
     let signals = signals.map_err(RunError::System)?;
     memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
-    warn_of_memory(&ready.plan);
-    warn_of_credentials(&ready.config);
+    prepare::at_start(&ready.config, &ready.plan).for_each(|warning| log::warn!("{warning}"));
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
     // After all files of the start, before the first thread and the first connection.
@@ -115,29 +114,6 @@ fn warn_of_gaps(confined: &Confined) {
         log::warn!(
             "the connector runs as root: isolation leaves it what only root may read beneath /etc and /run, /etc/shadow among \
              it; run it as a user of its own"
-        );
-    }
-}
-
-fn warn_of_memory(plan: &Plan) {
-    for short in memory::too_little_memory(plan) {
-        match short {
-            Short::Machine { given, needed } => log::warn!(
-                "MemorySize is {needed} KB and this machine has {given} KB of memory: raise the one or lower the other, or records \
-                 are lost when there are many"
-            ),
-            Short::Service { given, needed } => log::warn!(
-                "the service is limited to {given} KB (MemoryMax), with MemorySize it takes up to {needed} KB: raise the one or \
-                 lower the other, or records are lost when there are many"
-            ),
-        }
-    }
-}
-
-fn warn_of_credentials(config: &Config) {
-    if let Some(variable) = config.aws.credentials.passed_over() {
-        log::warn!(
-            "{variable} asks for a web identity, which is not supported; credentials come from another source, or are waited for"
         );
     }
 }

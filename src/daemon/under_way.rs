@@ -1,19 +1,19 @@
 //! Counts the statuses that were handed to the broker's task and are not yet acknowledged.
 //!
-//! A message counts as long as a copy of it exists. The broker's task drops its copy when the message is acknowledged or
-//! refused, or, with QoS 0, when it is sent.
+//! A message counts as long as a copy of it exists. The broker's task drops its copy when the message is acknowledged
+//! or refused, or, with QoS 0, when it is sent.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-/// The count, shared with the messages.
+/// The statuses on their way to the broker.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
+    /// Shared with the messages.
     count: Arc<AtomicUsize>,
-    /// What copies there are of, and how many statuses the relay had given before.
+    /// The messages of which copies exist, and how many statuses the relay had given before.
     messages: Vec<(u64, Weak<Counted>)>,
 }
 
@@ -34,7 +34,7 @@ impl UnderWay {
     }
 
     /// How many of the `taken` that the relay has given since the start are acknowledged, with all before them.
-    pub(super) fn told(&self, taken: u64) -> u64 {
+    pub(super) fn acknowledged(&self, taken: u64) -> u64 {
         let waits = |message: &&(u64, Weak<Counted>)| message.1.strong_count() > 0;
         self.messages.iter().find(waits).map_or(taken, |(before, _)| *before)
     }
@@ -83,8 +83,8 @@ mod tests {
         drop(one);
         drop(other);
         assert_eq!((under_way.count(), under_way.messages()), (500, vec![copy.clone()]));
-        assert_eq!(under_way.told(503), 2, "before the first that is not acknowledged");
+        assert_eq!(under_way.acknowledged(503), 2, "before the first that is not acknowledged");
         drop(copy);
-        assert_eq!((under_way.count(), under_way.messages().len(), under_way.told(503)), (0, 0, 503));
+        assert_eq!((under_way.count(), under_way.messages().len(), under_way.acknowledged(503)), (0, 0, 503));
     }
 }

@@ -224,7 +224,7 @@ impl Uplink {
                     }
                     SendError::Connect(error) if error.kind().is_offline() => Outcome::Offline,
                     // Some things on the way look into requests, and break off instead of answering.
-                    SendError::Broken(_) | SendError::Stalled | SendError::Unanswered => Outcome::RetryApart,
+                    SendError::Broken(_) | SendError::Stalled | SendError::Unanswered => Outcome::RetrySplit,
                     SendError::Connect(_) | SendError::Closed => Outcome::Retry,
                 };
                 done.settled = relay.handle_outcome(now, batch, outcome);
@@ -262,7 +262,7 @@ impl Uplink {
                     Answer::Unreadable(unreadable) => {
                         done.settled = relay.handle_outcome(now, batch, retry(unreadable.class()));
                         // It may have been a proxy, and it may have been about the key; asking anew does no harm.
-                        done.renew_credentials = matches!(unreadable, Unreadable::Foreign { status: 401 | 403 });
+                        done.renew_credentials = matches!(unreadable, Unreadable::NotTheService { status: 401 | 403 });
                         done.problem = Some(Problem::Unreadable(unreadable));
                     }
                 }
@@ -278,7 +278,7 @@ impl Uplink {
 /// How records are sent again after an answer of this class.
 const fn retry(class: Class) -> Outcome<'static> {
     match class {
-        Class::RetryApart => Outcome::RetryApart,
+        Class::RetrySplit => Outcome::RetrySplit,
         Class::TooLarge => Outcome::TooLarge,
         Class::Retry | Class::Credentials | Class::Clock | Class::Permanent => Outcome::Retry,
     }

@@ -250,7 +250,7 @@ impl Service<'_> {
         match class {
             Class::Credentials => "the service does not know this key, or it expired: have it renewed".to_owned(),
             Class::Clock => "check that the secret key belongs to the key, and the region in the ARN".to_owned(),
-            Class::Retry | Class::RetryApart | Class::TooLarge => {
+            Class::Retry | Class::RetrySplit | Class::TooLarge => {
                 "the connector sends again by itself; if it lasts, look at quota and state of the service".to_owned()
             }
             Class::Permanent if code.starts_with("AccessDenied") => {
@@ -282,7 +282,7 @@ fn read_answer(body: &Body, reply: &Reply) -> CheckAnswer {
             let between = |open, close| Some(short(text.split_once(open)?.1.split_once(close)?.0));
             match (unreadable, between("<Code>", "</Code>"), between("<Message>", "</Message>")) {
                 // The service's front end sometimes refuses in XML. The connector retries then; a person is shown the reason.
-                (Unreadable::Foreign { status }, Some(code), Some(message)) => {
+                (Unreadable::NotTheService { status }, Some(code), Some(message)) => {
                     CheckAnswer::Refused { class: class_of(&code, status), code, message }
                 }
                 _ => CheckAnswer::Foreign(unreadable.to_string(), short(text.trim_start()).replace('\n', " ")),

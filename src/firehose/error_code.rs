@@ -9,7 +9,7 @@ pub enum Class {
     /// Wait and send again, for as long as it takes.
     Retry,
     /// As `Retry`, and it may be the fault of one of the records.
-    RetryApart,
+    RetrySplit,
     /// The request is too long: as `Retry`, with a smaller batch. A record that is too long by itself fails.
     TooLarge,
     /// Get new credentials, then as `Retry`.
@@ -38,7 +38,7 @@ pub fn class_of(code: &str, status: u16) -> Class {
         | "RequestExpired"
         | "RequestTimeTooSkewed" => Class::Clock,
 
-        _ if status >= 500 => Class::RetryApart,
+        _ if status >= 500 => Class::RetrySplit,
 
         "ServiceUnavailableException"
         | "ServiceUnavailable"

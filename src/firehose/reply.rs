@@ -47,7 +47,7 @@ pub enum Answer<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
     /// It is not the service's JSON: something on the way answered.
-    Foreign {
+    NotTheService {
         /// HTTP status.
         status: u16,
     },
@@ -65,9 +65,9 @@ impl Unreadable {
     #[must_use]
     pub const fn class(self) -> Class {
         match self {
-            Self::Foreign { status: 413 } => Class::TooLarge,
-            Self::Foreign { status: 408 | 429 } => Class::Retry,
-            Self::Foreign { .. } | Self::Count { .. } => Class::RetryApart,
+            Self::NotTheService { status: 413 } => Class::TooLarge,
+            Self::NotTheService { status: 408 | 429 } => Class::Retry,
+            Self::NotTheService { .. } | Self::Count { .. } => Class::RetrySplit,
         }
     }
 }
@@ -75,7 +75,7 @@ impl Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Foreign { status } => write!(
+            Self::NotTheService { status } => write!(
                 f,
                 "the answer (HTTP {status}) is not the service's; perhaps a proxy or a captive portal gave it"
             ),
@@ -144,7 +144,7 @@ const OK: u16 = 200;
 #[must_use]
 pub fn read<'a>(call: Call, sent: usize, reply: &Reply<'a>) -> Answer<'a> {
     if reply.status != OK {
-        return refused(reply).unwrap_or(Answer::Unreadable(Unreadable::Foreign { status: reply.status }));
+        return refused(reply).unwrap_or(Answer::Unreadable(Unreadable::NotTheService { status: reply.status }));
     }
     let entries = match call {
         Call::PutRecord => serde_json::from_slice::<Entry<'_>>(reply.body).map(|entry| vec![entry]),
@@ -152,11 +152,11 @@ pub fn read<'a>(call: Call, sent: usize, reply: &Reply<'a>) -> Answer<'a> {
     };
     match entries {
         Ok(entries) if !entries.iter().all(Entry::is_readable) => {
-            Answer::Unreadable(Unreadable::Foreign { status: OK })
+            Answer::Unreadable(Unreadable::NotTheService { status: OK })
         }
         Ok(entries) if entries.len() == sent => Answer::Records(Records(entries)),
         Ok(entries) => Answer::Unreadable(Unreadable::Count { sent, answered: entries.len() }),
-        Err(_) => Answer::Unreadable(Unreadable::Foreign { status: OK }),
+        Err(_) => Answer::Unreadable(Unreadable::NotTheService { status: OK }),
     }
 }
 

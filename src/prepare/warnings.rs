@@ -1,5 +1,6 @@
 //! Findings that do not prevent a start, and should be known.
 
+use core::fmt;
 use std::time::SystemTime;
 
 use super::files::{Use, files};
@@ -11,7 +12,7 @@ use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
 use crate::transport::tls::last_days;
 
-/// What was found, and what to do about it.
+/// What was found, and what follows from it or what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// One sentence.
@@ -20,31 +21,51 @@ pub struct Warning {
     pub advice: &'static str,
 }
 
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.found, self.advice)
+    }
+}
+
+/// Those that are logged at each start. Whatever else a check warns of, the log says when it happens.
+pub fn at_start(config: &Config, plan: &Plan) -> impl Iterator<Item = Warning> {
+    memory(plan).into_iter().chain(web_identity(config))
+}
+
+/// One of those; `tests/readme.rs` finds their texts by this name.
+const fn logged(found: String, advice: &'static str) -> Warning {
+    Warning { found, advice }
+}
+
 /// Whether the machine or the service has less memory than the plan.
 #[must_use]
 pub fn memory(plan: &Plan) -> Vec<Warning> {
-    let warnings = too_little_memory(plan).into_iter().map(|short| Warning {
-        found: match short {
-            Short::Machine { given, needed } => {
-                format!("MemorySize is {needed} KB and this machine has {given} KB of memory")
-            }
-            Short::Service { given, needed } => {
-                format!("the service is limited to {given} KB (MemoryMax), with MemorySize it takes up to {needed} KB")
-            }
-        },
-        advice: "raise the one or lower the other, or records are lost when there are many",
+    let warnings = too_little_memory(plan).into_iter().map(|short| match short {
+        Short::Machine { given, needed } => logged(
+            format!("MemorySize is {needed} KB and this machine has {given} KB of memory"),
+            "lower MemorySize, or records are lost when there are many",
+        ),
+        Short::Service { given, needed } => logged(
+            format!("the service is limited to {given} KB (MemoryMax), with MemorySize it takes up to {needed} KB"),
+            "raise MemoryMax or lower MemorySize, or records are lost when there are many",
+        ),
     });
     warnings.collect()
+}
+
+fn web_identity(config: &Config) -> Option<Warning> {
+    let variable = config.aws.credentials.passed_over()?;
+    Some(logged(
+        format!("{variable} asks for a web identity, which is not supported"),
+        "credentials come from another source, or are waited for",
+    ))
 }
 
 /// What is wrong with the sources of credentials. Files are read; no request is made.
 #[must_use]
 pub fn credentials(config: &Config) -> Vec<Warning> {
-    let passed_over = config.aws.credentials.passed_over().map(|variable| Warning {
-        found: format!("{variable} asks for a web identity, which is not supported"),
-        advice: "credentials come from another source, or are waited for",
-    });
-    // It says the same in other words.
+    let passed_over = web_identity(config);
+    // Without another source, that one's fault says the same in other words.
     let source =
         source(config).filter(|source| passed_over.as_ref().is_none_or(|w| !source.found.starts_with(&w.found)));
     passed_over.into_iter().chain(source).collect()

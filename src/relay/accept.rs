@@ -100,7 +100,7 @@ impl Relay {
         let record = writer.finish(now);
         if let Some(number) = self.receiving {
             record.set_receipt(&mut self.arena, Some(number));
-            self.window.hold(number, record, index);
+            self.receipts.hold(number, record, index);
         }
         stream.waiting.push(&mut self.arena, record);
         Ok(())

@@ -1,27 +1,28 @@
 //! When publishes may be acknowledged, so that nothing acknowledged is lost, and the source never waits for long.
 //!
-//! A publish is safe when its record is delivered, or failed and has its status queued. Acknowledgements leave in the order of
-//! receipt, so a delivery stream that fails would soon stop all input: when as many are outstanding as the source may send,
-//! those that wait for it, or for a service that does nothing at all, are acknowledged although their records are only held.
-//! So are the oldest when a source sends far more than it may, because it is never left unread.
+//! A publish is safe when its record is delivered, or failed and has its status queued. Acknowledgements leave in the
+//! order of receipt, so one delivery stream that fails would soon stop all input. Before that happens
+//! ([`source_window`](super::source_window)), the publishes of failing streams are acknowledged although their records
+//! are only held; those of all streams, when nothing at all is delivered. So are the oldest of a source that sends far
+//! more than it may: it is read in any case.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use super::window::{Begin, Known, Token};
+use super::receipts::{Begin, Known, Token};
 use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
 use crate::limits::{PAUSE_ANSWER, SPOOL_WAITED_FOR, STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::{Duration, Instant};
 
 const _: () = assert!(STREAMS <= 32, "a bit for each");
 
-/// How long the source may have been waiting for a delivery.
+/// How long nothing has been delivered, and how long that is normal.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// When something was delivered last, or the window became nearly full since.
+    /// When a publish became safe last by the end of its record, or the source's window became nearly full after that.
     since: Instant,
-    /// How long the last request took that the service answered; at first as long as is waited for at most.
+    /// How long the last request took that the service answered; [`PAUSE_ANSWER`] before the first.
     took: Duration,
-    /// Publishes were let go because nothing was, and nothing has been yet.
+    /// Held records were acknowledged, or spooled, because nothing was delivered, and nothing has been since.
     pub(super) stuck: bool,
 }
 
@@ -34,23 +35,23 @@ impl Default for Progress {
 impl Relay {
     /// A connection to the source begins.
     pub fn begin_session(&mut self, now: Instant, begin: Begin) {
-        self.window.begin(now, begin);
-        self.pace.begin();
+        self.receipts.begin(now, begin);
+        self.source_window.begin();
     }
 
-    /// The source will not send again what was not acknowledged.
+    /// The session is over: the source will not send again what was not acknowledged.
     pub fn forget_session(&mut self, now: Instant) {
-        self.window.begin(now, Begin { resumed: false, acknowledged: 0, arrived: 0, first: 0 });
+        self.receipts.begin(now, Begin { resumed: false, acknowledged: 0, arrived: 0, first: 0 });
     }
 
-    /// All publishes with a number below this are safe: to be acknowledged.
+    /// All publishes with a number below this are safe, and may be acknowledged.
     #[must_use]
     pub const fn safe(&self) -> u64 {
-        self.window.safe()
+        self.receipts.safe()
     }
 
-    /// Takes a publish as [`Relay::accept`] does, or [`Relay::refuse_too_long`], whose source waits for an acknowledgement if
-    /// it has a token. Recognises one that was received before.
+    /// Takes a publish, as [`Relay::accept`] or [`Relay::refuse_too_long`] do. With a `token` its source waits for an
+    /// acknowledgement, and one that was received before is recognised.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -61,12 +62,12 @@ impl Relay {
     ) -> Accepted {
         let Some(token) = token else { return self.accept_any(now, topic, payload, too_long) };
         let fingerprint = self.fingerprint(topic, payload, too_long);
-        let before = self.window.outstanding();
-        let known = self.window.receive(now, token, fingerprint);
+        let before = self.receipts.outstanding();
+        let known = self.receipts.receive(now, token, fingerprint);
         if self.waits_for_delivery() {
-            let outstanding = self.window.outstanding();
-            self.pace.receive(now, outstanding);
-            if self.pace.is_nearly_full(outstanding) && !self.pace.is_nearly_full(before) {
+            let outstanding = self.receipts.outstanding();
+            self.source_window.receive(now, outstanding);
+            if self.source_window.is_nearly_full(outstanding) && !self.source_window.is_nearly_full(before) {
                 self.progress.since = now;
             }
         }
@@ -86,72 +87,73 @@ impl Relay {
         };
         self.receiving = None;
         if is_safe {
-            self.window.settle(token.number);
+            self.receipts.settle(token.number);
         }
         self.keep_in_bounds(now);
         accepted
     }
 
-    /// A source that sends more than it may is read all the same, for what it says of statuses comes behind its publishes. So
-    /// the oldest are let go.
+    /// Acknowledges the oldest publishes of a source that sends more than it may. It has to be read all the same,
+    /// because its acknowledgements of statuses come behind its publishes.
     fn keep_in_bounds(&mut self, now: Instant) {
-        let outstanding = self.window.outstanding();
+        let outstanding = self.receipts.outstanding();
         if outstanding >= UNACKNOWLEDGED {
-            let before = self.window.safe();
-            self.counters.acknowledged_held += self.window.let_go(UNACKNOWLEDGED / 2, u32::MAX) as u64;
+            let before = self.receipts.safe();
+            self.counters.acknowledged_held += self.receipts.acknowledge_held(UNACKNOWLEDGED / 2, u32::MAX) as u64;
             self.advanced(now, before, outstanding);
         }
     }
 
-    /// Does not take a publish, which therefore comes again over another connection. Nothing that is received behind it can be
-    /// acknowledged over this one.
+    /// Does not take a publish, so that the source sends it again over another connection. Over this one, nothing that
+    /// comes after it is acknowledged.
     pub fn leave(&mut self, token: Token) {
-        self.window.leave(token);
+        self.receipts.leave(token);
     }
 
-    /// Lets publishes go that keep the source from sending more, unless the spool takes them ([`Relay::spool_due`]). To be called
-    /// whenever something happened, and at [`Relay::relief_due`].
-    pub fn relieve(&mut self, now: Instant) {
-        let outstanding = self.window.outstanding();
-        if self.spool.state == Spooling::Takes || self.relief_from().is_none_or(|at| at > now) {
+    /// If the source may be waiting for acknowledgements that failing delivery streams hold back: acknowledges
+    /// publishes whose records are only held, or refuses these when a spool is full. A spool that takes them does more,
+    /// see [`Relay::spool_due`]. To be called after every event, and at [`Relay::unblock_due`].
+    pub fn unblock_source(&mut self, now: Instant) {
+        let outstanding = self.receipts.outstanding();
+        if self.spool.state == Spooling::Takes || self.source_waits_from().is_none_or(|at| at > now) {
             return;
         }
         let is_stuck = self.is_stuck(now);
-        let (mut failing, mut apart) = (0_u32, false);
+        let (mut failing, mut has_aside) = (0_u32, false);
         for (index, stream) in self.streams.iter().enumerate() {
             let Some(stream) = stream else { continue };
             failing |= u32::from(stream.failures() > 0) << index;
-            apart |= !stream.aside.is_empty();
+            has_aside |= !stream.aside.is_empty();
         }
-        if !is_stuck && failing == 0 && !apart {
+        if !is_stuck && failing == 0 && !has_aside {
             return;
         }
         if let Spooling::Full { kib } = self.spool.state {
             let streams = if is_stuck { u32::MAX } else { failing };
             return self.refuse_held(now, outstanding / 2, streams, kib);
         }
-        let before = self.window.safe();
-        let count = self.window.let_go(outstanding / 2, if is_stuck { u32::MAX } else { failing });
+        let before = self.receipts.safe();
+        let count = self.receipts.acknowledge_held(outstanding / 2, if is_stuck { u32::MAX } else { failing });
         self.progress.stuck |= is_stuck && count > 0;
         self.counters.acknowledged_held += count as u64;
         self.advanced(now, before, outstanding);
     }
 
-    /// When [`Relay::relieve`] has something to do, if nothing happens before.
+    /// When to call [`Relay::unblock_source`] again, if nothing happens before.
     #[must_use]
-    pub fn relief_due(&self, now: Instant) -> Option<Instant> {
-        let from = self.relief_from()?;
+    pub fn unblock_due(&self, now: Instant) -> Option<Instant> {
+        let from = self.source_waits_from()?;
         let stuck = from.max(self.progress.since + self.patience());
         [from, stuck].into_iter().find(|at| *at > now)
     }
 
-    /// Whether nothing was delivered for so long that nothing may be waited for.
+    /// Whether nothing was delivered for so long that the source must not wait for it any more.
     pub(super) fn is_stuck(&self, now: Instant) -> bool {
         self.progress.stuck || now.since(self.progress.since) >= self.patience()
     }
 
-    /// How long nothing may be delivered while the source waits: twice what an answer takes, within bounds. What goes to the spool
-    /// costs flash, and what finds it full fails.
+    /// How long the source may wait while nothing is delivered: twice the time of an answer, within bounds. The least
+    /// is longer where the way out costs more: writes to the flash, or records that fail because the spool is full.
     fn patience(&self) -> Duration {
         let least = match self.spool.state {
             Spooling::Off => WINDOW_STUCK,
@@ -161,35 +163,45 @@ impl Relay {
         (self.progress.took * 2).clamp(least, PAUSE_ANSWER)
     }
 
-    /// From when on the source may be waiting for us.
-    pub(super) fn relief_from(&self) -> Option<Instant> {
-        if self.draining || !self.waits_for_delivery() { None } else { self.pace.waits(self.window.outstanding()) }
+    /// From when on the source may be waiting for acknowledgements.
+    pub(super) fn source_waits_from(&self) -> Option<Instant> {
+        if self.draining || !self.waits_for_delivery() {
+            None
+        } else {
+            self.source_window.waits(self.receipts.outstanding())
+        }
     }
 
-    /// From when on all that waits is to be sent, because the source may be waiting for us.
+    /// From when on batches are sent before their interval ends, because the source may be waiting for
+    /// acknowledgements.
     pub(super) fn early(&self) -> Option<Instant> {
-        let outstanding = self.window.outstanding();
+        let outstanding = self.receipts.outstanding();
         if outstanding == 0 {
             return None;
         }
         let in_flight = self.batches.iter().flatten().map(|batch| batch.records.len()).sum();
-        self.pace.due(outstanding, in_flight)
+        self.source_window.due(outstanding, in_flight)
     }
 
-    /// The service answered after so long.
+    /// The service answered a request that took this long.
     pub(super) const fn answered(&mut self, took: Duration) {
         self.progress.took = took;
     }
 
-    /// Some records ended, since when so much was `safe` and so many were `outstanding`.
+    /// Records ended whose publishes wait for that. Before, all below `safe` were safe and so many `outstanding`.
     pub(super) fn settled_some(&mut self, now: Instant, safe: u64, outstanding: usize) {
         (self.progress.since, self.progress.stuck) = (now, false);
         self.advanced(now, safe, outstanding);
     }
 
+    /// Tells the window's estimate if more is safe than before, as in [`Relay::settled_some`].
     pub(super) fn advanced(&mut self, now: Instant, safe: u64, outstanding: usize) {
-        if self.window.safe() > safe {
-            self.pace.acknowledge(now, outstanding, usize::try_from(self.window.safe() - safe).unwrap_or(usize::MAX));
+        if self.receipts.safe() > safe {
+            self.source_window.acknowledge(
+                now,
+                outstanding,
+                usize::try_from(self.receipts.safe() - safe).unwrap_or(usize::MAX),
+            );
         }
     }
 
@@ -204,7 +216,7 @@ impl Relay {
         }
     }
 
-    /// Keyed, so that nobody can make two publishes that look the same.
+    /// A hash with a secret seed, so that nobody can make two publishes with the same one.
     fn fingerprint(&self, topic: &[u8], payload: &[u8], too_long: Option<TooLong>) -> u64 {
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.seed);

@@ -1,13 +1,13 @@
 //! The memory behind all queues: fixed blocks, chained into records.
 //!
-//! The arena has a fixed size but is no reservation. It is mapped in at most [`SEGMENTS`]
-//! segments: a segment is mapped when its first block is taken and goes back to the kernel when
-//! its last block is released, so an idle connector holds no backlog's memory. The lowest free block is taken first: the
-//! pages in use stay few and hot, and the blocks of a chain are neighbours more often than not.
+//! The arena has a fixed size but is no reservation. It is mapped in at most [`SEGMENTS`] segments: a segment is mapped
+//! when its first block is taken and goes back to the kernel when its last block is released, so an idle connector
+//! holds no backlog's memory. The lowest free block is taken first: the pages in use stay few and hot, and the blocks
+//! of a chain are neighbours more often than not.
 //!
-//! A block is a link to the next block of its chain and [`PAYLOAD`] bytes. The links of a segment stand together before the
-//! payloads, so what neighbours hold is one slice, see [`Arena::run`]. `PAYLOAD` is divisible by 3, so base64 of a chain
-//! can be written run by run.
+//! A block is a link to the next block of its chain and [`PAYLOAD`] bytes. The links of a segment stand together before
+//! the payloads, so what neighbours hold is one slice, see [`Arena::run`]. `PAYLOAD` is divisible by 3, so base64 of a
+//! chain can be written run by run.
 
 use core::fmt;
 
@@ -131,8 +131,8 @@ impl Arena {
         Ok(())
     }
 
-    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at each link of one segment at
-    /// worst.
+    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at each link of one
+    /// segment at worst.
     ///
     /// # Errors
     /// All blocks are in use, or the kernel gave no memory for a new segment.

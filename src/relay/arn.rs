@@ -1,10 +1,10 @@
 //! The ARN of a delivery stream: which service endpoint, which region to sign for, which name to send.
 //!
-//! The connector document allows `arn:aws:firehose:([a-z]{2}-[a-z]+-\d{1}):(\d{12}):deliverystream/([a-zA-Z0-9_\-.]+)$`.
-//! Documented differences: other partitions (`aws-cn`, `aws-us-gov`, ...), regions of four parts
-//! (`us-gov-west-1`) and those of `eusc` (`eusc-de-east-1`) are accepted too. A name is at most 64
-//! characters, which is the limit of the service's API, and a region at most 32, as it becomes
-//! part of a host name.
+//! The connector document allows
+//! `arn:aws:firehose:([a-z]{2}-[a-z]+-\d{1}):(\d{12}):deliverystream/([a-zA-Z0-9_\-.]+)$`. Documented differences:
+//! other partitions (`aws-cn`, `aws-us-gov`, ...), regions of four parts (`us-gov-west-1`) and those of `eusc`
+//! (`eusc-de-east-1`) are accepted too. A name is at most 64 characters, which is the limit of the service's API, and a
+//! region at most 32, as it becomes part of a host name.
 
 use core::fmt;
 

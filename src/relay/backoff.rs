@@ -36,7 +36,8 @@ impl Jitter {
     }
 }
 
-/// The longest delay after `failures` failures in a row (one or more): `base`, doubled for each further one, up to `cap`.
+/// The longest delay after `failures` failures in a row (one or more): `base`, doubled for each further one, up to
+/// `cap`.
 #[must_use]
 pub fn longest(failures: u32, base: Duration, cap: Duration) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);

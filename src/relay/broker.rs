@@ -28,7 +28,7 @@ impl Relay {
         }
         // Those of the spool may be among them.
         let below = self.statuses_queued();
-        self.spool.statuses.iter_mut().for_each(|(told, _)| *told = below);
+        self.spool.statuses.iter_mut().for_each(|(acknowledged, _)| *acknowledged = below);
     }
 
     /// Statuses that have been queued since the start.
@@ -51,8 +51,9 @@ impl Relay {
         }
     }
 
-    /// Says that the connection to the broker was lost. It may soon be back, so batches wait for room for their statuses for
-    /// [`STATUS_ACKNOWLEDGED`] more; a broker that comes and goes and takes none of those that wait gets no more time by that.
+    /// Says that the connection to the broker was lost. It may soon be back, so batches wait for room for their
+    /// statuses for [`STATUS_ACKNOWLEDGED`] more; a broker that comes and goes and takes none of those that wait gets
+    /// no more time by that.
     pub fn broker_lost(&mut self, now: Instant) {
         let end = *self.pause_ends.get_or_insert(now + STATUS_ACKNOWLEDGED);
         self.room_until = if self.draining { Instant::default() } else { self.room_until.min(end) };
@@ -64,9 +65,9 @@ impl Relay {
         self.room_until == Instant::NEVER
     }
 
-    /// Says whether the source delivers the publishes that follow again if they are not taken. Then one that is refused without
-    /// room for its status is [`Accepted::NotNow`](super::Accepted::NotNow) while the broker takes statuses, or did until a moment
-    /// ago: it is to come when those that wait have left. Otherwise its status is counted as lost.
+    /// Says whether the source delivers the publishes that follow again if they are not taken. Then one that is refused
+    /// without room for its status is [`Accepted::NotNow`](super::Accepted::NotNow) while the broker takes statuses, or
+    /// did until a moment ago: it is to come when those that wait have left. Otherwise its status is counted as lost.
     pub const fn set_source_redelivers(&mut self, redelivers: bool) {
         self.source_redelivers = redelivers;
     }

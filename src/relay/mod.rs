@@ -22,32 +22,32 @@ pub mod chain;
 pub mod json;
 pub mod message;
 pub mod outcome;
-mod pace;
 pub mod queue;
 mod read_back;
+pub mod receipts;
 pub mod record;
 pub mod refusal;
 mod send;
 mod settle;
+mod source_window;
 mod spooled;
 pub mod status;
 pub mod status_queue;
 pub mod stream;
-pub mod window;
 
 use acknowledge::Progress;
 use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
-use pace::Pace;
 use queue::RecordQueue;
-pub use read_back::Back;
+pub use read_back::TakenBack;
+use receipts::Receipts;
 use refusal::Refusal;
+use source_window::SourceWindow;
 use spooled::SpoolSide;
 pub use spooled::{Ended, Spooling};
 use status_queue::StatusQueue;
 use stream::DeliveryStream;
-use window::Window;
 
 use crate::limits::{BACKOFF_DRAINING, CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
 use crate::time::{Duration, Instant};
@@ -105,7 +105,8 @@ pub enum Accepted {
     NotOurs,
     /// It was received before: not counted, and answered once.
     Known,
-    /// It can be neither held nor answered before statuses have left: not counted. See [`Relay::set_source_redelivers`].
+    /// It can be neither held nor answered before statuses have left: not counted. See
+    /// [`Relay::set_source_redelivers`].
     NotNow,
 }
 
@@ -201,8 +202,8 @@ pub struct Relay {
     batches: [Option<Batch>; CONNECTIONS],
     counters: Counters,
     /// Publishes that are to be acknowledged.
-    window: Window,
-    pace: Pace,
+    receipts: Receipts,
+    source_window: SourceWindow,
     progress: Progress,
     /// Number of the publish that is being accepted, if its record's end is waited for.
     receiving: Option<u64>,
@@ -241,8 +242,8 @@ impl Relay {
             streams,
             batches: [const { None }; CONNECTIONS],
             counters: Counters::default(),
-            window: Window::new(),
-            pace: Pace::new(),
+            receipts: Receipts::new(),
+            source_window: SourceWindow::new(),
             progress: Progress::default(),
             receiving: None,
             acknowledge: settings.acknowledge,
@@ -288,8 +289,9 @@ impl Relay {
         self.streams.get(index).and_then(Option::as_ref).map_or(0, DeliveryStream::failures)
     }
 
-    /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after short
-    /// delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not there.
+    /// From now on nothing waits for its interval. What waits after a failure is due at once, and is tried again after
+    /// short delays: the service may be well by now, and there is no later. Nothing waits for a broker that is not
+    /// there.
     pub fn drain(&mut self) {
         self.draining = true;
         if !self.broker_takes_statuses() {

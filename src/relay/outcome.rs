@@ -16,21 +16,22 @@ pub enum Outcome<'a> {
     Retry,
     /// As `Retry`: the device has no network, which says nothing about the service.
     Offline,
-    /// As `Retry`: the host name of the delivery stream's endpoint does not exist. When that stays so, the records fail.
+    /// As `Retry`: the host name of the delivery stream's endpoint does not exist. When that stays so, the records
+    /// fail.
     NoSuchEndpoint,
-    /// As `Retry`, and it may be the fault of one of the records: when that repeats, the next requests have fewer, until
-    /// the one that cannot be taken stands alone.
-    RetryApart,
-    /// As `RetryApart`, at once: the answer was too long.
+    /// As `Retry`, and it may be the fault of one of the records: when that repeats, the next requests have fewer,
+    /// until the one that cannot be taken stands alone.
+    RetrySplit,
+    /// As `RetrySplit`, at once: the answer was too long.
     RetrySmaller,
-    /// As `RetryApart`, with fewer bytes at once: the request was too long for something on the way.
+    /// As `RetrySplit`, with fewer bytes at once: the request was too long for something on the way.
     TooLarge,
 }
 
 impl Outcome<'_> {
     /// Whether a request failed for reasons that may lie in one of its records.
     pub(super) const fn may_lie_in_a_record(&self) -> bool {
-        matches!(self, Self::RetryApart | Self::RetrySmaller | Self::TooLarge)
+        matches!(self, Self::RetrySplit | Self::RetrySmaller | Self::TooLarge)
     }
 }
 

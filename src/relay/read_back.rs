@@ -1,35 +1,35 @@
-//! Which records of the spool come back, and when; see `spooled`.
+//! Which records and statuses come back from the spool, and when; see `spooled`.
 
 use super::Relay;
 use super::record::{RecordWriter, WriteError};
 use super::refusal::Refusal;
-use super::spooled::{Ended, GROUP};
+use super::spooled::{Ended, GROUP_BLOCKS};
 use super::status::{Id, Status};
 use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STATUSES_BACK, STREAMS};
 use crate::time::Instant;
 
-/// What became of a record that the spool offers.
+/// What became of an entry that the spool offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Back {
+pub enum TakenBack {
     /// It is held.
     Held,
-    /// It has to wait, others need not.
+    /// It stays in the spool for now; the next may be offered.
     Left,
-    /// All have to wait.
+    /// There is no room: it stays in the spool, and so do all others for now.
     NoRoom,
-    /// It failed, and has its status.
+    /// It failed, and its status is queued.
     Failed,
 }
 
 impl Relay {
-    /// Takes a record back that stands at `place` of the spool.
-    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> Back {
+    /// Takes a record back that the spool has at `place`. `id` is JSON text.
+    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> TakenBack {
         if self.spool.all_from.is_some() {
-            return Back::NoRoom;
+            return TakenBack::NoRoom;
         }
         let Some(index) = self.stream_of(arn).ok().flatten() else {
             self.spool.left_nameless = true;
-            return Back::Left;
+            return TakenBack::Left;
         };
         let back = self.back(now, index, id, data, place);
         self.retire(index);
@@ -37,19 +37,19 @@ impl Relay {
         back
     }
 
-    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> Back {
+    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> TakenBack {
         let has_failed = self.has_failed(index, now);
         let (free, all) = self.record_blocks();
         let is_alone = self.held() == 0;
-        let Some(stream) = &mut self.streams[index] else { return Back::Left };
+        let Some(stream) = &mut self.streams[index] else { return TakenBack::Left };
         let most = if stream.failures() > 0 { PROBES } else { BACKLOG_RECORDS };
         let is_enough = stream.backlog.len() >= most || stream.backlog.encoded() >= BATCH_BODY_BYTES;
         if self.spool.left >> index & 1 == 1 || has_failed && is_enough {
             self.spool.left |= 1 << index;
-            return Back::Left;
+            return TakenBack::Left;
         }
-        if is_enough || free < all / 3 + GROUP && !is_alone {
-            return Back::NoRoom;
+        if is_enough || free < all / 3 + GROUP_BLOCKS && !is_alone {
+            return TakenBack::NoRoom;
         }
         let written = RecordWriter::new(&mut self.arena, self.statuses.reserve()).map_err(WriteError::from);
         let written = written.and_then(|mut writer| {
@@ -62,21 +62,22 @@ impl Relay {
                 record.set_spooled(&mut self.arena, place);
                 stream.backlog.push(&mut self.arena, record);
                 self.counters.read_back += 1;
-                Back::Held
+                TakenBack::Held
             }
-            Err(_) if !is_alone => Back::NoRoom,
+            Err(_) if !is_alone => TakenBack::NoRoom,
             Err(error) => {
-                // It never fits, for there was more memory when it came.
+                // All memory is free, so it never fits: the memory was larger when it came.
                 let (id, refusal) = (str::from_utf8(id).unwrap_or_default(), Refusal::from(error));
                 self.statuses.push(&mut self.arena, Id::Json(id), Status::Refused(&refusal));
                 self.counters.read_back += 1;
                 self.counters.refused(&refusal);
-                Back::Failed
+                TakenBack::Failed
             }
         }
     }
 
-    /// Takes the statuses of a message back that stands at `place` of the spool. Answers whether there was room.
+    /// Takes back the statuses of a message that could not be published before, and stands at `place` of the spool. Returns
+    /// whether they had room.
     pub fn take_status_back(&mut self, message: &[u8], place: u64) -> bool {
         let has_room = self.broker_takes_statuses()
             && self.statuses.room() > self.promised() + 2 * message.len()
@@ -89,20 +90,21 @@ impl Relay {
         has_room
     }
 
-    /// Whether the broker has not acknowledged all statuses that came back, see [`Relay::statuses_told`].
+    /// Whether statuses that came back are not acknowledged, see [`Relay::statuses_acknowledged`].
     #[must_use]
     pub const fn has_statuses_back(&self) -> bool {
         !self.spool.statuses.is_empty()
     }
 
-    /// Says that the first `count` statuses that [`Relay::next_status`] gave since the start are acknowledged. So the spool need not
-    /// keep them any more.
-    pub fn statuses_told(&mut self, count: u64) {
-        let told = self.spool.statuses.extract_if(.., |(below, _)| *below <= count);
-        self.spool.ended.extend(told.map(|(_, place)| Ended::Spooled(place)));
+    /// The broker has acknowledged the first `count` of the statuses that [`Relay::next_status`] gave since the start. The
+    /// spool need not keep them any more.
+    pub fn statuses_acknowledged(&mut self, count: u64) {
+        let over = self.spool.statuses.extract_if(.., |(below, _)| *below <= count);
+        self.spool.ended.extend(over.map(|(_, place)| Ended::Spooled(place)));
     }
 
-    /// Whether the spool is to be read from its begin again, because what was left may be taken now. To be asked once.
+    /// Whether the spool is to be read from its oldest entry again, because what was passed over may be taken now. True
+    /// once, as the caller then starts the pass.
     pub fn looks_again(&mut self, now: Instant) -> bool {
         let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
         let looks = (0..STREAMS).any(takes)

@@ -276,8 +276,8 @@ impl Cursor {
         self.left
     }
 
-    /// The bytes at hand, at most `most`, not empty before the end. All pieces of data but a record's last have a length
-    /// divisible by 3, as long as `most` is and [`Cursor::advance`] is called with multiples of 3.
+    /// The bytes at hand, at most `most`, not empty before the end. All pieces of data but a record's last have a
+    /// length divisible by 3, as long as `most` is and [`Cursor::advance`] is called with multiples of 3.
     #[must_use]
     pub fn piece(self, arena: &Arena, most: usize) -> &[u8] {
         if self.left == 0 {

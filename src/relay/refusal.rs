@@ -106,8 +106,8 @@ impl fmt::Display for Refusal<'_> {
             }
             Self::Endpoint { region, partition } => write!(
                 f,
-                "the service has no endpoint in region {region} of partition {partition}, its host name does not exist: \
-                 check delivery_stream_arn"
+                "the service has no endpoint in region {region} of partition {partition}, \
+                 its host name does not exist: check delivery_stream_arn"
             ),
             Self::Stopped => f.write_str("the connector stopped before the record was sent"),
             Self::StoppedInFlight => {

@@ -50,7 +50,8 @@ impl Relay {
         self.streams[index].as_ref()?.due_alone().and_then(|at| self.with_status_room(at))
     }
 
-    /// When what is due `at` some time may be sent, so that there is room for its statuses as long as that is waited for.
+    /// When what is due `at` some time may be sent, so that there is room for its statuses as long as that is waited
+    /// for.
     fn with_status_room(&self, at: Instant) -> Option<Instant> {
         let at = if self.has_status_room() { at } else { at.max(self.room_until) };
         (at < Instant::NEVER).then_some(at)
@@ -62,7 +63,8 @@ impl Relay {
         now < self.room_until
     }
 
-    /// Whether there is room for the statuses of another batch, which an empty status queue has when no batch is in flight.
+    /// Whether there is room for the statuses of another batch, which an empty status queue has when no batch is in
+    /// flight.
     #[must_use]
     pub fn has_status_room(&self) -> bool {
         self.status_room() >= FULL_BATCH_STATUSES

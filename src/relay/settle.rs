@@ -1,4 +1,4 @@
-//! The end of a record: a status, and its memory given back.
+//! How a record ends: with a status, and its memory released.
 
 use super::arena::PAYLOAD;
 use super::arn::DeliveryStreamArn;
@@ -12,16 +12,15 @@ use crate::limits::{ARN_BYTES, SIGNATURE_LIFE, STATUS_ENTRY_BYTES};
 use crate::time::Instant;
 
 impl Relay {
-    /// Settles a batch: each of its records gets its status and its memory back, or goes to the end of
-    /// the queue.
+    /// Settles a batch: each of its records ends with a status and is released, or goes back to the end of its queue.
     pub fn handle_outcome(&mut self, now: Instant, id: BatchId, outcome: Outcome<'_>) -> Settled {
         let mut settled = Settled::default();
         let Some(mut batch) = self.batches.get_mut(id.0).and_then(Option::take) else { return settled };
         let count = batch.records.len();
         let whole = batch;
         let mut suspect = false;
-        let (safe, outstanding, mut any_waited_for) = (self.window.safe(), self.window.outstanding(), false);
-        let apart = outcome.may_lie_in_a_record();
+        let (safe, outstanding, mut any_waited_for) = (self.receipts.safe(), self.receipts.outstanding(), false);
+        let may_lie_in_a_record = outcome.may_lie_in_a_record();
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
         let anywhere = self.waits_for_room(now);
@@ -35,7 +34,7 @@ impl Relay {
                 Outcome::Records(_)
                 | Outcome::Retry
                 | Outcome::Offline
-                | Outcome::RetryApart
+                | Outcome::RetrySplit
                 | Outcome::RetrySmaller
                 | Outcome::TooLarge
                 | Outcome::NoSuchEndpoint => RecordOutcome::Retry,
@@ -51,12 +50,12 @@ impl Relay {
                     settled.retried += 1;
                     let arena = &mut self.arena;
                     match &mut self.streams[batch.stream] {
-                        Some(stream) if apart => {
+                        Some(stream) if may_lie_in_a_record => {
                             let back = stream.put_back(arena, record, count, batch.alone, now);
                             settled.set_aside += usize::from(back.stands_alone);
                             suspect |= back.suspect;
                             if let Some(number) = record.receipt(arena).filter(|_| count == 1) {
-                                self.window.set_apart(number);
+                                self.receipts.failed_alone(number);
                             }
                         }
                         Some(stream) if batch.alone => stream.aside.put_back(arena, record),
@@ -89,7 +88,7 @@ impl Relay {
         settled
     }
 
-    /// What a `batch` that is settled says about its delivery stream.
+    /// Updates the delivery stream of a `batch` that is settled: its backoff, and how large its next batches are.
     fn settle_stream(&mut self, now: Instant, batch: &Batch, outcome: Outcome<'_>, settled: Settled, suspect: bool) {
         let took = now.since(batch.cut_at);
         let (count, encoded) = (batch.records.len(), batch.records.encoded());
@@ -106,7 +105,7 @@ impl Relay {
                 stream.progressed(now, took, encoded);
                 if batch.alone {
                     stream.aside.settled();
-                    stream.aside.hope(now);
+                    stream.aside.retry_soon(now);
                 }
                 if settled.retried > 0 {
                     stream.put_off(now, &mut self.jitter);
@@ -125,22 +124,22 @@ impl Relay {
                 Outcome::TooLarge => stream.too_large(now, count, encoded),
                 Outcome::RetrySmaller if count > 1 => stream.shrink(count),
                 _ if settled.retried == count && took >= SIGNATURE_LIFE => stream.shrink(count),
-                Outcome::RetryApart => stream.apart(count),
+                Outcome::RetrySplit => stream.shrink_if_repeated(count),
                 _ => {}
             }
         }
     }
 
-    /// Bytes that the status of `record` may take beyond what was reserved for it: its part of half of what nothing else
-    /// needs, when the records of its batch that come `after` it get as much.
+    /// Bytes that the status of `record` may take beyond those reserved for it: an equal share, with the records of its
+    /// batch that come `after` it, of half of the room that is not reserved.
     fn spare_status_room(&self, anywhere: bool, after: RecordQueue, record: Record) -> usize {
         let room = if anywhere { self.arena.free() * PAYLOAD } else { self.statuses.room() };
         let reserved = self.promised() + after.statuses() + record.id_len(&self.arena) + STATUS_ENTRY_BYTES;
         room.saturating_sub(reserved) / 2 / (after.len() + 1)
     }
 
-    /// Remembers what `outcome` says about endpoints. Answers the ARN of the delivery stream at `index` if its endpoint is
-    /// now taken not to exist: one that a message named may be wrong, and must not hold memory for ever.
+    /// Remembers what `outcome` says about endpoints. Returns the ARN of the delivery stream at `index` if its endpoint
+    /// now counts as missing: an ARN that a message named may be wrong, and its records must not hold memory for ever.
     fn note_endpoint(
         &mut self,
         now: Instant,
@@ -156,12 +155,13 @@ impl Relay {
                 None
             }
             Outcome::NoSuchEndpoint => (index != DEFAULT && stream.endpoint_missing(now, self.answered)).then_some(arn),
-            Outcome::Retry | Outcome::Offline | Outcome::RetryApart | Outcome::RetrySmaller | Outcome::TooLarge => None,
+            Outcome::Retry | Outcome::Offline | Outcome::RetrySplit | Outcome::RetrySmaller | Outcome::TooLarge => None,
         }
     }
 
-    /// Ends all that is held: nothing will be sent any more. A record of the spool stays there for the next process; one whose
-    /// publish was not acknowledged is left to its source, which sends it again; all others get a `fail` status.
+    /// Ends all that is held: nothing will be sent any more. Records that the spool has stay there for the next
+    /// process; those whose publish was not acknowledged are left to their source, which sends it again; all others end
+    /// with a `fail` status.
     pub fn stop(&mut self) -> Stopped {
         let mut stopped = Stopped::default();
         for place in 0..self.batches.len() {
@@ -182,13 +182,13 @@ impl Relay {
             }
         }
         self.counters.undelivered(stopped.failed);
-        // The next process receives them.
+        // The next process will count them.
         self.counters.received -= stopped.left as u64;
         self.check_conservation();
         stopped
     }
 
-    /// Answers whether the record failed.
+    /// Ends one record. Returns whether it failed.
     fn stop_one(&mut self, record: Record, refusal: &Refusal<'_>, stopped: &mut Stopped) -> bool {
         if let Place::Spooled(_) = record.place(&self.arena) {
             stopped.spooled += 1;
@@ -197,7 +197,7 @@ impl Relay {
             return false;
         }
         let receipt = record.receipt(&self.arena);
-        let fails = receipt.is_none_or(|number| !self.window.comes_again(number));
+        let fails = receipt.is_none_or(|number| !self.receipts.will_be_redelivered(number));
         if fails {
             self.statuses.push_anywhere(&mut self.arena, Id::Of(record), Status::Refused(refusal));
             stopped.failed += 1;

@@ -1,15 +1,16 @@
-//! Which records go to the spool, which come back, and when. The spool itself is the caller's, who is asked and told.
+//! Which records go to the spool, and when. The relay only decides; the keeper carries records to the spool and back.
 //!
-//! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all of a delivery stream that has failed for
-//!   [`SPOOL_AFTER`], or for [`SPOOL_WAITED_FOR`] when the source may be waiting; everything, when the source waits and nothing has
-//!   been delivered for as long; what fills the memory, or its queue, by more than three
-//!   quarters; and after SIGTERM what could not be sent within [`SPOOL_DRAINING`]. A publish is safe when its
-//!   record is synced ([`Relay::spooled`]).
-//! - **In memory** a record that is safe may be sent on. Of a delivery stream that fails, or where memory is short, it is
-//!   forgotten ([`Relay::unload`]), but for [`PROBES`] of each, by which is seen when the service takes records again.
-//! - **Back** ([`Relay::take_back`], `read_back`) come the oldest first, as long as a third of the memory is free, two batches of a
-//!   delivery stream at most. Half of each batch are such, half are new; if there are not as many of one kind, more of the other.
-//!   What belongs to a stream that fails is left and the others go on; all of it comes again, in order, when it recovers.
+//! - **To the spool** ([`Relay::spool_due`]) goes what the uplink does not take: all records of a delivery stream that
+//!   has failed for [`SPOOL_AFTER`], or for [`SPOOL_WAITED_FOR`] when the source may be waiting; all records at all,
+//!   when the source waits and nothing has been delivered for as long; the records that wait while memory, or their
+//!   queue, is more than three quarters full; and after SIGTERM all that could not be sent within [`SPOOL_DRAINING`]. A
+//!   publish is safe when its record is synced ([`Relay::spooled`]).
+//! - **In memory** a record stays when the spool has it, and is sent on from there. It leaves ([`Relay::unload`]) when
+//!   memory is short, or its delivery stream fails; but [`PROBES`] of such a stream stay, whose delivery shows when it
+//!   has recovered.
+//! - **Back** ([`Relay::take_back`]) come the oldest first, as long as a third of the memory is free, two batches of a
+//!   delivery stream at most. They make up half of each batch, new records the other half; where one kind is short, the
+//!   other fills up. Records of a stream that fails are passed over, and read in another pass when it has recovered.
 
 use super::Relay;
 use super::arena::Arena;
@@ -23,8 +24,8 @@ use crate::limits::{
 };
 use crate::time::Instant;
 
-/// Blocks that the next publishes may take before anything can be done.
-pub(super) const GROUP: usize = 2 * PUBLISHES_BYTES / BLOCK_BYTES;
+/// Blocks that one more group of publishes may take before the next decision.
+pub(super) const GROUP_BLOCKS: usize = 2 * PUBLISHES_BYTES / BLOCK_BYTES;
 
 /// Whether there is a spool, and what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,15 +35,15 @@ pub enum Spooling {
     Off,
     /// It takes records.
     Takes,
-    /// It is full, with so many KB.
+    /// It is full.
     Full {
-        /// `FIREHOSE_CONNECTOR_SPOOL_SIZE`.
+        /// `FIREHOSE_CONNECTOR_SPOOL_SIZE`, KB.
         kib: u64,
     },
 }
 
 impl Spooling {
-    /// Why a record finds no room, in the end.
+    /// Why a record found no room: with a spool that is full, that is the reason.
     pub(super) fn instead_of(self, refusal: Refusal<'_>) -> Refusal<'_> {
         match (self, &refusal) {
             (Self::Full { kib }, Refusal::QueueFull { .. } | Refusal::MemoryFull) => Refusal::SpoolFull { kib },
@@ -54,35 +55,38 @@ impl Spooling {
 /// A record that ended while the spool had it, or was writing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// At this place.
+    /// The spool has it, at this place.
     Spooled(u64),
-    /// The place is not known yet.
+    /// The spool is writing it, so that its place is not known yet.
     Writing(Record),
 }
 
-/// What is known of the spool.
+/// What the relay knows of the spool.
 #[derive(Debug, Default)]
 pub(super) struct SpoolSide {
     pub(super) state: Spooling,
-    /// From then on all that is held goes there.
+    /// When all that is held begins to go there, because the connector stops.
     pub(super) all_from: Option<Instant>,
     pub(super) ended: Vec<Ended>,
-    /// Delivery streams, a bit for each, of which records were left, or came again too late to be read.
+    /// Delivery streams, a bit for each, with records that this pass through the spool has passed over.
     pub(super) left: u32,
-    /// Records were left because there are too many delivery streams.
+    /// Records were passed over because there are too many delivery streams.
     pub(super) left_nameless: bool,
-    /// Statuses were left.
+    /// Statuses were passed over.
     pub(super) left_statuses: bool,
     /// Messages with statuses that came back: the broker has them when it has acknowledged so many statuses since the start, and
     /// their places.
     pub(super) statuses: Vec<(u64, u64)>,
 }
 
-/// Which records go to the spool, a bit for each delivery stream.
+/// The delivery streams whose records go to the spool, a bit for each.
 #[derive(Debug, Clone, Copy, Default)]
 struct Due {
+    /// All that it holds.
     all: u32,
+    /// Those that wait for a batch.
     waiting: u32,
+    /// Those that are set aside.
     aside: u32,
 }
 
@@ -92,18 +96,18 @@ impl Relay {
         self.spool.state = state;
     }
 
-    /// The connector was told to end: what is held then goes to the spool soon.
+    /// The connector is stopping: what is still held after [`SPOOL_DRAINING`] goes to the spool.
     pub fn spool_before_end(&mut self, now: Instant) {
         self.spool.all_from.get_or_insert(now + SPOOL_DRAINING);
     }
 
-    /// There is no more time: what is held goes to the spool now.
+    /// The time to stop is over: all that is held goes to the spool now.
     pub fn spool_at_end(&mut self) {
         self.spool.all_from = Some(Instant::default());
     }
 
-    /// Shows the records that are to go to the spool to `append`, with their delivery streams, oldest first, until it takes no
-    /// more. Those that it takes are to be told of by [`Relay::spooled`] or [`Relay::not_spooled`].
+    /// Gives `append` the records that are to go to the spool, with the ARN of their delivery stream, oldest first,
+    /// until it returns false. For each that it took, [`Relay::spooled`] or [`Relay::not_spooled`] has to follow.
     pub fn spool_due(&mut self, now: Instant, append: &mut dyn FnMut(&Arena, &str, Record) -> bool) {
         if self.spool.state != Spooling::Takes {
             return;
@@ -114,11 +118,13 @@ impl Relay {
         for index in 0..STREAMS {
             let is_in = |set: u32| set >> index & 1 == 1;
             let Some(stream) = &self.streams[index] else { continue };
-            let (arena, window) = (&mut self.arena, &self.window);
+            let (arena, receipts) = (&mut self.arena, &self.receipts);
             let mut show = |arena: &mut Arena, record: Record| {
-                // What cannot be acknowledged any more would come twice.
-                let comes_again = || record.receipt(arena).is_some_and(|number| window.comes_again(number));
-                let is_new = record.place(arena) == Place::Memory && !(is_last && comes_again());
+                // Its acknowledgement cannot leave any more, so the source sends it to the next process, which would
+                // have it twice.
+                let will_be_redelivered =
+                    || record.receipt(arena).is_some_and(|number| receipts.will_be_redelivered(number));
+                let is_new = record.place(arena) == Place::Memory && !(is_last && will_be_redelivered());
                 if is_new && !append(arena, stream.arn(), record) {
                     return false;
                 }
@@ -144,7 +150,7 @@ impl Relay {
         let source_waits = self.source_waits(now);
         let is_stuck = source_waits && self.is_stuck(now);
         let is_end = self.spool.all_from.is_some_and(|from| from <= now);
-        if is_stuck || is_end || self.window.outstanding() >= UNACKNOWLEDGED / 4 * 3 {
+        if is_stuck || is_end || self.receipts.outstanding() >= UNACKNOWLEDGED / 4 * 3 {
             due.all = u32::MAX;
         }
         let mut largest = (0, 0);
@@ -164,7 +170,7 @@ impl Relay {
             largest = largest.max((stream.waiting.encoded(), bit));
         }
         let (free, all) = self.record_blocks();
-        if free < all / 4 + GROUP {
+        if free < all / 4 + GROUP_BLOCKS {
             due.waiting |= largest.1;
         }
         (due, is_stuck)
@@ -178,31 +184,31 @@ impl Relay {
         failing.chain(self.spool.all_from).filter(|at| *at > now).min()
     }
 
-    /// Records that [`Relay::spool_due`] gave away are safe now, at these places.
+    /// Records that [`Relay::spool_due`] gave to the spool are synced, at these places.
     pub fn spooled(&mut self, now: Instant, records: impl Iterator<Item = (Record, u64)>) {
-        let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
+        let (safe, outstanding) = (self.receipts.safe(), self.receipts.outstanding());
         for (record, place) in records {
             if let Some(number) = record.receipt(&self.arena) {
-                self.window.settle(number);
+                self.receipts.settle(number);
             }
             record.set_spooled(&mut self.arena, place);
         }
         self.advanced(now, safe, outstanding);
     }
 
-    /// Records that [`Relay::spool_due`] gave away are not in the spool.
+    /// Records that [`Relay::spool_due`] gave to the spool could not be written: memory alone has them, as before.
     pub fn not_spooled(&mut self, records: impl Iterator<Item = Record>) {
         records.for_each(|record| record.set_writing(&mut self.arena, false));
     }
 
-    /// Forgets records that need not be in memory, because the spool has them. `forget` gets their places, and answers whether
-    /// the spool has passed them.
+    /// Releases records from memory that the spool has, as far as memory is short or their delivery stream fails.
+    /// `forget` is called with the place of each, and returns whether this pass through the spool is past it.
     pub fn unload(&mut self, now: Instant, forget: &mut dyn FnMut(u64) -> bool) {
         if self.spool.all_from.is_some() {
             return;
         }
         let (free, all) = self.record_blocks();
-        let is_short = free < all / 4 + GROUP;
+        let is_short = free < all / 4 + GROUP_BLOCKS;
         let goal = all / 2 + self.statuses.reserve();
         for index in 0..STREAMS {
             let has_failed = self.has_failed(index, now);
@@ -246,7 +252,7 @@ impl Relay {
         }
     }
 
-    /// Records that ended since this was asked last, while the spool had them.
+    /// Records that ended while the spool had them, since this was asked last.
     pub fn ended(&mut self) -> impl Iterator<Item = Ended> + use<'_> {
         self.spool.ended.drain(..)
     }
@@ -254,20 +260,21 @@ impl Relay {
     /// Whether the source may be waiting for acknowledgements.
     #[must_use]
     pub fn source_waits(&self, now: Instant) -> bool {
-        self.relief_from().is_some_and(|at| at <= now)
+        self.source_waits_from().is_some_and(|at| at <= now)
     }
 
-    /// Whether memory is so short that what comes should wait until the spool has written.
+    /// Whether memory, a queue, or the number of unacknowledged publishes is so near its bound that publishes should
+    /// wait until the spool has written.
     #[must_use]
-    pub fn is_pressed(&self) -> bool {
+    pub fn is_nearly_full(&self) -> bool {
         let (free, all) = self.record_blocks();
         let is_full = |stream: &super::DeliveryStream| stream.held() >= self.queue_size / 8 * 7;
-        free < all / 8 + GROUP
-            || self.window.outstanding() >= UNACKNOWLEDGED / 8 * 7
+        free < all / 8 + GROUP_BLOCKS
+            || self.receipts.outstanding() >= UNACKNOWLEDGED / 8 * 7
             || self.streams.iter().flatten().any(is_full)
     }
 
-    /// A record ended. Answers whether somebody waited for that.
+    /// A record ended: releases it, and has its publish acknowledged. Returns whether one waited for that.
     pub(super) fn end(&mut self, record: Record) -> bool {
         match record.place(&self.arena) {
             Place::Memory => {}
@@ -276,15 +283,16 @@ impl Relay {
         }
         let receipt = record.receipt(&self.arena);
         if let Some(number) = receipt {
-            self.window.settle(number);
+            self.receipts.settle(number);
         }
         record.release(&mut self.arena);
         receipt.is_some()
     }
 
-    /// The spool is full and the source waits: at most `count` records of `streams` that only memory has fail, oldest first.
+    /// The spool is full and the source waits: lets at most `count` waiting records fail, oldest first, of the delivery
+    /// streams whose bit in `streams` is set. Those that the spool has stay.
     pub(super) fn refuse_held(&mut self, now: Instant, count: usize, streams: u32, kib: u64) {
-        let (safe, outstanding) = (self.window.safe(), self.window.outstanding());
+        let (safe, outstanding) = (self.receipts.safe(), self.receipts.outstanding());
         let mut left = count;
         for index in 0..STREAMS {
             if streams >> index & 1 == 0 {
@@ -312,12 +320,13 @@ impl Relay {
         self.check_conservation();
     }
 
+    /// Whether a delivery stream has failed for [`SPOOL_AFTER`].
     pub(super) fn has_failed(&self, index: usize, now: Instant) -> bool {
         let since = self.streams[index].as_ref().and_then(super::DeliveryStream::failing_since);
         since.is_some_and(|since| now.since(since) >= SPOOL_AFTER)
     }
 
-    /// Blocks for records that are free, and that there are.
+    /// Blocks for records: the free ones, and all.
     pub(super) fn record_blocks(&self) -> (usize, usize) {
         let free = self.arena.free().saturating_sub(self.statuses.reserve());
         (free, self.arena.blocks().saturating_sub(self.statuses.most()))

@@ -114,7 +114,8 @@ impl Entry<'_> {
         self.text("}\n")
     }
 
-    /// `before` is all the text up to `value`, in one piece: each record has an entry, and each piece is a write to the arena.
+    /// `before` is all the text up to `value`, in one piece: each record has an entry, and each piece is a write to the
+    /// arena.
     fn member(&mut self, before: &str, value: impl Serialize) -> io::Result<()> {
         self.text(before)?;
         Ok(serde_json::to_writer(self, &value)?)

@@ -93,8 +93,8 @@ impl StatusQueue {
         self.push_keeping(arena.free().saturating_sub(room), arena, id, status)
     }
 
-    /// The status of a record that the service refused, with its words cut so that it is no longer than `most` bytes, its id
-    /// aside.
+    /// The status of a record that the service refused, with its words cut so that it is no longer than `most` bytes,
+    /// its id aside.
     #[must_use]
     pub fn rejected<'a>(&self, code: &'a str, message: &'a str, most: usize) -> Status<'a> {
         let code = cut_quoted(code, ERROR_CODE_BYTES);
@@ -159,8 +159,8 @@ impl StatusQueue {
             self.pass_line(arena, |_| {});
         };
         if entries > 0 {
-            // At once, because a vector that grows takes twice its size for a moment; and no more, because the broker's side
-            // keeps it until it is acknowledged.
+            // At once, because a vector that grows takes twice its size for a moment; and no more, because the broker's
+            // side keeps it until it is acknowledged.
             message.reserve_exact(length);
             message.extend_from_slice(open);
             for entry in 0..entries {
@@ -177,7 +177,8 @@ impl StatusQueue {
         entries
     }
 
-    /// How many entries fit a message of at most `limit` bytes, of which `envelope` are not entries, and how long it is then.
+    /// How many entries fit a message of at most `limit` bytes, of which `envelope` are not entries, and how long it is
+    /// then.
     fn fit(&self, arena: &Arena, limit: usize, envelope: usize) -> (usize, usize) {
         let Some(chain) = self.chain else { return (0, envelope) };
         let most = if self.version == 1 { self.waiting.min(1) } else { self.waiting };

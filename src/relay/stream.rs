@@ -9,7 +9,7 @@ use super::record::{Place, Record, Suspicion};
 use crate::limits::{
     ARN_BYTES, ASIDE_UNPROVEN, BACKLOG_GATHER, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF,
     BATCH_BODY_BYTES, BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES,
-    ENVELOPE_BYTES, FAILURES_APART, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+    ENVELOPE_BYTES, FAILURES_SPLIT, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
 };
 use crate::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ pub struct DeliveryStream {
 
 /// What is known of a record that came back.
 #[derive(Debug, Clone, Copy)]
-pub struct Back {
+pub struct PutBack {
     /// Other requests have succeeded between two with it that failed.
     pub suspect: bool,
     /// It failed alone, and that is new.
@@ -173,10 +173,10 @@ impl DeliveryStream {
         self.aside.cut(arena)
     }
 
-    /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in one
-    /// of them. If others succeeded since the last time, it is the more suspect and gets half of the company. A single one is
-    /// set aside.
-    pub fn put_back(&mut self, arena: &mut Arena, record: Record, count: usize, alone: bool, now: Instant) -> Back {
+    /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in
+    /// one of them. If others succeeded since the last time, it is the more suspect and gets half of the company. A
+    /// single one is set aside.
+    pub fn put_back(&mut self, arena: &mut Arena, record: Record, count: usize, alone: bool, now: Instant) -> PutBack {
         let Suspicion { company, failed_at } = record.header(arena).suspicion;
         let others_succeeded = failed_at != 0 && failed_at != self.successes;
         // In an outage all fail, so only a few are set aside before anything else has succeeded.
@@ -196,7 +196,7 @@ impl DeliveryStream {
         } else {
             self.requeue(arena, record);
         }
-        Back { suspect: company > 0, stands_alone: new }
+        PutBack { suspect: company > 0, stands_alone: new }
     }
 
     /// A record comes back to the end of its queue.
@@ -220,7 +220,7 @@ impl DeliveryStream {
     pub fn progressed(&mut self, now: Instant, took: Duration, encoded: usize) {
         self.passed = self.passed.max(encoded);
         if self.failures > 0 {
-            self.aside.hope(now);
+            self.aside.retry_soon(now);
         }
         (self.failures, self.searches) = (0, 0);
         self.successes = self.successes.checked_add(1).unwrap_or(1);
@@ -238,8 +238,8 @@ impl DeliveryStream {
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
     }
 
-    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one. The delay does not grow
-    /// while the next request has `half` of the records: that is so nine times in a row at most.
+    /// A request brought nothing, or little: wait. Requests that were in flight together fail as one. The delay does
+    /// not grow while the next request has `half` of the records: that is so nine times in a row at most.
     pub fn failed(&mut self, now: Instant, half: bool, jitter: &mut Jitter) {
         if now < self.retry_at {
             return;
@@ -247,7 +247,7 @@ impl DeliveryStream {
         if self.failures == 0 {
             self.failing_since = now;
         }
-        if !(half && self.failures >= FAILURES_APART) {
+        if !(half && self.failures >= FAILURES_SPLIT) {
             self.failures = self.failures.saturating_add(1);
         }
         self.batch_bytes = self.batch_bytes.min(BATCH_BYTES_FIRST);
@@ -269,8 +269,8 @@ impl DeliveryStream {
         self.aside.hurry();
     }
 
-    /// The endpoint's name did not exist; the service `answered` at another endpoint last. Says whether that has been so
-    /// often and long enough to believe it.
+    /// The endpoint's name did not exist; the service `answered` at another endpoint last. Says whether that has been
+    /// so often and long enough to believe it.
     pub fn endpoint_missing(&mut self, now: Instant, answered: Instant) -> bool {
         let missing = self.missing.get_or_insert(Missing { since: now, counted: now, times: 0 });
         // Without an answer in between nothing shows that the name server can be asked at all.
@@ -296,18 +296,18 @@ impl DeliveryStream {
     }
 
     /// A request of `records` failed for reasons that may lie in one of them: so, when it repeats, do half as many.
-    pub fn apart(&mut self, records: usize) {
-        if self.failures >= FAILURES_APART && records > 1 {
+    pub fn shrink_if_repeated(&mut self, records: usize) {
+        if self.failures >= FAILURES_SPLIT && records > 1 {
             self.shrink(records);
         }
     }
 
-    /// A request of `records` with so many `encoded` bytes was too long for something on the way, which will be so for a
-    /// while; unless as many have passed, then it was something in one of them.
+    /// A request of `records` with so many `encoded` bytes was too long for something on the way, which will be so for
+    /// a while; unless as many have passed, then it was something in one of them.
     pub fn too_large(&mut self, now: Instant, records: usize, encoded: usize) {
         if encoded <= self.passed {
-            self.apart(records);
-            if self.failures >= FAILURES_APART {
+            self.shrink_if_repeated(records);
+            if self.failures >= FAILURES_SPLIT {
                 self.passed = 0;
             }
         } else if records > 1 {

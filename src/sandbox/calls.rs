@@ -1,10 +1,10 @@
 //! seccomp: allows the system calls that the program makes, and no others.
 //!
-//! Any other call fails with `ENOSYS`, as on a kernel that lacks it: C libraries have fallbacks for that, and an unattended
-//! device goes on running and logs what failed, where a kill would restart it again and again. A call in another architecture's
-//! format ends the process.
+//! Any other call fails with `ENOSYS`, as on a kernel that lacks it. C libraries have fallbacks for that, and a device
+//! that nobody visits goes on and logs what failed; killing the process instead would restart it again and again. Only
+//! a call in the format of another architecture ends the process.
 //!
-//! The lists were collected by `scripts/syscalls` from the whole test suite, for each architecture and C library.
+//! `scripts/syscalls` collected the lists from the whole test suite, for each architecture and C library.
 
 use std::collections::BTreeMap;
 
@@ -113,12 +113,13 @@ const CLOCK_GETTIME64: c_long = 403;
 /// The number of an argument, which of its bits count, and what these must be.
 type Condition = (u8, u64, u64);
 
-/// Calls that are made with some arguments only: all conditions of one of the call's lines must hold.
+/// Calls that are allowed with some arguments only: all conditions of one line of the call must hold.
 ///
-/// A filter sees numbers, not what an address points to: whom a datagram goes to, or which path is opened, is not among them.
+/// A filter sees the numbers in the arguments, not the memory that they point to. So it cannot tell where a datagram
+/// goes, or which path is opened.
 const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
-    // TCP, and UDP for the sake of name servers. TCP under other names (`IPPROTO_MPTCP`, `IPPROTO_SMC`) passes by Landlock. The
-    // socket to the service manager is there already.
+    // TCP, and UDP for name servers. Not TCP under other names (`IPPROTO_MPTCP`, `IPPROTO_SMC`), which bypasses
+    // Landlock. The socket to the service manager exists already.
     (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_STREAM), is(2, 0)]),
     (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_STREAM), is(2, libc::IPPROTO_TCP)]),
     (libc::SYS_socket, &[is(0, libc::AF_INET), kind(libc::SOCK_DGRAM), is(2, 0)]),
@@ -127,29 +128,30 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_STREAM), is(2, libc::IPPROTO_TCP)]),
     (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_DGRAM), is(2, 0)]),
     (libc::SYS_socket, &[is(0, libc::AF_INET6), kind(libc::SOCK_DGRAM), is(2, libc::IPPROTO_UDP)]),
-    // For signals. A pair of datagram sockets could be connected elsewhere.
+    // For signals. Not a pair of datagram sockets, which could be connected to another program.
     (libc::SYS_socketpair, &[is(0, libc::AF_UNIX), kind(libc::SOCK_STREAM)]),
-    // A connection that is opened by sending (`MSG_FASTOPEN`) passes by Landlock, which looks at `connect`. C libraries know
-    // how to do without.
+    // Not with `MSG_FASTOPEN`, which opens a connection by sending: Landlock checks only `connect`. C libraries have a
+    // fallback.
     (libc::SYS_sendto, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
     (libc::SYS_sendmsg, &[none_but(2, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
     (libc::SYS_sendmmsg, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
     #[cfg(target_arch = "arm")]
     (libc::SYS_send, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
-    // Threads, not processes. `clone3` hides what it is told, and is done without.
+    // Threads, not processes. `clone3` has its flags in memory, where a filter does not see them; C libraries fall back
+    // to `clone`.
     (libc::SYS_clone, &[(0, bits(libc::CLONE_THREAD), bits(libc::CLONE_THREAD))]),
-    // No file is written or made, also where there is no Landlock.
+    // No file is written or created, even without Landlock.
     (libc::SYS_openat, &[none_of(2, WRITES)]),
     #[cfg(not(target_arch = "aarch64"))]
     (libc::SYS_open, &[none_of(1, WRITES)]),
-    // `TCGETS` and `TIOCGWINSZ`, to see whether output is a terminal, `FIONBIO`, `FIOCLEX`, and `SIOCGIFINDEX` for the interface of a
-    // name server (`fe80::1%eth0`). They have other types in each C library.
+    // `TCGETS` and `TIOCGWINSZ`, to see whether output is a terminal, `FIONBIO`, `FIOCLEX`, and `SIOCGIFINDEX` for the
+    // interface of a name server (`fe80::1%eth0`). As numbers, because each C library gives them other types.
     (libc::SYS_ioctl, &[is(1, 0x5401)]),
     (libc::SYS_ioctl, &[is(1, 0x5413)]),
     (libc::SYS_ioctl, &[is(1, 0x5421)]),
     (libc::SYS_ioctl, &[is(1, 0x5451)]),
     (libc::SYS_ioctl, &[is(1, 0x8933)]),
-    // Nobody is signalled when something happens to a file or socket (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`).
+    // Nothing by which events of a file or socket would signal another process (`F_SETOWN`, `F_SETSIG`, `O_ASYNC`).
     (FCNTL, &[is(1, libc::F_DUPFD)]),
     (FCNTL, &[is(1, libc::F_DUPFD_CLOEXEC)]),
     (FCNTL, &[is(1, libc::F_GETFD)]),
@@ -157,7 +159,7 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (FCNTL, &[is(1, libc::F_GETFL)]),
     (FCNTL, &[is(1, libc::F_SETFL), none_of(2, libc::O_ASYNC)]),
     (libc::SYS_prctl, &[is(0, libc::PR_SET_NAME)]),
-    // Limits are read, not set, and no other process's: of the new one's address no bit may be set.
+    // Limits of this process are read, not set: the address of the new limit has to be null.
     (libc::SYS_prlimit64, &[is(0, 0), (2, u64::MAX, 0)]),
     (libc::SYS_mprotect, &[none_of(2, libc::PROT_EXEC)]),
     (MMAP, &[none_of(2, libc::PROT_EXEC)]),
@@ -165,20 +167,22 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
 
 const WRITES: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
 
-/// Of an `int`, only the lower half of the register counts; the kernel looks at no more.
+/// The argument is `value`. It is an `int`, so only the lower half of its register counts, as for the kernel.
 const fn is(argument: u8, value: c_int) -> Condition {
     (argument, bits(-1), bits(value))
 }
 
+/// None of the `flags` is set.
 const fn none_of(argument: u8, flags: c_int) -> Condition {
     (argument, bits(flags), 0)
 }
 
+/// No flag is set but those of `flags`.
 const fn none_but(argument: u8, flags: c_int) -> Condition {
     none_of(argument, !flags)
 }
 
-/// The type of a socket, whatever else is said with it.
+/// The type of a socket, with or without the flags that go with it.
 const fn kind(kind: c_int) -> Condition {
     (1, bits(!(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)), bits(kind))
 }
@@ -196,7 +200,7 @@ const MMAP: c_long = libc::SYS_mmap;
 #[cfg(target_arch = "arm")]
 const MMAP: c_long = libc::SYS_mmap2;
 
-/// What the spool's thread does with files, in addition.
+/// Calls of the spool's thread on its files, in addition.
 const SPOOL: &[c_long] = &[
     libc::SYS_fallocate,
     libc::SYS_fdatasync,
@@ -213,7 +217,8 @@ const SPOOL: &[c_long] = &[
     libc::SYS_ftruncate64,
 ];
 
-/// Makes the kernel refuse all other calls of this thread and of those it starts. With a `spool` files are written and made.
+/// Makes the kernel refuse all other calls, of this thread and of those it starts. With a `spool`, files may be written
+/// and created.
 ///
 /// # Errors
 /// The kernel has no seccomp filters, or refuses this one.
@@ -248,8 +253,8 @@ const ARCHITECTURE: TargetArch = TargetArch::x86_64;
 #[cfg(not(target_arch = "x86_64"))]
 const ARCHITECTURE: TargetArch = TargetArch::aarch64;
 
-/// seccompiler does not know 32-bit ARM, whose filters are those of other little-endian architectures but for the number that
-/// names it: `AUDIT_ARCH_ARM` of `linux/audit.h`, in the second instruction.
+/// Makes a filter one for 32-bit ARM, which seccompiler does not know. It differs from that of other little-endian
+/// architectures only by the architecture's number, `AUDIT_ARCH_ARM` of `linux/audit.h`, in the second instruction.
 #[cfg(target_arch = "arm")]
 fn for_this_architecture(mut program: BpfProgram) -> BpfProgram {
     const AUDIT_ARCH_ARM: u32 = 0x4000_0028;

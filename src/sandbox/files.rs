@@ -1,5 +1,5 @@
-//! Landlock: which files may be read, and which TCP ports connected to. Nothing may be started, and nothing written, made or
-//! removed but in the spool.
+//! Landlock: which files may be read, and which TCP ports connected to. No program may be started, and no file written,
+//! created or removed, except in the spool.
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, NetPort,
@@ -22,7 +22,7 @@ pub enum Enforced {
 }
 
 impl Enforced {
-    /// What is not enforced, and the Linux version that would; `None`: everything is enforced.
+    /// What is not enforced, and why or which Linux version would; `None`: everything is enforced.
     pub fn missing(&self) -> Option<String> {
         match self {
             Self::Version(4..) => None,
@@ -47,11 +47,11 @@ pub fn restrict(needs: &Needs) -> Enforced {
     }
 }
 
-/// What is done with segments.
+/// What the spool does in its directory.
 const SPOOL: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadDir | ReadFile | WriteFile | MakeReg | RemoveFile});
 
 fn ruleset(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
-    // Files whose names are known: folders are not listed.
+    // The names of all files are known, so folders need not be listed.
     let read = AccessFs::ReadFile;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)

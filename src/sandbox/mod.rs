@@ -1,15 +1,18 @@
-//! `IsolationMode` `GreengrassContainer`: the process drops every privilege it does not need before it reads the first byte
-//! from outside. An attacker who takes it over can read its settings and talk to its peers, but write no file beside the spool, start no program
-//! and reach no other one. README.md beside this file says what remains open, and why.
+//! `IsolationMode` `GreengrassContainer`: the process drops every privilege it does not need before it reads the first
+//! byte from the network. An attacker who takes it over can read its settings and talk to its peers, but cannot write a
+//! file outside the spool, start a program, or reach another process. README.md beside this file says what remains
+//! open, and why.
 //!
 //! Four layers, each effective without the others:
 //!
-//! - privileges: no capabilities, and no way to regain any (`no_new_privs`); no process of the same user can inspect this one;
-//! - [`files`]: Landlock, files by folder and TCP connections by port;
-//! - [`calls`]: seccomp, the system calls that the program makes;
+//! - privileges: no capabilities, and no way to regain any (`no_new_privs`); no process of the same user can inspect
+//!   this one;
+//! - [`files`]: Landlock, which files, by folder, and which TCP ports;
+//! - [`calls`]: seccomp, which system calls;
 //! - resources: few open files, no core dump. Memory is bounded in any case, see [`crate::memory`].
 //!
-//! Sockets that the system call filter does not allow, such as the one to the service manager, are created before.
+//! Sockets that the filter of system calls does not allow, such as the one to the service manager, have to be created
+//! before.
 //!
 //! Layers that the kernel lacks are left out, and reported once.
 
@@ -41,7 +44,8 @@ impl Display for Confined {
     }
 }
 
-/// Confines this thread, and those it starts, to `needs`; this cannot be undone. Call it while there is only one thread.
+/// Confines this thread, and those it starts, to `needs`. This cannot be undone. To be called while there is only one
+/// thread.
 #[must_use]
 pub fn confine(needs: &Needs) -> Confined {
     // In this order: later steps take away what earlier ones need.
@@ -59,7 +63,8 @@ fn missing(what: &str, step: Result<(), impl Display>) -> Option<String> {
     step.err().map(|why| format!("{what} ({why})"))
 }
 
-/// A service that init starts as its own user has no capabilities; then no call is made that a service manager may forbid.
+/// Does nothing if there are no capabilities, as in a service with a user of its own: its service manager may forbid
+/// the calls.
 fn drop_capabilities() -> Result<(), CapsError> {
     let held = [CapSet::Permitted, CapSet::Inheritable].map(|set| caps::read(None, set));
     if held.iter().all(|set| set.as_ref().is_ok_and(|set| set.is_empty())) {
@@ -68,11 +73,11 @@ fn drop_capabilities() -> Result<(), CapsError> {
     if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP)? {
         caps::clear(None, CapSet::Bounding)?;
     }
-    // The kernel clears the ambient set with these.
+    // With these the kernel clears the ambient set, too.
     [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable].into_iter().try_for_each(|set| caps::clear(None, set))
 }
 
-/// Number of open files; those inherited count against the limit, too.
+/// How many files are open. Inherited ones count against the limit, too.
 pub(crate) fn open_files() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64)
 }

@@ -1,4 +1,4 @@
-//! What the process needs once it runs, by its configuration: folders to read, ports to connect to.
+//! What the process needs after its start, by its configuration: folders to read, ports to connect to.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,17 @@ use crate::config::{Config, ContainerAuthorization, CredentialSettings};
 /// Everything that isolation has to leave open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// Folders beneath which files are read. Folders and not files, because files are replaced by others of their name.
+    /// Folders beneath which files are read. Not the files themselves: one that replaces another would be out of reach.
     pub folders: Vec<PathBuf>,
-    /// The folder in which files are made, written and removed, if there is one.
+    /// The spool's folder, in which files are created, written and removed.
     pub spool: Option<PathBuf>,
     /// TCP ports that are connected to.
     pub ports: Vec<u16>,
 }
 
 impl Needs {
-    /// What is read and connected to after the start. The definition, the password and certificates have been read by then.
+    /// What is read and connected to after the start. By then the definition, the password and most certificates have
+    /// been read.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let mut folders: Vec<_> =
@@ -46,19 +47,20 @@ impl Needs {
     }
 }
 
-/// DNS goes by TCP when an answer is long.
+/// For answers of name servers that are too long for UDP.
 const DNS: u16 = 53;
 const HTTPS: u16 = 443;
 
 /// The configuration of name resolution.
 pub(super) const RESOLVER: &str = "/etc/resolv.conf";
 
-/// What is read whatever the configuration is. `/etc/resolv.conf` may become a link at any time, to where a service for that puts
-/// it: most into a folder of its own beneath `/run`, made when the network comes up. What cannot be named now cannot be allowed
-/// later, so all of it is; systemd has a file for those who ask its own resolver beside its programs.
+/// Folders that are read with any configuration. `/etc/resolv.conf` may become a link at any time, to the file of a
+/// resolver's service: as a rule in a folder beneath `/run` that is created when the network comes up. A folder that
+/// does not exist yet cannot be allowed, so all of `/run` is. The file for systemd's own resolver is beside the
+/// programs of systemd.
 const FOLDERS: [&str; 5] = ["/etc", "/run", "/var/run", "/lib/systemd", "/usr/lib/systemd"];
 
-/// Files that are read each time credentials are renewed, of the sources that are in use.
+/// Files of the sources in use that are read each time credentials are renewed.
 fn read_again(credentials: &CredentialSettings) -> Vec<&Path> {
     let CredentialSettings { environment, iot, container, credentials_file, config_file, .. } = credentials;
     if environment.is_some() {
@@ -68,7 +70,7 @@ fn read_again(credentials: &CredentialSettings) -> Vec<&Path> {
         return vec![&iot.client.certificate, &iot.client.key];
     }
     let mut files: Vec<&Path> = [credentials_file, config_file].into_iter().flatten().map(PathBuf::as_path).collect();
-    // A home holds more than keys, and is not opened to wait for them if they may come from elsewhere.
+    // Allowing `~/.aws` before it exists means allowing the whole home: only if no other source can have the keys.
     if container.is_some() || !files.iter().all(|file| would_be_in_home(file)) {
         files.retain(|file| !would_be_in_home(file));
     }

@@ -1,4 +1,5 @@
-//! Tells whether isolation is why a file cannot be read, so that nobody looks for the fault in its permissions.
+//! Finds out whether isolation is the reason that a file cannot be read, so that nobody searches its permissions for
+//! the fault.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,10 +10,11 @@ use std::sync::OnceLock;
 use super::{needs::RESOLVER, way};
 use crate::foreign::foreign;
 
-/// The folders that may be read beneath, as Landlock knows them: by device and inode. Empty until it is enforced.
+/// The folders beneath which Landlock allows reading, as it knows them: by device and inode. Empty before it is
+/// enforced.
 static OPEN: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
 
-/// Remembers the folders that isolation leaves open. Only the first call counts.
+/// Remembers the folders that isolation allows. Only the first call has an effect.
 pub(super) fn remember(folders: &[PathBuf]) {
     let _: Result<(), Vec<_>> = OPEN.set(folders.iter().filter_map(|folder| identity(folder)).collect());
 }
@@ -21,7 +23,7 @@ fn identity(folder: &Path) -> Option<(u64, u64)> {
     fs::metadata(folder).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// The `error` of opening `file`; if isolation is the cause, an error that names the folder and the way out.
+/// Turns the `error` of opening `file`, if isolation is its cause, into one that names the folder and the way out.
 #[must_use]
 pub fn explained(file: &Path, error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::PermissionDenied {
@@ -39,7 +41,7 @@ pub fn explained(file: &Path, error: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
-/// Why no name can be looked up, if it is because isolation keeps `/etc/resolv.conf` from being read.
+/// Why no name can be resolved, if isolation prevents that `/etc/resolv.conf` is read.
 #[must_use]
 pub fn resolver_out_of_reach() -> Option<io::Error> {
     OPEN.get()?;

@@ -1,21 +1,23 @@
-//! The way to a file, link by link: files that are renewed are put in place by a link that leads elsewhere from then on, or by a
-//! folder that takes another's name. Landlock knows neither names nor links, only folders that were there at the start.
+//! The folders on the way to a file, link by link. Files are renewed by changing where a link leads, or by renaming a
+//! folder. Landlock knows neither names nor links, only folders that existed at the start, so all those that may matter
+//! later have to be found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::limits::LINKS;
 
-/// Folders that hold what is nobody's business here. Needed only for a file that lies directly in them.
+/// Folders that hold much that the connector has no business with. Allowed only for a file that is directly in them.
 const WIDE: [&str; 11] =
     ["/", "/dev", "/home", "/proc", "/root", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/tmp"];
 
-/// The folders beneath which `file` is, or will be when a link of its way, or its folder, has been replaced.
+/// The folders beneath which `file` is, or will be when a link on the way to it, or its folder, is replaced.
 pub(super) fn folders(file: &Path) -> Vec<PathBuf> {
     let mut beside = Vec::new();
     let end = follow(file, &mut beside);
     let folder = nearest(&end);
-    // A folder is replaced by renaming, so the new one lies beside it. A hidden one lies in a home, which holds more than that.
+    // A folder is replaced by renaming one beside it. Not a hidden folder: the one above it is a home, which holds much
+    // more.
     if let Some(folder) = &folder
         && end.parent().is_some_and(Path::is_dir)
         && !folder.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."))
@@ -27,16 +29,17 @@ pub(super) fn folders(file: &Path) -> Vec<PathBuf> {
     narrow.chain(folder.filter(|folder| folder != Path::new("/"))).collect()
 }
 
-/// The real folder that holds `file`, or will: the next one above it that there is.
+/// The real folder that holds `file`, or will: the nearest one above it that exists.
 pub(super) fn folder(file: &Path) -> Option<PathBuf> {
     nearest(&follow(file, &mut Vec::new()))
 }
 
-/// Where `file` leads to without any link, there or not. `beside` gets the folders that hold those links, and what they lead to.
+/// Where `file` is when all links are followed, whether it exists or not. `beside` gets the folders that hold these
+/// links, and the folders of what they lead to.
 fn follow(file: &Path, beside: &mut Vec<PathBuf>) -> PathBuf {
     let mut end = file.to_owned();
     for _ in 0..LINKS {
-        // The first on the way, for what comes after it is somewhere else.
+        // The first link on the way: what follows it is somewhere else.
         let links = end.ancestors().filter_map(|step| Some((step, step.parent()?, fs::read_link(step).ok()?)));
         let Some((link, holder, to)) = links.last() else { break };
         let to = holder.join(to);

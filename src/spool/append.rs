@@ -1,4 +1,4 @@
-//! Taking entries, into the buffer of the next commit.
+//! Taking entries: each goes into the buffer of the next commit.
 
 use super::commit::Active;
 use super::format::{ALIGN, ENTRY_HEAD, Head, Kind, Name, file_head, seal};
@@ -8,7 +8,7 @@ use super::{Position, Spool};
 use crate::limits::spool::{COMMIT_BYTES, COMMIT_DELAY, ENTRIES, MARKS_SHARE, SEGMENTS_KEPT};
 use crate::time::Instant;
 
-/// An entry to come.
+/// An entry to append: all but its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct New<'a> {
     /// [`Kind::Record`] or [`Kind::Status`].
@@ -26,22 +26,22 @@ pub struct New<'a> {
 /// Why an entry is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Not at this moment: ask again when an operation was done.
+    /// The buffer is full or being written: ask again when the operation under way is done.
     Busy,
-    /// The limit is reached. What is kept stays.
+    /// The limit on bytes is reached: until something is delivered, nothing new is taken.
     Full,
     /// It does not fit a segment.
     TooLarge,
-    /// The disk fails, see [`Spool::fault`].
+    /// The disk failed lately, see [`Spool::fault`].
     Failing,
 }
 
 impl Spool {
-    /// Takes an entry, of which `write` appends the id and then the data: exactly as many bytes as `new` says. It is safe once
-    /// [`super::Event::Synced`] has told its position or a later one.
+    /// Takes an entry. `write` appends its id and then its data, exactly as many bytes as `new` says. The entry is safe
+    /// when [`super::Event::Synced`] names its position or a later one.
     ///
     /// # Errors
-    /// It was not taken.
+    /// The entry was not taken, for this reason.
     pub fn append(
         &mut self,
         now: Instant,
@@ -62,12 +62,12 @@ impl Spool {
         })
     }
 
-    /// Has what was appended written at once, as before a stop.
+    /// Writes what was appended at once, as before a stop.
     pub fn commit(&mut self) {
         self.commit_by(Instant::default());
     }
 
-    /// Has it written by then, as when somebody waits for acknowledgements.
+    /// Writes what was appended no later than `at`, as when the source waits for acknowledgements.
     pub fn commit_by(&mut self, at: Instant) {
         if !self.buffer.is_empty() {
             self.due = Some(self.due.map_or(at, |due| due.min(at)));
@@ -87,7 +87,8 @@ impl Spool {
         self.buffer.is_empty() && !self.has_marks_due() && !self.active.as_ref().is_some_and(Active::is_writing)
     }
 
-    /// Appends an entry with a body of `length` bytes, leaving room for `kept` segments.
+    /// Appends an entry with a body of `length` bytes. A new segment for it has to leave room for `kept` others within
+    /// the limit.
     pub(super) fn push(
         &mut self,
         now: Instant,
@@ -114,7 +115,7 @@ impl Spool {
         self.begin();
         let Some(segment) = self.table.last_mut() else { return Err(Refused::Full) };
         let begin = self.buffer.len();
-        // At once, because a vector that grows takes twice its size for a moment.
+        // In one step, because a vector that grows takes twice its size for a moment.
         if self.buffer.capacity() < begin + span {
             self.buffer.reserve_exact(span.max(COMMIT_BYTES.saturating_sub(begin)));
         }
@@ -135,7 +136,7 @@ impl Spool {
         Ok(position)
     }
 
-    /// Whether `span` more bytes fit the active segment.
+    /// Whether one more entry of `span` bytes fits the active segment.
     fn fits(&self, span: usize) -> bool {
         let Some(segment) = self.active.as_ref().and_then(|active| self.table.get(active.name.number)) else {
             return false;
@@ -144,14 +145,14 @@ impl Spool {
         segment.entries < ENTRIES && span <= room_of(segment.length, used)
     }
 
-    /// Begins the buffer of the active segment.
+    /// Puts the head of the file into the buffer, if the active segment has none yet.
     pub(super) fn begin(&mut self) {
         if let Some(segment) = self.table.last_mut().filter(|segment| self.buffer.is_empty() && segment.end == 0) {
             self.buffer.extend_from_slice(&file_head(segment.name, segment.length));
         }
     }
 
-    /// Has a new segment be the active one, if there is room for it and `kept` others.
+    /// Makes a new segment the active one, if the limit has room for it and `kept` others.
     pub(super) fn open(&mut self, kept: u32) -> Result<(), Refused> {
         let length = self.settings.segment;
         let number = self.next_number.ok_or(Refused::Full)?;
@@ -167,7 +168,7 @@ impl Spool {
         Ok(())
     }
 
-    /// No more is written to the active segment. The buffer is empty.
+    /// Ends the active segment: nothing more is written to it. The buffer has to be empty.
     pub(super) fn close(&mut self) {
         if let Some(segment) = self.active.take().and_then(|active| self.table.get_mut(active.name.number)) {
             segment.is_sealed = true;
@@ -183,7 +184,7 @@ impl Spool {
     }
 }
 
-/// Bytes of entries that fit a segment of `length` bytes of which `used` are used.
+/// Bytes that are left for entries in a segment of `length` bytes, of which `used` are used and a share is for marks.
 const fn room_of(length: u32, used: usize) -> usize {
     ((length - length / MARKS_SHARE) as usize).saturating_sub(used)
 }

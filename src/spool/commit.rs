@@ -1,4 +1,4 @@
-//! Writing what gathered, with marks of what is settled, to the active segment.
+//! Commits: what has gathered in the buffer is written to the active segment, with marks of what is settled.
 
 use super::format::{ENTRY_HEAD, Head, Kind, Name, seal};
 use super::marks;
@@ -9,27 +9,27 @@ use super::{Event, Position, Spool};
 use crate::limits::spool::{BACKOFF, COMMIT_DELAY, ZERO_AHEAD, ZERO_BELOW};
 use crate::time::Instant;
 
-/// What is known of the active segment beside its place in the table, where it is the last.
+/// The segment that entries are written to, the last of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Active {
     pub(super) name: Name,
     is_created: bool,
     /// Entries that are synced.
     pub(super) synced: u16,
-    /// Up to where it was written before, zeros included.
+    /// Bytes of the file that were written so far, zeros included.
     written: u32,
-    /// A snapshot in it is synced.
+    /// It holds a snapshot that is synced.
     pub(super) has_snapshot: bool,
     under_way: Option<Writing>,
 }
 
-/// A write, or the creation of the file.
+/// A write that is under way, or the creation of the file.
 #[derive(Debug, Clone, Copy, Default)]
 struct Writing {
-    /// Bytes without the zeros behind them.
+    /// Bytes of entries and marks, without the zeros behind them.
     length: u32,
     has_snapshot: bool,
-    /// Entries of this segment below this number have copies in it.
+    /// It holds copies of all waiting entries of this segment that are below this number.
     copied: Option<(u32, u16)>,
 }
 
@@ -38,19 +38,19 @@ impl Active {
         Self { name, is_created: false, synced: 0, written: 0, has_snapshot: false, under_way: None }
     }
 
-    /// Whether the buffer is away, or the file not yet there to take it.
+    /// Whether the buffer is being written, or the file created for it.
     pub(super) const fn is_writing(&self) -> bool {
         self.under_way.is_some()
     }
 
-    /// Whether copies of entries are on their way.
+    /// Whether copies of entries are being written.
     pub(super) fn writes_copies(&self) -> bool {
         self.under_way.is_some_and(|writing| writing.copied.is_some())
     }
 }
 
 impl Spool {
-    /// Writes what is due.
+    /// The write that is due, if one is.
     pub(super) fn poll_commit(&mut self, now: Instant) -> Option<Operation> {
         self.due.filter(|due| *due <= now && !self.is_troubled(now))?;
         if self.buffer.is_empty() && !self.has_marks_due() {
@@ -58,7 +58,7 @@ impl Spool {
             return None;
         }
         if self.active.is_none() && self.open(0).is_err() {
-            // There is no room to mark what is settled. Deleting makes some.
+            // There is no room for the marks. A segment that is deleted makes some.
             self.due = Some(now + BACKOFF.1);
             return None;
         }
@@ -75,7 +75,7 @@ impl Spool {
         }
         let segment = self.table.last_mut()?;
         if segment.end as usize + self.buffer.len() > segment.length as usize {
-            // Where entries end there is room for marks, so these stand alone, and fit an empty segment.
+            // Entries leave room for marks behind them, so these marks stand alone, and fit an empty segment.
             debug_assert!(segment.end > 0 && before == 0, "marks have room");
             self.buffer.truncate(before);
             self.close();
@@ -102,7 +102,7 @@ impl Spool {
         self.stage == Stage::Ready && self.table.iter().any(|segment| segment.mark == MarkState::Due)
     }
 
-    /// Appends the marks that are due, or all.
+    /// Appends the marks that are due, or those of all segments for a snapshot.
     fn push_marks(&mut self, kind: Kind) {
         let Some(Active { name, synced, .. }) = self.active else { return };
         let begin = self.buffer.len();
@@ -139,7 +139,8 @@ impl Spool {
         let writing = active.under_way.take()?;
         let segment = self.table.get_mut(active.name.number)?;
         if let Err(fault) = written {
-            // What of it is on the disk nobody knows. Its numbers are void, and the next commit goes elsewhere.
+            // Nobody knows how much of it is on the disk. So its entries count as settled, and the next commit goes to
+            // a new file.
             (active.synced..segment.entries).for_each(|number| segment.settle(number));
             self.table.iter_mut().filter(|segment| segment.mark == MarkState::Writing).for_each(|segment| {
                 segment.mark = MarkState::Due;
@@ -152,7 +153,7 @@ impl Spool {
         active.synced = segment.entries;
         active.has_snapshot |= writing.has_snapshot;
         if active.has_snapshot {
-            self.authority = Some(active.name.number);
+            self.snapshot_segment = Some(active.name.number);
         }
         let last = Position::new(active.name.number, active.synced.saturating_sub(1));
         self.trouble = None;
@@ -171,6 +172,7 @@ impl Spool {
         is_more.then_some(Event::Synced(last))
     }
 
+    /// Nothing of the commit is safe.
     fn give_up(&mut self, now: Instant, fault: Fault) -> Event {
         self.buffer.clear();
         self.reader.copied = None;
@@ -182,7 +184,8 @@ impl Spool {
         Event::GivenUp
     }
 
-    /// Once all that is in the active segment is settled, it goes, too, unless marks of others stand in it.
+    /// Ends the active segment when all its entries are settled, so that it can be deleted; not while it holds marks of
+    /// others.
     pub(super) fn close_drained(&mut self) {
         let Some(active) = self.active.as_ref().filter(|active| !active.is_writing()) else { return };
         let number = active.name.number;

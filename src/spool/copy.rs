@@ -1,11 +1,12 @@
-//! Copying forward what is left in a segment of which most is settled.
+//! Copying forward: the last entries of a segment move to the active one, so that the file can be deleted.
 //!
-//! A delivery stream that takes nothing leaves a few records in each segment that the others have left. When there are too many
-//! such segments, what is left in the one with the least goes to the active segment, and the file goes. Records of such a stream
-//! come together that way, in segments that are not partial any more, so that each is copied rarely.
+//! A delivery stream that takes nothing leaves a few records in every segment, whose others are delivered. When there
+//! are too many such partial segments, the waiting entries of the one with the fewest are copied, and its file is
+//! deleted. That way the records of such a stream come together in segments that are full of them, so that each record
+//! is copied rarely.
 //!
-//! A copy names its original and thereby settles it, also for a start that finds the copy and no mark. The original is settled in
-//! memory, and so in marks, only when its copy is synced.
+//! A copy names its original. A start that finds the copy takes the original for settled, with or without a mark; in
+//! memory, and so in marks, it is settled only when its copy is synced.
 
 use super::commit::Active;
 use super::format::Head;
@@ -17,13 +18,13 @@ use super::{Position, Refused, Spool};
 use crate::time::Instant;
 
 impl Spool {
-    /// Whether no more partial segments may be there. Then one is copied, if that makes room.
+    /// Whether there are as many partial segments as may be. Then begins to copy one, if one can be.
     pub(super) fn is_crowded(&mut self) -> bool {
-        let partial = |segment: &&Segment| segment.is_partial() && !segment.is_done() && !segment.is_aside;
+        let partial = |segment: &&Segment| segment.is_partial() && !segment.is_done() && !segment.is_ignored;
         if self.table.iter().filter(partial).count() < self.settings.partial || !self.reader.may_copy {
             return false;
         }
-        // While an entry is out its segment would stay.
+        // A segment with entries that were taken could not be deleted.
         let candidates = self
             .table
             .iter()
@@ -36,7 +37,7 @@ impl Spool {
         true
     }
 
-    /// Copies on.
+    /// Goes on copying. Returns the read or the write that this needs.
     pub(super) fn poll_copy(&mut self, now: Instant) -> Option<Operation> {
         while self.reader.purpose == Purpose::Copy {
             if self.is_troubled(now) {
@@ -45,7 +46,7 @@ impl Spool {
                 return None;
             }
             if !self.active.as_ref().is_some_and(|active| active.has_snapshot) {
-                // What is void in a segment that could not be written has to be marked before the next copy.
+                // The entries of a commit that failed have to be marked as settled before anything is copied.
                 return self.snapshot(now);
             }
             let Some((walk, segment)) = self.reader.place(&mut self.table) else {
@@ -55,7 +56,7 @@ impl Spool {
             let number = walk.name.number;
             match walk.step() {
                 Step::Need => return self.poll_read(),
-                // Behind a hole nobody knows what is missing.
+                // After a hole nobody knows which entries are missing, so nothing more is copied.
                 Step::Entry(head) if !walk.has_holes => {
                     if head.kind.is_held() {
                         self.counters.damaged += walk.missing(segment, head.number, head.first);
@@ -89,7 +90,7 @@ impl Spool {
         None
     }
 
-    /// Has a snapshot written.
+    /// The write of a snapshot. If there can be none, ends copying.
     fn snapshot(&mut self, now: Instant) -> Option<Operation> {
         if let Some(segment) = self.table.iter_mut().find(|segment| segment.is_partial()) {
             segment.mark = MarkState::Due;
@@ -103,13 +104,13 @@ impl Spool {
         operation
     }
 
-    /// Appends a copy of the entry at the walk's place, which is of the segment `number`.
+    /// Appends a copy of the entry at which the walk stands, in the segment `number`.
     fn copy(&mut self, now: Instant, number: u32, mut head: Head) -> Result<(), Refused> {
         let Some(walk) = self.reader.walk.take() else { return Err(Refused::Busy) };
         let copied = match walk.body(&head) {
             None => Err(Refused::TooLarge),
             Some(body) => {
-                // A copy of a copy is one of the copy: the first original is gone.
+                // A copy of a copy names that copy: the first original is gone.
                 let original = Position::new(number, head.number).to_u64().to_le_bytes();
                 head.is_copy = true;
                 let length = original.len() + body.stream.len() + body.id.len() + body.data.len();
@@ -124,12 +125,12 @@ impl Spool {
         copied.map(|_| ())
     }
 
-    /// Whether there are copies that are not synced. Until then their originals are waiting, and must not be read.
+    /// Whether there are copies that are not synced. Their originals still count as waiting, but must not be read.
     pub(super) fn has_copies(&self) -> bool {
         self.reader.copied.is_some() || self.active.as_ref().is_some_and(Active::writes_copies)
     }
 
-    /// Copies no more. Copies that are in the buffer stay.
+    /// Ends copying. Copies that are in the buffer stay there.
     pub(super) fn stop_copying(&mut self) {
         if self.reader.purpose == Purpose::Copy {
             self.reader.purpose = Purpose::Read;

@@ -1,7 +1,7 @@
-//! The directory, and the thread that waits for it.
+//! The directory of the spool, and the thread that waits for the disk.
 //!
-//! Files are opened relative to the directory, which is held open and locked, without following links, and for the service's user
-//! only.
+//! The directory is held open and locked. Files are opened relative to it, without following links, and are created
+//! with access for the service's user only.
 
 use std::fs::File as OsFile;
 use std::io;
@@ -17,7 +17,7 @@ use super::format::Name;
 use super::operation::{Done, Fault, File, Operation, Storage, perform};
 use crate::limits::spool::{FILES, THREAD_STACK};
 
-/// The thread's other end. Without it the thread ends after what it is doing.
+/// The connection to the thread. When it is dropped, the thread ends after the operation under way.
 #[derive(Debug)]
 pub struct Disk {
     operations: mpsc::Sender<Operation>,
@@ -25,7 +25,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Starts the thread. `directory` is looked for at each list, so it may come later.
+    /// Starts the thread. `directory` need not exist yet: each [`Operation::List`] looks for it.
     ///
     /// # Errors
     /// The system gave no thread.
@@ -43,13 +43,13 @@ impl Disk {
         Ok(Self { operations, done })
     }
 
-    /// Has an operation done. The spool has one under way at a time, which the channel has room for.
+    /// Gives the thread an operation. There is one under way at a time, for which the channel has room.
     pub fn send(&self, operation: Operation) {
         let sent = self.operations.try_send(operation);
         debug_assert!(sent.is_ok(), "one operation at a time");
     }
 
-    /// What came of it.
+    /// Waits for the result of the operation; `None`: the thread has ended.
     pub async fn done(&mut self) -> Option<Done> {
         self.done.recv().await
     }
@@ -75,7 +75,7 @@ impl Directory {
         if self.directory.is_none() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let directory = rustix::fs::open(&self.path, flags, Mode::empty())?;
-            // As long as it is open nobody else has it.
+            // Held as long as it is open: no other process uses the same spool.
             rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
             self.directory = Some(directory);
         }
@@ -97,7 +97,7 @@ impl Directory {
     }
 
     fn sizes(&mut self) -> Result<Vec<File>, Errno> {
-        // A directory that was not there, or was replaced.
+        // Opened anew, because it may not have been there, or was replaced.
         (self.directory, self.last) = (None, None);
         let directory = self.directory()?;
         let mut files = Vec::new();
@@ -121,13 +121,13 @@ impl Directory {
         self.last = None;
         let file = self.open(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length.into()) {
-            // Then a full disk shows at a write.
+            // This file system cannot reserve room. A full disk then shows at a write.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => rustix::fs::ftruncate(file, length.into()),
             made => made,
         }
     }
 
-    /// Opens anew what an error may have spoiled.
+    /// After an error, closes the file, so that the next operation opens it anew.
     fn judged<T, E: Into<io::Error>>(&mut self, result: Result<T, E>) -> Result<T, Fault> {
         result.map_err(|error| {
             self.last = None;

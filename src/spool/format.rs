@@ -8,10 +8,10 @@
 //! body    (of a copy: where the original is 8)  ARN  id  data
 //! ```
 //!
-//! Numbers are little-endian, lengths in bytes. Each entry begins at a multiple of 8. Its checksums (CRC-32) begin with the
-//! version and the segment's name, half of which is random: what another segment left on the disk is no entry of this one, and
-//! nobody who publishes a record can hide an entry in it. The head has a checksum of its own, so that a damaged body does not take
-//! away where the next entry begins.
+//! Numbers are little-endian, lengths in bytes. Each entry begins at a multiple of 8. Its checksums (CRC-32) also cover
+//! the version and the segment's name, half of which is random. So what another segment left on the disk is no entry of
+//! this one, and nobody who publishes a record can hide an entry in it. The head has a checksum of its own, so that it
+//! says where the next entry begins even when the body is damaged.
 
 use core::fmt;
 
@@ -20,19 +20,19 @@ use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 use super::Position;
 use crate::limits::spool::ENTRIES;
 
-/// Version of all this. A file of a later one is left alone.
+/// Version of this format. A file of a later one is left alone.
 pub const VERSION: u32 = 1;
 /// Bytes of a file before its first entry.
 pub const FILE_HEAD: usize = 32;
 /// Bytes of an entry before its body.
 pub const ENTRY_HEAD: usize = 28;
-/// What an entry's first byte is aligned to.
+/// Each entry begins at a multiple of so many bytes.
 pub const ALIGN: u32 = 8;
 
 const MAGIC: [u8; 8] = *b"fhcspool";
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
-/// The name of a segment. It stands in the file's name, where damage to its content does not reach it.
+/// The name of a segment. It is the file's name, where damage to the content does not reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
     /// Which one it is, in the order of creation.
@@ -48,7 +48,7 @@ impl fmt::Display for Name {
 }
 
 impl Name {
-    /// The name that a file's name says, if it is one of ours.
+    /// The segment that a file's name names; `None`: it is no file of a spool.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (number, salt) = text.strip_suffix(".spool")?.split_once('-')?;
@@ -87,7 +87,7 @@ pub fn file_head(name: Name, length: u32) -> [u8; FILE_HEAD] {
     head
 }
 
-/// The version that the head of a file says; `None`: it is damaged, which its entries need not be.
+/// The version in the head of a file; `None`: the head is damaged, its entries need not be.
 #[must_use]
 pub fn file_version(head: &[u8]) -> Option<u32> {
     let holds = head.len() == FILE_HEAD && head[..8] == MAGIC && CRC.checksum(&head[..28]) == u32_at(head, 28);
@@ -108,7 +108,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is kept for somebody, until it is settled.
+    /// Whether it is kept until it is settled: a record or a status.
     #[must_use]
     pub const fn is_held(self) -> bool {
         matches!(self, Self::Record | Self::Status)
@@ -120,11 +120,11 @@ impl Kind {
 pub struct Head {
     /// What it is.
     pub kind: Kind,
-    /// Which entry of its segment it is; marks have none of their own.
+    /// Counts the records and statuses of its segment; that of marks has no meaning.
     pub number: u16,
-    /// The number of the first entry that was written together with it.
+    /// The number of the first entry of the same commit.
     pub first: u16,
-    /// Whether this is the copy of an entry of an earlier segment.
+    /// Whether it is the copy of an entry of an earlier segment.
     pub is_copy: bool,
     /// Bytes of the body.
     pub length: u32,
@@ -132,7 +132,7 @@ pub struct Head {
     pub stream: u8,
     /// Bytes of the id.
     pub id: u32,
-    /// When it was received, in seconds since 1970 as far as the clock was right.
+    /// When it was received, seconds since 1970 by the clock of that time.
     pub received: u32,
     body_checksum: u32,
 }
@@ -140,7 +140,7 @@ pub struct Head {
 /// The body of an entry in its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Body<'a> {
-    /// Where the entry stands that this is a copy of.
+    /// If this is a copy: the position of the original.
     pub original: Option<Position>,
     /// The ARN of the delivery stream.
     pub stream: &'a str,
@@ -153,13 +153,13 @@ pub struct Body<'a> {
 const COPY: u8 = 0x80;
 
 impl Head {
-    /// A head to be sealed by [`seal`].
+    /// A head for [`seal`], which fills in the rest.
     #[must_use]
     pub const fn new(kind: Kind, number: u16, received: u32) -> Self {
         Self { kind, number, first: number, is_copy: false, length: 0, stream: 0, id: 0, received, body_checksum: 0 }
     }
 
-    /// Reads the head of an entry of the segment `name`; `None`: there is none.
+    /// Reads the head of an entry of the segment `name`; `None`: these bytes are none.
     #[must_use]
     pub fn decode(name: Name, bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; ENTRY_HEAD] = bytes.first_chunk()?;
@@ -184,7 +184,7 @@ impl Head {
         (head.number < ENTRIES && name.checksum_of(&bytes[4..]) == u32_at(bytes, 0)).then_some(head)
     }
 
-    /// Bytes of the entry and what fills it up.
+    /// Bytes of the entry with the zeros that fill it up.
     #[must_use]
     pub const fn span(&self) -> u64 {
         (ENTRY_HEAD as u64 + self.length as u64).next_multiple_of(ALIGN as u64)
@@ -209,7 +209,8 @@ impl Head {
     }
 }
 
-/// Ends the entry of which the body stands in `buffer` after [`ENTRY_HEAD`] bytes at `begin`.
+/// Completes the entry at `begin` of `buffer`: writes its head into the first [`ENTRY_HEAD`] bytes, before the body
+/// that is there already, and fills the entry up.
 pub fn seal(name: Name, mut head: Head, buffer: &mut Vec<u8>, begin: usize) {
     // A body is shorter than a segment, whose length has 32 bits.
     head.length = u32::try_from(buffer.len() - begin - ENTRY_HEAD).unwrap_or(u32::MAX);

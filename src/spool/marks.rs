@@ -1,7 +1,7 @@
-//! Which entries of a segment are settled: a bit for each, in memory and in marks.
+//! Which entries of a segment are settled: a bit for each, in memory and in marks on the disk.
 //!
-//! A mark says all that is settled of a segment, so that only the latest counts; and as nothing settled is ever unsettled, the
-//! latest is found by putting together all that are read, in any order.
+//! A mark lists all entries of one segment that are settled, not only what is new, so the latest mark is enough. As no
+//! entry is ever unsettled, marks can be read in any order and put together: the result is the latest.
 //!
 //! ```text
 //! segment 4  oldest receipt 4  entries 2  settled from the first on 2  length 2  bits of those behind them
@@ -24,7 +24,7 @@ impl Bits {
         self.0.get(usize::from(number / 8)).is_some_and(|byte| byte & (1 << (number % 8)) != 0)
     }
 
-    /// Answers whether that is new.
+    /// Returns whether it was not set before.
     pub(super) fn set(&mut self, number: u16) -> bool {
         let Some(byte) = self.0.get_mut(usize::from(number / 8)) else { return false };
         let bit = 1 << (number % 8);
@@ -33,7 +33,7 @@ impl Bits {
         is_new
     }
 
-    /// Answers whether it was set.
+    /// Returns whether it was set before.
     pub(super) fn clear(&mut self, number: u16) -> bool {
         let was_set = self.has(number);
         if was_set {
@@ -42,13 +42,13 @@ impl Bits {
         was_set
     }
 
-    /// How many are set from the first on.
+    /// How many are set from the first on, without a gap.
     fn run(&self) -> u16 {
         (0..ENTRIES).find(|number| !self.has(*number)).unwrap_or(ENTRIES)
     }
 }
 
-/// Entries of a segment to which more may come.
+/// The number of entries of a segment that may get more.
 pub(super) const UNKNOWN: u16 = u16::MAX;
 const MARK: usize = 14;
 
@@ -74,7 +74,8 @@ pub(super) fn encode(mark: Mark, settled: Option<&Bits>, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(&behind[..length]);
 }
 
-/// Reads one mark after the other, and has `settle` told each entry that is settled; `None`: there is no other.
+/// Reads the next mark: calls `settle` once without a number, then with each entry that is settled; `None`: there is no
+/// other mark.
 pub(super) fn decode(bytes: &mut &[u8], settle: &mut dyn FnMut(Mark, Option<u16>)) -> Option<()> {
     let (head, rest) = bytes.split_first_chunk::<MARK>()?;
     let u16_at = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);

@@ -1,4 +1,4 @@
-//! What is kept on disk while the uplink is away: records, and statuses that could not be published.
+//! The spool: records that wait on disk while the uplink is away, and statuses that could not be published.
 //!
 //! # The tour
 //!
@@ -8,49 +8,52 @@
 //!   commit    ... and are written together                    read     v settle
 //!        |                                                      ^    marks    what is settled, in the next commit
 //!        v                                                      |
-//!   operation    create, write, read, delete: one at a time, each done when no power cut takes it back
+//!   operation    create, write, read, delete: one at a time, each done when no power cut can undo it
 //!        |                                                      ^
 //!        v                                                      |
 //!   disk      a thread that does them               (in the tests: a simulated disk that fails and loses power)
 //! ```
 //!
-//! The directory holds segments ([`mod@format`]). Entries are appended to the newest, the active one; the others are read, and
-//! deleted whole when all their entries are settled, in whatever order that happens. With the entries, marks are written that say
-//! which of the others are settled.
+//! The directory holds segment files ([`mod@format`]). Entries are appended to the newest, the active one. The others
+//! are read back, and each is deleted when all its entries are settled, that is delivered or failed for good, in
+//! whatever order that happens. Marks in the active segment say which entries of the others are settled.
 //!
 //! # Why nothing is lost
 //!
-//! - An entry is safe, and its publish may be acknowledged, at [`Event::Synced`]. Until then it is the caller's; at
-//!   [`Event::GivenUp`] it stays so.
-//! - Nothing that was synced is written again: a commit goes behind the last, and after one that failed, or a start, to a new
-//!   file. A torn write hits only what was not yet safe.
+//! - An entry is safe, and its publish may be acknowledged, at [`Event::Synced`]. Until then the caller keeps the
+//!   record, and still has it if [`Event::GivenUp`] comes instead.
+//! - Bytes that are synced are never overwritten: each commit is written behind the one before, and after a failure or
+//!   a start to a new file. So a torn write hits only what is not yet safe.
 //! - A file is deleted when all its entries are settled, and not while it holds the only marks of others.
-//! - Damage takes away the entries it hits. They are counted, the rest is delivered (`walk`). What cannot be read stays for
-//!   the next start; so do files of a later version.
+//! - Damage costs the entries it hits. They are counted, the others delivered (`walk`). A file that cannot be read, or
+//!   is of a later version, stays for the next start.
 //!
-//! From the outside: the relay keeps a record in memory until [`Event::Synced`], and only then says that its publish may be
-//! acknowledged (`Relay::spooled`); from then on the record ends only by `Relay::end`, which has the keeper call [`Spool::settle`].
-//! Whatever happens between the two, the entry is on the disk and not settled, and so comes back.
+//! Seen from the caller: the relay keeps a record in memory until [`Event::Synced`], and only then lets its publish be
+//! acknowledged (`Relay::spooled`). The record then ends only in `Relay::end`, which makes the keeper call
+//! [`Spool::settle`]. Whatever happens between the two, the entry is on the disk and not settled, and so is read back.
 //!
 //! # Why little is repeated
 //!
-//! - The first commit of a segment holds a snapshot of all marks, later ones what has changed. So after a start only the newest
-//!   segments are read before the first record comes back: down to one with a snapshot. New entries need not wait for that, and
-//!   a record that was delivered comes again only when that was after the last commit.
-//! - A copy says what it is a copy of, and so settles it (`copy`).
+//! - The first commit of a segment holds a snapshot of all marks, later ones what has changed. So after a start only
+//!   the newest segments are read, back to one with a snapshot, before records come back. New entries need not wait for
+//!   that.
+//! - A delivered record is sent again only if power is cut before the next commit, which marks it.
+//! - A copy names its original, and so settles it (`copy`).
 //!
 //! # What it costs
 //!
-//! - Flash: with records of 1 KiB and commits every half second (every tenth of one while the broker waits), 1.14 bytes reach the disk for each byte kept at 500 records a
-//!   second, 1.26 at 50, 3.0 at 10 and 7.2 at one; with an estimate of the journal of ext4 1.25, 1.74, 3.2 and 7.6 (`tests/spool`
-//!   counts). A day without uplink writes 2.8 GB at 10 records a second and 0.7 GB at one. While nothing is kept, nothing is written.
-//! - Memory: about 50 bytes for each segment, 2 KiB for each that is partial, the buffer of a commit and one of reads. An entry
-//!   longer than [`COMMIT_BYTES`](crate::limits::spool::COMMIT_BYTES) has each of them grow as long as it is in them.
+//! - Flash, with records of 1 KiB and a commit every half second (every tenth of a second while the source waits): 1.14
+//!   bytes are written for each byte kept at 500 records a second, 1.26 at 50, 3.0 at 10 and 7.2 at one; with an
+//!   estimate of the journal of ext4 1.25, 1.74, 3.2 and 7.6 (`tests/spool` counts). A day without uplink writes 2.8 GB
+//!   at 10 records a second and 0.7 GB at one. While nothing is kept, nothing is written.
+//! - Memory: about 50 bytes for each segment, 2 KiB for each partial one, and two buffers, of a commit and of reads.
+//!   These grow for an entry longer than [`COMMIT_BYTES`](crate::limits::spool::COMMIT_BYTES), as long as they hold it.
 //!
 //! # Why a log of our own
 //!
-//! Of the crates that keep a queue or a table on disk none is bounded, safe against power cuts and small at once: the smallest
-//! that is safe only removes at the head, so that one delivery stream would hold up all others, and adds twice the code of this.
+//! No crate for a queue or a table on disk is bounded, safe against power cuts and small at once. The smallest safe one
+//! removes only the oldest entry, so that one delivery stream would hold up all others, and is twice the code of this
+//! module.
 
 mod append;
 mod commit;
@@ -82,13 +85,13 @@ use table::Table;
 /// What became of entries that were appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// All up to this one that were not given up are safe.
+    /// All up to this one are safe, except those that were given up before.
     Synced(Position),
-    /// All that were not yet safe are not kept.
+    /// The disk failed: all that were not yet safe are not kept.
     GivenUp,
 }
 
-/// What the disk refuses, and until when it is not asked again.
+/// How the disk failed last, and when it is asked again.
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     fault: Fault,
@@ -96,21 +99,21 @@ struct Trouble {
     retry_at: Instant,
 }
 
-/// What there is to tell.
+/// What the spool holds, and what was lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Bytes of all files.
     pub bytes: u64,
-    /// Entries that are not settled, as far as they are known: those of segments that were damaged where it says how many they
-    /// have count when they have been read.
+    /// Entries that are not settled. Those of a segment count from when it is known how many it has: by its mark, or
+    /// when it was read.
     pub held: u64,
-    /// When the oldest of them was received, seconds since 1970; zero: that is not known, or there is none.
+    /// When the oldest of them was received, seconds since 1970; zero: unknown, or there is none.
     pub oldest: u32,
-    /// Entries lost to damage, since the start.
+    /// Entries lost to damage, since the start of the process.
     pub damaged: u64,
-    /// Files left alone because they are of a later version, since the start.
+    /// Files left alone because they are of a later version, since the start of the process.
     pub newer: u64,
-    /// Files left alone because part of them cannot be read, since the start.
+    /// Files left alone because part of them cannot be read, since the start of the process.
     pub unreadable: u64,
 }
 
@@ -129,10 +132,10 @@ pub struct Spool {
     active: Option<Active>,
     /// Entries for the active segment, not yet written.
     buffer: Vec<u8>,
-    /// When they are, or marks.
+    /// When they are to be written, or marks.
     due: Option<Instant>,
     /// The segment that holds the latest snapshot.
-    authority: Option<u32>,
+    snapshot_segment: Option<u32>,
     /// The segment that is being deleted.
     deleting: Option<u32>,
     reader: Reader,
@@ -140,7 +143,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// A spool of which nothing is known yet. Without a file it takes no memory to speak of.
+    /// A spool of whose directory nothing is known yet. As long as it has no file, it takes next to no memory.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
@@ -154,14 +157,14 @@ impl Spool {
             active: None,
             buffer: Vec::new(),
             due: None,
-            authority: None,
+            snapshot_segment: None,
             deleting: None,
             reader: Reader::default(),
             counters: Counters::default(),
         }
     }
 
-    /// The next thing to do on the disk, if there is one and none is under way.
+    /// The next operation for the disk, if there is one and none is under way.
     pub fn poll_operation(&mut self, now: Instant) -> Option<Operation> {
         if self.is_busy {
             return None;
@@ -169,7 +172,7 @@ impl Spool {
         let operation = match self.stage {
             Stage::Unlisted => (!self.is_troubled(now)).then_some(Operation::List),
             Stage::Marks | Stage::Ready => {
-                // A disk without room gets some by what is deleted.
+                // On a full disk only deleting makes room, so that comes first.
                 let has_no_room = self.trouble.is_some_and(|trouble| trouble.fault.is_no_room());
                 let delete = if has_no_room { self.poll_delete(now) } else { None };
                 delete
@@ -194,7 +197,8 @@ impl Spool {
         }
     }
 
-    /// Takes what came of the operation that was under way.
+    /// Takes the result of the operation that was under way. Returns what that means for entries that were appended, if
+    /// anything.
     pub fn handle(&mut self, now: Instant, done: Done) -> Option<Event> {
         self.is_busy = false;
         match done {
@@ -211,13 +215,14 @@ impl Spool {
         None
     }
 
-    /// Why nothing new is taken for now: what the disk said last. It is tried again.
+    /// How the disk failed last, unless it has worked since. It is asked again after a backoff, see
+    /// [`Spool::is_troubled`].
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         self.trouble.map(|trouble| trouble.fault)
     }
 
-    /// Whether all is known that was settled before the start. Until then nothing is read back.
+    /// Whether the marks of before the start are all read. Until then nothing is read back.
     #[must_use]
     pub fn is_recovered(&self) -> bool {
         self.stage == Stage::Ready
@@ -226,10 +231,10 @@ impl Spool {
     /// Whether nothing is kept, as far as is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.stage == Stage::Ready && self.table.iter().all(|segment| segment.is_aside)
+        self.stage == Stage::Ready && self.table.iter().all(|segment| segment.is_ignored)
     }
 
-    /// What there is to tell, now.
+    /// What the spool holds now, and what was lost.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let held = self.table.iter().map(|segment| u64::from(segment.held())).sum();
@@ -238,7 +243,7 @@ impl Spool {
         Counters { bytes: self.table.bytes(), held, oldest, ..self.counters }
     }
 
-    /// Says that the entry was delivered, or is not to be. It does not come again, unless power is cut before the next commit.
+    /// The entry is delivered, or failed for good. It does not come again, unless power is cut before the next commit.
     pub fn settle(&mut self, now: Instant, position: Position) {
         if let Some(segment) = self.table.of(position) {
             segment.settle(position.number());
@@ -246,14 +251,14 @@ impl Spool {
         }
     }
 
-    /// Says that the caller still has an entry that is safe by now, and not to be offered it by [`Spool::read_back`].
+    /// The caller still has the record of an entry that is safe now, so [`Spool::read_back`] is not to offer it.
     pub fn take(&mut self, position: Position) {
         if let Some(segment) = self.table.of(position).filter(|segment| segment.is_waiting(position.number())) {
             segment.take_out(position.number());
         }
     }
 
-    /// Says that the caller has an entry no more, though it was not delivered. Answers whether it comes again only after
+    /// The caller has an entry no longer, though it is not settled. Returns whether it comes again only after
     /// [`Spool::look_again`].
     pub fn give_back(&mut self, position: Position) -> bool {
         if let Some(segment) = self.table.of(position) {
@@ -262,7 +267,7 @@ impl Spool {
         self.reader.has_passed(position)
     }
 
-    /// Whether the disk is not asked again yet, after it failed.
+    /// Whether the disk failed and its backoff is not over.
     #[must_use]
     pub fn is_troubled(&self, now: Instant) -> bool {
         self.trouble.is_some_and(|trouble| now < trouble.retry_at)
@@ -278,7 +283,7 @@ impl Spool {
         self.table.iter().any(|segment| segment.is_done())
     }
 
-    /// Deletes a segment that is done. Nothing is gained by marking it.
+    /// Deletes a segment whose entries are all settled.
     fn poll_delete(&mut self, now: Instant) -> Option<Operation> {
         if self.stage != Stage::Ready || self.is_troubled(now) {
             return None;
@@ -290,10 +295,10 @@ impl Spool {
         Some(Operation::Delete { name })
     }
 
-    /// Whether no other segment has marks that stand in this one only.
+    /// Whether this segment does not hold the only marks of others.
     fn may_go(&self, number: u32) -> bool {
         let others = || self.table.iter().filter(|segment| segment.name.number != number);
-        self.authority != Some(number) || !others().any(|segment| segment.has_settled())
+        self.snapshot_segment != Some(number) || !others().any(|segment| segment.has_settled())
     }
 
     fn deleted(&mut self) {

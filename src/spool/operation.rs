@@ -1,7 +1,7 @@
-//! What the spool asks of the disk, one operation at a time, and the order of steps that makes each of them last.
+//! What the spool asks of the disk, one operation at a time, and the steps that make each of them survive a power cut.
 //!
-//! An operation is done when nothing can take it back any more, a power cut included. [`perform`] is all that this depends on; it
-//! is the same for the disk and for the simulated one of the tests, which fails and loses power after every step.
+//! An operation is done when nothing can undo it any more, not even a power cut. That depends on [`perform`] alone,
+//! which is the same for the disk and for the simulated one of the tests, which fails and loses power after every step.
 
 use core::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use std::io;
 use super::format::Name;
 use crate::error_chain::words::of_system;
 
-/// Why the disk did not do what it was asked: the system's number of the error, in whose words it is told.
+/// Why an operation failed: the system's number of the error (`errno`). Its text is the system's, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault(pub i32);
 
@@ -17,7 +17,7 @@ impl Fault {
     /// The file system is read-only (`EROFS` of Linux, on all that this runs on).
     pub const READ_ONLY: Self = Self(30);
 
-    /// Whether the disk has no room, or the user may take no more of it (`ENOSPC`, `EDQUOT`).
+    /// Whether the disk is full, or the user's quota (`ENOSPC`, `EDQUOT`).
     pub(super) const fn is_no_room(self) -> bool {
         matches!(self.0, 28 | 122)
     }
@@ -40,14 +40,14 @@ pub struct File {
     pub length: u64,
 }
 
-/// What is to be done. Buffers go there and come back, so that they are allocated once.
+/// What is to be done. Buffers go with it and come back with [`Done`], so that they are allocated once.
 #[derive(Debug)]
 pub enum Operation {
     /// Lists the segments of the directory.
     List,
-    /// Makes a file of zeros, whose room on the disk is taken.
+    /// Creates a file of zeros, and reserves its room on the disk.
     Create {
-        /// Its name, which no file has had.
+        /// Its name, which no file had before.
         name: Name,
         /// Length, bytes.
         length: u32,
@@ -65,11 +65,11 @@ pub enum Operation {
     Read {
         /// The file.
         name: Name,
-        /// What a process that ended has left unsynced has to be synced first, as what is read is to be relied on.
+        /// Sync the file first: an earlier process may have left it unsynced, and what is read must not vanish later.
         sync: bool,
         /// Offset in the file, bytes.
         offset: u32,
-        /// As many bytes as there are, and it is long. What is in it is overwritten.
+        /// What is read overwrites it: as many bytes as it is long, or as there are.
         buffer: Vec<u8>,
     },
     /// Deletes a file.
@@ -79,22 +79,23 @@ pub enum Operation {
     },
 }
 
-/// What came of an [`Operation`].
+/// The result of an [`Operation`].
 #[derive(Debug)]
 pub enum Done {
     /// The files whose names are a segment's.
     Listed(Result<Vec<File>, Fault>),
-    /// The file will be there.
+    /// The file is there, also after a power cut.
     Created(Result<(), Fault>),
-    /// The bytes will be there; the buffer comes back.
+    /// The buffer of the operation; its bytes are in the file, also after a power cut.
     Written(Vec<u8>, Result<(), Fault>),
-    /// So many bytes were read into the buffer.
+    /// The buffer of the operation, and how many bytes were read into it.
     Read(Vec<u8>, Result<usize, Fault>),
-    /// The file will not be there, nor was it.
+    /// The file is gone, also after a power cut, or never was there.
     Deleted(Result<(), Fault>),
 }
 
-/// Steps on a disk. None but [`Storage::sync`] and [`Storage::sync_directory`] outlives a power cut.
+/// Single steps on a disk. What they change survives a power cut only after [`Storage::sync`] or
+/// [`Storage::sync_directory`].
 #[expect(clippy::missing_errors_doc, reason = "all fail as the disk does")]
 pub trait Storage {
     /// The files whose names are a segment's.
@@ -103,26 +104,26 @@ pub trait Storage {
     fn create(&mut self, name: Name, length: u32) -> Result<(), Fault>;
     /// Writes into a file.
     fn write(&mut self, name: Name, offset: u32, bytes: &[u8]) -> Result<(), Fault>;
-    /// Has what was written to a file outlive a power cut. Afterwards the same file is written, or none.
+    /// Makes what was written to a file survive a power cut.
     fn sync(&mut self, name: Name) -> Result<(), Fault>;
     /// The same for the making and deleting of files.
     fn sync_directory(&mut self) -> Result<(), Fault>;
-    /// Reads from a file, less than the buffer holds at its end only.
+    /// Reads from a file; less than the buffer holds only at the file's end.
     fn read(&mut self, name: Name, offset: u32, buffer: &mut [u8]) -> Result<usize, Fault>;
     /// Deletes a file, if it is there.
     fn delete(&mut self, name: Name) -> Result<(), Fault>;
 }
 
-/// Does an operation from begin to end.
+/// Does an operation with all its steps.
 pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
     match operation {
-        // What a process that ended has left unsynced must not come and go.
+        // Synced first: a file that an earlier process left unsynced must not be listed now and gone after a power cut.
         Operation::List => Done::Listed(unless_read_only(storage.sync_directory()).and_then(|()| storage.list())),
         Operation::Create { name, length } => {
             let created = storage.create(name, length).and_then(|()| storage.sync(name));
             let created = created.and_then(|()| storage.sync_directory());
             if created.is_err() {
-                // A half-made file that stays is empty at the next start, and goes then.
+                // If this fails, too, the file is empty at the next start, and deleted then.
                 let _: Result<(), Fault> = storage.delete(name);
             }
             Done::Created(created)
@@ -140,7 +141,7 @@ pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
     }
 }
 
-/// Where nothing can be written, nothing will be that relies on what could not be synced.
+/// A read-only file system cannot sync, and need not: nothing that relies on it can be written.
 fn unless_read_only(synced: Result<(), Fault>) -> Result<(), Fault> {
     synced.or_else(|fault| if fault == Fault::READ_ONLY { Ok(()) } else { Err(fault) })
 }

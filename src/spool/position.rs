@@ -1,6 +1,6 @@
-//! Where an entry stands.
+//! Names an entry of the spool.
 
-/// Where an entry stands. Later ones are greater.
+/// Where an entry is: its segment, and its number there. Later entries are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
@@ -9,13 +9,13 @@ impl Position {
         Self((segment as u64) << 16 | number as u64)
     }
 
-    /// The number that [`Position::to_u64`] gave.
+    /// The position that [`Position::to_u64`] turned into `number`.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
 
-    /// A number for it.
+    /// The position as one number.
     #[must_use]
     pub const fn to_u64(self) -> u64 {
         self.0

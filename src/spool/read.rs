@@ -1,4 +1,4 @@
-//! Reading back, oldest first, as far as the caller takes.
+//! Reading back: entries are offered to the caller, oldest first, in passes through all segments.
 
 use super::format::{Head, Kind, Name};
 use super::operation::Operation;
@@ -11,7 +11,7 @@ use crate::limits::spool::READ_BYTES;
 /// An entry that is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Held<'a> {
-    /// Where it stands: the word for it in [`Spool::settle`] and [`Spool::give_back`].
+    /// Names it in [`Spool::settle`] and [`Spool::give_back`].
     pub position: Position,
     /// [`Kind::Record`] or [`Kind::Status`].
     pub kind: Kind,
@@ -25,14 +25,14 @@ pub struct Held<'a> {
     pub received: u32,
 }
 
-/// What becomes of an entry that is read back.
+/// What the caller does with an entry that it is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// The caller has it, until it settles it or gives it back.
+    /// Takes it, until it settles it or gives it back.
     Take,
-    /// It is not wanted now, as its delivery stream takes nothing: the next is.
+    /// Passes it over until the next pass, as its delivery stream takes nothing; the next entry is offered.
     Leave,
-    /// There is no room: it is the first the next time.
+    /// Has no room: the next time, this entry is offered first.
     Stop,
 }
 
@@ -44,19 +44,20 @@ pub(super) enum Purpose {
     Copy,
 }
 
-/// The place where it is read.
+/// Where the pass stands.
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) purpose: Purpose,
     pub(super) walk: Option<Walk>,
     buffer: Vec<u8>,
-    /// The segments from here on are still to be read in this pass; after a start: those before are to be searched for marks.
+    /// Number of the first segment that is still to be read in this pass. While marks are searched after a start:
+    /// segments below it are still to be searched.
     pub(super) next: u32,
-    /// What was left or given back may be taken: the pass is to begin anew.
+    /// A new pass is to begin.
     again: bool,
     /// Whether copies find room, as far as is known.
     pub(super) may_copy: bool,
-    /// The segment of which entries were copied into the buffer, those below this number.
+    /// The segment that is being copied, and the number below which all its waiting entries are copied into the buffer.
     pub(super) copied: Option<(u32, u16)>,
 }
 
@@ -79,7 +80,7 @@ impl Reader {
         self.walk = Some(Walk::new(name, end, longest, core::mem::take(&mut self.buffer)));
     }
 
-    /// Whether the entry is behind the place, or it is not sure that it is not.
+    /// Whether this pass is past the entry, or may be.
     pub(super) fn has_passed(&self, position: Position) -> bool {
         match &self.walk {
             Some(walk) => self.purpose == Purpose::Copy || position < walk.place(),
@@ -100,14 +101,14 @@ impl Reader {
         }
     }
 
-    /// Does not go on in this segment, as it is to be deleted.
+    /// Ends reading this segment, because it is to be deleted.
     pub(super) fn leave(&mut self, number: u32) {
         if self.walk.as_ref().is_some_and(|walk| walk.name.number == number) {
             self.stop();
         }
     }
 
-    /// The walk and its segment, as far as that is synced by now; `None` while it is being read.
+    /// The walk and its segment, up to what is synced of it by now; `None`: there is no walk, or it waits for a read.
     pub(super) fn place<'a>(&'a mut self, table: &'a mut Table) -> Option<(&'a mut Walk, &'a mut Segment)> {
         let walk = self.walk.as_mut().filter(|walk| !walk.is_reading())?;
         let segment = table.get_mut(walk.name.number)?;
@@ -124,8 +125,9 @@ impl Reader {
 }
 
 impl Spool {
-    /// Offers what is kept to `take`, oldest first, until it answers [`Answer::Stop`] or more has to be read from the disk: then
-    /// [`Spool::poll_operation`] has a read, and this is to be called again when that is done. Nothing is read otherwise.
+    /// Offers what is kept to `take`, oldest first, until it returns [`Answer::Stop`] or more has to be read from the
+    /// disk: then [`Spool::poll_operation`] has the read, and this is to be called again when that is done. Reads
+    /// happen only on such a call.
     ///
     /// What was taken or left is not offered again before [`Spool::look_again`].
     pub fn read_back(&mut self, take: &mut dyn FnMut(Held<'_>) -> Answer) {
@@ -153,19 +155,21 @@ impl Spool {
                     walk.pass(&head);
                 }
                 Step::Entry(marks) => walk.pass(&marks),
-                // More may come.
+                // More may be appended.
                 Step::End if !segment.is_sealed => return,
                 end => self.finish(end),
             }
         }
     }
 
-    /// Has all that was left or given back be offered once more, from the oldest on: a delivery stream takes records again.
+    /// Begins a new pass, which offers all that was left or given back, from the oldest on: a delivery stream takes
+    /// records again.
     pub fn look_again(&mut self) {
         self.reader.again = true;
     }
 
-    /// Goes to the next segment.
+    /// Begins to read the next segment. Returns false if there is none, or if that would make one partial segment too
+    /// many.
     fn start_next(&mut self) -> bool {
         let mut segments = self.table.iter();
         let next = segments.find(|segment| segment.name.number >= self.reader.next && segment.has_waiting());
@@ -179,16 +183,16 @@ impl Spool {
         true
     }
 
-    /// Ends a segment that was read to its end, or not at all.
+    /// Ends reading a segment, after its last step.
     pub(super) fn finish(&mut self, end: Step) {
         let Some((walk, segment)) = self.reader.place(&mut self.table) else { return };
         if end == Step::Newer {
-            segment.is_aside = true;
+            segment.is_ignored = true;
             self.counters.newer += 1;
         } else if segment.is_sealed {
             self.counters.damaged += walk.missing_at_end(segment);
-            if walk.has_holes && !segment.is_aside {
-                segment.is_aside = true;
+            if walk.has_holes && !segment.is_ignored {
+                segment.is_ignored = true;
                 self.counters.unreadable += 1;
             }
         }
@@ -196,7 +200,7 @@ impl Spool {
         self.reader.stop();
     }
 
-    /// Reads what is missing.
+    /// The read that the walk needs, if it does.
     pub(super) fn poll_read(&mut self) -> Option<Operation> {
         let walk = self.reader.walk.as_mut()?;
         let (offset, buffer) = walk.take_need()?;

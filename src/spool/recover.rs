@@ -1,7 +1,8 @@
-//! After a start: which segments there are, and what of them is settled.
+//! After a start: which segments there are, and which of their entries are settled.
 //!
-//! The newest segments are read, back to one with a snapshot: it and what is newer hold all marks. New entries are taken
-//! meanwhile, into a segment of their own. What the older ones hold shows when they are read back.
+//! Segments are searched for marks from the newest back to the first with a snapshot: it and the newer ones hold all
+//! marks. New entries are taken meanwhile, into a new segment. What the older segments hold shows when they are read
+//! back.
 
 use super::Spool;
 use super::format::{Head, Kind};
@@ -11,14 +12,14 @@ use super::table::{Segment, Table};
 use super::walk::{Step, Walk};
 use crate::limits::spool::FILES;
 
-/// How much is known.
+/// How much is known since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nothing.
     Unlisted,
-    /// The files, and what is settled of those that were read.
+    /// Which files there are. Their marks are being searched.
     Marks,
-    /// All that is settled.
+    /// All that is settled. Entries can be read back.
     Ready,
 }
 
@@ -28,7 +29,7 @@ impl Spool {
         for file in files.iter().filter(|file| file.name.number < u32::MAX) {
             let length = u32::try_from(file.length);
             let mut segment = Segment::new(file.name, length.unwrap_or(u32::MAX));
-            segment.is_aside = length.is_err();
+            segment.is_ignored = length.is_err();
             self.table.push(segment);
         }
         self.table.sort();
@@ -41,14 +42,14 @@ impl Spool {
         self.search();
     }
 
-    /// Looks on for marks, as far as was read.
+    /// Searches for marks, until more has to be read or all are found.
     pub(super) fn search(&mut self) {
         while self.stage == Stage::Marks {
             let (next, longest) = (self.reader.next, self.settings.longest);
             let Some(walk) = self.reader.walk.as_mut() else {
-                let newest = self.table.iter().rev().find(|segment| segment.name.number < next && !segment.is_aside);
+                let newest = self.table.iter().rev().find(|segment| segment.name.number < next && !segment.is_ignored);
                 match newest.map(|segment| (segment.name, segment.end)) {
-                    Some((name, end)) if self.authority.is_none() => self.reader.start(name, end, longest),
+                    Some((name, end)) if self.snapshot_segment.is_none() => self.reader.start(name, end, longest),
                     _ => self.scanned(),
                 }
                 continue;
@@ -58,7 +59,7 @@ impl Spool {
                 Step::Need => return,
                 Step::Entry(head) => {
                     if head.kind == Kind::Snapshot {
-                        self.authority = Some(number);
+                        self.snapshot_segment = Some(number);
                     }
                     scan(&mut self.table, walk, &head);
                     if let Some(segment) = self.table.get_mut(number).filter(|_| head.kind.is_held()) {
@@ -69,8 +70,8 @@ impl Spool {
                 }
                 end => {
                     if let Some(segment) = self.table.get_mut(number) {
-                        segment.is_aside = end == Step::Newer;
-                        self.counters.newer += u64::from(segment.is_aside);
+                        segment.is_ignored = end == Step::Newer;
+                        self.counters.newer += u64::from(segment.is_ignored);
                         self.counters.damaged += walk.missing_at_end(segment);
                     }
                     self.reader.stop();
@@ -86,7 +87,7 @@ impl Spool {
     }
 }
 
-/// Takes what an entry tells of what is settled.
+/// Applies what an entry says about what is settled: as a copy, or as marks.
 fn scan(table: &mut Table, walk: &Walk, head: &Head) {
     let Some(body) = walk.body(head) else { return };
     if let Some(original) = body.original

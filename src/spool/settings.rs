@@ -1,17 +1,17 @@
-//! How large the spool is, and what that makes of its segments.
+//! How large the spool may be, and what follows from that for its segments.
 
 use crate::limits::spool::{PARTIAL, SEGMENT_BYTES, SEGMENTS, SEGMENTS_LEAST};
 
-/// How large the spool is.
+/// How large the spool may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Bytes of all files, at most.
+    /// Bytes of all files together, at most.
     pub limit: u64,
-    /// Bytes of a segment.
+    /// Bytes of one segment.
     pub segment: u32,
-    /// Segments of which bits are in memory, at most.
+    /// Partial segments, at most: those that have their bits in memory.
     pub partial: usize,
-    /// Bytes of an entry that is read back, at most: there is memory for no more. A longer one stays where it is.
+    /// Bytes of an entry that is read back, at most, for there is memory for no more. A longer one stays on the disk.
     pub longest: u32,
     /// For the random half of segments' names.
     pub seed: u64,
@@ -30,7 +30,7 @@ impl Settings {
         Self { limit, segment, partial: PARTIAL, longest: segment, seed }
     }
 
-    /// The same for a process that has memory for entries of `bytes`.
+    /// The same for a process that has memory for entries of at most `bytes`.
     #[must_use]
     pub fn with_longest(self, bytes: usize) -> Self {
         Self { longest: u32::try_from(bytes).unwrap_or(u32::MAX), ..self }

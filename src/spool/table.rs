@@ -5,27 +5,28 @@ use super::format::Name;
 use super::marks::{Bits, Mark, UNKNOWN};
 use crate::limits::spool::ENTRIES;
 
-/// What is known of one.
+/// What is known of one segment.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) name: Name,
     /// Bytes of the file.
     pub(super) length: u32,
-    /// Where its synced entries end, as far as that is known.
+    /// Where its synced entries end, bytes; before that is known, the length.
     pub(super) end: u32,
-    /// Entries, or [`UNKNOWN`].
+    /// Records and statuses in it, or [`UNKNOWN`].
     pub(super) entries: u16,
     settled: u16,
-    /// Entries that were read back, and are neither settled nor given back.
+    /// Entries that the caller has taken, and neither settled nor given back.
     out: u16,
     /// When its oldest entry was received, seconds since 1970; zero: that is not known.
     pub(super) oldest: u32,
-    /// No more is written to it.
+    /// Nothing more is written to it.
     pub(super) is_sealed: bool,
-    /// A mark says how many entries it has, or this run does: none of them is of a commit that failed.
+    /// It is certain how many entries it has, by a mark or because this process wrote them. What is missing is damage,
+    /// then.
     pub(super) is_counted: bool,
-    /// It is not read in this run, and not deleted either.
-    pub(super) is_aside: bool,
+    /// It is neither read nor deleted by this process: it is of a later version, or cannot be read.
+    pub(super) is_ignored: bool,
     pub(super) mark: MarkState,
     bits: Option<Box<[Bits; 2]>>,
 }
@@ -56,43 +57,43 @@ impl Segment {
             oldest: 0,
             is_sealed: true,
             is_counted: false,
-            is_aside: false,
+            is_ignored: false,
             mark: MarkState::Written,
             bits: None,
         }
     }
 
-    /// Whether an entry is neither settled nor out.
+    /// Whether an entry is neither settled nor taken.
     pub(super) fn is_waiting(&self, number: u16) -> bool {
         !self.bits.as_ref().is_some_and(|bits| bits.iter().any(|bits| bits.has(number)))
     }
 
-    /// Whether there are entries that are neither settled nor out, as far as that is known.
+    /// Whether there may be entries that are neither settled nor taken.
     pub(super) const fn has_waiting(&self) -> bool {
-        !self.is_aside && (self.entries == UNKNOWN || self.settled + self.out < self.entries)
+        !self.is_ignored && (self.entries == UNKNOWN || self.settled + self.out < self.entries)
     }
 
-    /// Entries that are not settled, as far as that is known.
+    /// Entries that are not settled; zero as long as nobody knows how many there are.
     pub(super) const fn held(&self) -> u16 {
         if self.entries == UNKNOWN { 0 } else { self.entries.saturating_sub(self.settled) }
     }
 
-    /// Entries that were read back and are neither settled nor given back.
+    /// Entries that the caller has taken, and neither settled nor given back.
     pub(super) const fn out(&self) -> u16 {
         self.out
     }
 
-    /// Whether something in it is settled.
+    /// Whether any of its entries is settled.
     pub(super) const fn has_settled(&self) -> bool {
         self.settled > 0
     }
 
-    /// Whether it is good for nothing any more.
+    /// Whether all its entries are settled, so that it can be deleted.
     pub(super) const fn is_done(&self) -> bool {
-        self.is_sealed && !self.is_aside && self.settled == self.entries
+        self.is_sealed && !self.is_ignored && self.settled == self.entries
     }
 
-    /// Whether bits of it are in memory.
+    /// Whether any of its entries is settled or taken, so that its bits are in memory.
     pub(super) const fn is_partial(&self) -> bool {
         self.bits.is_some()
     }
@@ -109,7 +110,7 @@ impl Segment {
         }
     }
 
-    /// Settles what was settled before the start, and is marked.
+    /// Settles an entry that was settled before the start, and is marked as such on the disk.
     pub(super) fn settle_again(&mut self, number: u16) {
         self.settle(number);
         self.mark = MarkState::Written;
@@ -119,7 +120,7 @@ impl Segment {
         self.out += u16::from(self.bits.get_or_insert_default()[OUT].set(number));
     }
 
-    /// It has an entry that was received then, seconds since 1970.
+    /// It has an entry that was received at `at`, seconds since 1970.
     pub(super) const fn received(&mut self, at: u32) {
         if at > 0 && (self.oldest == 0 || at < self.oldest) {
             self.oldest = at;
@@ -134,14 +135,14 @@ impl Segment {
         }
     }
 
-    /// What is to be told of it in a mark.
+    /// What a mark is to say of it.
     pub(super) fn mark(&self) -> (Mark, Option<&Bits>) {
         let entries = if self.is_sealed { self.entries } else { UNKNOWN };
         let mark = Mark { segment: self.name.number, oldest: self.oldest, entries };
         (mark, self.bits.as_ref().map(|bits| &bits[SETTLED]))
     }
 
-    /// Takes what a mark tells of it: an entry that is settled, or all the rest.
+    /// Applies what a mark says of it: one entry that is settled, or, without a `number`, all the rest.
     pub(super) fn apply(&mut self, mark: Mark, number: Option<u16>) {
         self.oldest = if self.oldest == 0 { mark.oldest } else { self.oldest };
         if mark.entries <= ENTRIES && self.entries == UNKNOWN {
@@ -154,12 +155,12 @@ impl Segment {
     }
 }
 
-/// All of them.
+/// All segments, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Table(Vec<Segment>);
 
 impl Table {
-    /// All but so many of the newest are none of ours: they wait for another start.
+    /// Forgets all but the newest `count`: the others wait for another start.
     pub(super) fn keep_newest(&mut self, count: usize) {
         self.0.dedup_by_key(|segment| segment.name.number);
         let excess = self.0.len().saturating_sub(count);
@@ -178,7 +179,7 @@ impl Table {
         self.0.last_mut()
     }
 
-    /// One more, newer than all, or on its way to be sorted.
+    /// Appends a segment that is newer than all others, or will be sorted.
     pub(super) fn push(&mut self, segment: Segment) {
         self.0.push(segment);
     }
@@ -204,7 +205,7 @@ impl Table {
         self.0.get(at)
     }
 
-    /// The segment of an entry.
+    /// The segment of the entry at `position`.
     pub(super) fn of(&mut self, position: Position) -> Option<&mut Segment> {
         self.get_mut(position.segment())
     }

@@ -1,61 +1,61 @@
 //! From one entry of a segment to the next, past what is damaged.
 //!
-//! Where no entry begins, the next is looked for at every eighth byte. A head that holds says where its entry ends even when the
-//! body is damaged. What cannot be read is left out block by block.
+//! Where no entry begins, the next is searched at every eighth byte. A head whose checksum holds says where its entry
+//! ends, even when the body is damaged. What cannot be read is skipped block by block.
 
 use super::Position;
 use super::format::{ALIGN, Body, ENTRY_HEAD, FILE_HEAD, Head, Name, VERSION, file_version};
 use super::table::Segment;
 use crate::limits::spool::{BLOCK, READ_BYTES};
 
-/// A place in a segment, and the part of it that was read.
+/// A place in a segment, and the part of the segment that was read.
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) name: Name,
-    /// Where to look.
+    /// Where the next entry is searched, bytes.
     at: u32,
-    /// Where the segment ends, or what is synced of it.
+    /// Where the segment ends, or the part of it that is synced, bytes.
     pub(super) end: u32,
     /// Bytes of an entry, at most: there is memory for no more.
     longest: u32,
     buffer: Vec<u8>,
-    /// How much of it was read.
+    /// Bytes of the buffer that were read.
     filled: usize,
-    /// Where in the segment the buffer begins.
+    /// Where in the segment the buffer begins, bytes.
     begin: u32,
-    /// What has to be read: so many bytes from `at` on.
+    /// Bytes that have to be read from `at` on.
     need: Option<u32>,
-    /// It is being read.
+    /// These are being read, into the buffer.
     is_reading: bool,
     /// The file ends before the segment should.
     is_short: bool,
-    /// Reading failed, so it goes on in small pieces.
+    /// A read failed, so reading goes on in small pieces.
     is_careful: bool,
-    /// Something could not be read at all.
+    /// Some bytes could not be read at all.
     pub(super) has_holes: bool,
-    /// The next number that is expected.
+    /// The number that the next entry should have.
     expected: u16,
-    /// The first number of the commit of the entry before.
+    /// The first number of the commit that the last entry was of.
     first: u16,
-    /// Entries missing of that commit.
+    /// Entries missing of that commit. Perhaps they never were on the disk.
     unsure: u64,
 }
 
-/// What is found.
+/// What [`Walk::step`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// An entry that holds. [`Walk::pass`] goes on behind it.
+    /// An entry whose checksums hold. [`Walk::pass`] goes past it.
     Entry(Head),
-    /// Nothing before more is read.
+    /// More has to be read first, see [`Walk::take_need`].
     Need,
-    /// The end.
+    /// The end of the segment, or of what is synced of it.
     End,
     /// The file is of a later version.
     Newer,
 }
 
 impl Walk {
-    /// At the begin of the segment.
+    /// Stands at the beginning of the segment.
     pub(super) fn new(name: Name, end: u32, longest: u32, buffer: Vec<u8>) -> Self {
         Self {
             name,
@@ -81,14 +81,14 @@ impl Walk {
         self.buffer
     }
 
-    /// What is at the place, or behind it.
+    /// Finds the next entry, at this place or after it.
     pub(super) fn step(&mut self) -> Step {
         if self.at == 0 {
             match self.bytes(0, FILE_HEAD) {
                 None if self.end as usize >= FILE_HEAD => return self.need(0),
                 None => return Step::End,
                 Some(head) if file_version(head).is_some_and(|version| version > VERSION) => return Step::Newer,
-                // Its entries may hold even so.
+                // With a damaged head, too: its entries need not be.
                 Some(_) => self.skip(FILE_HEAD as u64),
             }
         }
@@ -119,7 +119,7 @@ impl Walk {
         head.body(self.name, self.body_bytes(head)?)
     }
 
-    /// Goes on behind the entry that [`Walk::step`] found.
+    /// Goes past the entry that [`Walk::step`] found.
     pub(super) fn pass(&mut self, head: &Head) {
         if head.kind.is_held() {
             self.expected = self.expected.max(head.number + 1);
@@ -127,7 +127,8 @@ impl Walk {
         self.skip(head.span());
     }
 
-    /// What [`Walk::step`] asked for: from where, and a buffer as long as what is to be read.
+    /// The read that [`Walk::step`] needs, if it is not under way: the offset, and a buffer as long as what is to be
+    /// read.
     pub(super) fn take_need(&mut self) -> Option<(u32, Vec<u8>)> {
         let length = self.need.filter(|_| !self.is_reading)?;
         self.is_reading = true;
@@ -136,7 +137,7 @@ impl Walk {
         Some((self.at, core::mem::take(&mut self.buffer)))
     }
 
-    /// What was read: `length` bytes of the buffer; `None`: it could not be.
+    /// Takes the result of the read: `length` bytes of the buffer; `None`: it failed.
     pub(super) fn filled(&mut self, buffer: Vec<u8>, length: Option<usize>) {
         let asked = self.need.take().unwrap_or(0);
         self.is_reading = false;
@@ -152,35 +153,35 @@ impl Walk {
             None if !self.is_careful => self.is_careful = true,
             None => {
                 self.has_holes = true;
-                // A head that lies across two blocks may be none, and the next begin in the second.
+                // A head across two blocks may be no head, and the next entry may begin in the second block.
                 self.skip(u64::from(if asked as usize > ENTRY_HEAD { asked } else { ALIGN }));
             }
         }
     }
 
-    /// The entry that is expected next.
+    /// The position of the entry that is expected next.
     pub(super) const fn place(&self) -> Position {
         Position::new(self.name.number, self.expected)
     }
 
-    /// Whether the buffer is away.
+    /// Whether a read is under way, which has the buffer.
     pub(super) const fn is_reading(&self) -> bool {
         self.is_reading
     }
 
-    /// The segment is synced up to `end` by now.
+    /// The segment is synced up to the byte `end` by now.
     pub(super) const fn reach(&mut self, end: u32) {
         if !self.is_short {
             self.end = end;
         }
     }
 
-    /// Settles the entries up to `number`, which are missing. Answers how many of those that were waiting damage has taken, as far
-    /// as that is certain: what is missing of the last commit was perhaps never there.
+    /// The entry `number` was found, of the commit that begins with `first`. Settles those before it that are missing.
+    /// Returns how many were certainly lost to damage: those of the last commit perhaps never were on the disk.
     pub(super) fn missing(&mut self, segment: &mut Segment, number: u16, first: u16) -> u64 {
         let mut lost = 0;
         if first > self.first {
-            // The commit before was synced.
+            // There is a later commit, so the one before was synced.
             lost += core::mem::take(&mut self.unsure);
             self.first = first;
         }
@@ -195,7 +196,7 @@ impl Walk {
         lost
     }
 
-    /// The same for what is missing at the end of the segment.
+    /// The same for the entries that are missing at the end of the segment.
     pub(super) fn missing_at_end(&mut self, segment: &mut Segment) -> u64 {
         if segment.is_counted {
             return self.missing(segment, segment.entries, segment.entries);

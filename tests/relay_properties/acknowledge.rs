@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::window::{Begin, Token};
+use firehose_connector::relay::receipts::{Begin, Token};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;
@@ -143,7 +143,7 @@ impl World {
     fn turn(&mut self) {
         loop {
             let now = Instant::from_millis(self.now);
-            self.relay.relieve(now);
+            self.relay.unblock_source(now);
             while let Some(id) = self.relay.poll_send(now) {
                 self.in_flight.push((self.now + 50, id));
             }
@@ -159,7 +159,7 @@ impl World {
         let end = self.now + millis;
         loop {
             self.turn();
-            let relief = self.relay.relief_due(Instant::from_millis(self.now));
+            let relief = self.relay.unblock_due(Instant::from_millis(self.now));
             let deadlines = [self.relay.poll_timeout(), relief].into_iter().flatten().map(Instant::as_millis);
             let next = deadlines.chain(self.in_flight.iter().map(|(at, _)| *at)).min();
             let Some(next) = next.filter(|next| *next <= end) else { break };

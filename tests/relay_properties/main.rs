@@ -2,10 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a model that disagrees ends the test")]
 
 mod acknowledge;
-mod apart;
 mod arena;
 mod queue;
 mod relay;
+mod set_aside;
 mod statuses;
 #[path = "../support/mod.rs"]
 mod support;

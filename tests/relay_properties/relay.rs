@@ -50,7 +50,7 @@ enum Answer {
     Rejected,
     Retry,
     Offline,
-    RetryApart,
+    RetrySplit,
     RetrySmaller,
     TooLarge,
     NoSuchEndpoint,
@@ -65,7 +65,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Answer::Rejected),
         2 => Just(Answer::Retry),
         1 => Just(Answer::Offline),
-        2 => Just(Answer::RetryApart),
+        2 => Just(Answer::RetrySplit),
         1 => Just(Answer::RetrySmaller),
         1 => Just(Answer::TooLarge),
         1 => Just(Answer::NoSuchEndpoint),
@@ -241,7 +241,7 @@ impl Model {
             Answer::Rejected => RecordOutcome::Rejected { code: "Code", message: "words" },
             Answer::Retry
             | Answer::Offline
-            | Answer::RetryApart
+            | Answer::RetrySplit
             | Answer::RetrySmaller
             | Answer::TooLarge
             | Answer::NoSuchEndpoint
@@ -261,7 +261,7 @@ impl Model {
             Answer::Rejected => Outcome::Rejected { code: "Code", message: "words" },
             Answer::Retry => Outcome::Retry,
             Answer::Offline => Outcome::Offline,
-            Answer::RetryApart => Outcome::RetryApart,
+            Answer::RetrySplit => Outcome::RetrySplit,
             Answer::RetrySmaller => Outcome::RetrySmaller,
             Answer::TooLarge => Outcome::TooLarge,
             // All streams have one endpoint, so any answer shows that it exists; see the scenarios for others.

@@ -2,13 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a scenario that goes wrong ends the test")]
 
 mod acknowledgements;
-mod apart;
 mod batching;
 mod bounds;
 mod endpoints;
 mod failing_service;
 mod input;
 mod outcomes;
+mod set_aside;
 mod slow_links;
 mod spooled;
 mod status_room;

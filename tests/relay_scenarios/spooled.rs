@@ -335,10 +335,10 @@ fn a_status_stays_on_disk_until_the_broker_has_it() {
         assert_eq!(message, MESSAGE);
         // A broker that takes shorter messages only gets it anew.
         relay.tell_again(&message);
-        relay.statuses_told(1);
+        relay.statuses_acknowledged(1);
         assert!(relay.has_statuses_back());
         assert_eq!(relay.next_status(1000, &mut message), 1);
-        relay.statuses_told(if told { relay.statuses_taken() } else { 1 });
+        relay.statuses_acknowledged(if told { relay.statuses_taken() } else { 1 });
         for _ in 0..4 {
             now = now + COMMIT_DELAY;
             carry(&mut keeper, now, &mut relay, &mut files);

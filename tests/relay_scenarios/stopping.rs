@@ -10,7 +10,7 @@ use crate::support::scenario::{DEFAULT, Scenario, Setup, delivered};
 
 #[test]
 fn stopping_retries_at_once_what_waits_after_failures() {
-    for outcome in [Outcome::Retry, Outcome::Offline, Outcome::RetryApart] {
+    for outcome in [Outcome::Retry, Outcome::Offline, Outcome::RetrySplit] {
         let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
         s.publish_json("", "a");
         s.at(1_000);

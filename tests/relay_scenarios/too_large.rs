@@ -1,6 +1,6 @@
 //! Requests that are too large for a proxy.
 
-use firehose_connector::limits::{BATCH_RECORDS, FAILURES_APART, TOO_LARGE_KEPT};
+use firehose_connector::limits::{BATCH_RECORDS, FAILURES_SPLIT, TOO_LARGE_KEPT};
 use firehose_connector::relay::outcome::Outcome;
 
 use super::failing_service::{Service, next, publish};
@@ -60,7 +60,7 @@ fn after_a_413_for_an_accepted_length_batches_do_not_stay_small() {
     let first = s.take_sent().unwrap();
     service.serve(&mut s, first);
     publish(&mut s, &data, 2_500);
-    for _ in 0..FAILURES_APART {
+    for _ in 0..FAILURES_SPLIT {
         let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
         s.outcome(sent, Outcome::TooLarge);
     }

@@ -19,8 +19,8 @@ use firehose_connector::relay::arena::Arena;
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::receipts::{Begin, Token};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::window::{Begin, Token};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::spool;
 use firehose_connector::spool::operation::perform;
@@ -127,7 +127,7 @@ impl Setup {
 pub fn carry(keeper: &mut Keeper, now: Instant, relay: &mut Relay, files: &mut Files) {
     for operations in 0.. {
         assert!(operations < 10_000, "the disk has always something to do");
-        let Some(operation) = keeper.turn(now, WALL + now.as_millis() / 1000, relay) else { return };
+        let Some(operation) = keeper.poll_operation(now, WALL + now.as_millis() / 1000, relay) else { return };
         keeper.handle(now, perform(files, operation), relay);
     }
 }
@@ -451,13 +451,13 @@ impl Scenario {
 
     fn next_deadline(&self) -> Option<Instant> {
         let keeper = self.keeper.as_ref().and_then(|keeper| keeper.deadline(self.now, &self.relay));
-        [self.relay.poll_timeout(), self.relay.relief_due(self.now), keeper].into_iter().flatten().min()
+        [self.relay.poll_timeout(), self.relay.unblock_due(self.now), keeper].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
         self.take_messages();
         self.spool();
-        self.relay.relieve(self.now);
+        self.relay.unblock_source(self.now);
         while let Some(id) = self.relay.poll_send(self.now) {
             self.send(id);
         }

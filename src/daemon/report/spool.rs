@@ -46,18 +46,22 @@ impl Report {
                 Health::Well => limit.info(now, format_args!("the spool takes records again")),
                 Health::Full => limit.warn(
                     now,
-                    format_args!("the spool is full: when memory is, too, new records fail, see FIREHOSE_CONNECTOR_SPOOL_SIZE"),
+                    format_args!(
+                        "the spool is full: when memory is, too, new records fail, see FIREHOSE_CONNECTOR_SPOOL_SIZE"
+                    ),
                 ),
                 Health::Hangs => limit.warn(
                     now,
                     format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only: its disk does not respond"
+                        "the spool in {directory} cannot be used, records are held in memory only: \
+                         its disk does not respond"
                     ),
                 ),
                 Health::Fails(fault) => limit.warn(
                     now,
                     format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only, trying on: {fault}: {}",
+                        "the spool in {directory} cannot be used, records are held in memory only, trying on: \
+                         {fault}: {}",
                         advice(fault)
                     ),
                 ),
@@ -79,7 +83,8 @@ impl Report {
             limit.warn(
                 now,
                 format_args!(
-                    "{left_alone} files of the spool cannot be read, or are of a later version: they stay for another start"
+                    "{left_alone} files of the spool cannot be read, or are of a later version: \
+                     they stay for another start"
                 ),
             );
         }

@@ -29,7 +29,7 @@ fn a_permanent_refusal_has_the_services_code_and_as_much_of_its_text_as_fits() {
 
 #[test]
 fn an_unreadable_answer_is_described_with_its_numbers() {
-    assert!(Unreadable::Foreign { status: 302 }.to_string().contains("HTTP 302"));
+    assert!(Unreadable::NotTheService { status: 302 }.to_string().contains("HTTP 302"));
     let count = Unreadable::Count { sent: 3, answered: 2 };
     assert_eq!(count.to_string(), "the service answered for 2 records, 3 were sent");
 }
@@ -47,8 +47,8 @@ fn another_number_of_entries_than_records_is_unreadable() {
     let expected = Answer::Unreadable(Unreadable::Count { sent: 2, answered: 1 });
     assert_eq!(read(Call::PutRecordBatch, 2, &one), expected);
     let many = format!(r#"{{"RequestResponses":[{}{{"RecordId":"a"}}]}}"#, r#"{"RecordId":"a"},"#.repeat(600));
-    let foreign = Answer::Unreadable(Unreadable::Foreign { status: 200 });
-    assert_eq!(read(Call::PutRecordBatch, 500, &reply(200, &many)), foreign);
+    let not_the_service = Answer::Unreadable(Unreadable::NotTheService { status: 200 });
+    assert_eq!(read(Call::PutRecordBatch, 500, &reply(200, &many)), not_the_service);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn what_is_not_the_services_json_is_never_permanent() {
         (502, "<html>bad gateway</html>"),
     ] {
         let answer = read(Call::PutRecordBatch, 1, &reply(status, body));
-        assert_eq!(answer, Answer::Unreadable(Unreadable::Foreign { status }), "{status} {body}");
+        assert_eq!(answer, Answer::Unreadable(Unreadable::NotTheService { status }), "{status} {body}");
     }
 }
 
@@ -76,17 +76,17 @@ fn an_empty_error_code_counts_as_missing() {
     let Answer::Records(records) = read(Call::PutRecordBatch, 1, &reply(200, body)) else { panic!("records") };
     assert_eq!(records.outcomes(), [RecordOutcome::Delivered { record_id: "a" }]);
     let nothing = reply(200, r#"{"RequestResponses":[{"ErrorCode":"","ErrorMessage":"x"}]}"#);
-    let foreign = Answer::Unreadable(Unreadable::Foreign { status: 200 });
-    assert_eq!(read(Call::PutRecordBatch, 1, &nothing), foreign);
+    let not_the_service = Answer::Unreadable(Unreadable::NotTheService { status: 200 });
+    assert_eq!(read(Call::PutRecordBatch, 1, &nothing), not_the_service);
 }
 
 #[test]
-fn a_refusal_with_an_http_status_the_service_never_uses_is_foreign() {
+fn a_refusal_with_an_http_status_the_service_never_uses_is_not_the_services() {
     let body = r#"{"__type":"ResourceNotFoundException","message":"x"}"#;
     for status in [100, 201, 204, 206, 301, 302, 307, 407, 600, 999] {
         let reply = Reply { error_type: Some("ResourceNotFoundException"), ..reply(status, body) };
-        let foreign = Answer::Unreadable(Unreadable::Foreign { status });
-        assert_eq!(read(Call::PutRecordBatch, 1, &reply), foreign, "{status}");
+        let not_the_service = Answer::Unreadable(Unreadable::NotTheService { status });
+        assert_eq!(read(Call::PutRecordBatch, 1, &reply), not_the_service, "{status}");
     }
     for status in [400, 403, 404, 499] {
         let answer = read(Call::PutRecordBatch, 1, &reply(status, body));
@@ -95,18 +95,18 @@ fn a_refusal_with_an_http_status_the_service_never_uses_is_foreign() {
 }
 
 #[test]
-fn after_a_foreign_413_the_next_request_is_smaller() {
+fn after_a_413_of_something_on_the_way_the_next_request_is_smaller() {
     for (status, class) in [
         (413, Class::TooLarge),
-        (200, Class::RetryApart),
-        (403, Class::RetryApart),
-        (502, Class::RetryApart),
+        (200, Class::RetrySplit),
+        (403, Class::RetrySplit),
+        (502, Class::RetrySplit),
         (408, Class::Retry),
         (429, Class::Retry),
     ] {
-        assert_eq!(Unreadable::Foreign { status }.class(), class, "{status}");
+        assert_eq!(Unreadable::NotTheService { status }.class(), class, "{status}");
     }
-    assert_eq!(Unreadable::Count { sent: 2, answered: 1 }.class(), Class::RetryApart);
+    assert_eq!(Unreadable::Count { sent: 2, answered: 1 }.class(), Class::RetrySplit);
 }
 
 #[test]
@@ -131,9 +131,9 @@ fn the_error_code_is_found_wherever_the_service_puts_it() {
 fn every_class_of_error_has_its_answer() {
     for (status, code, class) in [
         (400, "ThrottlingException", Class::Retry),
-        (503, "ServiceUnavailableException", Class::RetryApart),
-        (500, "InternalFailure", Class::RetryApart),
-        (500, "SomethingNew", Class::RetryApart),
+        (503, "ServiceUnavailableException", Class::RetrySplit),
+        (500, "InternalFailure", Class::RetrySplit),
+        (500, "SomethingNew", Class::RetrySplit),
         (500, "ExpiredTokenException", Class::Credentials),
         (429, "SomethingNew", Class::Retry),
         (413, "SomethingNew", Class::TooLarge),

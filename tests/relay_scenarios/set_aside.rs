@@ -1,14 +1,14 @@
 //! A record at which the service fails is found, and sent alone, while the others go on.
 
 use firehose_connector::limits::{
-    ASIDE_TRIES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_APART, SIGNATURE_LIFE,
+    ASIDE_TRIES, ASIDE_UNPROVEN, BACKOFF_BASE, BACKOFF_CAP, BATCH_RECORDS, DRAIN, FAILURES_SPLIT, SIGNATURE_LIFE,
 };
 use firehose_connector::relay::outcome::Outcome;
 
 use super::failing_service::{Service, next, publish};
 use crate::support::scenario::{DEFAULT, Scenario, Setup};
 
-const FAILURES: [Outcome<'_>; 3] = [Outcome::RetryApart, Outcome::RetrySmaller, Outcome::TooLarge];
+const FAILURES: [Outcome<'_>; 3] = [Outcome::RetrySplit, Outcome::RetrySmaller, Outcome::TooLarge];
 
 #[test]
 fn a_record_at_which_the_service_fails_is_found_and_the_others_are_delivered() {
@@ -33,7 +33,7 @@ fn a_record_at_which_the_service_fails_is_found_and_the_others_are_delivered() {
 #[test]
 fn once_set_aside_it_is_retried_for_ever_while_the_others_go_in_full_batches() {
     let mut s = Scenario::new(Setup::default());
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "bad", 1);
     publish(&mut s, "good", 499);
     service.run(&mut s, 60_000, 1);
@@ -63,7 +63,7 @@ fn once_set_aside_it_is_retried_for_ever_while_the_others_go_in_full_batches() {
 #[test]
 fn it_is_found_in_a_queue_that_is_never_empty() {
     let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "first", 100);
     publish(&mut s, "bad", 1);
     let mut round = 0;
@@ -85,7 +85,7 @@ fn it_is_found_in_a_queue_that_is_never_empty() {
 fn a_failing_first_record_does_not_delay_the_next_one() {
     for interval in [0, 1] {
         let mut s = Scenario::new(Setup { interval, ..Setup::default() });
-        let mut service = Service::new(Outcome::RetryApart);
+        let mut service = Service::new(Outcome::RetrySplit);
         publish(&mut s, "bad", 3);
         service.run(&mut s, 3_600_000, 0);
         for round in 0..100 {
@@ -110,7 +110,7 @@ fn a_failing_first_record_does_not_delay_the_next_one() {
 
 #[test]
 fn an_outage_of_a_day_brings_no_flood_and_full_batches_are_back_at_once() {
-    for failure in [Outcome::RetryApart, Outcome::RetrySmaller] {
+    for failure in [Outcome::RetrySplit, Outcome::RetrySmaller] {
         let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
         let mut service = Service::new(failure);
         service.down = true;
@@ -137,18 +137,18 @@ fn one_failure_of_the_service_does_not_make_batches_smaller() {
     for size in [500, 500] {
         let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
         assert_eq!(sent.data.len(), size);
-        s.outcome(sent, Outcome::RetryApart);
+        s.outcome(sent, Outcome::RetrySplit);
     }
     let sent = next(&mut s);
     assert_eq!(sent.data.len(), 500);
-    s.outcome(sent, Outcome::RetryApart);
+    s.outcome(sent, Outcome::RetrySplit);
     assert_eq!(next(&mut s).data.len(), 250);
 }
 
 #[test]
 fn records_set_aside_count_against_the_queue_size_and_are_answered_at_the_end() {
     let mut s = Scenario::new(Setup { interval: 1, queue_size: 2, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "bad", 2);
     service.run(&mut s, 600_000, 0);
     s.publish_binary("third", b"x");
@@ -163,7 +163,7 @@ fn records_set_aside_count_against_the_queue_size_and_are_answered_at_the_end() 
 fn stopping_retries_each_record_that_was_set_aside() {
     for good in [true, false] {
         let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-        let mut service = Service::new(Outcome::RetryApart);
+        let mut service = Service::new(Outcome::RetrySplit);
         publish(&mut s, "bad", 5);
         publish(&mut s, "good", 100);
         service.run(&mut s, 3_600_000, 0);
@@ -194,7 +194,7 @@ fn stopping_retries_each_record_that_was_set_aside() {
 #[test]
 fn during_the_search_for_a_record_its_stream_does_not_count_as_failing() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "before", 20);
     publish(&mut s, "bad", 1);
     publish(&mut s, "after", 20);
@@ -212,7 +212,7 @@ fn during_the_search_for_a_record_its_stream_does_not_count_as_failing() {
 #[test]
 fn an_outage_during_the_search_for_a_record_brings_no_flood() {
     let mut s = Scenario::new(Setup { queue_size: 5_000, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "bad", 100);
     publish(&mut s, "record", 2_400);
     service.run(&mut s, 5_000, 0);
@@ -226,7 +226,7 @@ fn an_outage_during_the_search_for_a_record_brings_no_flood() {
 fn a_record_set_aside_stays_there_through_other_failures() {
     for another in [Outcome::Retry, Outcome::Offline, Outcome::NoSuchEndpoint] {
         let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-        let mut service = Service::new(Outcome::RetryApart);
+        let mut service = Service::new(Outcome::RetrySplit);
         publish(&mut s, "bad", 1);
         service.run(&mut s, 600_000, 0);
         let alone = next(&mut s);
@@ -250,7 +250,7 @@ fn a_failing_record_set_aside_does_not_shrink_the_batches_of_the_others() {
             // The first, which is tried alone at the same time.
             s.take_sent();
         }
-        assert_eq!(s.relay().failures(0), FAILURES_APART);
+        assert_eq!(s.relay().failures(0), FAILURES_SPLIT);
         assert_eq!(sent.data.len(), BATCH_RECORDS, "{failure:?}");
     }
 }
@@ -258,7 +258,7 @@ fn a_failing_record_set_aside_does_not_shrink_the_batches_of_the_others() {
 #[test]
 fn a_slow_record_set_aside_does_not_shrink_the_batches_of_the_others() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "bad", 1);
     service.run(&mut s, 600_000, 0);
     let alone = next(&mut s);
@@ -271,7 +271,7 @@ fn a_slow_record_set_aside_does_not_shrink_the_batches_of_the_others() {
 fn when_others_succeed_again_a_record_set_aside_is_retried_soon() {
     let soon = u64::try_from(BACKOFF_BASE.as_millis()).unwrap();
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "bad", 1);
     service.run(&mut s, 3_600_000, 0);
     while s.deadline().unwrap() < s.now() + 60_000 {
@@ -283,7 +283,7 @@ fn when_others_succeed_again_a_record_set_aside_is_retried_soon() {
     service.serve(&mut s, good);
     assert!(s.wait() <= soon);
     let alone = s.expect_batch(DEFAULT, &["bad0"]);
-    s.outcome(alone, Outcome::RetryApart);
+    s.outcome(alone, Outcome::RetrySplit);
     assert!(s.wait() <= soon, "its delays begin anew");
     s.expect_batch(DEFAULT, &["bad0"]);
 }
@@ -291,7 +291,7 @@ fn when_others_succeed_again_a_record_set_aside_is_retried_soon() {
 #[test]
 fn a_good_record_set_aside_by_chance_is_tried_at_once_behind_any_number_of_bad_ones() {
     let mut s = Scenario::new(Setup { interval: 1, ..Setup::default() });
-    let mut service = Service::new(Outcome::RetryApart);
+    let mut service = Service::new(Outcome::RetrySplit);
     publish(&mut s, "bad", 10);
     service.run(&mut s, 3_600_000, 0);
     publish(&mut s, "good", 1);
@@ -300,7 +300,7 @@ fn a_good_record_set_aside_by_chance_is_tried_at_once_behind_any_number_of_bad_o
     while failures < ASIDE_TRIES {
         let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
         failures += u32::from(sent.data[0].starts_with(b"good"));
-        s.outcome(sent, Outcome::RetryApart);
+        s.outcome(sent, Outcome::RetrySplit);
     }
     let sent = s.take_sent().unwrap_or_else(|| next(&mut s));
     assert_eq!(sent.data, [b"good0"]);

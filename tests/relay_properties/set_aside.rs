@@ -15,7 +15,7 @@ use crate::support::scenario::{ARN, data_of};
 
 #[derive(Debug, Clone, Copy)]
 enum Failure {
-    Apart,
+    Split,
     Smaller,
     TooLarge,
 }
@@ -35,7 +35,7 @@ proptest! {
         places in proptest::collection::hash_set(0..1500_usize, 1..20),
         // Records published between two requests, beside the 500 that come first.
         flow in prop_oneof![Just(0_usize), 1..50_usize],
-        failure in prop_oneof![Just(Failure::Apart), Just(Failure::Smaller), Just(Failure::TooLarge)],
+        failure in prop_oneof![Just(Failure::Split), Just(Failure::Smaller), Just(Failure::TooLarge)],
         connections in 1..4_usize,
         // Of 10 requests that could succeed, this many fail.
         flapping in prop_oneof![3 => Just(0_u64), 1 => 1..3_u64],
@@ -88,7 +88,7 @@ proptest! {
                     unlucky += u64::from(*failures > ASIDE_TRIES);
                 }
                 relay.handle_outcome(now, id, match failure {
-                    Failure::Apart => Outcome::RetryApart,
+                    Failure::Split => Outcome::RetrySplit,
                     Failure::Smaller => Outcome::RetrySmaller,
                     Failure::TooLarge => Outcome::TooLarge,
                 })

@@ -1,16 +1,16 @@
-//! Publishes that their source waits to have acknowledged, in the order of receipt, and those of before that may come again.
+//! Which publishes may be acknowledged, in the order of receipt, and which of those that come were received before.
 //!
-//! An acknowledgement must not overtake another (MQTT 5, section 4.6), so all that a source needs to know is one number: all
-//! below it are safe, see `Window::safe`. A ring of slots, one for each number, remembers which are, and what each publish
-//! looked like. When the connection ends, the source sends again what it got no acknowledgement for:
+//! Acknowledgements have to keep the order of the publishes (MQTT 5, section 4.6), so the source needs one number only:
+//! all publishes below it are safe, see `Receipts::safe`. A ring of slots, one for each publish, remembers which are
+//! safe, and a fingerprint of each. After a reconnect the source sends again what it got no acknowledgement for:
 //!
-//! - A publish that we never acknowledged comes again exactly once, perhaps under another packet id. So one that looks the same is
-//!   that one, and each of several equal ones is matched once; but from a source that has marked a repetition once, only if it is
-//!   marked.
-//! - The acknowledgement of another may have been lost with the connection. Then it comes again under its packet id and marked as
-//!   repeated; or, from a source that marks none, before all that is new, if the source has not shown since that it has the
-//!   acknowledgement, and only one publish looked like it. What is neither is a new one, for readings may be equal, and to lose
-//!   one is worse than to send one twice.
+//! - What we never acknowledged (an "orphan") comes again exactly once, perhaps under another packet id. So a publish
+//!   with the fingerprint of an orphan is that one, and each of several equal orphans is matched once. A source that
+//!   has ever marked a redelivery (`DUP`) marks them all, so from then on only marked publishes are matched.
+//! - What we did acknowledge may come again, too, when the acknowledgement was lost with the connection: marked, and
+//!   under its packet id; or, from a source that marks nothing, before all that is new. Then it has to be the only
+//!   one with its fingerprint, and the source must not have shown that it has the acknowledgement. What is neither is a
+//!   new publish, because two readings may be equal, and to lose one is worse than to send one twice.
 
 use super::record::Record;
 use crate::limits::{REDELIVERY, SLOTS};
@@ -21,9 +21,9 @@ use crate::time::Instant;
 pub struct Token {
     /// Counts such publishes in the order of receipt, from the start of the process.
     pub number: u64,
-    /// The source's name for it, which others have before and after it.
+    /// The source's name for it, which it uses again for other publishes once this one is acknowledged.
     pub packet_id: u16,
-    /// The source says that it may have sent it before.
+    /// The source says that it may have sent it before (`DUP`).
     pub repeated: bool,
 }
 
@@ -43,9 +43,9 @@ pub struct Begin {
 /// A publish that was received before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Its record is still held: it has the new token now.
+    /// Its record is still held, and is to be given the new token.
     Held(Record),
-    /// It is delivered or failed.
+    /// Its record is delivered or has failed.
     Over,
 }
 
@@ -53,19 +53,19 @@ pub(super) enum Known {
 enum State {
     /// Its record is held.
     Held,
-    /// Likewise, and it failed when it was sent alone.
-    Apart,
+    /// Its record is held, and failed when it was sent alone.
+    FailedAlone,
     /// It may be acknowledged.
     Safe,
-    /// Held, and never acknowledged over the connection that is gone.
+    /// Received over an earlier connection and not acknowledged there; its record is held.
     OrphanHeld,
-    /// Safe since, but never acknowledged.
+    /// Likewise, and its record has ended since.
     OrphanSafe,
-    /// Acknowledged over a connection that is gone.
+    /// Acknowledged over an earlier connection.
     Acknowledged,
-    /// Likewise, and perhaps the source does not have the acknowledgement.
+    /// Likewise, and the source has not shown that it has the acknowledgement.
     Unsure,
-    /// Not taken, or matched, or forgotten: is not to be recognised.
+    /// Not taken, recognised already, or forgotten: no publish is recognised by it any more.
     Spent,
 }
 
@@ -80,36 +80,38 @@ struct Slot {
     fingerprint: u64,
     record: Record,
     packet_id: u16,
-    /// Of the record's delivery stream.
+    /// Index of the record's delivery stream.
     stream: u8,
     state: State,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16 && SLOTS.is_power_of_two());
 
-/// Bytes that the slots take.
+/// Bytes that all slots take.
 pub const BYTES: usize = SLOTS * size_of::<Slot>();
 
 /// The publishes of this connection, and those of earlier ones that may be delivered again.
 #[derive(Debug)]
-pub(super) struct Window {
-    /// The slot of a number is at its remainder.
+pub(super) struct Receipts {
+    /// A ring: the slot of a number is at its remainder by [`SLOTS`].
     slots: Vec<Slot>,
     /// First number of this connection.
     first: u64,
+    /// First number that is not safe.
     safe: u64,
+    /// Number of the next publish.
     next: u64,
-    /// Slots of publishes that will come again.
+    /// Slots of orphans.
     orphans: usize,
-    /// Then they are forgotten.
+    /// When these are forgotten, because the source will not send them again.
     orphans_until: Instant,
-    /// Nothing new has come over this connection, so what comes may be one whose acknowledgement was lost.
-    begins: bool,
-    /// The source has marked a repetition once, so one without the mark is none.
+    /// Nothing new has come over this connection: what comes may be a publish whose acknowledgement was lost.
+    only_known: bool,
+    /// The source has marked a redelivery once, so what comes without the mark is new.
     marks: bool,
 }
 
-impl Window {
+impl Receipts {
     pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -118,7 +120,7 @@ impl Window {
             next: 0,
             orphans: 0,
             orphans_until: Instant::default(),
-            begins: false,
+            only_known: false,
             marks: false,
         }
     }
@@ -128,20 +130,21 @@ impl Window {
         self.safe
     }
 
-    /// Publishes received over this connection that may not be acknowledged yet.
+    /// Publishes from the first that is not safe on. Safe ones behind it count, as they cannot be acknowledged before
+    /// it.
     pub(super) fn outstanding(&self) -> usize {
         usize::try_from(self.next - self.safe).unwrap_or(usize::MAX)
     }
 
-    /// A new connection begins. If the source does not remember the session, nothing comes again.
+    /// A connection begins. Unless the session is resumed, the source has forgotten it and sends nothing again.
     pub(super) fn begin(&mut self, now: Instant, Begin { resumed, acknowledged, arrived, first }: Begin) {
         self.skip_to(first);
-        (self.orphans, self.begins) = (0, true);
+        (self.orphans, self.only_known) = (0, true);
         for number in self.oldest()..self.next {
             let slot = &mut self.slots[place(number)];
             slot.state = match slot.state {
                 _ if !resumed => State::Spent,
-                State::Held | State::Apart => State::OrphanHeld,
+                State::Held | State::FailedAlone => State::OrphanHeld,
                 State::Safe if number < arrived => State::Acknowledged,
                 State::Safe if number < acknowledged => State::Unsure,
                 State::Safe => State::OrphanSafe,
@@ -153,8 +156,8 @@ impl Window {
         self.orphans_until = now + REDELIVERY;
     }
 
-    /// Gives a publish its slot. Answers what is known of it, if it was received before; otherwise it is not safe until
-    /// [`Window::hold`] or [`Window::settle`] say more.
+    /// Gives a publish its slot. Returns what is known of it if it was received before; a new one is not safe before
+    /// [`Receipts::settle`].
     pub(super) fn receive(&mut self, now: Instant, token: Token, fingerprint: u64) -> Option<Known> {
         if self.orphans > 0 && now >= self.orphans_until {
             self.forget_orphans();
@@ -162,12 +165,12 @@ impl Window {
         self.skip_to(token.number);
         self.marks |= token.repeated;
         let found = self.find(token, fingerprint);
-        self.begins &= found.is_some();
+        self.only_known &= found.is_some();
         let mut slot = Slot { fingerprint, packet_id: token.packet_id, ..Slot::SPENT };
         let known = found.map(|number| {
             slot.state = State::Safe;
             if number >= self.first {
-                // It keeps its own slot, behind which this one is acknowledged.
+                // The earlier one keeps its slot, and this one is acknowledged after it.
                 return Known::Over;
             }
             let before = &mut self.slots[place(number)];
@@ -185,15 +188,16 @@ impl Window {
         known
     }
 
-    /// A publish is not taken: nothing behind it is acknowledged before it has come again over another connection.
+    /// Does not take a publish. It will come again over another connection; over this one, nothing behind it is
+    /// acknowledged.
     pub(super) fn leave(&mut self, token: Token) {
         self.skip_to(token.number);
         self.push(Slot::SPENT);
     }
 
-    /// The publish with this number has its record in the delivery stream at `stream`.
+    /// The publish with this number is held as `record`, in the delivery stream with index `stream`.
     pub(super) fn hold(&mut self, number: u64, record: Record, stream: usize) {
-        if let Some(slot) = self.live(number) {
+        if let Some(slot) = self.slot_of(number) {
             let stream = u8::try_from(stream).unwrap_or_default();
             *slot = Slot { state: State::Held, record, stream, ..*slot };
         }
@@ -202,7 +206,7 @@ impl Window {
     /// The publish with this number is safe.
     pub(super) fn settle(&mut self, number: u64) {
         let is_earlier = number < self.first;
-        let Some(slot) = self.live(number) else { return };
+        let Some(slot) = self.slot_of(number) else { return };
         slot.record = Record::NONE;
         slot.state = match slot.state {
             State::OrphanHeld => State::OrphanSafe,
@@ -212,30 +216,29 @@ impl Window {
         self.advance();
     }
 
-    /// The record of the publish with this number failed alone.
-    pub(super) fn set_apart(&mut self, number: u64) {
-        if let Some(slot) = self.live(number).filter(|slot| slot.state == State::Held) {
-            slot.state = State::Apart;
+    /// The record of the publish with this number failed when it was sent alone.
+    pub(super) fn failed_alone(&mut self, number: u64) {
+        if let Some(slot) = self.slot_of(number).filter(|slot| slot.state == State::Held) {
+            slot.state = State::FailedAlone;
         }
     }
 
     /// Whether the source will send the publish with this number again.
-    pub(super) fn comes_again(&self, number: u64) -> bool {
+    pub(super) fn will_be_redelivered(&self, number: u64) -> bool {
         (self.oldest()..self.next).contains(&number)
-            && matches!(self.slots[place(number)].state, State::Held | State::Apart | State::OrphanHeld)
+            && matches!(self.slots[place(number)].state, State::Held | State::FailedAlone | State::OrphanHeld)
     }
 
-    /// Makes publishes safe although their records are only held, the first ones first, until no more than `most` are
-    /// outstanding: those that failed alone, and those of the delivery streams whose bit in `streams` is set. Answers how many
-    /// these are.
-    pub(super) fn let_go(&mut self, most: usize, streams: u32) -> usize {
+    /// Makes publishes safe although their records are only held: of all but the last `most` that are outstanding,
+    /// those that failed alone, and those of the delivery streams whose bit in `streams` is set. Returns how many.
+    pub(super) fn acknowledge_held(&mut self, most: usize, streams: u32) -> usize {
         let end = self.next.saturating_sub(most as u64);
         let mut count = 0;
         for number in self.safe..end {
             let slot = &mut self.slots[place(number)];
             let goes = match slot.state {
                 State::Held => streams >> slot.stream & 1 == 1,
-                State::Apart => true,
+                State::FailedAlone => true,
                 _ => false,
             };
             if goes {
@@ -247,22 +250,23 @@ impl Window {
         count
     }
 
-    /// The slot that looks like this publish: the last that has its packet id, if it may be a repetition; or else the first that
-    /// comes again for sure, or the only one, if that may come again.
+    /// The number under which this publish was received before: for a marked one the last with its packet id, if the
+    /// fingerprint is the same; otherwise the first orphan with the same fingerprint, or the only publish with it that the
+    /// source may send again.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;
         let has_id = |number: &u64| slot(number).packet_id == token.packet_id && slot(number).state != State::Spent;
         let mut same = None;
         if token.repeated {
-            // The id may have been used again since, for another.
+            // Only the last one: the source may have used the packet id again since.
             same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
         }
         if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
             let is_orphan = |number: &u64| slot(number).state.is_orphan();
             same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
         }
-        if same.is_none() && self.begins && !self.marks {
+        if same.is_none() && self.only_known && !self.marks {
             let is_alike = |number: &u64| looks_alike(number) && slot(number).state != State::Spent;
             let mut alike = (self.oldest()..self.next).filter(is_alike);
             same = alike.next().filter(|number| slot(number).state == State::Unsure && alike.next().is_none());
@@ -275,13 +279,15 @@ impl Window {
         self.orphans = 0;
     }
 
+    /// Moves `safe` past all publishes that are.
     fn advance(&mut self) {
         while self.safe < self.next && self.slots[place(self.safe)].state == State::Safe {
             self.safe += 1;
         }
     }
 
-    fn live(&mut self, number: u64) -> Option<&mut Slot> {
+    /// The slot of a number, unless a later number has taken its place.
+    fn slot_of(&mut self, number: u64) -> Option<&mut Slot> {
         (self.oldest()..self.next).contains(&number).then(|| &mut self.slots[place(number)])
     }
 
@@ -290,7 +296,7 @@ impl Window {
         self.next - self.slots.len() as u64
     }
 
-    /// Numbers that were given to publishes which never got here.
+    /// Fills the slots of numbers whose publishes never got here.
     fn skip_to(&mut self, number: u64) {
         while self.next < number {
             self.push(Slot::SPENT);
@@ -300,7 +306,7 @@ impl Window {
     fn push(&mut self, slot: Slot) {
         debug_assert!(self.outstanding() < SLOTS, "the source stops long before");
         if self.slots.len() < SLOTS {
-            // Once; its pages are touched as publishes come.
+            // Allocated once; pages become resident as publishes come.
             self.slots.reserve_exact(SLOTS - self.slots.len());
             self.slots.push(slot);
         } else {

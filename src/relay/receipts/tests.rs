@@ -7,14 +7,14 @@ use crate::relay::record::RecordWriter;
 const NOW: Instant = Instant::from_millis(0);
 
 struct Test {
-    window: Window,
+    receipts: Receipts,
     arena: Arena,
     number: u64,
 }
 
 impl Test {
     fn new() -> Self {
-        Self { window: Window::new(), arena: Arena::new(1024 * 1024), number: 0 }
+        Self { receipts: Receipts::new(), arena: Arena::new(1024 * 1024), number: 0 }
     }
 
     fn token(&mut self, packet_id: u16, repeated: bool) -> Token {
@@ -25,19 +25,19 @@ impl Test {
     /// What is known of it.
     fn receive(&mut self, packet_id: u16, repeated: bool, looks: u64) -> Option<Known> {
         let token = self.token(packet_id, repeated);
-        self.window.receive(NOW, token, looks)
+        self.receipts.receive(NOW, token, looks)
     }
 
     /// A new one, whose record is held.
     fn hold(&mut self, packet_id: u16, looks: u64) -> (u64, Record) {
         assert_eq!(self.receive(packet_id, false, looks), None);
         let record = RecordWriter::new(&mut self.arena, 0).unwrap().finish(NOW);
-        self.window.hold(self.number - 1, record, 0);
+        self.receipts.hold(self.number - 1, record, 0);
         (self.number - 1, record)
     }
 
     fn reconnect(&mut self, acknowledged: u64) {
-        self.window.begin(NOW, Begin { resumed: true, acknowledged, arrived: acknowledged, first: self.number });
+        self.receipts.begin(NOW, Begin { resumed: true, acknowledged, arrived: acknowledged, first: self.number });
     }
 }
 
@@ -46,8 +46,8 @@ fn what_is_safe_is_told_in_the_order_of_receipt() {
     let mut test = Test::new();
     let numbers: Vec<_> = (1..=4).map(|id| test.hold(id, id.into()).0).collect();
     for (settled, safe) in [(1, 0), (3, 0), (0, 2), (2, 4)] {
-        test.window.settle(numbers[settled]);
-        assert_eq!(test.window.safe(), safe);
+        test.receipts.settle(numbers[settled]);
+        assert_eq!(test.receipts.safe(), safe);
     }
 }
 
@@ -55,7 +55,7 @@ fn what_is_safe_is_told_in_the_order_of_receipt() {
 fn each_of_three_equal_readings_that_were_not_acknowledged_is_matched_once() {
     let mut test = Test::new();
     let held: Vec<_> = (1..=3).map(|id| test.hold(id, 7)).collect();
-    test.window.settle(held[0].0);
+    test.receipts.settle(held[0].0);
     test.reconnect(0);
     // Under other packet ids, and not marked.
     assert_eq!(test.receive(11, false, 7), Some(Known::Over));
@@ -68,14 +68,14 @@ fn each_of_three_equal_readings_that_were_not_acknowledged_is_matched_once() {
 fn what_was_acknowledged_for_sure_is_recognised_by_its_mark_and_packet_id_only_and_once() {
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
-    test.window.settle(number);
+    test.receipts.settle(number);
     test.reconnect(number + 1);
     for (packet_id, repeated) in [(5, false), (6, true)] {
         assert_eq!(test.receive(packet_id, repeated, 7), None, "an equal reading is not lost");
     }
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
-    test.window.settle(number);
+    test.receipts.settle(number);
     test.reconnect(number + 1);
     assert_eq!(test.receive(5, true, 8), None);
     assert_eq!(test.receive(5, true, 7), Some(Known::Over));
@@ -85,9 +85,9 @@ fn what_was_acknowledged_for_sure_is_recognised_by_its_mark_and_packet_id_only_a
 fn a_session_that_is_new_repeats_nothing_so_that_nothing_is_recognised() {
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
-    assert!(test.window.comes_again(number));
-    test.window.begin(NOW, Begin { resumed: false, acknowledged: 0, arrived: 0, first: test.number });
-    assert!(!test.window.comes_again(number));
+    assert!(test.receipts.will_be_redelivered(number));
+    test.receipts.begin(NOW, Begin { resumed: false, acknowledged: 0, arrived: 0, first: test.number });
+    assert!(!test.receipts.will_be_redelivered(number));
     assert_eq!(test.receive(5, true, 7), None);
 }
 
@@ -96,29 +96,29 @@ fn a_record_that_ends_before_its_publish_comes_again_is_acknowledged_then() {
     let mut test = Test::new();
     let (number, record) = test.hold(5, 7);
     test.reconnect(0);
-    test.window.settle(number);
-    assert_eq!(test.window.outstanding(), 0);
+    test.receipts.settle(number);
+    assert_eq!(test.receipts.outstanding(), 0);
     assert_eq!(test.receive(9, false, 7), Some(Known::Over));
-    assert_eq!(test.window.safe(), test.number);
+    assert_eq!(test.receipts.safe(), test.number);
     // And one that ends after it has come again.
     let (_, record) = (number, record);
     let (number, held) = test.hold(6, 8);
     assert_ne!(held, record);
     test.reconnect(number);
     assert_eq!(test.receive(6, true, 8), Some(Known::Held(held)));
-    assert!(test.window.safe() < test.number);
-    test.window.settle(test.number - 1);
-    assert_eq!(test.window.safe(), test.number);
+    assert!(test.receipts.safe() < test.number);
+    test.receipts.settle(test.number - 1);
+    assert_eq!(test.receipts.safe(), test.number);
 }
 
 #[test]
 fn what_was_left_is_taken_when_it_comes_again_and_holds_back_those_behind_it() {
     let mut test = Test::new();
     let token = test.token(1, false);
-    test.window.leave(token);
+    test.receipts.leave(token);
     let (number, _) = test.hold(2, 7);
-    test.window.settle(number);
-    assert_eq!((test.window.safe(), test.window.let_go(0, u32::MAX)), (0, 0));
+    test.receipts.settle(number);
+    assert_eq!((test.receipts.safe(), test.receipts.acknowledge_held(0, u32::MAX)), (0, 0));
     test.reconnect(0);
     assert_eq!(test.receive(1, true, 0), None, "it is new");
     assert_eq!(test.receive(2, true, 7), Some(Known::Over));
@@ -129,9 +129,9 @@ fn a_repetition_over_the_same_connection_is_acknowledged_behind_the_first() {
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
     assert_eq!(test.receive(5, true, 7), Some(Known::Over));
-    assert_eq!(test.window.safe(), 0);
-    test.window.settle(number);
-    assert_eq!(test.window.safe(), 2);
+    assert_eq!(test.receipts.safe(), 0);
+    test.receipts.settle(number);
+    assert_eq!(test.receipts.safe(), 2);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn publishes_that_did_not_come_again_are_forgotten_after_an_hour() {
     test.hold(5, 7);
     test.reconnect(0);
     let token = test.token(6, false);
-    assert_eq!(test.window.receive(NOW + REDELIVERY, token, 7), None, "an equal reading is not lost");
+    assert_eq!(test.receipts.receive(NOW + REDELIVERY, token, 7), None, "an equal reading is not lost");
 }
 
 #[test]
@@ -148,13 +148,13 @@ fn the_oldest_of_streams_that_wait_are_let_go_until_enough_are() {
     let mut test = Test::new();
     for id in 0..8 {
         let (number, record) = test.hold(id, id.into());
-        test.window.hold(number, record, usize::from(id % 2));
+        test.receipts.hold(number, record, usize::from(id % 2));
     }
-    assert_eq!(test.window.let_go(4, 0b10), 2, "of the first four");
-    assert_eq!(test.window.safe(), 0, "a record of the other stream stands before them");
-    test.window.settle(0);
-    assert_eq!(test.window.safe(), 2);
-    assert_eq!((test.window.let_go(0, u32::MAX), test.window.outstanding()), (5, 0));
+    assert_eq!(test.receipts.acknowledge_held(4, 0b10), 2, "of the first four");
+    assert_eq!(test.receipts.safe(), 0, "a record of the other stream stands before them");
+    test.receipts.settle(0);
+    assert_eq!(test.receipts.safe(), 2);
+    assert_eq!((test.receipts.acknowledge_held(0, u32::MAX), test.receipts.outstanding()), (5, 0));
 }
 
 #[test]
@@ -163,12 +163,12 @@ fn no_more_is_remembered_than_there_are_slots() {
     for round in 0..3 * SLOTS as u64 {
         let (number, record) = test.hold(1, round);
         record.release(&mut test.arena);
-        test.window.settle(number);
+        test.receipts.settle(number);
         if round % 100 == 0 {
             test.reconnect(0);
         }
     }
-    assert_eq!((test.window.slots.len(), test.window.slots.capacity()), (SLOTS, SLOTS));
+    assert_eq!((test.receipts.slots.len(), test.receipts.slots.capacity()), (SLOTS, SLOTS));
 }
 
 #[test]
@@ -176,8 +176,8 @@ fn a_packet_id_that_was_used_again_names_the_last_publish_that_had_it() {
     let mut test = Test::new();
     for (looks, safe) in [(1, 1), (2, 2)] {
         let (number, _) = test.hold(1, looks);
-        test.window.settle(number);
-        assert_eq!(test.window.safe(), safe);
+        test.receipts.settle(number);
+        assert_eq!(test.receipts.safe(), safe);
     }
     test.reconnect(2);
     assert_eq!(test.receive(1, true, 1), None, "on, off, on: the third is a new reading, however it is marked");
