@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_types, reason = "the one list of all secrets; it is never locked across an await")]
 
 use core::fmt::{self, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::limits::{FOREIGN_TEXT, LINE_TEXT, SECRET_LEAST};
@@ -61,6 +62,12 @@ pub fn foreign(text: &str) -> String {
     // More is searched than is shown, so that a secret at the cut is found; but not an endless text.
     let text = &text[..text.floor_char_boundary(4 * FOREIGN_TEXT)];
     cut(&blanked(text), FOREIGN_TEXT)
+}
+
+/// The name of a file for a message, as [`foreign`].
+#[must_use]
+pub fn file_name(path: &Path) -> String {
+    foreign(&path.to_string_lossy())
 }
 
 /// A whole message: one line that shows at most [`LINE_TEXT`] bytes, and no secret.

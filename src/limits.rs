@@ -234,6 +234,8 @@ pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 /// Sessions in a row that are closed earlier and without a reason until another client with the same id is suspected.
 pub const MQTT_CLOSED_EARLY: u32 = 3;
+/// Bytes of a client id, user name or password (MQTT 5.0, sections 1.5.4 and 1.5.6).
+pub const MQTT_FIELD_BYTES: usize = u16::MAX as usize;
 /// Bytes of a packet that is not a publish.
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
