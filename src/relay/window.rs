@@ -23,6 +23,8 @@ pub struct Token {
     pub packet_id: u16,
     /// The source says that it may have sent it before.
     pub repeated: bool,
+    /// The source sent it at QoS 2, although that is not asked for. Its acknowledgement is another packet.
+    pub exactly_once: bool,
 }
 
 /// A publish that was received before.
