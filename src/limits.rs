@@ -113,6 +113,9 @@ pub const STALL: Duration = Duration::from_secs(60);
 /// kernel's buffer takes 50 s, and so does the longest answer. So a peer that sends `100 Continue` for ever, or a byte a minute,
 /// cannot hold up the records.
 pub const ANSWER: Duration = Duration::from_secs(120);
+/// Bytes from the service after the last written byte of a request, until the answer counts as endless: the longest one with its head,
+/// in small chunks. A peer that sends `100 Continue` as fast as it can would take all of the processor until [`ANSWER`].
+pub const ANSWER_BYTES: u64 = 3 * REPLY_BYTES as u64;
 /// Service: how long a signature is valid. A request that takes longer is refused, so the next has half as many
 /// records; their number grows again while requests take less than a third of this.
 pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);

@@ -51,7 +51,7 @@ const DNS: u16 = 53;
 const HTTPS: u16 = 443;
 
 /// The configuration of name resolution.
-pub(super) const RESOLVER: &str = "/etc/resolv.conf";
+pub const RESOLVER: &str = "/etc/resolv.conf";
 
 /// What is read whatever the configuration is. `/etc/resolv.conf` may become a link at any time, to where a service for that puts
 /// it: most into a folder of its own beneath `/run`, made when the network comes up. What cannot be named now cannot be allowed
