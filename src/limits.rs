@@ -99,6 +99,9 @@ pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
 /// Longest delay between two attempts while stopping: [`DRAIN`] has time for about thirty of them.
 pub const BACKOFF_DRAINING: Duration = Duration::from_millis(500);
+/// While stopping: how long nothing is sent after the service has refused the credentials, unless others come. It seldom
+/// changes its mind, and [`DRAIN`] has time for three more attempts.
+pub const REFUSED_DRAINING: Duration = Duration::from_secs(2);
 /// Shortest delay, so that jitter never makes a busy loop.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 /// Times that a name server must have denied the host name of a delivery stream's endpoint, with an answer of the service

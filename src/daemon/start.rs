@@ -215,6 +215,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         events,
         credentials,
         renew,
+        refused_at: None,
         counters,
         report: Report::default(),
         notify,
