@@ -31,6 +31,7 @@ use core::{error, fmt};
 use crate::{
     config::{ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
     firehose::credentials::Credentials,
+    foreign::file_name,
     transport::route::Route,
     transport::tls::Tls,
 };
@@ -156,7 +157,7 @@ impl<'a> Source<'a> {
 fn not_configured(settings: &CredentialSettings, ec2: Option<Box<Ec2Error>>) -> CredentialsError {
     let CredentialSettings { profile, credentials_file, config_file, .. } = settings;
     let file = |path: &Option<std::path::PathBuf>, variable: &str| match path {
-        Some(path) => format!("{} ({variable})", path.display()),
+        Some(path) => format!("{} ({variable})", file_name(path)),
         None => variable.to_owned(),
     };
     let looked_at = format!(

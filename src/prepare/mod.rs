@@ -1,14 +1,14 @@
 //! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it, so a check
 //! accepts exactly what a start accepts.
 //!
+//! - `allowed`: the open files and the stack that the system allows.
 //! - `files`: the PEM files that are named.
-//! - `open_files`: how many the system allows.
 //! - `spool`: the spool's directory.
 //! - `summary`: the effects of the configuration, for `check`.
 //! - `warnings`: what does not prevent a start, and should be known.
 
+mod allowed;
 mod files;
-mod open_files;
 mod spool;
 mod summary;
 mod warnings;
@@ -54,6 +54,13 @@ pub enum Fault {
         /// So many are needed.
         needed: u64,
     },
+    /// The system allows too little stack.
+    Stack {
+        /// That much, bytes.
+        allowed: u64,
+        /// So much is needed, bytes.
+        needed: u64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -65,6 +72,10 @@ impl fmt::Display for Fault {
             Self::OpenFiles { allowed, needed } => {
                 write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
             }
+            Self::Stack { allowed, needed } => {
+                let [allowed, needed] = [allowed, needed].map(|bytes| bytes / 1024);
+                write!(f, "the system allows {allowed} KB of stack, {needed} are needed (ulimit -s, LimitSTACK=)")
+            }
         }
     }
 }
@@ -73,7 +84,7 @@ impl error::Error for Fault {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Tls(error) => error.source(),
-            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } => None,
+            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } | Self::Stack { .. } => None,
         }
     }
 }
@@ -103,7 +114,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
         );
         faults.push(Fault::Memory(Problem::memory_size(&config.connector, rule)));
     }
-    faults.extend(open_files::allow());
+    faults.extend(allowed::raise());
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();
     let device_tls = match (&service_tls, &config.aws.credentials.iot) {
