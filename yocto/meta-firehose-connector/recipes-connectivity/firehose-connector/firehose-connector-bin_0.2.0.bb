@@ -6,7 +6,8 @@ PROVIDES += "firehose-connector"
 
 FIREHOSE_CONNECTOR_TARGET = ""
 FIREHOSE_CONNECTOR_TARGET:aarch64 = "aarch64-unknown-linux-musl"
-FIREHOSE_CONNECTOR_TARGET:armv6 = "arm-unknown-linux-musleabihf"
+# Of ARMv6 there are CPUs without floating point.
+FIREHOSE_CONNECTOR_TARGET:armv6 = "${@bb.utils.contains('TUNE_FEATURES', 'vfp', 'arm-unknown-linux-musleabihf', '', d)}"
 FIREHOSE_CONNECTOR_TARGET:armv7a = "armv7-unknown-linux-musleabihf"
 FIREHOSE_CONNECTOR_TARGET:armv7ve = "armv7-unknown-linux-musleabihf"
 FIREHOSE_CONNECTOR_TARGET:x86-64 = "x86_64-unknown-linux-musl"
