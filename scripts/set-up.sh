@@ -18,8 +18,11 @@ fail() {
 # Of the project.
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 
-# Seconds since 1970: the time of the commit, so that the same sources give the same bytes.
-commit_time() { git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock; }
+# Seconds since 1970: the time of the commit, so that the same sources give the same bytes; or what scripts/release says.
+commit_time() {
+    [ -z "${SOURCE_DATE_EPOCH-}" ] || { echo "$SOURCE_DATE_EPOCH" && return; }
+    git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock
+}
 
 # The targets that static programs are built for.
 static_targets() { sed -n 's/^\[target\.\(.*\)\.dockerfile\]$/\1/p' Cross.toml; }
