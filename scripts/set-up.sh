@@ -18,14 +18,20 @@ fail() {
 # Of the project.
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 
-# Seconds since 1970: the time of the commit, so that the same sources give the same bytes.
-commit_time() { git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock; }
+# Seconds since 1970: the time of the commit, so that the same sources give the same bytes; or what scripts/release says.
+commit_time() {
+    [ -z "${SOURCE_DATE_EPOCH-}" ] || { echo "$SOURCE_DATE_EPOCH" && return; }
+    git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock
+}
+
+# The targets that static programs are built for.
+static_targets() { sed -n 's/^\[target\.\(.*\)\.dockerfile\]$/\1/p' Cross.toml; }
 
 # Where cargo puts what it builds for a target: built TARGET
 built() { echo "${CARGO_TARGET_DIR:-target}/$1/release/firehose-connector"; }
 
 # Sums of all that is in dist.
-write_sums() { (cd dist && sha256sum firehose-connector[-_.]* THIRD-PARTY-LICENCES.txt >SHA256SUMS); }
+write_sums() { (cd dist && rm -f SHA256SUMS* && sums=$(sha256sum -- *) && echo "$sums" >SHA256SUMS); }
 
 need_cargo() {
     command -v cargo >/dev/null || fail 69 "cargo is missing; install Rust from https://rustup.rs and try again"
