@@ -47,8 +47,10 @@ define FIREHOSE_CONNECTOR_USERS
 	firehose-connector -1 firehose-connector -1 * - - - MQTT to Amazon Data Firehose
 endef
 
+# The folder is for the spool, should it be switched on.
 define FIREHOSE_CONNECTOR_PERMISSIONS
 	/etc/firehose-connector/environment f 0640 root firehose-connector - - - - -
+	/var/lib/firehose-connector d 0700 firehose-connector firehose-connector - - - - -
 endef
 
 $(eval $(generic-package))
