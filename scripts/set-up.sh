@@ -39,11 +39,11 @@ need_cargo() {
 
 # Runs a command while no other script runs one under the same name: alone NAME COMMAND...
 alone() {
-    mkdir -p .cache
+    mkdir -p "$TOOLS"
     (
         flock 9
         "${@:2}" 9>&-
-    ) 9>".cache/$1.lock"
+    ) 9>"$TOOLS/$1.lock"
 }
 
 # Runs a command as root, with sudo where that asks for no password.
@@ -107,7 +107,6 @@ need_venv() {
 
 # A tool that cargo compiles: need_tool CRATE VERSION [OPTION...]. Takes a minute or two, once.
 need_tool() {
-    mkdir -p "$TOOLS"
     alone "$1" compile_tool "$@"
 }
 
