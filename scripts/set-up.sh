@@ -113,11 +113,9 @@ need_tool() {
 compile_tool() {
     grep -qs "^\"$1 $2 " "$TOOLS/.crates.toml" && return 0
     echo "Compiling $1 $2"
-    # Without the optimisation that they ask for: they run for seconds, and compiling them so takes minutes. Only what looks for
-    # licences in texts would take a minute itself.
+    # Without the optimisation that they ask for: they run for seconds, and compiling them so takes minutes.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install --quiet --locked --force --root "$TOOLS" "$1@$2" "${@:3}" \
-        --config 'profile.release.package.spdx.opt-level=3' >"$TOOLS/$1.log" 2>&1 && return 0
+        cargo install --quiet --locked --force --root "$TOOLS" "$1@$2" "${@:3}" >"$TOOLS/$1.log" 2>&1 && return 0
     cat "$TOOLS/$1.log" >&2
     return 1
 }
