@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     endpoint::{EndpointError, ask},
-    is_printable,
+    printable::is_printable,
     reply::{self, Fields, ReplyError},
 };
 use crate::{

@@ -14,23 +14,14 @@ use std::{
 };
 
 pub use section::Fault;
+pub(super) use section::Found;
 use section::{ACCESS_KEY_ID, InvalidLine, Kind, SECRET_ACCESS_KEY, find};
 
 use crate::{
     config::{CredentialSettings, bounded_file},
-    firehose::credentials::Credentials,
     limits::credentials as limits,
     sandbox::explained,
 };
-
-/// What a profile offers.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Keys.
-    Keys(Credentials),
-    /// A command that prints keys.
-    Process(String),
-}
 
 /// What the chosen profile offers. `None`: neither a file nor a profile was named, and the default ones have neither keys nor a
 /// process.

@@ -9,7 +9,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{CredentialsError, Fetched, Provider, Schedule};
+use super::error::CredentialsError;
+use super::provider::{Fetched, Provider};
+use super::schedule::Schedule;
 use crate::{
     error_chain::error_chain, firehose::credentials::Credentials, http::tally::Tally, limits::credentials as limits,
     log_limit::LogLimit, random::random_number, time,

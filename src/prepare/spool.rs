@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::Warning;
+use super::warnings::Warning;
 use crate::config::{Config, Spool};
 use crate::error_chain::words::of_system;
 use crate::spool::format::Name;

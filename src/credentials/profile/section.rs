@@ -3,8 +3,7 @@
 //! Read as botocore does, with more patience for blanks, comments and byte order marks. A line that botocore would read as
 //! something else than it seems to be is refused.
 
-use super::Found;
-use crate::credentials::is_printable;
+use crate::credentials::printable::is_printable;
 use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
 
@@ -25,6 +24,15 @@ pub(super) const UNSUPPORTED: [&str; 7] = [
     "sso_start_url",
     "web_identity_token_file",
 ];
+
+/// What a profile offers.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::credentials) enum Found {
+    /// Keys.
+    Keys(Credentials),
+    /// A command that prints keys.
+    Process(String),
+}
 
 /// Which of the two files: their headings differ.
 #[derive(Clone, Copy)]

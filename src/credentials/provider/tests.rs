@@ -75,7 +75,7 @@ async fn a_named_source_is_waited_for_and_no_other_is_asked() {
     let mut container = settings([Some("AWS_SHARED_CREDENTIALS_FILE"), None, None]);
     container.container =
         Some(ContainerSettings { endpoint: instance.url(), path: "/".to_owned(), authorization: None });
-    assert!(matches!(fetch(&container).await, Err(CredentialsError::Profile(ProfileError::NotThere { .. }))));
+    assert!(matches!(fetch(&container).await, Err(CredentialsError::Profile(profile::ProfileError::NotThere { .. }))));
     folder.write("credentials", KEYS);
     let found = fetch(&settings([Some("AWS_SHARED_CREDENTIALS_FILE"), None, None])).await.unwrap();
     assert_eq!(found.credentials.access_key_id, "AKIAPROFILE");
