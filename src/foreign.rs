@@ -1,11 +1,12 @@
 //! Makes text from outside safe for a message: a peer's answer, the content of a file, the value of a variable.
 //!
-//! Such a text may hold anything: a line feed that forges a line of the log, an escape sequence for the reader's terminal, a
-//! megabyte, or a secret that a peer was sent and repeats. [`foreign`] is for such a text inside a message, [`line()`] for a whole
-//! message. The log and everything that is printed go through [`line()`], so that a forgotten call leaks nothing.
+//! Such a text may hold anything: a line feed that forges a line of the log, an escape sequence for the reader's
+//! terminal, a megabyte, or a secret that a peer was sent and repeats. [`foreign`] is for such a text inside a message,
+//! [`line()`] for a whole message. The log and everything that is printed go through [`line()`], so that a forgotten
+//! call leaks nothing.
 //!
-//! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares `WINDOW`
-//! consecutive bytes with one is blanked.
+//! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares
+//! `WINDOW` consecutive bytes with one is blanked.
 
 #![expect(clippy::disallowed_types, reason = "the one list of all secrets; it is never locked across an await")]
 
@@ -69,7 +70,8 @@ pub fn line(text: &str) -> String {
     cut(&blanked(text), LINE_TEXT)
 }
 
-/// Cuts `text` at `most` bytes, and escapes control characters and those that change the direction of writing, as Rust does.
+/// Cuts `text` at `most` bytes, and escapes control characters and those that change the direction of writing, as Rust
+/// does.
 fn cut(text: &str, most: usize) -> String {
     let mut line = String::with_capacity(text.len().min(most));
     for c in text.chars() {

@@ -46,7 +46,8 @@ impl fmt::Display for CredentialsError {
             Self::WebIdentity(variable) => {
                 write!(
                     f,
-                    "{variable} asks for a web identity, which is not supported: configure another source of credentials"
+                    "{variable} asks for a web identity, which is not supported: configure another source of \
+                     credentials"
                 )
             }
             Self::NotConfigured { looked_at, ec2 } => {

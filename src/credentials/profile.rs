@@ -1,7 +1,8 @@
 //! Keys in the files that the AWS CLI and the SDKs share. Read anew each time, so that rotated keys are picked up.
 //!
-//! A profile gives keys, or a process that prints them. Roles and SSO are refused by name, because skipping them silently would
-//! end in a message about the wrong thing. The credentials file takes precedence over the configuration file.
+//! A profile gives keys, or a process that prints them. Roles and SSO are refused by name, because skipping them
+//! silently would end in a message about the wrong thing. The credentials file takes precedence over the configuration
+//! file.
 
 mod section;
 #[cfg(test)]
@@ -23,8 +24,8 @@ use crate::{
     sandbox::explained,
 };
 
-/// What the chosen profile offers. `None`: neither a file nor a profile was named, and the default ones have neither keys nor a
-/// process.
+/// What the chosen profile offers. `None`: neither a file nor a profile was named, and the default ones have neither
+/// keys nor a process.
 ///
 /// # Errors
 /// A file exists and cannot be used, or a named file or profile has neither keys nor a process.

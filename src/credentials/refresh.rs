@@ -19,9 +19,9 @@ use crate::{
 
 /// Keeps the credentials in `sender` valid, from now on; `None` when they have expired and cannot be renewed.
 ///
-/// `wall` returns the best estimate of the wall time. Each message in `renew_now` means that the service refused the credentials;
-/// they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many messages come.
-/// `failures` counts attempts without success. Ends when the other end of `renew_now` is dropped.
+/// `wall` returns the best estimate of the wall time. Each message in `renew_now` means that the service refused the
+/// credentials; they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many
+/// messages come. `failures` counts attempts without success. Ends when the other end of `renew_now` is dropped.
 pub async fn keep_fresh(
     provider: Provider,
     wall: impl Fn() -> SystemTime + Send + 'static,

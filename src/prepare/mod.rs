@@ -1,5 +1,5 @@
-//! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it, so a check
-//! accepts exactly what a start accepts.
+//! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it,
+//! so a check accepts exactly what a start accepts.
 //!
 //! - `fault`: what prevents a start.
 //! - `files`: the PEM files that are named.

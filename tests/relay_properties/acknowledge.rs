@@ -1,5 +1,6 @@
-//! Random days of a connector and a broker that sends only so much unacknowledged, whose connection is cut at any moment, and of
-//! delivery streams of which some fail: nothing is lost, nothing is taken twice, and the input does not stop.
+//! Random days of a connector and a broker that sends only so much unacknowledged, whose connection is cut at any
+//! moment, and of delivery streams of which some fail: nothing is lost, nothing is taken twice, and the input does not
+//! stop.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -20,8 +21,8 @@ enum Step {
     Publish { stream: usize, count: usize, equal: bool },
     /// So many milliseconds pass.
     Pass(u64),
-    /// The connection is cut: of what the relay allowed to be acknowledged so much was not written, and of what was written so
-    /// much did not arrive.
+    /// The connection is cut: of what the relay allowed to be acknowledged so much was not written, and of what was
+    /// written so much did not arrive.
     Cut { unwritten: u64, lost: u64 },
     /// The stream fails from now on, or no more.
     Fails(usize, bool),

@@ -34,7 +34,8 @@ fn to(s: &mut Scenario, name: &str, id: usize) -> Accepted {
     s.receive(JSON_TOPIC, json!({"request": request, "id": id.to_string()}).to_string().as_bytes())
 }
 
-/// Moves on by `millis` while the service takes what `takes` says, by the name of the delivery stream. Answers the records.
+/// Moves on by `millis` while the service takes what `takes` says, by the name of the delivery stream. Answers the
+/// records.
 fn serve(s: &mut Scenario, millis: u64, takes: impl Fn(&str) -> bool) -> Vec<(String, usize)> {
     let mut taken = Vec::new();
     for _ in 0..millis.div_ceil(50) {
@@ -279,8 +280,8 @@ fn windows_of_any_size_are_not_in_the_way_while_nothing_is_delivered() {
             serve(&mut s, 50, down);
             at += 50;
         }
-        // At most a round trip of 50 ms for each window, after the first seconds; with one, what is not known to be a window is waited
-        // for.
+        // At most a round trip of 50 ms for each window, after the first seconds; with one, what is not known to be a
+        // window is waited for.
         let least = if window == 1 { 40 } else { window * 30 };
         assert!(sent >= least, "{sent} with a window of {window}");
         assert_eq!(s.relay().counters().acknowledged_held, 0);
