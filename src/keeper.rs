@@ -79,6 +79,9 @@ impl Keeper {
         }
         let spool = &mut self.spool;
         relay.unload(now, &mut |place| spool.give_back(Position::from_u64(place)));
+        if self.is_end {
+            self.spool.commit_marks();
+        }
         if self.is_end || relay.is_nearly_full() {
             self.spool.commit();
         } else if relay.source_waits(now) {
@@ -142,7 +145,7 @@ impl Keeper {
     /// Whether all that was appended is synced, or cannot be.
     #[must_use]
     pub fn is_done(&self, now: Instant) -> bool {
-        !self.takes(now) || self.writing.is_empty() && !self.is_busy
+        !self.takes(now) || self.writing.is_empty() && !self.is_busy && self.spool.is_written()
     }
 
     /// Appends a status message that could not be published. Returns whether it was taken; if not, and the spool
@@ -229,10 +232,11 @@ impl Keeper {
     fn read_back(&mut self, now: Instant, relay: &mut Relay) {
         let mut over = Vec::new();
         self.spool.read_back(&mut |held| {
+            let place = held.position.to_u64();
             let back = match held.kind {
-                Kind::Status if relay.take_status_back(held.data) => TakenBack::Failed,
+                Kind::Status if relay.take_status_back(held.data, place) => TakenBack::Held,
                 Kind::Status => TakenBack::Left,
-                _ => relay.take_back(now, held.stream, held.id, held.data, held.position.to_u64()),
+                _ => relay.take_back(now, held.stream, held.id, held.data, place),
             };
             match back {
                 TakenBack::Held => Answer::Take,

@@ -205,6 +205,10 @@ pub const SPOOL_AFTER: Duration = Duration::from_secs(10);
 pub const SPOOL_WAITED_FOR: Duration = Duration::from_secs(2);
 /// The same for all that is held after SIGTERM.
 pub const SPOOL_DRAINING: Duration = Duration::from_secs(2);
+/// Messages with statuses that come back from the spool at a time, and how often is asked whether the broker has them.
+pub const STATUSES_BACK: usize = 64;
+/// See [`STATUSES_BACK`].
+pub const STATUSES_ASKED: Duration = Duration::from_millis(500);
 /// Records of the spool that stay in memory for a delivery stream that fails, by which is seen when it takes records
 /// again.
 pub const PROBES: usize = 16;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::relay::TooLong;
-pub use crate::relay::receipts::Token;
+pub use crate::relay::receipts::{Begin, Token};
 
 /// A publish.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use super::report::Left;
 use super::{Daemon, Turn};
 use crate::limits::{DRAIN_SPOOL, DRAIN_STATUSES, STATUS_BYTES};
 use crate::mqtt::Inbound;
+use crate::time::Instant;
 
 impl Daemon {
     /// Whether nothing is held any more, or the time to send it is over.
@@ -23,7 +24,7 @@ impl Daemon {
             self.relay.forget_session(self.clock.now());
         }
         self.relay.spool_at_end();
-        self.write_all(&[]).await;
+        self.write_all(&[], self.clock.now() + DRAIN_SPOOL).await;
         let stopped = self.relay.stop();
         self.acknowledge();
         if self.status_bytes.is_some() || self.unacknowledged_statuses() > 0 {
@@ -31,24 +32,29 @@ impl Daemon {
             // What remains after that is counted below.
             let _: Result<(), Elapsed> = timeout_at(end, self.send_remaining_statuses()).await;
         }
-        let statuses = if self.unacknowledged_statuses() > 0 { self.keep_statuses().await } else { 0 };
+        let end = self.clock.now() + DRAIN_SPOOL;
+        let statuses = if self.unacknowledged_statuses() > 0 { self.keep_statuses(end).await } else { 0 };
+        if statuses == 0 {
+            // Those that came back from the spool are acknowledged, or written there anew.
+            self.relay.statuses_acknowledged(u64::MAX);
+            self.write_all(&[], end).await;
+        }
         let left = Left { stopped, statuses };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
     }
 
-    /// Writes all that is held to the spool, and then the messages `statuses`, within [`DRAIN_SPOOL`]. Returns how many
-    /// messages were not written.
-    async fn write_all(&mut self, statuses: &[&[u8]]) -> usize {
+    /// Writes all that is held to the spool, and then the messages `statuses`, until `end`. Returns how many messages
+    /// were not written.
+    async fn write_all(&mut self, statuses: &[&[u8]], end: Instant) -> usize {
         let Some(spooling) = &mut self.spooling else { return statuses.len() };
-        let end = self.clock.at(self.clock.now() + DRAIN_SPOOL);
-        let written = timeout_at(end, spooling.write_all(&self.clock, &mut self.relay, statuses)).await;
+        let written = timeout_at(self.clock.at(end), spooling.write_all(&self.clock, &mut self.relay, statuses)).await;
         spooling.report(self.clock.now(), &mut self.report);
         written.unwrap_or(statuses.len())
     }
 
-    /// Writes the statuses to the spool that the broker has not acknowledged. Returns how many are lost: all, unless
-    /// all were written.
-    async fn keep_statuses(&mut self) -> usize {
+    /// Writes the statuses to the spool that the broker has not acknowledged, until `end`. Returns how many are lost:
+    /// all, unless all were written.
+    async fn keep_statuses(&mut self, end: Instant) -> usize {
         let (mut message, unacknowledged_statuses) = (Vec::new(), self.unacknowledged_statuses());
         if self.spooling.is_none() {
             return unacknowledged_statuses;
@@ -58,7 +64,7 @@ impl Daemon {
             messages.push(core::mem::take(&mut message).into());
         }
         let texts: Vec<_> = messages.iter().map(|message| &message[..]).collect();
-        if self.write_all(&texts).await == 0 { 0 } else { unacknowledged_statuses }
+        if self.write_all(&texts, end).await == 0 { 0 } else { unacknowledged_statuses }
     }
 
     /// Statuses that the broker has not acknowledged.

@@ -21,7 +21,7 @@ use tokio::time::sleep_until;
 use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
-use crate::limits::{DRAIN, DRAIN_SPOOL, STATUS_BYTES};
+use crate::limits::{DRAIN, DRAIN_SPOOL, STATUS_BYTES, STATUSES_ASKED};
 use crate::mqtt::{Again, Broker, Inbound};
 use crate::relay::{Accepted, Relay, status};
 use crate::source::{Acknowledged, Received};
@@ -123,6 +123,7 @@ impl Daemon {
             self.send_deadline(),
             self.relay.unblock_due(now),
             self.drain_by,
+            self.relay.has_statuses_back().then(|| now + STATUSES_ASKED),
             self.spooling.as_ref().and_then(|spooling| spooling.deadline(now, &self.relay)),
             counters,
             self.report.deadline(now),
@@ -163,6 +164,9 @@ impl Daemon {
     /// Carries records to the spool and back.
     fn spool(&mut self) {
         let Some(spooling) = &mut self.spooling else { return };
+        if self.relay.has_statuses_back() {
+            self.relay.statuses_acknowledged(self.under_way.acknowledged(self.relay.statuses_taken()));
+        }
         spooling.exchange(&self.clock, &mut self.relay);
         self.notify.spool(spooling.counters().held);
         spooling.report(self.clock.now(), &mut self.report);
@@ -188,9 +192,9 @@ impl Daemon {
 
     async fn take(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Begins { resumed, acknowledged, first } => {
-                self.relay.begin_session(self.clock.now(), resumed, acknowledged, first);
-                self.forgetful |= self.left_behind && !resumed;
+            Inbound::Begins(begin) => {
+                self.relay.begin_session(self.clock.now(), begin);
+                self.forgetful |= self.left_behind && !begin.resumed;
                 self.left_behind = false;
             }
             Inbound::Publishes(mut publishes) => {
@@ -283,7 +287,8 @@ impl Daemon {
         let statuses = self.relay.next_status(limit, &mut message);
         if statuses > 0 {
             // Room was reserved; the task may have ended since, and the process with it.
-            let _: Result<(), _> = self.broker.statuses.try_send(self.under_way.count_in(message, statuses));
+            let message = self.under_way.count_in(message, statuses, self.relay.statuses_taken());
+            let _: Result<(), _> = self.broker.statuses.try_send(message);
         }
     }
 

@@ -13,8 +13,8 @@ use bytes::Bytes;
 pub(super) struct UnderWay {
     /// Shared with the messages.
     count: Arc<AtomicUsize>,
-    /// The messages of which copies exist.
-    messages: Vec<Weak<Counted>>,
+    /// The messages of which copies exist, and how many statuses the relay had given before.
+    messages: Vec<(u64, Weak<Counted>)>,
 }
 
 impl UnderWay {
@@ -23,18 +23,29 @@ impl UnderWay {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// `message` as bytes that count as this many `statuses` until their last copy is dropped.
-    pub(super) fn count_in(&mut self, message: Vec<u8>, statuses: usize) -> Bytes {
+    /// `message` as bytes that count as this many `statuses` until their last copy is dropped. They are the last of
+    /// those that the relay has given, so many since the start (`taken`).
+    pub(super) fn count_in(&mut self, message: Vec<u8>, statuses: usize, taken: u64) -> Bytes {
         self.count.fetch_add(statuses, Ordering::Relaxed);
         let message = Arc::new(Counted { message, statuses, under_way: Arc::clone(&self.count) });
-        self.messages.retain(|message| message.strong_count() > 0);
-        self.messages.push(Arc::downgrade(&message));
+        self.messages.retain(|(_, message)| message.strong_count() > 0);
+        self.messages.push((taken - statuses as u64, Arc::downgrade(&message)));
         Bytes::from_owner(Shared(message))
+    }
+
+    /// How many of the `taken` that the relay has given since the start are acknowledged, with all before them.
+    pub(super) fn acknowledged(&self, taken: u64) -> u64 {
+        let waits = |message: &&(u64, Weak<Counted>)| message.1.strong_count() > 0;
+        self.messages.iter().find(waits).map_or(taken, |(before, _)| *before)
     }
 
     /// The messages that are not yet acknowledged, oldest first.
     pub(super) fn messages(&self) -> Vec<Bytes> {
-        self.messages.iter().filter_map(Weak::upgrade).map(|message| Bytes::from_owner(Shared(message))).collect()
+        self.messages
+            .iter()
+            .filter_map(|(_, message)| message.upgrade())
+            .map(|message| Bytes::from_owner(Shared(message)))
+            .collect()
     }
 }
 
@@ -66,13 +77,14 @@ mod tests {
     #[test]
     fn statuses_count_until_the_last_copy_of_their_message_is_gone() {
         let mut under_way = UnderWay::default();
-        let one = under_way.count_in(b"one".to_vec(), 500);
-        let (other, copy) = (under_way.count_in(b"other".to_vec(), 1), one.clone());
+        let one = under_way.count_in(b"one".to_vec(), 500, 502);
+        let (other, copy) = (under_way.count_in(b"other".to_vec(), 1, 503), one.clone());
         assert_eq!((under_way.count(), &one[..]), (501, &b"one"[..]));
         drop(one);
         drop(other);
         assert_eq!((under_way.count(), under_way.messages()), (500, vec![copy.clone()]));
+        assert_eq!(under_way.acknowledged(503), 2, "before the first that is not acknowledged");
         drop(copy);
-        assert_eq!((under_way.count(), under_way.messages().len()), (0, 0));
+        assert_eq!((under_way.count(), under_way.messages().len(), under_way.acknowledged(503)), (0, 0, 503));
     }
 }

@@ -36,7 +36,7 @@ use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
-use crate::source::{Acknowledged, Received, Token};
+use crate::source::{Acknowledged, Begin, Received, Token};
 use crate::transport::connect::connect;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -77,14 +77,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Inbound {
     /// A connection begins. All publishes that follow came over it.
-    Begins {
-        /// The broker kept the session from before.
-        resumed: bool,
-        /// Tokens with a number below this were acknowledged over earlier connections.
-        acknowledged: u64,
-        /// Number of the first token of this connection.
-        first: u64,
-    },
+    Begins(Begin),
     /// The session is established; statuses may be sent.
     Up {
         /// Largest status message that the broker takes, bytes.

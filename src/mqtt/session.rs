@@ -19,6 +19,7 @@ use super::counted::Counted;
 use super::error::Unanswered;
 use super::in_flight::InFlight;
 use super::keep_alive::{KeepAlive, Liveness};
+use super::unacknowledged::PING;
 use super::{Again, Ends, Inbound, MqttError, Terms};
 use crate::error_chain::words::spelled;
 use crate::limits::{MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER};
@@ -69,8 +70,8 @@ impl Session {
             ends.say(Inbound::StatusesHeldUp(false)).await;
         }
         ends.counters.mark_unchanged();
-        let (acknowledged, first) = ends.unacknowledged.begin();
-        ends.say(Inbound::Begins { resumed: self.resumed, acknowledged, first }).await;
+        let begin = ends.unacknowledged.begin(self.resumed);
+        ends.say(Inbound::Begins(begin)).await;
         let start = Instant::now();
         let mut granted_by = start + MQTT_CONNECT;
         let mut granted = false;
@@ -132,7 +133,10 @@ impl Session {
                     match self.keep_alive.check(Instant::now(), read, *last) {
                         Liveness::Listen => {}
                         Liveness::Growing => granted_by = Instant::now() + MQTT_CONNECT,
-                        Liveness::Ping => self.send(Packet::PingReq(PingReq)).await?,
+                        Liveness::Ping => {
+                            ends.unacknowledged.ask(PING);
+                            self.send(Packet::PingReq(PingReq)).await?;
+                        }
                         Liveness::Gone => return Err(self.silent(Unanswered::Ping)),
                     }
                 }
@@ -172,6 +176,7 @@ impl Session {
                     }
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
+                    ends.unacknowledged.answered(ack.pkid);
                     // An unknown packet id does not show that statuses are acknowledged.
                     if let Some(message) = in_flight.settle(ack.pkid) {
                         self.acknowledged = Instant::now();
@@ -187,7 +192,7 @@ impl Session {
                     self.check_granted(&answer)?;
                     granted = true;
                 }
-                Incoming::Other(Packet::PingResp(_)) => {}
+                Incoming::Other(Packet::PingResp(_)) => ends.unacknowledged.answered(PING),
                 Incoming::Other(Packet::Disconnect(bye)) => return Err(MqttError::Disconnected(bye.reason_code)),
                 Incoming::Other(_) => return Err(MqttError::Unexpected),
             }
@@ -253,7 +258,12 @@ impl Session {
         if fed { self.flush().await } else { Ok(()) }
     }
 
-    async fn send_status(&mut self, message: Bytes, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+    async fn send_status(
+        &mut self,
+        message: Bytes,
+        ends: &mut Ends,
+        in_flight: &mut InFlight,
+    ) -> Result<(), MqttError> {
         // It may have been made for an earlier connection.
         if message.len() > self.status_bytes {
             ends.say(Inbound::StatusTooLong(message)).await;
@@ -266,6 +276,9 @@ impl Session {
             QoS::AtMostOnce => 0,
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
+        if id > 0 {
+            ends.unacknowledged.ask(id);
+        }
         self.send(self.status(id, message, false)).await?;
         // The buffer grew with the message, and would keep its size.
         *self.framed.write_buffer_mut() = BytesMut::new();

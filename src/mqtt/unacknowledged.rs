@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::limits::{PUBLISHES, UNACKNOWLEDGED};
+use crate::source::Begin;
 
 /// Packet ids in the order of receipt, with consecutive numbers that go on over connections.
 #[derive(Debug)]
@@ -13,22 +14,48 @@ pub(super) struct Unacknowledged {
     first: u64,
     /// First number of the connection.
     begin: u64,
+    /// What was sent behind the acknowledgements of all below a number, and is answered by the broker: a packet id or [`PING`].
+    asked: Option<(u16, u64)>,
+    /// The broker has the acknowledgements of all below.
+    arrived: u64,
 }
+
+/// In place of a packet id: a PINGREQ.
+pub(super) const PING: u16 = 0;
 
 impl Default for Unacknowledged {
     fn default() -> Self {
-        Self { packet_ids: VecDeque::with_capacity(UNACKNOWLEDGED + PUBLISHES), first: 0, begin: 0 }
+        Self {
+            packet_ids: VecDeque::with_capacity(UNACKNOWLEDGED + PUBLISHES),
+            first: 0,
+            begin: 0,
+            asked: None,
+            arrived: 0,
+        }
     }
 }
 
 impl Unacknowledged {
-    /// A connection begins. Returns the number below which all were acknowledged before, and the next number.
-    pub(super) fn begin(&mut self) -> (u64, u64) {
-        let acknowledged = self.first;
+    /// A connection begins, with the session of before or a new one.
+    pub(super) fn begin(&mut self, resumed: bool) -> Begin {
+        let (acknowledged, arrived) = (self.first, self.arrived);
         self.first += self.packet_ids.len() as u64;
         self.packet_ids.clear();
-        self.begin = self.first;
-        (acknowledged, self.begin)
+        (self.begin, self.asked, self.arrived) = (self.first, None, self.first);
+        Begin { resumed, acknowledged, arrived, first: self.first }
+    }
+
+    /// A packet is sent that the broker answers. It takes packets in order, so its answer shows that it has all
+    /// acknowledgements from before.
+    pub(super) fn ask(&mut self, packet_id: u16) {
+        self.asked.get_or_insert((packet_id, self.first));
+    }
+
+    /// The broker answered what has this packet id.
+    pub(super) fn answered(&mut self, packet_id: u16) {
+        if let Some((_, below)) = self.asked.take_if(|(asked, _)| *asked == packet_id) {
+            self.arrived = below;
+        }
     }
 
     /// Whether an earlier publish of this connection was left at the broker, so that nothing after it is acknowledged.
@@ -74,10 +101,33 @@ mod tests {
         let mut all = Unacknowledged::default();
         [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
         all.pop_below(1);
-        assert_eq!(all.begin(), (1, 3), "one was acknowledged");
+        let begin = Begin { resumed: true, acknowledged: 1, arrived: 0, first: 3 };
+        assert_eq!(all.begin(true), begin, "one was acknowledged");
         assert_eq!(all.push(3), 3);
         assert_eq!(all.pop_below(3), None);
         assert!(!all.is_past(3) && all.is_past(4), "left behind on the connection before, on this one");
         assert_eq!(all.pop_below(4), Some(3));
+    }
+
+    #[test]
+    fn an_acknowledgement_has_arrived_when_what_was_sent_behind_it_is_answered() {
+        let mut all = Unacknowledged::default();
+        [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
+        all.pop_below(1);
+        all.ask(40);
+        all.pop_below(2);
+        all.ask(41);
+        all.answered(41);
+        all.answered(PING);
+        assert_eq!(all.arrived, 0, "one at a time is waited for");
+        all.answered(40);
+        assert_eq!(all.arrived, 1);
+        all.ask(PING);
+        all.answered(PING);
+        all.pop_below(3);
+        all.ask(42);
+        assert_eq!(all.begin(true), Begin { resumed: true, acknowledged: 3, arrived: 2, first: 3 });
+        all.answered(42);
+        assert_eq!(all.begin(true).arrived, 3, "over the next connection nothing was acknowledged");
     }
 }

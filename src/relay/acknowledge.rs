@@ -8,7 +8,7 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
-use super::receipts::{Known, Token};
+use super::receipts::{Begin, Known, Token};
 use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
 use crate::limits::{PAUSE_ANSWER, SPOOL_WAITED_FOR, STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::{Duration, Instant};
@@ -33,16 +33,15 @@ impl Default for Progress {
 }
 
 impl Relay {
-    /// A connection begins, whose publishes have numbers from `first` on. Those below `acknowledged` were acknowledged
-    /// over earlier ones; the source sends the others again if it `resumed` the session.
-    pub fn begin_session(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
-        self.receipts.begin(now, resumed, acknowledged, first);
+    /// A connection to the source begins.
+    pub fn begin_session(&mut self, now: Instant, begin: Begin) {
+        self.receipts.begin(now, begin);
         self.source_window.begin();
     }
 
     /// The session is over: the source will not send again what was not acknowledged.
     pub fn forget_session(&mut self, now: Instant) {
-        self.receipts.begin(now, false, 0, 0);
+        self.receipts.begin(now, Begin { resumed: false, acknowledged: 0, arrived: 0, first: 0 });
     }
 
     /// All publishes with a number below this are safe, and may be acknowledged.

@@ -26,6 +26,20 @@ impl Relay {
         for entry in status::entries(message) {
             self.statuses.push_again(&mut self.arena, entry);
         }
+        // Those of the spool may be among them.
+        let below = self.statuses_queued();
+        self.spool.statuses.iter_mut().for_each(|(acknowledged, _)| *acknowledged = below);
+    }
+
+    /// Statuses that have been queued since the start.
+    fn statuses_queued(&self) -> u64 {
+        self.statuses.taken() + self.statuses.waiting() as u64
+    }
+
+    /// Statuses that [`Relay::next_status`] has given since the start.
+    #[must_use]
+    pub const fn statuses_taken(&self) -> u64 {
+        self.statuses.taken()
     }
 
     /// Says whether the broker takes statuses. While it does, batches wait for room for their statuses;

@@ -3,9 +3,9 @@
 use super::Relay;
 use super::record::{RecordWriter, WriteError};
 use super::refusal::Refusal;
-use super::spooled::GROUP_BLOCKS;
+use super::spooled::{Ended, GROUP_BLOCKS};
 use super::status::{Id, Status};
-use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STREAMS};
+use crate::limits::{BACKLOG_RECORDS, BATCH_BODY_BYTES, PROBES, STATUSES_BACK, STREAMS};
 use crate::time::Instant;
 
 /// What became of an entry that the spool offered.
@@ -76,14 +76,31 @@ impl Relay {
         }
     }
 
-    /// Takes back the statuses of a message that could not be published before. Returns whether they had room.
-    pub fn take_status_back(&mut self, message: &[u8]) -> bool {
-        let has_room = self.broker_takes_statuses() && self.statuses.room() > self.promised() + 2 * message.len();
+    /// Takes back the statuses of a message that could not be published before, and stands at `place` of the spool.
+    /// Returns whether they had room.
+    pub fn take_status_back(&mut self, message: &[u8], place: u64) -> bool {
+        let has_room = self.broker_takes_statuses()
+            && self.statuses.room() > self.promised() + 2 * message.len()
+            && self.spool.statuses.len() < STATUSES_BACK;
         if has_room {
+            self.spool.statuses.push((0, place));
             self.tell_again(message);
         }
         self.spool.left_statuses |= !has_room;
         has_room
+    }
+
+    /// Whether statuses that came back are not acknowledged, see [`Relay::statuses_acknowledged`].
+    #[must_use]
+    pub const fn has_statuses_back(&self) -> bool {
+        !self.spool.statuses.is_empty()
+    }
+
+    /// The broker has acknowledged the first `count` of the statuses that [`Relay::next_status`] gave since the start.
+    /// The spool need not keep them any more.
+    pub fn statuses_acknowledged(&mut self, count: u64) {
+        let over = self.spool.statuses.extract_if(.., |(below, _)| *below <= count);
+        self.spool.ended.extend(over.map(|(_, place)| Ended::Spooled(place)));
     }
 
     /// Whether the spool is to be read from its oldest entry again, because what was passed over may be taken now. True
@@ -92,7 +109,8 @@ impl Relay {
         let takes = |index: usize| self.spool.left >> index & 1 == 1 && !self.has_failed(index, now);
         let looks = (0..STREAMS).any(takes)
             || self.spool.left_nameless && self.streams.iter().any(Option::is_none)
-            || self.spool.left_statuses && self.broker_takes_statuses() && self.statuses.is_empty();
+            || self.spool.left_statuses && self.broker_takes_statuses() && self.spool.statuses.is_empty();
+
         if looks {
             (self.spool.left, self.spool.left_nameless, self.spool.left_statuses) = Default::default();
         }

@@ -8,8 +8,9 @@
 //!   with the fingerprint of an orphan is that one, and each of several equal orphans is matched once. A source that
 //!   has ever marked a redelivery (`DUP`) marks them all, so from then on only marked publishes are matched.
 //! - What we did acknowledge may come again, too, when the acknowledgement was lost with the connection: marked, and
-//!   under its packet id. Without both it is a new publish, because two readings may be equal, and to lose one is worse
-//!   than to send one twice.
+//!   under its packet id; or, from a source that marks nothing, before all that is new. Then it has to be the only
+//!   one with its fingerprint, and the source must not have shown that it has the acknowledgement. What is neither is a
+//!   new publish, because two readings may be equal, and to lose one is worse than to send one twice.
 
 use super::record::Record;
 use crate::limits::{REDELIVERY, SLOTS};
@@ -24,6 +25,19 @@ pub struct Token {
     pub packet_id: u16,
     /// The source says that it may have sent it before (`DUP`).
     pub repeated: bool,
+}
+
+/// A connection to the source begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begin {
+    /// The source kept the session from before, so it sends again what it has no acknowledgement for.
+    pub resumed: bool,
+    /// Tokens with a number below this were acknowledged over earlier connections.
+    pub acknowledged: u64,
+    /// And the source has shown for those below this that it has the acknowledgement.
+    pub arrived: u64,
+    /// Number of the first token of this connection.
+    pub first: u64,
 }
 
 /// A publish that was received before.
@@ -49,6 +63,8 @@ enum State {
     OrphanSafe,
     /// Acknowledged over an earlier connection.
     Acknowledged,
+    /// Likewise, and the source has not shown that it has the acknowledgement.
+    Unsure,
     /// Not taken, recognised already, or forgotten: no publish is recognised by it any more.
     Spent,
 }
@@ -89,6 +105,8 @@ pub(super) struct Receipts {
     orphans: usize,
     /// When these are forgotten, because the source will not send them again.
     orphans_until: Instant,
+    /// Nothing new has come over this connection: what comes may be a publish whose acknowledgement was lost.
+    only_known: bool,
     /// The source has marked a redelivery once, so what comes without the mark is new.
     marks: bool,
 }
@@ -102,6 +120,7 @@ impl Receipts {
             next: 0,
             orphans: 0,
             orphans_until: Instant::default(),
+            only_known: false,
             marks: false,
         }
     }
@@ -117,18 +136,17 @@ impl Receipts {
         usize::try_from(self.next - self.safe).unwrap_or(usize::MAX)
     }
 
-    /// A connection begins, whose publishes have numbers from `first` on. Those below `acknowledged` were acknowledged
-    /// over earlier ones. Unless the session is `resumed`, the source has forgotten it and sends none of the others
-    /// again.
-    pub(super) fn begin(&mut self, now: Instant, resumed: bool, acknowledged: u64, first: u64) {
+    /// A connection begins. Unless the session is resumed, the source has forgotten it and sends nothing again.
+    pub(super) fn begin(&mut self, now: Instant, Begin { resumed, acknowledged, arrived, first }: Begin) {
         self.skip_to(first);
-        self.orphans = 0;
+        (self.orphans, self.only_known) = (0, true);
         for number in self.oldest()..self.next {
             let slot = &mut self.slots[place(number)];
             slot.state = match slot.state {
                 _ if !resumed => State::Spent,
                 State::Held | State::FailedAlone => State::OrphanHeld,
-                State::Safe if number < acknowledged => State::Acknowledged,
+                State::Safe if number < arrived => State::Acknowledged,
+                State::Safe if number < acknowledged => State::Unsure,
                 State::Safe => State::OrphanSafe,
                 state => state,
             };
@@ -147,6 +165,7 @@ impl Receipts {
         self.skip_to(token.number);
         self.marks |= token.repeated;
         let found = self.find(token, fingerprint);
+        self.only_known &= found.is_some();
         let mut slot = Slot { fingerprint, packet_id: token.packet_id, ..Slot::SPENT };
         let known = found.map(|number| {
             slot.state = State::Safe;
@@ -232,7 +251,8 @@ impl Receipts {
     }
 
     /// The number under which this publish was received before: for a marked one the last with its packet id, if the
-    /// fingerprint is the same; otherwise the first orphan with the same fingerprint.
+    /// fingerprint is the same; otherwise the first orphan with the same fingerprint, or the only publish with it that
+    /// the source may send again.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;
@@ -245,6 +265,11 @@ impl Receipts {
         if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
             let is_orphan = |number: &u64| slot(number).state.is_orphan();
             same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
+        }
+        if same.is_none() && self.only_known && !self.marks {
+            let is_alike = |number: &u64| looks_alike(number) && slot(number).state != State::Spent;
+            let mut alike = (self.oldest()..self.next).filter(is_alike);
+            same = alike.next().filter(|number| slot(number).state == State::Unsure && alike.next().is_none());
         }
         same
     }

@@ -22,13 +22,15 @@ pub struct StatusQueue {
     blocks: usize,
     most: usize,
     lost: u64,
+    /// Entries that have left the queue, since the start.
+    taken: u64,
 }
 
 impl StatusQueue {
     /// A queue of at most `bytes` of arena for connector version `version`.
     #[must_use]
     pub const fn new(version: u8, bytes: usize) -> Self {
-        Self { version, chain: None, read: 0, waiting: 0, blocks: 0, most: bytes / BLOCK_BYTES, lost: 0 }
+        Self { version, chain: None, read: 0, waiting: 0, blocks: 0, most: bytes / BLOCK_BYTES, lost: 0, taken: 0 }
     }
 
     /// Whether no status waits.
@@ -47,6 +49,12 @@ impl StatusQueue {
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// Statuses that have left the queue, since the start.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Blocks of the arena that are kept for statuses to come.
@@ -201,6 +209,7 @@ impl StatusQueue {
             (from, place) = (arena.next(from), 0);
         }
         self.waiting -= 1;
+        self.taken += 1;
         self.read = read;
         self.blocks -= chain.release_before(arena, block);
         self.chain = Some(chain);

@@ -74,6 +74,19 @@ impl Spool {
         }
     }
 
+    /// Has what is settled marked at once, as before a stop.
+    pub fn commit_marks(&mut self) {
+        if self.has_marks_due() {
+            self.due = Some(Instant::default());
+        }
+    }
+
+    /// Whether all that was appended and settled is on the disk.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.buffer.is_empty() && !self.has_marks_due() && !self.active.as_ref().is_some_and(Active::is_writing)
+    }
+
     /// Appends an entry with a body of `length` bytes. A new segment for it has to leave room for `kept` others within
     /// the limit.
     pub(super) fn push(

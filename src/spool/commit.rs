@@ -98,7 +98,7 @@ impl Spool {
         Some(Operation::Write { name: active.name, offset, bytes: core::mem::take(&mut self.buffer) })
     }
 
-    fn has_marks_due(&self) -> bool {
+    pub(super) fn has_marks_due(&self) -> bool {
         self.stage == Stage::Ready && self.table.iter().any(|segment| segment.mark == MarkState::Due)
     }
 

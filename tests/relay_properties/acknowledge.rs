@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::receipts::Token;
+use firehose_connector::relay::receipts::{Begin, Token};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;
@@ -21,9 +21,9 @@ enum Step {
     Publish { stream: usize, count: usize, equal: bool },
     /// So many milliseconds pass.
     Pass(u64),
-    /// The connection is cut: of what the relay allowed to be acknowledged so much was not written, and of what was
-    /// written so much did not arrive.
-    Cut { unwritten: u64, lost: u64 },
+    /// The connection is cut: of what the relay allowed to be acknowledged so much was not written, of what was written
+    /// so much did not arrive, and of so much more it was not seen that it did.
+    Cut { unwritten: u64, lost: u64, unseen: u64 },
     /// The stream fails from now on, or no more.
     Fails(usize, bool),
 }
@@ -33,7 +33,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..3_usize, 1..60_usize, any::<bool>())
             .prop_map(|(stream, count, equal)| Step::Publish { stream, count, equal }),
         4 => (1..20_000_u64).prop_map(Step::Pass),
-        2 => (0..40_u64, 0..40_u64).prop_map(|(unwritten, lost)| Step::Cut { unwritten, lost }),
+        2 => (0..40_u64, 0..40_u64, 0..40_u64)
+            .prop_map(|(unwritten, lost, unseen)| Step::Cut { unwritten, lost, unseen }),
         1 => (0..3_usize, any::<bool>()).prop_map(|(stream, fails)| Step::Fails(stream, fails)),
     ]
 }
@@ -51,8 +52,11 @@ struct World {
     relay: Relay,
     now: u64,
     window: usize,
-    /// Redelivered publishes have new packet ids and no mark, and then no acknowledgement is lost on its way.
+    /// Redelivered publishes have new packet ids and no mark.
     renames: bool,
+    /// Some publishes look the same. Then nobody could say of them whether an acknowledgement arrived that was not seen
+    /// to, nor, if the broker `renames`, which are new when one did not.
+    has_equal: bool,
     queue: VecDeque<(Publish, Option<u16>)>,
     unacknowledged: VecDeque<Sent>,
     next_number: u64,
@@ -85,6 +89,7 @@ impl World {
             now: 0,
             window,
             renames,
+            has_equal: false,
             queue,
             unacknowledged,
             next_number: 0,
@@ -189,9 +194,10 @@ impl World {
         self.relay.handle_outcome(now, id, Outcome::Records(&outcomes));
     }
 
-    fn cut(&mut self, unwritten: u64, lost: u64) {
+    fn cut(&mut self, unwritten: u64, lost: u64, unseen: u64) {
         let written = self.relay.safe().saturating_sub(unwritten);
-        let heard = if self.renames { written } else { written.saturating_sub(lost) };
+        let heard = if self.renames && self.has_equal { written } else { written.saturating_sub(lost) };
+        let arrived = if self.has_equal { heard } else { heard.saturating_sub(unseen) };
         self.acknowledge(heard);
         while let Some(sent) = self.over.pop_back().filter(|sent| sent.number >= heard) {
             self.unacknowledged.push_front(sent);
@@ -200,7 +206,8 @@ impl World {
         for sent in core::mem::take(&mut self.unacknowledged).into_iter().rev() {
             self.queue.push_front((sent.publish, Some(sent.packet_id)));
         }
-        self.relay.begin_session(Instant::from_millis(self.now), true, written, self.next_number);
+        let begin = Begin { resumed: true, acknowledged: written, arrived, first: self.next_number };
+        self.relay.begin_session(Instant::from_millis(self.now), begin);
     }
 }
 
@@ -222,6 +229,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Publish { stream, count, equal } => {
+                    world.has_equal |= equal;
                     for _ in 0..count {
                         next += u64::from(!equal);
                         let publish = (stream, if equal { 0 } else { next });
@@ -232,7 +240,7 @@ proptest! {
                     world.send();
                 }
                 Step::Pass(millis) => world.pass(millis),
-                Step::Cut { unwritten, lost } => world.cut(unwritten, lost),
+                Step::Cut { unwritten, lost, unseen } => world.cut(unwritten, lost, unseen),
                 Step::Fails(stream, fails) => world.fails[stream] = fails,
             }
             for (publish, times) in &world.delivered {

@@ -272,6 +272,43 @@ fn what_was_delivered_while_the_connection_was_away_is_acknowledged_and_not_sent
 }
 
 #[test]
+fn an_acknowledgement_that_was_lost_with_the_connection_repeats_nothing() {
+    for acknowledge in [Acknowledge::Safe, Acknowledge::Held] {
+        let mut s = Scenario::new(Setup { acknowledge, ..Setup::default() });
+        (0..3).for_each(|id| _ = binary(&mut s, id));
+        s.wait();
+        let sent = s.take_sent().unwrap();
+        s.deliver(sent);
+        // The broker had shown that it has the first acknowledgement. It marks nothing, and gives new packet ids.
+        s.reconnect_unsure(true, 3, 1);
+        (1..3).for_each(|id| assert_eq!(binary(&mut s, id), Accepted::Known));
+        assert_eq!(binary(&mut s, 0), Accepted::Held, "a new one that is equal");
+        assert_eq!(binary(&mut s, 2), Accepted::Held, "behind a new one nothing comes again");
+        s.wait();
+        let sent = s.take_sent().unwrap();
+        s.deliver(sent);
+        s.take_statuses();
+    }
+}
+
+#[test]
+fn a_reading_that_comes_again_and_again_is_not_taken_for_one_whose_acknowledgement_was_lost() {
+    let mut s = Scenario::new(Setup::default());
+    (0..4).for_each(|id| _ = binary(&mut s, id % 2));
+    s.wait();
+    let sent = s.take_sent().unwrap();
+    s.deliver(sent);
+    s.reconnect_unsure(true, 4, 0);
+    (0..4).for_each(|id| {
+        assert_eq!(binary(&mut s, id % 2), Accepted::Held, "to lose one is worse than to send one twice")
+    });
+    s.wait();
+    let sent = s.take_sent().unwrap();
+    s.deliver(sent);
+    s.take_statuses();
+}
+
+#[test]
 fn with_a_new_session_held_records_are_delivered_and_what_comes_is_new() {
     let mut s = Scenario::new(Setup::default());
     binary(&mut s, 0);

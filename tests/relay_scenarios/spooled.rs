@@ -2,13 +2,18 @@
 
 use core::cell::Cell;
 
+use firehose_connector::keeper::Keeper;
+use firehose_connector::limits::spool::COMMIT_DELAY;
 use firehose_connector::limits::{PROBES, RECEIVE_MAXIMUM, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::{Accepted, Acknowledge};
+use firehose_connector::spool;
 use firehose_connector::spool::operation::Fault;
+use firehose_connector::time::Instant;
 use serde_json::json;
 
-use crate::support::scenario::{ARN, MIB, Scenario, Setup};
+use crate::support::files::Files;
+use crate::support::scenario::{ARN, MIB, Scenario, Setup, carry};
 
 const SPOOL: Setup = Setup {
     version: 5,
@@ -271,8 +276,10 @@ fn without_a_disk_that_works_memory_serves_as_without_a_spool() {
 fn windows_of_any_size_are_not_in_the_way_while_nothing_is_delivered() {
     for window in [1, 20, 100, 500] {
         let mut s = Scenario::new(SPOOL);
+        // A window of one is found to be one by waiting.
+        let (end, least) = if window == 1 { (60_000, 40) } else { (8_000, window * 4) };
         let (mut sent, mut at) = (0, 0);
-        while at < 60_000 {
+        while at < end {
             while sent - s.safe() < window && sent < 100_000 {
                 one(&mut s, usize::try_from(sent).unwrap());
                 sent += 1;
@@ -280,9 +287,6 @@ fn windows_of_any_size_are_not_in_the_way_while_nothing_is_delivered() {
             serve(&mut s, 50, down);
             at += 50;
         }
-        // At most a round trip of 50 ms for each window, after the first seconds; with one, what is not known to be a
-        // window is waited for.
-        let least = if window == 1 { 40 } else { window * 30 };
         assert!(sent >= least, "{sent} with a window of {window}");
         assert_eq!(s.relay().counters().acknowledged_held, 0);
     }
@@ -303,4 +307,46 @@ fn a_record_that_is_delivered_while_it_is_being_written_is_not_sent_again() {
     assert_eq!(left, 0);
     let mut s = Scenario::with_files(SPOOL, files);
     assert!(serve(&mut s, 30_000, up).is_empty());
+}
+
+#[test]
+fn a_status_stays_on_disk_until_the_broker_has_it() {
+    const MESSAGE: &[u8] = br#"{"response":[{"id":"7","status":"success"}]}"#;
+    let mut files = Files::default();
+    let start = || (Keeper::new(spool::Settings::new(4096 * 1024, 1)), SPOOL.relay());
+    let (mut keeper, mut relay) = start();
+    let mut now = Instant::from_millis(1000);
+    carry(&mut keeper, now, &mut relay, &mut files);
+    assert!(keeper.append_status(now, 0, MESSAGE));
+    keeper.hurry();
+    carry(&mut keeper, now, &mut relay, &mut files);
+    assert!(keeper.is_done(now));
+    for told in [false, false, true] {
+        // After a power cut, if it is not the first time.
+        (keeper, relay) = start();
+        let mut message = Vec::new();
+        for _ in 0..10 {
+            carry(&mut keeper, now, &mut relay, &mut files);
+            message.clear();
+            relay.next_status(1000, &mut message);
+            if !message.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(message, MESSAGE);
+        // A broker that takes shorter messages only gets it anew.
+        relay.tell_again(&message);
+        relay.statuses_acknowledged(1);
+        assert!(relay.has_statuses_back());
+        assert_eq!(relay.next_status(1000, &mut message), 1);
+        relay.statuses_acknowledged(if told { relay.statuses_taken() } else { 1 });
+        for _ in 0..4 {
+            now = now + COMMIT_DELAY;
+            carry(&mut keeper, now, &mut relay, &mut files);
+        }
+    }
+    assert_eq!(files.count(), 0);
+    let (mut keeper, mut relay) = start();
+    carry(&mut keeper, now, &mut relay, &mut files);
+    assert!(!relay.has_status());
 }

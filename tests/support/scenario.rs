@@ -19,7 +19,7 @@ use firehose_connector::relay::arena::Arena;
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::receipts::Token;
+use firehose_connector::relay::receipts::{Begin, Token};
 use firehose_connector::relay::record::{Cursor, Record};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::spool;
@@ -104,6 +104,34 @@ pub struct Sent {
     pub data: Vec<Vec<u8>>,
 }
 
+impl Setup {
+    /// A relay with a broker that takes statuses.
+    pub fn relay(&self) -> Relay {
+        let arn = format!("{ARN}{DEFAULT}");
+        let mut relay = Relay::new(&Settings {
+            version: self.version,
+            default_delivery_stream: DeliveryStreamArn::parse(&arn).unwrap(),
+            queue_size: self.queue_size,
+            publish_interval: Duration::from_secs(self.interval),
+            arena_bytes: self.arena,
+            connections: self.connections,
+            acknowledge: self.acknowledge,
+            seed: self.seed,
+        });
+        relay.set_broker_takes_statuses(true);
+        relay
+    }
+}
+
+/// Has the disk do at once what there is to do.
+pub fn carry(keeper: &mut Keeper, now: Instant, relay: &mut Relay, files: &mut Files) {
+    for operations in 0.. {
+        assert!(operations < 10_000, "the disk has always something to do");
+        let Some(operation) = keeper.poll_operation(now, WALL + now.as_millis() / 1000, relay) else { return };
+        keeper.handle(now, perform(files, operation), relay);
+    }
+}
+
 /// A relay, its time line, and what it has sent.
 #[derive(Debug)]
 pub struct Scenario {
@@ -130,18 +158,7 @@ impl Scenario {
 
     /// The same after a start, with what an earlier one has left on disk.
     pub fn with_files(setup: Setup, files: Files) -> Self {
-        let arn = format!("{ARN}{DEFAULT}");
-        let mut relay = Relay::new(&Settings {
-            version: setup.version,
-            default_delivery_stream: DeliveryStreamArn::parse(&arn).unwrap(),
-            queue_size: setup.queue_size,
-            publish_interval: Duration::from_secs(setup.interval),
-            arena_bytes: setup.arena,
-            connections: setup.connections,
-            acknowledge: setup.acknowledge,
-            seed: setup.seed,
-        });
-        relay.set_broker_takes_statuses(true);
+        let relay = setup.relay();
         let (sent, messages) = Default::default();
         let now = Instant::default();
         Self {
@@ -234,9 +251,15 @@ impl Scenario {
         self.relay.safe()
     }
 
-    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged.
+    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged, which the
+    /// source had shown.
     pub fn reconnect(&mut self, resumed: bool, acknowledged: u64) {
-        self.relay.begin_session(self.now, resumed, acknowledged, self.number);
+        self.reconnect_unsure(resumed, acknowledged, acknowledged);
+    }
+
+    /// Likewise; the source had shown only for those below `arrived` that it has the acknowledgement.
+    pub fn reconnect_unsure(&mut self, resumed: bool, acknowledged: u64, arrived: u64) {
+        self.relay.begin_session(self.now, Begin { resumed, acknowledged, arrived, first: self.number });
     }
 
     /// A publish of `bytes`, of which only a begin is known.
@@ -452,16 +475,9 @@ impl Scenario {
         }
     }
 
-    /// Has the disk do at once what there is to do.
     fn spool(&mut self) {
-        let Some(keeper) = &mut self.keeper else { return };
-        for operations in 0.. {
-            assert!(operations < 10_000, "the disk has always something to do");
-            let Some(operation) = keeper.poll_operation(self.now, WALL + self.now.as_millis() / 1000, &mut self.relay)
-            else {
-                return;
-            };
-            keeper.handle(self.now, perform(&mut self.files, operation), &mut self.relay);
+        if let Some(keeper) = &mut self.keeper {
+            carry(keeper, self.now, &mut self.relay, &mut self.files);
         }
     }
 

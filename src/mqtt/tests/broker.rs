@@ -134,7 +134,7 @@ impl Test {
     pub(super) async fn inbound(&mut self) -> Inbound {
         loop {
             match self.broker.inbound.recv().await.unwrap() {
-                Inbound::Begins { .. } => {}
+                Inbound::Begins(_) => {}
                 inbound => return inbound,
             }
         }

@@ -50,7 +50,7 @@ async fn a_new_connection_acknowledges_nothing_of_the_one_before() {
     let mut peer = test.accept(true, nothing()).await;
     let begins = test.broker.inbound.recv().await.unwrap();
     assert!(
-        matches!(begins, Inbound::Begins { resumed: true, acknowledged, first: next } if (acknowledged, next) == (first + 1, first + 3)),
+        matches!(begins, Inbound::Begins(begin) if begin == Begin { resumed: true, acknowledged: first + 1, arrived: first, first: first + 3 }),
         "{begins:?}"
     );
     test.expect_up(true).await;
@@ -130,4 +130,28 @@ async fn publishes_that_were_left_come_at_once_when_the_broker_acknowledges_no_s
     test.broker.again.send_replace(Again::Now);
     assert!(matches!(test.down().await, MqttError::LeftBehind));
     peer.expect_end().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_acknowledges_a_status_has_what_was_acknowledged_before() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=3).await;
+    let group = test.publishes().await;
+    let first = group[0].token.unwrap().number;
+    test.take(group[..2].to_vec()).await;
+    test.send("one").await;
+    let packets = [peer.packet().await, peer.packet().await];
+    assert!(packets.iter().all(|packet| matches!(packet, Packet::PubAck(_))), "{packets:?}");
+    let status = peer.status().await;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = first + 3);
+    peer.packet().await;
+    peer.acknowledge(&status).await;
+    peer.was_heard().await;
+    drop(peer);
+    test.down().await;
+    later(MQTT_BACKOFF.1).await;
+    test.accept(true, nothing()).await;
+    let begins = test.broker.inbound.recv().await.unwrap();
+    let expected = Begin { resumed: true, acknowledged: first + 3, arrived: first + 2, first: first + 3 };
+    assert!(matches!(begins, Inbound::Begins(begin) if begin == expected), "{begins:?}");
 }

@@ -37,7 +37,7 @@ impl Test {
     }
 
     fn reconnect(&mut self, acknowledged: u64) {
-        self.receipts.begin(NOW, true, acknowledged, self.number);
+        self.receipts.begin(NOW, Begin { resumed: true, acknowledged, arrived: acknowledged, first: self.number });
     }
 }
 
@@ -65,7 +65,7 @@ fn each_of_three_equal_readings_that_were_not_acknowledged_is_matched_once() {
 }
 
 #[test]
-fn what_was_acknowledged_is_recognised_by_its_mark_and_packet_id_only_and_once() {
+fn what_was_acknowledged_for_sure_is_recognised_by_its_mark_and_packet_id_only_and_once() {
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
     test.receipts.settle(number);
@@ -86,7 +86,7 @@ fn a_session_that_is_new_repeats_nothing_so_that_nothing_is_recognised() {
     let mut test = Test::new();
     let (number, _) = test.hold(5, 7);
     assert!(test.receipts.will_be_redelivered(number));
-    test.receipts.begin(NOW, false, 0, test.number);
+    test.receipts.begin(NOW, Begin { resumed: false, acknowledged: 0, arrived: 0, first: test.number });
     assert!(!test.receipts.will_be_redelivered(number));
     assert_eq!(test.receive(5, true, 7), None);
 }
