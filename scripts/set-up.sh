@@ -18,17 +18,32 @@ fail() {
 # Of the project.
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 
-# Seconds since 1970: the time of the commit, so that the same sources give the same bytes.
-commit_time() { git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock; }
+# Seconds since 1970: the time of the commit, so that the same sources give the same bytes; or what scripts/release says.
+commit_time() {
+    [ -z "${SOURCE_DATE_EPOCH-}" ] || { echo "$SOURCE_DATE_EPOCH" && return; }
+    git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock
+}
+
+# The targets that static programs are built for.
+static_targets() { sed -n 's/^\[target\.\(.*\)\.dockerfile\]$/\1/p' Cross.toml; }
 
 # Where cargo puts what it builds for a target: built TARGET
 built() { echo "${CARGO_TARGET_DIR:-target}/$1/release/firehose-connector"; }
 
 # Sums of all that is in dist.
-write_sums() { (cd dist && sha256sum firehose-connector[-_.]* THIRD-PARTY-LICENCES.txt >SHA256SUMS); }
+write_sums() { (cd dist && rm -f SHA256SUMS* && sums=$(sha256sum -- *) && echo "$sums" >SHA256SUMS); }
 
 need_cargo() {
     command -v cargo >/dev/null || fail 69 "cargo is missing; install Rust from https://rustup.rs and try again"
+}
+
+# Runs a command while no other script runs one under the same name: alone NAME COMMAND...
+alone() {
+    mkdir -p "$TOOLS"
+    (
+        flock 9
+        "${@:2}" 9>&-
+    ) 9>"$TOOLS/$1.lock"
 }
 
 # Runs a command as root, with sudo where that asks for no password.
@@ -65,12 +80,16 @@ need_packages() {
         fail 69 "please install these packages: ${missing[*]}"
     fi
     may_install "${missing[@]}" || fail 69 "nothing was installed; please install these packages: ${missing[*]}"
-    echo "Installing ${missing[*]}"
+    alone packages install_packages "${missing[@]}" || exit
+}
+
+install_packages() {
+    echo "Installing $*"
     # Another package manager at work is waited for. No daemon is to start because a test needs its program.
     local apt=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o DPkg::Lock::Timeout=300)
     if ! as_root "${apt[@]}" update ||
-        ! as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null; then
-        fail 69 "these packages could not be installed: ${missing[*]}"
+        ! as_root "${apt[@]}" install -y --no-install-recommends "$@" >/dev/null; then
+        fail 69 "these packages could not be installed: $*"
     fi
 }
 
@@ -88,13 +107,15 @@ need_venv() {
 
 # A tool that cargo compiles: need_tool CRATE VERSION [OPTION...]. Takes a minute or two, once.
 need_tool() {
-    local tool=$1@$2
+    alone "$1" compile_tool "$@"
+}
+
+compile_tool() {
     grep -qs "^\"$1 $2 " "$TOOLS/.crates.toml" && return 0
-    mkdir -p "$TOOLS"
     echo "Compiling $1 $2"
     # Without the optimisation that they ask for: they run for seconds, and compiling them so takes minutes.
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-        cargo install --quiet --locked --force --root "$TOOLS" "$tool" "${@:3}" >"$TOOLS/$1.log" 2>&1 && return 0
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install --quiet --locked --force --root "$TOOLS" "$1@$2" "${@:3}" >"$TOOLS/$1.log" 2>&1 && return 0
     cat "$TOOLS/$1.log" >&2
     return 1
 }

@@ -6,6 +6,7 @@ use std::{ffi::OsString, path::PathBuf};
 use lexopt::{Arg, Parser};
 
 use crate::config::nearest;
+use crate::limits::MQTT_FIELD_BYTES;
 
 /// Exit codes, from `sysexits.h`.
 pub mod exit {
@@ -64,6 +65,8 @@ pub enum UsageError {
     UnknownCommand(String, Option<&'static str>),
     /// The command has no such option. With the option that was probably meant.
     UnknownOption(String, Option<&'static str>),
+    /// The value of `--client-id` is no client id.
+    NotAClientId,
     /// An option without its value, which the second text describes.
     NoValue(&'static str, &'static str),
     /// An option that is given twice.
@@ -78,6 +81,12 @@ impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, name, meant) = match self {
             Self::NoCommand => return f.write_str("no command given: run, check, help or version"),
+            Self::NotAClientId => {
+                return write!(
+                    f,
+                    "{CLIENT_ID} must be at most {MQTT_FIELD_BYTES} bytes of UTF-8 without control characters"
+                );
+            }
             Self::NoValue(option, what) => return write!(f, "{option} needs {what}"),
             Self::Second(option) => return write!(f, "{option} is given more than once"),
             Self::Misplaced(option, what) => return write!(f, "{option} goes with {what} only"),
@@ -127,8 +136,10 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
             Arg::Long("online") => online = true,
             Arg::Long("send-test-record") => wanted.send_test_record = true,
             Arg::Long("client-id") => {
-                let id = parser.value().ok().and_then(|id| id.into_string().ok()).filter(|id| !id.is_empty());
-                let id = id.ok_or(UsageError::NoValue(CLIENT_ID, "a client id"))?;
+                let id = parser.value().ok().filter(|id| !id.is_empty());
+                let id = id.ok_or(UsageError::NoValue(CLIENT_ID, "a client id"))?.into_string().ok();
+                let id = id.filter(|id| id.len() <= MQTT_FIELD_BYTES && !id.contains(char::is_control));
+                let id = id.ok_or(UsageError::NotAClientId)?;
                 if wanted.client_id.replace(id).is_some() {
                     return Err(UsageError::Second(CLIENT_ID));
                 }

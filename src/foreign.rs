@@ -6,17 +6,24 @@
 //! call leaks nothing.
 //!
 //! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares
-//! `WINDOW` consecutive bytes with one is blanked.
+//! `WINDOW` consecutive bytes with one is blanked. A text that has much of one in another form is blanked as a whole:
+//! in base64, in hex, or in pieces.
 
 #![expect(clippy::disallowed_types, reason = "the one list of all secrets; it is never locked across an await")]
 
 use core::fmt::{self, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use base64_simd::STANDARD;
 
 use crate::limits::{FOREIGN_TEXT, LINE_TEXT, SECRET_LEAST};
 
 /// Consecutive bytes of a secret that give it away.
 const WINDOW: usize = 12;
+/// Consecutive letters and digits of a secret that give it away when all else is left out, or those of its base64 or
+/// hex.
+const RUN: usize = 20;
 /// What is shown instead of a secret.
 const BLANKED: &str = "[secret]";
 
@@ -62,6 +69,12 @@ pub fn foreign(text: &str) -> String {
     // More is searched than is shown, so that a secret at the cut is found; but not an endless text.
     let text = &text[..text.floor_char_boundary(4 * FOREIGN_TEXT)];
     cut(&blanked(text), FOREIGN_TEXT)
+}
+
+/// The name of a file for a message, as [`foreign`].
+#[must_use]
+pub fn file_name(path: &Path) -> String {
+    foreign(&path.to_string_lossy())
 }
 
 /// A whole message: one line that shows at most [`LINE_TEXT`] bytes, and no secret.
@@ -110,7 +123,42 @@ pub fn blanked(text: &str) -> String {
             shown = shown.replace(&**secret, BLANKED);
         }
     }
-    shown
+    if hides(&shown, &secrets) { BLANKED.to_owned() } else { shown }
+}
+
+/// Whether `text` has much of a secret in pieces, in base64 or in hex, which may be escaped.
+fn hides(text: &str, secrets: &[Arc<str>]) -> bool {
+    let plain = letters(text.as_bytes());
+    // Ordinary texts have no words that long, and this saves most of the work.
+    let words = || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '%');
+    let is_coded = plain.len() >= RUN && words().any(|word| word.len() >= RUN);
+    secrets.iter().map(|secret| secret.as_bytes()).any(|secret| {
+        let base64 = |skipped| STANDARD.encode_to_string(secret.get(skipped..).unwrap_or_default());
+        let hex = || {
+            secret.iter().flat_map(|byte| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]))
+        };
+        shares(&plain, &letters(secret))
+            || is_coded
+                // Its first byte may be any of a group of three.
+                && ((0..3).any(|skipped| shares(&plain, &letters(base64(skipped).as_bytes())))
+                    || shares(&plain.to_ascii_lowercase(), &hex().collect::<Vec<u8>>()))
+    })
+}
+
+fn letters(text: &[u8]) -> Vec<u8> {
+    text.iter().copied().filter(u8::is_ascii_alphanumeric).collect()
+}
+
+/// Whether [`RUN`] consecutive bytes of `text` are in `secret`, too. Such a run has one of the blocks that are looked
+/// for.
+fn shares(text: &[u8], secret: &[u8]) -> bool {
+    const BLOCK: usize = RUN / 2;
+    text.chunks_exact(BLOCK).enumerate().any(|(number, block)| {
+        let Some(at) = memchr::memmem::find(secret, block) else { return false };
+        let ((before, text), (secret_before, secret)) = (text.split_at(number * BLOCK), secret.split_at(at));
+        let backwards = before.iter().rev().zip(secret_before.iter().rev()).take_while(|(a, b)| a == b).count();
+        backwards + text.iter().zip(secret).take_while(|(a, b)| a == b).count() >= RUN
+    })
 }
 
 /// Characters of base64, of URLs, and of their escapes, so that an escaped secret is one word, too.
@@ -144,6 +192,31 @@ mod tests {
         }
         drop(secret);
         assert!(line(TOKEN).contains("IQoJb3JpZ2luX2Vj"), "nobody uses it any more");
+    }
+
+    #[test]
+    fn a_secret_in_another_form_blanks_the_text() {
+        let _secret = Secret::new(TOKEN);
+        let pieces = |size: usize, between: &str| {
+            TOKEN.as_bytes().chunks(size).map(|piece| str::from_utf8(piece).unwrap()).collect::<Vec<_>>().join(between)
+        };
+        let in_base64 = |before: &str| STANDARD.encode_to_string(format!("{before}{TOKEN} or so"));
+        let url_safe = in_base64("").replace('+', "-").replace('/', "_").replace('=', "");
+        let hex: String = TOKEN.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let percent: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let all = [in_base64(""), in_base64("x"), in_base64("token="), url_safe, hex.to_uppercase(), hex, percent];
+        let cut = [pieces(4, " "), pieces(10, "\n"), pieces(11, "\""), pieces(1, "\u{200b}")];
+        for form in all.iter().chain(&cut) {
+            assert_eq!(foreign(&format!("the string was '{form}' in the end")), "[secret]", "{form}");
+        }
+        for ordinary in [
+            "arn:aws:firehose:eu-west-1:123456789012:deliverystream/a-very-long-name-of-a-delivery-stream",
+            "no record 49640912821178817833517986466168945147170627572855734274000000000000 of 4964091282117881783351798646616",
+            "request 6b0b3f2e-8f7c-4c1e-9d7a-2f1f0c9d8e7b failed: InternalServerErrorException",
+            "ZGVhZGJlZWZkZWFkYmVlZmRlYWRiZWVmZGVhZGJlZWY= deadbeefdeadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+        ] {
+            assert_eq!(foreign(ordinary), ordinary);
+        }
     }
 
     #[test]

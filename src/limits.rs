@@ -99,6 +99,9 @@ pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
 /// Longest delay between two attempts while stopping: [`DRAIN`] has time for about thirty of them.
 pub const BACKOFF_DRAINING: Duration = Duration::from_millis(500);
+/// While stopping: how long nothing is sent after the service has refused the credentials, unless others come. It
+/// seldom changes its mind, and [`DRAIN`] has time for three more attempts.
+pub const REFUSED_DRAINING: Duration = Duration::from_secs(2);
 /// Shortest delay, so that jitter never makes a busy loop.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 /// Times that a name server must have denied the host name of a delivery stream's endpoint, with an answer of the
@@ -113,6 +116,10 @@ pub const STALL: Duration = Duration::from_secs(60);
 /// request in the kernel's buffer takes 50 s, and so does the longest answer. So a peer that sends `100 Continue` for
 /// ever, or a byte a minute, cannot hold up the records.
 pub const ANSWER: Duration = Duration::from_secs(120);
+/// Bytes from the service after the last written byte of a request, until the answer counts as endless: the longest one
+/// with its head, in small chunks. A peer that sends `100 Continue` as fast as it can would take all of the processor
+/// until [`ANSWER`].
+pub const ANSWER_BYTES: u64 = 3 * REPLY_BYTES as u64;
 /// Service: how long a signature is valid. A request that takes longer is refused, so the next has half as many
 /// records; their number grows again while requests take less than a third of this.
 pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);
@@ -243,7 +250,13 @@ pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 /// Sessions in a row that are closed earlier and without a reason until another client with the same id is suspected.
 pub const MQTT_CLOSED_EARLY: u32 = 3;
-/// Bytes of a packet that is not a publish.
+/// Packets of the broker that answer nothing (PINGRESP, PUBACK, SUBACK, PUBREL), more than were asked for, until the
+/// connection ends: each costs work. Those of an earlier connection, [`UNACKNOWLEDGED`] at most, may come late.
+pub const UNASKED: u32 = 2 * UNACKNOWLEDGED as u32;
+/// Bytes of a client id, user name or password (MQTT 5.0, sections 1.5.4 and 1.5.6).
+pub const MQTT_FIELD_BYTES: usize = u16::MAX as usize;
+/// Bytes of a packet that is not a publish, or more if texts may stand in it: then as many as were announced for
+/// publishes.
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));

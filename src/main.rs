@@ -26,11 +26,10 @@ fn main() -> ExitCode {
             let config = config::load(definition.as_deref(), std::env::vars_os());
             written(doctor::examine(config, json, online.as_ref(), &mut std::io::stdout()))
         }
-        Err(UsageError::NoCommand) => {
-            complain(cli::HELP);
-            exit::USAGE
-        }
         Err(error) => {
+            if error == UsageError::NoCommand {
+                complain(&format!("{}\n", cli::HELP));
+            }
             complain(&lines(&error.to_string()));
             exit::USAGE
         }

@@ -294,6 +294,39 @@ fn a_wrong_command_line_ends_with_64_and_help_and_version_with_0() {
 }
 
 #[test]
+fn without_a_command_the_last_line_says_so() {
+    let output = connector(&["--definition", "x"], &[]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text.contains("DEFAULT_DELIVERY_STREAM_ARN"), "the help: {text}");
+    assert_eq!(text.lines().last(), Some("no command given: run, check, help or version"));
+}
+
+/// Each is a line of a text of several lines, or of a document, so it has to be made safe by itself.
+#[test]
+fn the_name_of_a_file_forges_no_line() {
+    const NAME: &str = "/x\n\u{1b}[31mforged: ok";
+    let keys = [("AWS_ACCESS_KEY_ID", "A"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let arn = ("DEFAULT_DELIVERY_STREAM_ARN", ARN);
+    let [tls, ca] = [("FIREHOSE_CONNECTOR_MQTT_URL", "mqtts://broker"), ("FIREHOSE_CONNECTOR_MQTT_CA", NAME)];
+    let [spool, profile] = ["FIREHOSE_CONNECTOR_SPOOL", "AWS_SHARED_CREDENTIALS_FILE"].map(|variable| (variable, NAME));
+    let by_option: &[&str] = &["--definition", NAME];
+    for (options, environment) in [
+        (by_option, vec![]),
+        (&[], vec![arn, tls, ca]),
+        (&[], vec![arn, spool, keys[0], keys[1]]),
+        (&[], vec![arn, profile]),
+    ] {
+        for form in [&["check"][..], &["check", "--json"]] {
+            let output = connector(&[form, options].concat(), &environment);
+            let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            let shown = text.lines().find(|line| line.contains("forged: ok")).unwrap();
+            assert!(shown.contains("/x") && !shown.contains('\u{1b}'), "{environment:?}: {text}");
+        }
+    }
+}
+
+#[test]
 fn output_that_cannot_be_written_ends_with_74_and_a_sentence() {
     let arn = [("DEFAULT_DELIVERY_STREAM_ARN", ARN)];
     for arguments in [&["check"][..], &["check", "--json"], &["--help"], &["help", "check"], &["--version"]] {

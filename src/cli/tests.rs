@@ -1,5 +1,7 @@
 //! Command lines, right and wrong, and the help text against what is read.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
 use super::{COMMANDS, Command, HELP, HELP_CHECK, HELP_RUN, OPTIONS, Online, UsageError, VERSION, exit, parse};
 use crate::config::VARIABLES;
 
@@ -77,6 +79,18 @@ fn a_wrong_argument_is_named_with_the_nearest() {
         ("check --offline", "unknown option \"--offline\"; did you mean --online?"),
     ] {
         assert_eq!(run(line), Err(expected.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn what_no_broker_would_take_for_a_client_id_is_refused() {
+    let longest = "c".repeat(65_535);
+    let parse_id =
+        |id: &[u8]| parse(["check".into(), "--online".into(), "--client-id".into(), OsStr::from_bytes(id).to_owned()]);
+    assert!(parse_id(longest.as_bytes()).is_ok());
+    for id in [format!("{longest}c").as_bytes(), b"a\nb", b"\0", b"\xff"] {
+        let said = parse_id(id).unwrap_err().to_string();
+        assert_eq!(said, "--client-id must be at most 65535 bytes of UTF-8 without control characters");
     }
 }
 

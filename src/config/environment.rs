@@ -65,17 +65,41 @@ pub const VARIABLES: [&str; 53] = [
 ];
 
 /// The variables that have a value.
-pub(super) struct Environment(Vec<(OsString, OsString)>);
+pub(super) struct Environment {
+    variables: Vec<(OsString, OsString)>,
+    /// Those whose value was in quotes.
+    quoted: Vec<&'static str>,
+}
 
 impl Environment {
-    /// Empty variables count as unset, as in the AWS SDKs.
+    /// Empty variables count as unset, as in the AWS SDKs. A value in quotes is a problem, and is kept without them, so that it can
+    /// be checked, too.
     pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(variables.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+        let mut quoted = Vec::new();
+        let mut unquote = |(name, value): (OsString, OsString)| {
+            let inside = value.to_str().and_then(without_quotes).map(OsString::from);
+            match VARIABLES.into_iter().find(|known| name == *known).zip(inside) {
+                Some((known, inside)) => {
+                    quoted.push(known);
+                    (name, inside)
+                }
+                None => (name, value),
+            }
+        };
+        let variables = variables.into_iter().map(&mut unquote).filter(|(_, value)| !value.is_empty()).collect();
+        Self { variables, quoted }
+    }
+
+    /// Adds a problem for each value in quotes. A shell would have removed them, and so does systemd; docker's `--env-file` does not.
+    pub(super) fn refuse_quoted(&self, problems: &mut Problems) {
+        for name in &self.quoted {
+            problems.push(Problem::variable(name, "the value is in quotes, which would be part of it: leave them out"));
+        }
     }
 
     /// All names. One that is not UTF-8 is not ours.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|(name, _)| name.to_str())
+        self.variables.iter().filter_map(|(name, _)| name.to_str())
     }
 
     /// A value that names a file, and need not be text. `~` and `$HOME` are replaced here, as by botocore, because the process may
@@ -104,6 +128,10 @@ impl Environment {
 
     fn value(&self, name: &str) -> Option<&OsStr> {
         debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+        self.variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
     }
+}
+
+fn without_quotes(value: &str) -> Option<&str> {
+    ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
 }

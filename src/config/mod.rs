@@ -52,6 +52,7 @@ pub use self::{
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
         EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy, Spool,
+        host_and_port,
     },
 };
 
@@ -73,6 +74,7 @@ pub fn load(
     let mut problems = Problems::default();
 
     settings::refuse_unknown(&environment, &mut problems);
+    environment.refuse_quoted(&mut problems);
     let path = definition.map(Path::to_owned).or_else(|| environment.path("FIREHOSE_CONNECTOR_DEFINITION"));
     let definition = path.as_ref().map(|path| Definition::read(path, &parameters::names(), &mut problems));
     let file = match &definition {

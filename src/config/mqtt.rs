@@ -12,6 +12,7 @@ use super::{
 };
 use crate::error_chain::words::of_system;
 use crate::foreign::Secret;
+use crate::limits::MQTT_FIELD_BYTES;
 
 const URL: &str = "FIREHOSE_CONNECTOR_MQTT_URL";
 const CA: &str = "FIREHOSE_CONNECTOR_MQTT_CA";
@@ -21,9 +22,6 @@ const ALPN: &str = "FIREHOSE_CONNECTOR_MQTT_ALPN";
 const USERNAME: &str = "FIREHOSE_CONNECTOR_MQTT_USERNAME";
 const PASSWORD_FILE: &str = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE";
 const CLIENT_ID: &str = "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID";
-
-/// The longest string or binary value of an MQTT packet, in bytes (MQTT 5.0, sections 1.5.4 and 1.5.6).
-const MAX_FIELD_BYTES: usize = 65_535;
 
 /// The longest ALPN protocol name, in bytes (RFC 7301, section 3.1).
 const MAX_ALPN_BYTES: usize = 255;
@@ -124,7 +122,7 @@ fn login(environment: &Environment, problems: &mut Problems) -> (Option<String>,
     if !environment.is_set(USERNAME) {
         problems.push(Problem::variable(PASSWORD_FILE, format!("needs {USERNAME} beside it")));
     }
-    let fault = match bounded_file::read_text(&file, MAX_FIELD_BYTES as u64) {
+    let fault = match bounded_file::read_text(&file, MQTT_FIELD_BYTES as u64) {
         Ok(text) => match one_line(&text) {
             Some(password) => return (username, Some(Secret::new(password))),
             None => "must hold one line with the password, without control characters".to_owned(),
@@ -151,8 +149,8 @@ fn one_line(text: &str) -> Option<&str> {
 /// A value that goes into a string of an MQTT packet.
 fn field<'a>(environment: &'a Environment, name: &str, problems: &mut Problems) -> Option<&'a str> {
     let text = environment.text(name, problems)?;
-    if text.len() > MAX_FIELD_BYTES {
-        let rule = format!("must be at most {MAX_FIELD_BYTES} bytes");
+    if text.len() > MQTT_FIELD_BYTES {
+        let rule = format!("must be at most {MQTT_FIELD_BYTES} bytes");
         problems.push(Problem::variable(name, rule).with_text(text));
     }
     if text.chars().any(char::is_control) {

@@ -7,7 +7,7 @@ use super::{
     json::Json,
     types::{Config, Connector, Origin},
 };
-use crate::foreign::foreign;
+use crate::foreign::{file_name, foreign};
 
 /// One fault of a file or of the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}: ", file.display())?;
+            write!(f, "{}: ", file_name(file))?;
         }
         match (self.key.as_str(), &self.value) {
             ("", _) => f.write_str(&self.rule),

@@ -187,3 +187,24 @@ fn what_is_right_beside_a_problem_can_still_be_looked_at() {
         assert_eq!(rest.mqtt.tls.as_ref().unwrap().ca.as_deref(), Some(Path::new("/ca.pem")));
     }
 }
+
+#[test]
+fn a_value_in_quotes_is_refused_by_name_and_checked_without_them() {
+    let quoted = |name: &str| format!("{name}: the value is in quotes, which would be part of it: leave them out");
+    let given = [
+        ("DEFAULT_DELIVERY_STREAM_ARN", "\"arn:aws:firehose:eu-west-1:123456789012:deliverystream/s\""),
+        ("AWS_ACCESS_KEY_ID", "'AKIDEXAMPLE'"),
+        ("AWS_SECRET_ACCESS_KEY", "\"wJalrXUtnFEMI\""),
+        ("FIREHOSE_CONNECTOR_MQTT_USERNAME", "\"\""),
+        ("FIREHOSE_CONNECTOR_MQTT_CLIENT_ID", "the \"old\" one"),
+        ("PUBLISH_INTERVAL", "\"1000\""),
+        ("SOMEBODY_ELSES", "\"value\""),
+    ];
+    let said = lines(load(None, pairs(&given)).err());
+    let names = given.map(|(name, _)| quoted(name));
+    assert_eq!(said[..5], [&names[..4], &names[5..6]].concat(), "{said:?}");
+    assert!(
+        said[5].starts_with("PUBLISH_INTERVAL \"1000\": must be a number of seconds") && said.len() == 6,
+        "{said:?}"
+    );
+}

@@ -207,9 +207,18 @@ impl EndpointUrl {
     #[must_use]
     pub fn authority(&self) -> String {
         let Self { tls, host, port } = self;
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        if *port == if *tls { 443 } else { 80 } { host } else { format!("{host}:{port}") }
+        if *port == if *tls { 443 } else { 80 } { bracketed(host) } else { host_and_port(host, *port) }
     }
+}
+
+/// `host:port`, with brackets round an IPv6 address: in messages and in requests.
+#[must_use]
+pub fn host_and_port(host: &str, port: u16) -> String {
+    format!("{}:{port}", bracketed(host))
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// The sources of credentials that the variables name. No file is read yet.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{ContainerAuthorization, ContainerSettings, bounded_file},
     firehose::credentials::Credentials,
-    foreign::Secret,
+    foreign::{Secret, file_name},
     limits::credentials as limits,
     sandbox::explained,
     transport::route::Route,
@@ -90,7 +90,7 @@ impl fmt::Display for ContainerError {
             Self::TokenFile { path, .. } => {
                 f.write_str("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ")?;
                 if bounded_file::is_a_name(path) {
-                    write!(f, "{} cannot be read", path.display())
+                    write!(f, "{} cannot be read", file_name(path))
                 } else {
                     f.write_str("no file has this name, which is not shown, because it may be the token itself")
                 }

@@ -20,6 +20,7 @@ use section::{ACCESS_KEY_ID, InvalidLine, Kind, SECRET_ACCESS_KEY, find};
 
 use crate::{
     config::{CredentialSettings, bounded_file},
+    foreign::file_name,
     limits::credentials as limits,
     sandbox::explained,
 };
@@ -125,32 +126,39 @@ pub enum ProfileError {
 impl fmt::Display for ProfileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { path, .. } => write!(f, "{} cannot be read", path.display()),
-            Self::Line { path, line, what } => write!(f, "{}: line {line} {what}", path.display()),
+            Self::Unreadable { path, .. } => write!(f, "{} cannot be read", file_name(path)),
+            Self::Line { path, line, what } => write!(f, "{}: line {line} {what}", file_name(path)),
             Self::Profile { path, name, fault: Fault::Missing(key) } => {
-                write!(f, "{}: profile {name:?} has no {key}", path.display())
+                write!(f, "{}: profile {name:?} has no {key}", file_name(path))
             }
             Self::Profile { path, name, fault: Fault::NotPrintable(key) } => {
-                write!(f, "{}: profile {name:?} has a {key} with other characters than printable ASCII", path.display())
+                write!(
+                    f,
+                    "{}: profile {name:?} has a {key} with other characters than printable ASCII",
+                    file_name(path)
+                )
+            }
+            Self::Profile { path, name, fault: Fault::Quoted(key) } => {
+                write!(f, "{}: profile {name:?} has {key} in quotes: leave them out", file_name(path))
             }
             Self::Profile { path, name, fault: Fault::Unsupported(key) } => write!(
                 f,
                 "{}: profile {name:?} has {key}, which is not supported: give {ACCESS_KEY_ID} and {SECRET_ACCESS_KEY}, \
                  or choose another profile with AWS_PROFILE",
-                path.display()
+                file_name(path)
             ),
             Self::Nowhere { variable, name, files, is_there } => {
                 let what = if *is_there { "neither keys nor credential_process for" } else { "no" };
                 write!(f, "{variable}: {what} profile {name:?} in")?;
                 let mut separator = " ";
                 for path in files {
-                    write!(f, "{separator}{}", path.display())?;
+                    write!(f, "{separator}{}", file_name(path))?;
                     separator = " or ";
                 }
                 Ok(())
             }
             Self::NotThere { variable, path } => {
-                write!(f, "{variable}: {} is not there yet, and no other file has keys", path.display())
+                write!(f, "{variable}: {} is not there yet, and no other file has keys", file_name(path))
             }
         }
     }

@@ -7,6 +7,7 @@ use super::profile::Found;
 use super::{container, ec2, environment, iot, process, profile};
 use crate::config::{ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings};
 use crate::firehose::credentials::Credentials;
+use crate::foreign::file_name;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
@@ -131,7 +132,7 @@ impl<'a> Source<'a> {
 fn not_configured(settings: &CredentialSettings, ec2: Option<Box<Ec2Error>>) -> CredentialsError {
     let CredentialSettings { profile, credentials_file, config_file, .. } = settings;
     let file = |path: &Option<std::path::PathBuf>, variable: &str| match path {
-        Some(path) => format!("{} ({variable})", path.display()),
+        Some(path) => format!("{} ({variable})", file_name(path)),
         None => variable.to_owned(),
     };
     let looked_at = format!(

@@ -21,7 +21,7 @@ use tokio::time::sleep_until;
 use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
-use crate::limits::{DRAIN, DRAIN_SPOOL, STATUS_BYTES, STATUSES_ASKED};
+use crate::limits::{DRAIN, DRAIN_SPOOL, REFUSED_DRAINING, STATUS_BYTES, STATUSES_ASKED};
 use crate::mqtt::{Again, Broker, Inbound};
 use crate::relay::{Accepted, Relay, status};
 use crate::source::{Acknowledged, Received};
@@ -47,6 +47,8 @@ struct Daemon {
     credentials: watch::Receiver<Option<Credentials>>,
     /// Asks for new credentials.
     renew: mpsc::Sender<()>,
+    /// When the service last refused those that there are.
+    refused_at: Option<Instant>,
     counters: Counters,
     report: Report,
     notify: Notify,
@@ -98,7 +100,10 @@ impl Daemon {
                 Turn::Inbound(Some(inbound)) => self.take(inbound).await,
                 Turn::Status => self.send_status(),
                 Turn::Disk(done) => self.take_done(done),
-                Turn::Credentials => self.relay.retry_now(),
+                Turn::Credentials => {
+                    self.refused_at = None;
+                    self.relay.retry_now();
+                }
                 Turn::Time => {}
                 // The tasks end only after this loop.
                 Turn::Event(None) | Turn::Inbound(None) => break,
@@ -147,13 +152,22 @@ impl Daemon {
 
     /// When a batch is due. Without credentials nothing can be sent, so there is nothing to wake up for.
     fn send_deadline(&self) -> Option<Instant> {
-        self.credentials.borrow().as_ref().and_then(|_| self.relay.poll_timeout())
+        let due = self.credentials.borrow().as_ref().and_then(|_| self.relay.poll_timeout())?;
+        Some(self.refused_until().map_or(due, |end| due.max(end)))
+    }
+
+    /// While stopping: until when nothing is sent, because the service does not take the credentials.
+    fn refused_until(&self) -> Option<Instant> {
+        self.drain_by.and(self.refused_at).map(|at| at + REFUSED_DRAINING)
     }
 
     fn send_due(&mut self) {
         let credentials = self.credentials.borrow();
         let Some(credentials) = credentials.as_ref() else { return };
         let now = self.clock.now();
+        if self.refused_until().is_some_and(|end| now < end) {
+            return;
+        }
         while let Some(batch) = self.relay.poll_send(now) {
             if let Err(error) = self.uplink.send(&mut self.relay, &self.clock, batch, credentials) {
                 self.report.not_signed(now, &error);
@@ -184,6 +198,9 @@ impl Daemon {
 
     fn settled(&mut self, done: &Done) {
         self.notify.settled(done);
+        if done.renew_credentials {
+            self.refused_at = Some(self.clock.now());
+        }
         if self.report.settled(self.clock.now(), done) {
             // Full: a renewal is asked for already.
             let _: Result<(), _> = self.renew.try_send(());

@@ -17,7 +17,7 @@ use super::spooling::Spooling;
 use super::under_way::UnderWay;
 use super::uplink::Uplink;
 use crate::clock::Clock;
-use crate::config::{Config, IsolationMode};
+use crate::config::{Config, IsolationMode, host_and_port};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
 use crate::memory;
@@ -141,12 +141,11 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}, publishes are \
+        "firehose-connector {} starts, version {} of the connector, broker {}, delivery stream {}, publishes are \
          acknowledged when {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
-        mqtt.host,
-        mqtt.port,
+        host_and_port(&mqtt.host, mqtt.port),
         arn.text,
         acknowledge.as_str()
     );
@@ -193,6 +192,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         events,
         credentials,
         renew,
+        refused_at: None,
         counters,
         report: Report::default(),
         notify,

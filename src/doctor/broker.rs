@@ -9,6 +9,7 @@ use super::report::{Report, Step};
 use crate::cli::Online;
 use crate::error_chain::error_chain;
 use crate::foreign::foreign;
+use crate::limits::MQTT_FIELD_BYTES;
 use crate::limits::doctor::STEP;
 use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
 use crate::prepare::Ready;
@@ -106,7 +107,7 @@ async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
 /// A client id that no connector uses.
 fn check_client_id(id: &str) -> String {
     const END: &str = "-check";
-    let most = usize::from(u16::MAX) - END.len();
+    let most = MQTT_FIELD_BYTES - END.len();
     format!("{}{END}", &id[..id.floor_char_boundary(most)])
 }
 

@@ -7,6 +7,7 @@ use tokio::time::sleep_until;
 use tokio_rustls::client::TlsStream;
 
 use super::report::{Report, Step};
+use crate::config::host_and_port;
 use crate::error_chain::error_chain;
 use crate::transport::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
 use crate::transport::route::Route;
@@ -39,7 +40,7 @@ impl ConnectionSteps<'_> {
                 Some(reached) = progress.recv() => self.reached(reached, &mut at, report),
                 () = sleep_until(report.deadline()) => {
                     let failure = ConnectFailure::TimedOut(PARTS[at]);
-                    break Err((failure, format!("{host}:{port} {failure}")));
+                    break Err((failure, format!("{} {failure}", host_and_port(host, port))));
                 }
             }
         };
@@ -80,7 +81,7 @@ impl ConnectionSteps<'_> {
                 }
             },
             Reached::Peer(Some(address)) => format!("{address} accepts connections"),
-            Reached::Peer(None) => format!("{host}:{port} accepts connections"),
+            Reached::Peer(None) => format!("{} accepts connections", host_and_port(host, *port)),
         };
         report.ok(self.steps[*at], found);
         *at = (*at + 1).min(self.steps.len() - 1);

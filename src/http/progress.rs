@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Instant, sleep_until};
 
+use crate::limits::ANSWER_BYTES;
 use crate::transport::connect::Stream;
 
 /// When bytes last moved, in milliseconds since `start`; shared between the connection and those that wait for it.
@@ -17,24 +18,35 @@ pub(super) struct Progress {
     start: Instant,
     moved: AtomicU64,
     written: AtomicU64,
+    /// Bytes read since some were last written.
+    bytes: AtomicU64,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { start: Instant::now(), moved: AtomicU64::new(0), written: AtomicU64::new(0) }
+        Self { start: Instant::now(), moved: AtomicU64::new(0), written: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 }
 
 impl Progress {
-    /// Bytes were read just now.
-    fn read(&self) {
+    /// So many bytes were read just now.
+    ///
+    /// # Errors
+    /// They are more than any answer has.
+    fn read(&self, bytes: usize) -> io::Result<()> {
         self.moved.store(self.now(), Ordering::Relaxed);
+        let before = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if before > ANSWER_BYTES {
+            return Err(io::Error::other(format!("it sent more than {ANSWER_BYTES} bytes, and the answer has no end")));
+        }
+        Ok(())
     }
 
     /// Bytes were written just now, or a request starts.
     pub(super) fn wrote(&self) {
-        self.read();
+        self.moved.store(self.now(), Ordering::Relaxed);
         self.written.store(self.now(), Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
     }
 
     /// Completes when no byte has moved for `limit`.
@@ -86,10 +98,10 @@ impl AsyncRead for Watched {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.progress.read();
+        match buf.filled().len() - before {
+            0 => read,
+            bytes => self.progress.read(bytes).map_or_else(|error| Poll::Ready(Err(error)), |()| read),
         }
-        read
     }
 }
 

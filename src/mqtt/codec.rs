@@ -5,8 +5,8 @@
 //! - A short DISCONNECT, which MQTT 5 allows, is taken for an unfinished or a wrong one.
 //! - Any other packet that ends before all that its kind has is taken for an unfinished one, and vanishes from the stream.
 //! - A PUBACK with a reason code that MQTT 5 does not have is an error to it, and each new connection would end at the same status.
-//! - The properties of a PUBLISH are turned into a pair of strings each, fifteen times the bytes that
-//!   a hostile publisher had to send. The connector uses none of them, so they are cut out unread.
+//! - Properties are turned into a pair of strings each, fifteen times the bytes that a hostile publisher had to send. The
+//!   connector uses [none but a few numbers](super::properties), so the others are cut out unread.
 //! - A PUBLISH above the limit is an error to it, and so the end of the connection. Here it is [skipped](super::oversized).
 
 use bytes::{Buf, BytesMut};
@@ -15,19 +15,30 @@ use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::oversized::Oversized;
-use super::variable_length::{decode, encode};
-use super::{MqttError, received};
+use super::variable_length::decode;
+use super::{MqttError, properties, received};
 use crate::limits::CONTROL_PACKET_BYTES;
 use crate::source::Received;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
+const SUBACK: u8 = 9;
 const DISCONNECT: u8 = 14;
 /// Remaining length of a CONNACK in MQTT 3.1.1: flags and return code.
 const CONNACK_LENGTH_3: usize = 2;
 /// Offset of the reason code of a PUBACK: after the packet id.
 const PUBACK_REASON: usize = 2;
+
+/// Offset of the properties in packets whose texts may be long, at most as long as the packet limit that was announced.
+const fn properties_at(kind: u8) -> Option<usize> {
+    match kind {
+        CONNACK | SUBACK => Some(2),
+        PUBACK => Some(PUBACK_REASON + 1),
+        DISCONNECT => Some(1),
+        _ => None,
+    }
+}
 
 /// Encodes and decodes the packets of one connection.
 #[derive(Debug)]
@@ -89,7 +100,9 @@ impl Decoder for Packets {
                     self.oversized = Oversized::begin(bytes, header, length, self.limit)?;
                     return self.skip(bytes);
                 }
-                PUBLISH if whole => strip_properties(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?,
+                PUBLISH if whole => {
+                    cut_out_of_publish(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?
+                }
                 PUBLISH => {}
                 DISCONNECT if whole && length <= 1 => {
                     let reason = if length == 0 {
@@ -100,9 +113,20 @@ impl Decoder for Packets {
                     bytes.advance(header + length);
                     return Ok(Some(Incoming::Other(Packet::Disconnect(Disconnect::new(reason)))));
                 }
-                _ if length > CONTROL_PACKET_BYTES => return Err(mqttbytes::Error::PayloadTooLong.into()),
-                PUBACK if whole && length > PUBACK_REASON => known_reason(&mut bytes[header + PUBACK_REASON]),
-                _ => {}
+                kind => {
+                    let properties = properties_at(kind);
+                    let limit = if properties.is_some() { self.limit } else { CONTROL_PACKET_BYTES };
+                    if length > limit.max(CONTROL_PACKET_BYTES) {
+                        return Err(mqttbytes::Error::PayloadTooLong.into());
+                    }
+                    if kind == PUBACK && whole && length > PUBACK_REASON {
+                        known_reason(&mut bytes[header + PUBACK_REASON]);
+                    }
+                    if let Some(before) = properties.filter(|before| whole && length > *before) {
+                        let is_cut = properties::cut_out(bytes, header, length, before, kind == CONNACK);
+                        is_cut.ok_or(mqttbytes::Error::MalformedPacket)?;
+                    }
+                }
             }
         }
         match self.codec.decode(bytes)? {
@@ -148,33 +172,11 @@ const fn known_reason(code: &mut u8) {
     }
 }
 
-/// Cuts the properties out of the PUBLISH at the front of `bytes`, by moving what precedes them up to
-/// what follows. `None`: the lengths in it contradict each other.
-fn strip_properties(bytes: &mut BytesMut, header: usize, length: usize) -> Option<()> {
-    let end = header + length;
+/// Cuts the properties out of the PUBLISH at the front of `bytes`. `None`: the lengths in it contradict each other.
+fn cut_out_of_publish(bytes: &mut BytesMut, header: usize, length: usize) -> Option<()> {
     let has_id = bytes.first()? & 0b0110 != 0;
     let topic = usize::from(u16::from_be_bytes(bytes.get(header..header + 2)?.try_into().ok()?));
-    let before = 2 + topic + if has_id { 2 } else { 0 };
-    let (properties, digits) = decode(bytes.get(header + before..end)?)?;
-    if properties == 0 {
-        return Some(());
-    }
-    let payload = header + before + digits + properties;
-    if payload > end {
-        return None;
-    }
-    // From the payload backwards: no properties, topic and packet id, new fixed header. It always fits, because at least
-    // one byte of properties goes and the new remaining length is shorter.
-    let first = *bytes.first()?;
-    let moved = payload - 1 - before;
-    bytes.copy_within(header..header + before, moved);
-    *bytes.get_mut(payload - 1)? = 0;
-    let (encoded, digits) = encode(end - moved);
-    let start = moved - digits - 1;
-    *bytes.get_mut(start)? = first;
-    bytes.get_mut(start + 1..moved)?.copy_from_slice(&encoded[..digits]);
-    bytes.advance(start);
-    Some(())
+    properties::cut_out(bytes, header, length, 2 + topic + if has_id { 2 } else { 0 }, false)
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub enum MqttError {
     },
     /// The broker sent a packet that is not allowed at this point.
     Unexpected,
+    /// The broker sent more than [`UNASKED`](crate::limits::UNASKED) packets that answer nothing.
+    Unasked,
     /// We ended the connection, so that the broker sends again the publishes that were left.
     LeftBehind,
 }
@@ -115,6 +117,7 @@ impl MqttError {
             | Self::Protocol(_)
             | Self::NotOurSubscription
             | Self::Unexpected
+            | Self::Unasked
             | Self::LeftBehind => false,
         }
     }
@@ -214,6 +217,7 @@ impl fmt::Display for MqttError {
                 f.write_str("the broker does not keep to MQTT 5: it answers a subscription that is not ours")
             }
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
+            Self::Unasked => f.write_str("the broker does not keep to MQTT 5: it sends answers to what it was not asked"),
             Self::LeftBehind => f.write_str(
                 "publishes were left at the broker while there was no room for their statuses, and are fetched now",
             ),

@@ -14,6 +14,7 @@ mod in_flight;
 mod keep_alive;
 mod oversized;
 mod probe;
+mod properties;
 mod retry;
 mod session;
 mod takeover;
@@ -59,7 +60,7 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Client identifier: names the session.
     pub client_id: String,
-    /// Whether the broker is asked to keep the session between connections.
+    /// Whether the session goes on that the broker has kept, if it has one.
     pub lasting: bool,
     /// User name of the login. `None`: without a login.
     pub username: Option<String>,
@@ -212,7 +213,9 @@ async fn serve(settings: Settings, mut ends: Ends) {
 /// With a token whose number is still to be assigned, by the session.
 fn received(publish: Publish) -> Received {
     let Publish { topic, payload, qos, pkid, dup, .. } = publish;
-    let token = (qos == QoS::AtLeastOnce).then_some(Token { number: 0, packet_id: pkid, repeated: dup });
+    let exactly_once = qos == QoS::ExactlyOnce;
+    let token = Token { number: 0, packet_id: pkid, repeated: dup, exactly_once };
+    let token = (qos != QoS::AtMostOnce).then_some(token);
     Received { topic, payload, token, too_long: None }
 }
 

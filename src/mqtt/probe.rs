@@ -55,7 +55,7 @@ impl Probe {
         }
     }
 
-    /// What the broker does not grant, known after [`Probe::subscribe`]. A persistent session is not asked for.
+    /// What the broker does not grant, known after [`Probe::subscribe`].
     #[must_use]
     pub fn terms(&self) -> Terms {
         self.0.terms

@@ -9,7 +9,9 @@ mod login;
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet, PingReq, PubAck, PubAckReason, Publish};
+use rumqttc::v5::mqttbytes::v5::{
+    Disconnect, DisconnectReasonCode, Packet, PingReq, PubAck, PubAckReason, PubComp, PubRec, Publish,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::codec::Framed;
@@ -22,7 +24,9 @@ use super::keep_alive::{KeepAlive, Liveness};
 use super::unacknowledged::PING;
 use super::{Again, Ends, Inbound, MqttError, Terms};
 use crate::error_chain::words::spelled;
-use crate::limits::{MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER};
+use crate::limits::{
+    MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER, UNASKED,
+};
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
 use crate::source::Received;
 
@@ -50,6 +54,8 @@ pub(super) struct Session {
     read_all: bool,
     keep_alive: KeepAlive,
     read_bytes: usize,
+    /// Packets of the broker that answered nothing.
+    unasked: u32,
 }
 
 /// Why the task ends.
@@ -135,6 +141,7 @@ impl Session {
                         Liveness::Growing => granted_by = Instant::now() + MQTT_CONNECT,
                         Liveness::Ping => {
                             ends.unacknowledged.ask(PING);
+                            self.unasked = self.unasked.saturating_sub(1);
                             self.send(Packet::PingReq(PingReq)).await?;
                         }
                         Liveness::Gone => return Err(self.silent(Unanswered::Ping)),
@@ -169,7 +176,7 @@ impl Session {
                     let left_behind = ends.acknowledged.borrow().left_behind;
                     let is_left = received.token.is_some() && ends.unacknowledged.is_past(left_behind);
                     if let Some(token) = received.token.as_mut().filter(|_| !is_left) {
-                        token.number = ends.unacknowledged.push(token.packet_id);
+                        token.number = ends.unacknowledged.push(token.packet_id, token.exactly_once);
                     }
                     if !is_left {
                         self.group.push(received);
@@ -186,13 +193,23 @@ impl Session {
                         if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
                             ends.say(Inbound::StatusRefused(spelled(&ack.reason), message)).await;
                         }
+                    } else {
+                        self.unasked()?;
                     }
                 }
                 Incoming::Other(Packet::SubAck(answer)) => {
                     self.check_granted(&answer)?;
+                    self.unasked()?;
                     granted = true;
                 }
-                Incoming::Other(Packet::PingResp(_)) => ends.unacknowledged.answered(PING),
+                Incoming::Other(Packet::PingResp(_)) => {
+                    ends.unacknowledged.answered(PING);
+                    self.unasked()?;
+                }
+                Incoming::Other(Packet::PubRel(release)) => {
+                    self.unasked()?;
+                    self.feed(Packet::PubComp(PubComp::new(release.pkid, None))).await?;
+                }
                 Incoming::Other(Packet::Disconnect(bye)) => return Err(MqttError::Disconnected(bye.reason_code)),
                 Incoming::Other(_) => return Err(MqttError::Unexpected),
             }
@@ -205,7 +222,16 @@ impl Session {
                 None => None,
             };
         }
+        if !self.framed.write_buffer().is_empty() {
+            self.flush().await?;
+        }
         Ok(granted)
+    }
+
+    /// Counts a packet that answers nothing, or for which less was counted when it was asked for.
+    const fn unasked(&mut self) -> Result<(), MqttError> {
+        self.unasked += 1;
+        if self.unasked > UNASKED { Err(MqttError::Unasked) } else { Ok(()) }
     }
 
     /// Hands the group to the relay, waits until it is taken, and acknowledges what is safe. Answers false when there is no relay
@@ -234,8 +260,14 @@ impl Session {
     /// Acknowledges what is safe.
     async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
         let safe = ends.acknowledged.borrow_and_update().below;
-        while let Some(packet_id) = ends.unacknowledged.pop_below(safe) {
-            self.feed(Packet::PubAck(PubAck::new(packet_id, None))).await?;
+        while let Some((packet_id, exactly_once)) = ends.unacknowledged.pop_below(safe) {
+            let answer = if exactly_once {
+                self.unasked = self.unasked.saturating_sub(1);
+                Packet::PubRec(PubRec::new(packet_id, None))
+            } else {
+                Packet::PubAck(PubAck::new(packet_id, None))
+            };
+            self.feed(answer).await?;
         }
         if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
     }

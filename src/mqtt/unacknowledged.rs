@@ -1,4 +1,4 @@
-//! QoS 1 publishes of this connection that are not acknowledged. Acknowledgements leave in the order of receipt, as MQTT 5 wants it
+//! Publishes of this connection that are not acknowledged, at QoS 1 or, from a broker that exceeds what it granted, 2. Acknowledgements leave in the order of receipt, as MQTT 5 wants it
 //! (section 4.6). The relay bounds their number to [`UNACKNOWLEDGED`] and a group.
 
 use std::collections::VecDeque;
@@ -9,7 +9,8 @@ use crate::source::Begin;
 /// Packet ids in the order of receipt, with consecutive numbers that go on over connections.
 #[derive(Debug)]
 pub(super) struct Unacknowledged {
-    packet_ids: VecDeque<u16>,
+    /// With whether it came at QoS 2.
+    packet_ids: VecDeque<(u16, bool)>,
     /// Number of the first.
     first: u64,
     /// First number of the connection.
@@ -64,13 +65,13 @@ impl Unacknowledged {
     }
 
     /// Adds a publish and returns its number.
-    pub(super) fn push(&mut self, packet_id: u16) -> u64 {
-        self.packet_ids.push_back(packet_id);
+    pub(super) fn push(&mut self, packet_id: u16, exactly_once: bool) -> u64 {
+        self.packet_ids.push_back((packet_id, exactly_once));
         self.first + self.packet_ids.len() as u64 - 1
     }
 
     /// Takes the next packet id whose number is below `safe`.
-    pub(super) fn pop_below(&mut self, safe: u64) -> Option<u16> {
+    pub(super) fn pop_below(&mut self, safe: u64) -> Option<(u16, bool)> {
         if self.first >= safe {
             return None;
         }
@@ -87,32 +88,32 @@ mod tests {
     #[test]
     fn packet_ids_are_taken_in_the_order_of_receipt_up_to_what_is_safe() {
         let mut all = Unacknowledged::default();
-        assert_eq!([7, 3, 7].map(|id| all.push(id)), [0, 1, 2]);
+        assert_eq!([7, 3, 7].map(|id| all.push(id, false)), [0, 1, 2]);
         assert_eq!(
             [all.pop_below(0), all.pop_below(2), all.pop_below(2), all.pop_below(2)],
-            [None, Some(7), Some(3), None]
+            [None, Some((7, false)), Some((3, false)), None]
         );
-        assert_eq!(all.pop_below(u64::MAX), Some(7));
+        assert_eq!(all.pop_below(u64::MAX), Some((7, false)));
         assert_eq!(all.pop_below(u64::MAX), None, "what is not there is not acknowledged");
     }
 
     #[test]
     fn numbers_go_on_over_connections_and_those_of_an_earlier_one_do_nothing() {
         let mut all = Unacknowledged::default();
-        [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
+        [7, 3, 9].into_iter().for_each(|id| _ = all.push(id, false));
         all.pop_below(1);
         let begin = Begin { resumed: true, acknowledged: 1, arrived: 0, first: 3 };
         assert_eq!(all.begin(true), begin, "one was acknowledged");
-        assert_eq!(all.push(3), 3);
+        assert_eq!(all.push(3, false), 3);
         assert_eq!(all.pop_below(3), None);
         assert!(!all.is_past(3) && all.is_past(4), "left behind on the connection before, on this one");
-        assert_eq!(all.pop_below(4), Some(3));
+        assert_eq!(all.pop_below(4), Some((3, false)));
     }
 
     #[test]
     fn an_acknowledgement_has_arrived_when_what_was_sent_behind_it_is_answered() {
         let mut all = Unacknowledged::default();
-        [7, 3, 9].into_iter().for_each(|id| _ = all.push(id));
+        [7, 3, 9].into_iter().for_each(|id| _ = all.push(id, false));
         all.pop_below(1);
         all.ask(40);
         all.pop_below(2);

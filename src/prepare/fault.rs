@@ -21,6 +21,13 @@ pub enum Fault {
         /// So many are needed.
         needed: u64,
     },
+    /// The system allows too little stack.
+    Stack {
+        /// That much, bytes.
+        allowed: u64,
+        /// So much is needed, bytes.
+        needed: u64,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -32,6 +39,10 @@ impl fmt::Display for Fault {
             Self::OpenFiles { allowed, needed } => {
                 write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
             }
+            Self::Stack { allowed, needed } => {
+                let [allowed, needed] = [allowed, needed].map(|bytes| bytes / 1024);
+                write!(f, "the system allows {allowed} KB of stack, {needed} are needed (ulimit -s, LimitSTACK=)")
+            }
         }
     }
 }
@@ -40,7 +51,7 @@ impl error::Error for Fault {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Tls(error) => error.source(),
-            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } => None,
+            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } | Self::Stack { .. } => None,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it,
 //! so a check accepts exactly what a start accepts.
 //!
+//! - `allowed`: the open files and the stack that the system allows.
 //! - `fault`: what prevents a start.
 //! - `files`: the PEM files that are named.
-//! - `open_files`: how many the system allows.
 //! - `spool`: the spool's directory.
 //! - `summary`: the effects of the configuration, for `check`.
 //! - `warnings`: what does not prevent a start, and should be known.
 
+mod allowed;
 mod fault;
 mod files;
-mod open_files;
 mod spool;
 mod summary;
 mod warnings;
@@ -64,7 +64,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
         );
         faults.push(Fault::Memory(Problem::memory_size(&config.connector, rule)));
     }
-    faults.extend(open_files::allow());
+    faults.extend(allowed::raise());
     let service_tls = Tls::for_service(config.aws.ca_bundle.as_deref(), clock);
     let broker_tls = config.mqtt.tls.as_ref().map(|tls| Tls::for_broker(tls, clock)).transpose();
     let device_tls = match (&service_tls, &config.aws.credentials.iot) {

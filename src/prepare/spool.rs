@@ -9,6 +9,7 @@ use rustix::fs::{Access, access};
 use super::warnings::Warning;
 use crate::config::{Config, Spool};
 use crate::error_chain::words::of_system;
+use crate::foreign::file_name;
 use crate::spool::format::Name;
 
 /// What the spool is and holds, in a few words; `None`: there is none.
@@ -16,7 +17,7 @@ use crate::spool::format::Name;
 pub fn spool(config: &Config) -> Option<String> {
     let Spool { directory, size } = config.spool.as_ref()?;
     let (files, bytes) = segments(directory).unwrap_or_default();
-    Some(format!("{}, at most {size} KB, now {files} files with {} KB", directory.display(), bytes / 1024))
+    Some(format!("{}, at most {size} KB, now {files} files with {} KB", file_name(directory), bytes / 1024))
 }
 
 /// Whether it cannot be used, as far as can be seen without writing.
@@ -26,7 +27,7 @@ pub fn spool_warning(config: &Config) -> Option<Warning> {
     let usable =
         segments(directory).and_then(|_| Ok(access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?));
     usable.err().map(|error| Warning {
-        found: format!("FIREHOSE_CONNECTOR_SPOOL: {} cannot be used: {}", directory.display(), of_system(&error)),
+        found: format!("FIREHOSE_CONNECTOR_SPOOL: {} cannot be used: {}", file_name(directory), of_system(&error)),
         advice: "make it a directory of the connector's user that can be written; without it records are held in \
             memory only",
     })

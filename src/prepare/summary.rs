@@ -3,8 +3,9 @@
 use core::fmt::{self, Write as _};
 
 use super::spool;
-use crate::config::{Config, EndpointUrl, Origin, Proxy};
+use crate::config::{Config, EndpointUrl, Origin, Proxy, host_and_port};
 use crate::credentials::Source;
+use crate::foreign::file_name;
 use crate::relay::arn::DeliveryStreamArn;
 
 /// The summary as `check` prints it. The origin of a value, if it is a variable or a default, is added in parentheses.
@@ -16,11 +17,9 @@ pub fn summary(config: &Config) -> String {
         Some(Origin::Definition) => String::new(),
         Some(Origin::Default) | None => " (default)".to_owned(),
     };
-    let definition = connector.definition.as_ref().map_or_else(|| "none".to_owned(), |file| file.display().to_string());
+    let definition = connector.definition.as_ref().map_or_else(|| "none".to_owned(), |file| file_name(file));
     let scheme = if mqtt.tls.is_some() { "mqtts" } else { "mqtt" };
-    let broker = EndpointUrl { tls: false, host: mqtt.host.clone(), port: mqtt.port };
-    let (host, port) = (broker.authority(), mqtt.port);
-    let port = if host.ends_with(&format!(":{port}")) { String::new() } else { format!(":{port}") };
+    let broker = host_and_port(&mqtt.host, mqtt.port);
     let service = match DeliveryStreamArn::parse(&connector.default_delivery_stream_arn) {
         Ok(arn) => aws.endpoint(&arn),
         Err(_) => EndpointUrl { tls: true, host: String::new(), port: 443 },
@@ -34,7 +33,7 @@ pub fn summary(config: &Config) -> String {
         ("MemorySize", format!("{} KB{}", connector.memory_size, from(2))),
         ("PublishInterval", format!("{} s{}", connector.publish_interval.as_secs(), from(3))),
         ("IsolationMode", format!("{}{}", connector.isolation, from(4))),
-        ("broker", format!("{scheme}://{host}{port}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id)),
+        ("broker", format!("{scheme}://{broker}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id)),
         (
             "service",
             format!(
@@ -58,6 +57,6 @@ pub fn summary(config: &Config) -> String {
 
 fn by(proxy: Option<&Proxy>) -> String {
     proxy.map_or_else(String::new, |Proxy { endpoint, variable, .. }| {
-        format!(" by the proxy {}:{} ({variable})", endpoint.host, endpoint.port)
+        format!(" by the proxy {} ({variable})", host_and_port(&endpoint.host, endpoint.port))
     })
 }

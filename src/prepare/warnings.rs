@@ -8,6 +8,7 @@ use crate::clock::calendar;
 use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
+use crate::foreign::file_name;
 use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
 use crate::transport::tls::last_days;
@@ -116,7 +117,7 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
             // Unlike the others, this one is read again for each renewal.
             let is_read_again = variable.starts_with("FIREHOSE_CONNECTOR_IOT_");
             Warning {
-                found: format!("{variable}: {} {ends} on {day}", file.display()),
+                found: format!("{variable}: {} {ends} on {day}", file_name(file)),
                 advice: if is_read_again {
                     "put a new one there: once it has expired there are no credentials"
                 } else {

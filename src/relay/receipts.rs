@@ -25,6 +25,8 @@ pub struct Token {
     pub packet_id: u16,
     /// The source says that it may have sent it before (`DUP`).
     pub repeated: bool,
+    /// The source sent it at QoS 2, although that is not asked for. Its acknowledgement is another packet.
+    pub exactly_once: bool,
 }
 
 /// A connection to the source begins.

@@ -14,7 +14,7 @@ use seccompiler::{
 };
 
 /// On every architecture and with every C library.
-const CALLS: [c_long; 52] = [
+const CALLS: [c_long; 51] = [
     // Connections, and how they are waited for.
     libc::SYS_bind,
     libc::SYS_connect,
@@ -28,7 +28,6 @@ const CALLS: [c_long; 52] = [
     libc::SYS_ppoll,
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
-    libc::SYS_setsockopt,
     libc::SYS_shutdown,
     // Files that are open.
     libc::SYS_close,
@@ -137,6 +136,15 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (libc::SYS_sendmmsg, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
     #[cfg(target_arch = "arm")]
     (libc::SYS_send, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
+    // Sizes and signs of life, and what the resolvers of C libraries set. Some others turn a connection into something
+    // else (`TCP_ULP`), or load a program into the kernel (`SO_ATTACH_BPF`).
+    (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)]),
+    (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_KEEPALIVE)]),
+    // Those up to 7: `TCP_NODELAY`, `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, and like ones.
+    (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_TCP), none_but(2, 7)]),
+    (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_IP), is(2, libc::IP_RECVERR)]),
+    (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_IPV6), is(2, libc::IPV6_RECVERR)]),
+    (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_IPV6), is(2, libc::IPV6_V6ONLY)]),
     // Threads, not processes. `clone3` has its flags in memory, where a filter does not see them; C libraries fall back
     // to `clone`.
     (libc::SYS_clone, &[(0, bits(libc::CLONE_THREAD), bits(libc::CLONE_THREAD))]),

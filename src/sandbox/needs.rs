@@ -52,7 +52,7 @@ const DNS: u16 = 53;
 const HTTPS: u16 = 443;
 
 /// The configuration of name resolution.
-pub(super) const RESOLVER: &str = "/etc/resolv.conf";
+pub const RESOLVER: &str = "/etc/resolv.conf";
 
 /// Folders that are read with any configuration. `/etc/resolv.conf` may become a link at any time, to the file of a
 /// resolver's service: as a rule in a folder beneath `/run` that is created when the network comes up. A folder that

@@ -22,6 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     failure::Failed,
+    names::asks_nobody,
     route::Route,
     tls::{OwnRefused, Tls},
 };
@@ -127,7 +128,7 @@ impl Peer<'_> {
         let is_unknown = failure == ConnectFailure::Tls(TlsFailure::UnknownIssuer);
         let cause = match failure {
             ConnectFailure::NoSuchName | ConnectFailure::NameNotResolved | ConnectFailure::TimedOut(Step::Resolve) => {
-                resolver_out_of_reach().or(cause)
+                resolver_out_of_reach().or_else(asks_nobody).or(cause)
             }
             _ => cause,
         };

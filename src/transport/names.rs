@@ -14,7 +14,9 @@ use core::ffi::c_int;
 use core::future::{poll_fn, ready};
 use core::pin::Pin;
 use core::task::Poll;
+use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -24,8 +26,10 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{ConnectFailure, Failed, Step};
+use crate::config::bounded_file;
 use crate::limits::memory::{QUESTIONS, THREAD_STACK};
 use crate::limits::net as limits;
+use crate::sandbox::RESOLVER;
 
 /// One side's lookups. Clones share the permits, so one waits for the other.
 #[derive(Debug, Clone)]
@@ -75,7 +79,7 @@ impl Names {
 impl Question {
     async fn ask(self, host: String, port: u16) -> Answer {
         let Self { family, permit, ask } = self;
-        let permit = permit.acquire_owned().await.map_err(std::io::Error::other)?;
+        let permit = permit.acquire_owned().await.map_err(io::Error::other)?;
         let (answer, asked) = oneshot::channel();
         // A thread that the system does not give fails the lookup, and not the process.
         thread::Builder::new().stack_size(THREAD_STACK).spawn(move || {
@@ -85,7 +89,7 @@ impl Question {
             // Nobody may want it any more.
             let _: Result<(), _> = answer.send(found);
         })?;
-        asked.await.map_err(std::io::Error::other)?
+        asked.await.map_err(io::Error::other)?
     }
 }
 
@@ -180,12 +184,22 @@ fn together(mut found: Vec<SocketAddr>, mut more: Vec<SocketAddr>) -> Vec<Socket
 
 /// Whether this device has an address of the same kind. Sends nothing: the kernel chooses the address that it would
 /// send from.
-fn is_suited(to: SocketAddr) -> std::io::Result<bool> {
+fn is_suited(to: SocketAddr) -> io::Result<bool> {
     let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
     socket.connect(&to.into())?;
     let from = socket.local_addr()?.as_socket_ipv6();
     let is_local = |address: &SocketAddrV6| address.ip().is_unique_local();
     Ok(matches!((from, to), (Some(from), SocketAddr::V6(to)) if is_local(&from) == is_local(&to)))
+}
+
+/// Why no name server is asked, if an option of the system's file is why. C libraries do not say so; one of them takes
+/// a time-out of zero for none, others a number of attempts.
+pub(super) fn asks_nobody() -> Option<io::Error> {
+    const OPTION: &str = if cfg!(target_env = "musl") { "timeout:0" } else { "attempts:0" };
+    let text = bounded_file::read_text(Path::new(RESOLVER), limits::RESOLVER_FILE).ok()?;
+    let mut options = text.lines().filter(|line| line.starts_with("options")).flat_map(str::split_whitespace);
+    let option = options.find(|option| *option == OPTION)?;
+    Some(io::Error::other(format!("{option} in {RESOLVER} lets no name server be asked: leave it out")))
 }
 
 fn ask_the_system(host: &str, port: u16, family: c_int) -> Answer {

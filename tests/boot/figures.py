@@ -15,6 +15,15 @@ class Figures:
         self.rows.setdefault((what, unit), {})[system] = (value, limit)
         return limit
 
+    def listed(self):
+        return [[*what, str(system), *cell] for what, row in self.rows.items() for system, cell in row.items()]
+
+    def take(self, listed):
+        """What another one has listed."""
+        named = {str(system): system for system in SYSTEMS}
+        for what, unit, system, value, limit in listed:
+            self.rows.setdefault((what, unit), {})[named[system]] = (value, limit)
+
     def write(self):
         """Writes the table to target/boot/figures.md and returns it."""
         if not self.rows:

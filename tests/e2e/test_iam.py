@@ -102,6 +102,19 @@ def test_refused_keys_are_read_anew_from_the_profile(code, connect, client, stan
     assert (entry["id"], entry["status"]) == ("a", "success")
 
 
+def test_a_stop_does_not_ask_again_and_again_with_refused_keys(connect, client, standin):
+    """It took up to 70 requests."""
+    standin.set_faults(streams={"stream-name": {"code": "ExpiredTokenException", "message": "is expired"}})
+    connector = connect(definition(PublishInterval="0"))
+    for number in range(5):
+        client.send("x", f"id {number}")
+    until(lambda: standin.state()["requests"] >= 1, "a request")
+    before = standin.state()["requests"]
+    connector.stop()
+    # A few at a time without batching.
+    assert 1 <= standin.state()["requests"] - before <= 24
+
+
 def test_keys_come_from_a_profile(moto, connect, client):
     stream = moto.stream()
     keys = user(moto, ACTIONS)

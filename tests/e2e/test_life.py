@@ -245,3 +245,15 @@ def test_a_check_finds_too_few_open_files_as_a_start_does(options, tmp_path):
     assert status == 78 and re.search(TOO_FEW_FILES, text), text
     # What the process may raise by itself is no fault.
     assert check("--nofile=20:1024")[0] != 78
+    status, text = check("--stack=81920:81920")
+    assert status == 78 and "the system allows 80 KB of stack, 160 are needed (ulimit -s, LimitSTACK=)" in text, text
+
+
+@pytest.mark.host_only
+def test_a_small_stack_grows_as_far_as_it_may(tmp_path, broker, standin, client):
+    """It would overflow, which ends the process without a word."""
+    connector = Connector(tmp_path, broker.port, standin.url, definition(PublishInterval="0"))
+    connector.start(under=["prlimit", "--stack=65536:8388608"])
+    client.send("x", "a")
+    client.wait_entries(1)
+    assert connector.stop() == 0

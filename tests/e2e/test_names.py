@@ -108,12 +108,20 @@ def test_a_name_server_with_an_address_of_the_link_is_asked_by_its_interface(sit
         {"options": "use-vc"},
         {"options": "rotate timeout:1", "silent": True},
         {"options": "an-option-to-come:7 no-aaaa"},
+        {"options": "ndots:99 timeout:99999999999 attempts:999"},
     ],
     ids=lambda more: more["options"],
 )
 def test_options_of_the_resolver_change_the_way_and_not_the_end(site, more):
     connector, broker, _ = site([HERE], "NXDOMAIN", **more)
     connects(connector, broker)
+
+
+def test_an_option_by_which_nobody_is_asked_is_named(site):
+    """Each C library has its own."""
+    option = "timeout:0" if RUNNER else "attempts:0"
+    connector, broker, _ = site([HERE], "NXDOMAIN", options=f"ndots:2 {option}")
+    connector.wait_line(not_connected(broker, f"cannot be looked up: .*{option} in /etc/resolv.conf .*: leave it out"))
 
 
 def test_a_name_does_not_exist_when_that_is_answered_for_both_families(site):

@@ -117,7 +117,7 @@ impl World {
             let request =
                 json!({"data": format!("{}", publish.1), "delivery_stream_arn": format!("{ARN}{}", publish.0)});
             let payload = json!({"request": request}).to_string();
-            let token = Token { number, packet_id, repeated };
+            let token = Token { number, packet_id, repeated, exactly_once: false };
             let accepted = self.relay.receive(
                 Instant::from_millis(self.now),
                 JSON_TOPIC.as_bytes(),

@@ -16,7 +16,7 @@ use libc::c_long;
 #[cfg(target_pointer_width = "64")]
 use crate::system::limited_from_afar;
 use crate::system::{
-    Attempt, asked_again, call, commanded, connected, long, map, sent_to, socket, text, turn_into_code,
+    Attempt, asked_again, call, commanded, connected, long, map, option, sent_to, socket, text, turn_into_code,
 };
 
 /// A port that the connector needs, where nobody listens.
@@ -79,6 +79,8 @@ pub(crate) fn tried_twice(inside: &Path, outside: &Path, other: u32) -> Vec<(&'s
         ("send to another program's socket", By::Calls, UnixDatagram::unbound().map(drop)),
         ("make a pair of sockets that can be connected elsewhere", By::Calls, UnixDatagram::pair().map(drop)),
         ("have another process signalled", By::Calls, commanded(libc::F_SETOWN, long(other))),
+        ("reuse an address", By::Calls, option(libc::SOL_SOCKET, libc::SO_REUSEADDR, &1_u32.to_ne_bytes())),
+        ("change how a connection goes on", By::Calls, option(libc::IPPROTO_TCP, libc::TCP_CONGESTION, b"reno")),
         ("choose the signal", By::Calls, commanded(F_SETSIG, libc::SIGTERM.into())),
         ("have it sent when something comes", By::Calls, commanded(libc::F_SETFL, libc::O_ASYNC.into())),
         ("read another process's limits", By::Calls, call(libc::SYS_prlimit64, &[long(other), 0, 0, 0])),
@@ -135,6 +137,8 @@ pub(crate) fn needed(inside: &Path) -> Vec<(&'static str, Attempt)> {
         ("see where a link leads", not_a_link(fs::read_link(inside))),
         ("read a limit", call(libc::SYS_prlimit64, &[0, libc::RLIMIT_NOFILE as c_long, 0, 0])),
         ("make a pair of sockets for signals", UnixStream::pair().map(drop)),
+        ("look for a peer that is gone", option(libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, &9_u32.to_ne_bytes())),
+        ("learn that nobody answers", option(libc::IPPROTO_IP, libc::IP_RECVERR, &1_u32.to_ne_bytes())),
         ("read a socket without waiting", commanded(libc::F_SETFL, libc::O_NONBLOCK.into())),
         ("take memory", map(libc::PROT_READ | libc::PROT_WRITE)),
     ]

@@ -34,7 +34,7 @@ pub(crate) fn sent_to(port: u16) -> Attempt {
 
 /// As the resolver of musl asks again when an answer was cut short: it tries to connect by sending, then without.
 pub(crate) fn asked_again(port: u16) -> Attempt {
-    let socket = stream_with_fast_open()?;
+    let socket = stream_with_fast_open();
     let to = address(port);
     let length = length_of(&to);
     // SAFETY: the address is one, and outlives the call.
@@ -45,18 +45,28 @@ pub(crate) fn asked_again(port: u16) -> Attempt {
     nobody_listens(if connected < 0 { Err(io::Error::last_os_error()) } else { Ok(()) })
 }
 
-fn stream_with_fast_open() -> io::Result<c_int> {
+fn stream_with_fast_open() -> c_int {
     let on: c_int = 1;
     // SAFETY: the number outlives the call.
     unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
         let length = length_of(&on);
         let option = (&raw const on).cast();
-        if libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, option, length) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(socket)
+        // The resolver goes on without it, too.
+        libc::setsockopt(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, option, length);
+        socket
     }
+}
+
+/// An option of a new TCP socket.
+pub(crate) fn option(level: c_int, name: c_int, value: &[u8]) -> Attempt {
+    let length = libc::socklen_t::try_from(value.len()).unwrap_or_default();
+    // SAFETY: the value outlives the call.
+    let result = unsafe {
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        libc::setsockopt(socket, level, name, value.as_ptr().cast(), length)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn length_of<T>(value: &T) -> libc::socklen_t {

@@ -238,7 +238,7 @@ impl Scenario {
     /// A publish at QoS 1, whose packet id is the low half of its number.
     pub fn receive(&mut self, topic: &str, payload: &[u8]) -> Accepted {
         let packet_id = u16::try_from(self.number & 0xFFFF).unwrap();
-        let token = Token { number: self.number, packet_id, repeated: false };
+        let token = Token { number: self.number, packet_id, repeated: false, exactly_once: false };
         self.number += 1;
         let accepted = self.relay.receive(self.now, topic.as_bytes(), payload, None, Some(token));
         self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow | Accepted::Known));

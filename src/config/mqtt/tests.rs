@@ -1,6 +1,6 @@
 //! The broker's variables, each at its edges.
 
-use super::{MAX_FIELD_BYTES, read};
+use super::read;
 use crate::config::{
     ClientCertificate, Mqtt, MqttTls,
     problem::Problems,
@@ -184,7 +184,7 @@ fn a_password_needs_a_user_name_and_a_readable_file() {
         assert_eq!(faults, [format!("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE {path:?}: {rule}")]);
     }
 
-    for content in [vec![b'x'; MAX_FIELD_BYTES + 1], vec![0xff]] {
+    for content in [vec![b'x'; crate::limits::MQTT_FIELD_BYTES + 1], vec![0xff]] {
         let file = TempFile::new(&content);
         let path = file.path().to_str().unwrap();
         assert!(mqtt(&[user, ("FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", path)]).is_err());

@@ -209,6 +209,10 @@ impl<'a> Profile<'a> {
             if value.is_some_and(|value| !is_printable(value)) {
                 return Err(Fault::NotPrintable(key));
             }
+            // botocore takes them as a part of it, too, but nothing that AWS gives out has any.
+            if value.is_some_and(|value| value.starts_with(['"', '\''])) {
+                return Err(Fault::Quoted(key));
+            }
         }
         match (given(self.access_key_id), given(self.secret_access_key)) {
             (None, None) => Ok(process),
@@ -233,4 +237,6 @@ pub enum Fault {
     Missing(&'static str),
     /// The value of this key contains other characters than printable ASCII.
     NotPrintable(&'static str),
+    /// The value of this key is in quotes.
+    Quoted(&'static str),
 }

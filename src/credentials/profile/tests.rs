@@ -148,6 +148,19 @@ fn names_in_quotes_are_those_that_aws_configure_writes() {
 }
 
 #[test]
+fn keys_in_quotes_are_refused_by_name() {
+    for (line, key) in
+        [("aws_access_key_id = \"A\"", "aws_access_key_id"), ("aws_session_token='t'", "aws_session_token")]
+    {
+        let folder = Folder::new();
+        let text = format!("[default]\naws_secret_access_key = s\n{line}\n");
+        let path = folder.write("credentials", text);
+        let said = credentials(&settings(&folder, "default")).unwrap_err().to_string();
+        assert_eq!(said, format!("{}: profile \"default\" has {key} in quotes: leave them out", path.display()));
+    }
+}
+
+#[test]
 fn a_token_may_have_its_former_name() {
     let token = |lines: &str| {
         let folder = Folder::new();

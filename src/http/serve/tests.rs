@@ -11,6 +11,7 @@ use tokio::time;
 
 use super::*;
 use crate::clock::Clock;
+use crate::error_chain::error_chain;
 use crate::firehose::sign::Header;
 
 const THREE_CHUNKS: [&str; 3] = ["one ", "two ", "three"];
@@ -357,4 +358,21 @@ async fn the_task_ends_with_its_requests_and_closes_its_connection() {
     drop(client.requests);
     assert!(client.events.recv().await.is_none());
     peer.closed().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_begins_ends_the_request_after_some_bytes() {
+    let server = Server::new().await;
+    let mut client = Client::new();
+    let start = time::Instant::now();
+    let flood = async {
+        let (mut peer, ..) = server.serve("").await;
+        let many = "HTTP/1.1 100 Continue\r\n\r\n".repeat(100);
+        while peer.0.write_all(many.as_bytes()).await.is_ok() {}
+    };
+    let (reply, ()) = tokio::join!(client.post(&server, &["x"]), flood);
+    assert!(matches!(reply, Err(SendError::Broken(_))), "{reply:?}");
+    let said = error_chain(&reply.unwrap_err());
+    assert_eq!(said, "the connection to the service broke: it sent more than 491520 bytes, and the answer has no end");
+    assert!(start.elapsed() < ANSWER);
 }

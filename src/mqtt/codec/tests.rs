@@ -7,6 +7,7 @@ use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish, PublishPropertie
 
 use super::*;
 use crate::limits::PUBLISH_BEGIN_BYTES;
+use crate::mqtt::variable_length::encode;
 use crate::relay::TooLong;
 use crate::source::Token;
 
@@ -211,7 +212,7 @@ fn the_longest_possible_packet_passes_and_the_next_one_arrives() {
     let behind = acknowledgement(9);
     buffer.extend_from_slice(&behind.bytes);
     let Ok(Some(Incoming::Publish(publish))) = codec.decode(&mut buffer) else { panic!() };
-    let token = Token { number: 0, packet_id: 0x0102, repeated: false };
+    let token = Token { number: 0, packet_id: 0x0102, repeated: false, exactly_once: false };
     assert_eq!((&publish.topic[..], publish.token), (topic.as_bytes(), Some(token)));
     assert_eq!(publish.too_long, Some(TooLong { bytes: 5 + LONGEST, limit: 120_000, topic_cut: false }));
     assert_eq!(publish.topic.len() + publish.payload.len(), PUBLISH_BEGIN_BYTES);
@@ -237,10 +238,71 @@ fn a_publish_above_the_limit_whose_lengths_contradict_each_other_is_an_error() {
 #[test]
 fn only_a_publish_may_be_above_the_limit() {
     for kind in (1..16_u8).filter(|kind| *kind != PUBLISH) {
-        let (length, digits) = encode(CONTROL_PACKET_BYTES + 1);
-        for there in [20, CONTROL_PACKET_BYTES + 1] {
+        let too_long = 1 + if properties_at(kind).is_some() { 100_000 } else { CONTROL_PACKET_BYTES };
+        let (length, digits) = encode(too_long);
+        for there in [20, too_long] {
             let mut bytes = BytesMut::from(&[&[kind << 4], &length[..digits], &vec![0; there]].concat()[..]);
             assert!(Packets::new(100_000).decode(&mut bytes).is_err(), "{kind}");
         }
+    }
+}
+
+/// A packet of this kind with as many pairs of text as make `length` bytes, and what stands before, between and after them.
+fn with_texts(first: u8, before: &[u8], numbers: [&[u8]; 2], length: usize, after: &[u8]) -> BytesMut {
+    let pair = [&[0x26, 0, 4][..], b"name", &[0, 90], &[b'v'; 90]].concat();
+    let texts = pair.repeat(length / pair.len());
+    let properties = [numbers[0], &texts, &[0x1F, 0, 3], b"why", numbers[1]].concat();
+    let of = |length: usize| encode(length).0[..encode(length).1].to_vec();
+    let body = [before, &of(properties.len()), &properties, after].concat();
+    BytesMut::from(&[&[first][..], &of(body.len()), &body].concat()[..])
+}
+
+#[test]
+fn texts_in_answers_may_be_long_and_are_not_kept() {
+    let numbers: [&[u8]; 2] =
+        [&[0x11, 0, 0, 14, 16, 0x24, 0], &[0x2A, 0, 0x22, 0, 9, 0x13, 0, 30, 0x21, 0, 7, 0x27, 0, 1, 0, 0]];
+    for length in [0, 200, 60_000, 99_000] {
+        let decode = |mut bytes: BytesMut| {
+            let behind = acknowledgement(9);
+            bytes.extend_from_slice(&behind.bytes);
+            let mut codec = Packets::new(100_000);
+            let first = codec.decode(&mut bytes).unwrap();
+            assert_eq!(codec.decode(&mut bytes).unwrap(), Some(behind.expected));
+            first.unwrap()
+        };
+        let Incoming::Other(Packet::ConnAck(connack)) = decode(with_texts(0x20, &[1, 0], numbers, length, &[])) else {
+            panic!()
+        };
+        let properties = connack.properties.unwrap();
+        assert!(connack.session_present && properties.user_properties.is_empty());
+        assert_eq!((properties.session_expiry_interval, properties.max_qos), (Some(3600), Some(0)));
+        assert_eq!((properties.server_keep_alive, properties.receive_max), (Some(30), Some(7)));
+        assert_eq!(properties.max_packet_size, Some(65_536));
+        let none = [&[][..]; 2];
+        let Incoming::Other(Packet::SubAck(suback)) = decode(with_texts(0x90, &[1, 2], none, length, &[1, 0])) else {
+            panic!()
+        };
+        assert_eq!((suback.pkid, suback.return_codes.len(), suback.properties), (0x0102, 2, None));
+        let Incoming::Other(Packet::PubAck(puback)) = decode(with_texts(0x40, &[1, 2, 0x97], none, length, &[])) else {
+            panic!()
+        };
+        assert_eq!((puback.reason, puback.properties), (PubAckReason::QuotaExceeded, None));
+        let Incoming::Other(Packet::Disconnect(bye)) = decode(with_texts(0xE0, &[0x8E], none, length, &[])) else {
+            panic!()
+        };
+        assert_eq!((bye.reason_code, bye.properties), (DisconnectReasonCode::SessionTakenOver, None));
+    }
+}
+
+#[test]
+fn properties_of_an_answer_that_contradict_each_other_are_an_error() {
+    for (what, packet) in [
+        ("one that is longer than all", &[0x20, 6, 0, 0, 3, 0x1F, 0, 9][..]),
+        ("a pair without its second half", &[0x20, 8, 0, 0, 5, 0x26, 0, 1, b'n', 0]),
+        ("all that are longer than the packet", &[0x20, 4, 0, 0, 9, 0x24]),
+        ("one that there is not", &[0x20, 5, 0, 0, 2, 0x7E, 0]),
+        ("numbers again and again", &[[0x20, 45, 0, 0, 42].as_slice(), &[0x24, 0].repeat(21)].concat()),
+    ] {
+        assert!(Packets::new(1000).decode(&mut BytesMut::from(packet)).is_err(), "{what}");
     }
 }

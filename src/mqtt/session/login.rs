@@ -35,7 +35,8 @@ impl Session {
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
         properties.receive_maximum = Some(RECEIVE_MAXIMUM);
-        properties.session_expiry_interval = Some(if settings.lasting { seconds(SESSION_EXPIRY) } else { 0 });
+        // `check` asks for it, too, to see what is granted, and ends its session when it leaves.
+        properties.session_expiry_interval = Some(seconds(SESSION_EXPIRY));
         let connect = Connect {
             keep_alive: u16::try_from(MQTT_KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX),
             client_id: settings.client_id.clone(),
@@ -76,13 +77,14 @@ impl Session {
                 statuses_at_most_once: properties.and_then(|all| all.max_qos) == Some(0),
                 session_seconds: properties
                     .and_then(|all| all.session_expiry_interval)
-                    .filter(|kept| settings.lasting && *kept < seconds(SESSION_EXPIRY)),
+                    .filter(|kept| *kept < seconds(SESSION_EXPIRY)),
             },
             acknowledged: Instant::now(),
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
             keep_alive: KeepAlive::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
             read_bytes: settings.read_bytes,
+            unasked: 0,
         }
     }
 

@@ -12,16 +12,17 @@ async fn a_probe_has_a_session_of_its_own_and_acknowledges_no_publish() {
         let stream = connect(&settings.route, host, port, None, None).await.unwrap();
         let mut probe = Probe::log_in(stream, &settings).await.unwrap();
         probe.subscribe().await.unwrap();
-        assert_eq!(probe.terms(), Terms::default(), "a session that is not to last is not short");
+        assert_eq!(probe.terms().session_seconds, Some(600));
         assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap().unwrap(), "not authorized");
         probe.log_out().await;
     };
     let broker = async {
         let (mut peer, connect, _) = test.connected().await;
         assert!(connect.clean_start);
-        assert_eq!(connect.properties.unwrap().session_expiry_interval, Some(0));
-        let none_lasts = ConnAckProperties { session_expiry_interval: Some(0), ..nothing() };
-        peer.answer(ConnectReturnCode::Success, false, none_lasts).await;
+        let asked = connect.properties.unwrap().session_expiry_interval;
+        assert_eq!(asked.map(u64::from), Some(SESSION_EXPIRY.as_secs()), "what the connector asks for");
+        let short = ConnAckProperties { session_expiry_interval: Some(600), ..nothing() };
+        peer.answer(ConnectReturnCode::Success, false, short).await;
         let subscribe = peer.subscribe().await;
         assert!(subscribe.filters.iter().all(|filter| filter.retain_forward_rule == RetainForwardRule::Never));
         peer.publish(0..=3).await;

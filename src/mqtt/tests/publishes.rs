@@ -1,6 +1,9 @@
 //! How publishes are handed on and acknowledged, within a connection and after a reconnect.
 
+use rumqttc::v5::mqttbytes::v5::{PubComp, PubRec, PubRel};
+
 use super::*;
+use crate::relay::message::JSON_TOPIC;
 
 #[tokio::test]
 async fn a_group_is_acknowledged_in_one_write_and_only_when_it_is_safe() {
@@ -154,4 +157,27 @@ async fn a_broker_that_acknowledges_a_status_has_what_was_acknowledged_before() 
     let begins = test.broker.inbound.recv().await.unwrap();
     let expected = Begin { resumed: true, acknowledged: first + 3, arrived: first + 2, first: first + 3 };
     assert!(matches!(begins, Inbound::Begins(begin) if begin == expected), "{begins:?}");
+}
+
+/// No broker may, as only QoS 1 is asked for. To one that does, a publish that is never answered takes room for ever.
+#[tokio::test]
+async fn a_publish_at_qos_2_is_acknowledged_as_that_in_its_place() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    peer.publish(1..=1).await;
+    let mut publish = Publish::new(JSON_TOPIC, QoS::ExactlyOnce, "{}", None);
+    publish.pkid = 2;
+    peer.say(Packet::Publish(publish)).await;
+    peer.publish(3..=3).await;
+    let mut ids = vec![];
+    while ids.len() < 3 {
+        let group = test.publishes().await;
+        ids.extend(group.iter().map(packet_id));
+        test.take(group).await;
+    }
+    assert_eq!(ids, [1, 2, 3]);
+    assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(1, None)));
+    assert_eq!(peer.packet().await, Packet::PubRec(PubRec::new(2, None)));
+    assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(3, None)));
+    peer.say(Packet::PubRel(PubRel::new(2, None))).await;
+    assert_eq!(peer.packet().await, Packet::PubComp(PubComp::new(2, None)));
 }

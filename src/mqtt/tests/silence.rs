@@ -2,13 +2,14 @@
 
 use core::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::{PingResp, Publish};
+use futures_util::SinkExt as _;
+use rumqttc::v5::mqttbytes::v5::{PingReq, PingResp, Publish};
 use socket2::SockRef;
 use tokio::time::{self, timeout};
 
 use super::broker::{Peer, passes};
 use super::*;
-use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX};
+use crate::limits::{MQTT_CONNECT, MQTT_STEP_MIN, MQTT_SUBSCRIBE_MAX, UNASKED};
 
 /// A CONNACK with `Server Keep Alive`.
 fn keep_alive(seconds: u16) -> ConnAckProperties {
@@ -297,4 +298,38 @@ async fn an_unexpected_pingresp_is_ignored_and_a_second_connack_ends_the_session
     peer.packet().await;
     peer.answer(ConnectReturnCode::Success, false, nothing()).await;
     assert!(matches!(test.down().await, MqttError::Unexpected));
+}
+
+/// Each of them is read and counts as heard, so nothing else would end it.
+#[tokio::test]
+async fn a_broker_that_answers_without_end_is_left() {
+    for answer in [
+        Packet::PingResp(PingResp),
+        Packet::PubAck(PubAck::new(7, None)),
+        Packet::SubAck(SubAck { pkid: u16::MAX, return_codes: vec![GRANTED; 2], properties: None }),
+    ] {
+        let (mut test, mut peer) = Test::up(nothing()).await;
+        let flood = async { while peer.0.send(answer.clone()).await.is_ok() {} };
+        let (error, ()) = tokio::join!(test.down(), flood);
+        assert!(matches!(error, MqttError::Unasked), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_to_pings_do_not_count_for_that() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    // The first was that to the subscription.
+    for _ in 1..UNASKED {
+        peer.0.feed(Packet::PingResp(PingResp)).await.unwrap();
+    }
+    peer.0.flush().await.unwrap();
+    peer.was_heard().await;
+    for _ in 0..3 {
+        later(MQTT_KEEP_ALIVE * 3 / 4).await;
+        assert_eq!(peer.packet().await, Packet::PingReq(PingReq));
+        peer.say(Packet::PingResp(PingResp)).await;
+        peer.was_heard().await;
+    }
+    peer.say(Packet::PingResp(PingResp)).await;
+    assert!(matches!(test.down().await, MqttError::Unasked));
 }

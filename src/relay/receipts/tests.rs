@@ -19,7 +19,7 @@ impl Test {
 
     fn token(&mut self, packet_id: u16, repeated: bool) -> Token {
         self.number += 1;
-        Token { number: self.number - 1, packet_id, repeated }
+        Token { number: self.number - 1, packet_id, repeated, exactly_once: false }
     }
 
     /// What is known of it.

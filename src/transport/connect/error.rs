@@ -7,6 +7,7 @@ use ::time::{Date, OffsetDateTime};
 use rustls::{CertificateError, pki_types::UnixTime};
 
 use crate::{
+    config::host_and_port,
     foreign::foreign,
     transport::failure::{ConnectFailure, TlsFailure},
 };
@@ -67,7 +68,7 @@ impl fmt::Display for ConnectError {
         if !self.proxy.is_empty() {
             write!(f, "the proxy of {}, ", self.proxy)?;
         }
-        write!(f, "{}:{}", self.host, self.port)?;
+        f.write_str(&host_and_port(&self.host, self.port))?;
         if let Some(address) = self.address
             && address.ip().to_string() != *self.host
         {

@@ -207,6 +207,14 @@ async fn a_closed_port_is_named_with_its_address() {
     );
 }
 
+#[test]
+fn the_address_of_a_peer_is_shown_as_a_url_has_it() {
+    for (host, shown) in [("::1", "[::1]:8883 "), ("192.0.2.1", "192.0.2.1:8883 "), ("broker", "broker:8883 ")] {
+        let error = ConnectError { host: host.into(), port: 8883, ..ConnectError::of(ConnectFailure::Refused) };
+        assert!(error.to_string().starts_with(shown), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_name_without_address_is_reported() {
     let error = connect(&Route::default(), "empty..label", 1883, None, None).await.unwrap_err();

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::stream::Stream;
 use crate::{
-    config::{EndpointUrl, Proxy},
+    config::{Proxy, host_and_port},
     limits::net::{PROXY_HEAD, PROXY_TIMEOUT},
     transport::failure::{ConnectFailure, ProxyFailure, Step},
 };
@@ -37,9 +37,8 @@ pub(super) async fn tunnel(
 
 /// Sends the request, and returns the status of the answer.
 async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::Result<u16> {
-    // With its port, always: that of CONNECT has no default. So port 0, which has none either.
-    let host = EndpointUrl { tls: false, host: host.to_owned(), port: 0 }.authority();
-    let target = format!("{}:{port}", host.trim_end_matches(":0"));
+    // With its port, always: that of CONNECT has no default.
+    let target = host_and_port(host, port);
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(authorization) = &proxy.authorization {
         // Writing to a String cannot fail.

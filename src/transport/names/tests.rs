@@ -138,7 +138,7 @@ async fn a_name_does_not_exist_only_when_both_address_families_say_so() {
         let cause = cause.unwrap().to_string();
         assert!(cause.starts_with("failed to lookup address information: "), "{cause}");
         // Each C library has words of its own for it.
-        let no_such_name = std::io::Error::from(LookupError::new(libc::EAI_NONAME)).to_string();
+        let no_such_name = io::Error::from(LookupError::new(libc::EAI_NONAME)).to_string();
         assert_eq!(cause == no_such_name, name == "missing", "{name}: {cause}");
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::{config::bounded_file, foreign::foreign};
+use crate::{config::bounded_file, foreign::file_name};
 
 /// A PEM file and the variable that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl fmt::Display for PemFile {
         if self.variable.ends_with("_KEY") && !bounded_file::is_a_name(&self.path) {
             write!(f, "{} (not shown, it may be the key itself)", self.variable)
         } else {
-            write!(f, "{}: {}", self.variable, foreign(&self.path.to_string_lossy()))
+            write!(f, "{}: {}", self.variable, file_name(&self.path))
         }
     }
 }
@@ -71,7 +71,7 @@ impl Wanted {
 
 /// Writes what is wrong with `file`, and how to correct it.
 pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted, fault: &PemFault) -> fmt::Result {
-    let (path, needed) = (file.path.display(), wanted.section());
+    let (path, needed) = (file_name(&file.path), wanted.section());
     write!(f, "{file} ")?;
     match fault {
         PemFault::NotPem => write!(f, "is not PEM: a file with -----BEGIN {needed}----- is needed"),

@@ -1,9 +1,9 @@
 #!/bin/bash -e
 # Installs the package in files/ that suits the image, and the settings that lie beside it.
 
-packages=(files/firehose-connector_*_"${ARCH}".deb)
+packages=(files/firehose-connector*_"${ARCH}".deb)
 if [ ${#packages[@]} -ne 1 ] || [ ! -f "${packages[0]}" ]; then
-    echo "${PWD}/files must have one firehose-connector_VERSION_${ARCH}.deb" >&2
+    echo "${PWD}/files must have one firehose-connector*_VERSION_${ARCH}.deb" >&2
     exit 1
 fi
 

@@ -24,4 +24,5 @@ firehose_connector_on_data() {
             >${IMAGE_ROOTFS}${systemd_system_unitdir}/firehose-connector.service.d/data.conf
     fi
 }
-ROOTFS_POSTPROCESS_COMMAND += "firehose_connector_on_data"
+# Yocto 4.0 wants the semicolon.
+ROOTFS_POSTPROCESS_COMMAND += "firehose_connector_on_data; "
