@@ -4,10 +4,10 @@
 //! time, and signatures are corrected by the difference while it is large enough to invalidate them.
 //! Once the clock has been set right, the next answer removes the correction.
 //!
-//! Without a valid certificate there is no next answer, so the validity of certificates must not depend on the system's clock
-//! alone: the service's time counts, too, set only by an answer over TLS and carried on by monotonic time. Nor may it depend on
-//! that alone, or one wrong answer would make every later connection fail. So the earlier of the two is used: a certificate is
-//! expired only if it is by both.
+//! Without a valid certificate there is no next answer, so the validity of certificates must not depend on the system's
+//! clock alone: the service's time counts, too, set only by an answer over TLS and carried on by monotonic time. Nor
+//! may it depend on that alone, or one wrong answer would make every later connection fail. So the earlier of the two
+//! is used: a certificate is expired only if it is by both.
 //!
 //! Times from peers and from the system's clock are bounded before anything is computed with them.
 
@@ -67,9 +67,10 @@ impl Clock {
         SystemTime::UNIX_EPOCH + since_1970.min(TIME_LATEST)
     }
 
-    /// Learns from the `Date` of an answer that has just arrived to a request sent at `sent`; the service is taken to have written
-    /// it half-way between. `verified`: the answer came over TLS. Returns whether the correction changed by [`CLOCK_TOLERANCE`] or
-    /// more, began or ended. A date before [`DATE_EARLIEST`] or after [`DATE_LATEST`] is ignored.
+    /// Learns from the `Date` of an answer that has just arrived to a request sent at `sent`; the service is taken to
+    /// have written it half-way between. `verified`: the answer came over TLS. Returns whether the correction changed
+    /// by [`CLOCK_TOLERANCE`] or more, began or ended. A date before [`DATE_EARLIEST`] or after [`DATE_LATEST`] is
+    /// ignored.
     pub fn learn(&self, date: &str, sent: Instant, verified: bool) -> bool {
         let Some(date) = believable(date) else { return false };
         let age = millis(self.now().since(sent) / 2);

@@ -1,12 +1,13 @@
 //! Makes text from outside safe for a message: a peer's answer, the content of a file, the value of a variable.
 //!
-//! Such a text may hold anything: a line feed that forges a line of the log, an escape sequence for the reader's terminal, a
-//! megabyte, or a secret that a peer was sent and repeats. [`foreign`] is for such a text inside a message, [`line()`] for a whole
-//! message. The log and everything that is printed go through [`line()`], so that a forgotten call leaks nothing.
+//! Such a text may hold anything: a line feed that forges a line of the log, an escape sequence for the reader's
+//! terminal, a megabyte, or a secret that a peer was sent and repeats. [`foreign`] is for such a text inside a message,
+//! [`line()`] for a whole message. The log and everything that is printed go through [`line()`], so that a forgotten
+//! call leaks nothing.
 //!
-//! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares `WINDOW`
-//! consecutive bytes with one is blanked. A text that has much of one in another form is blanked as a whole: in base64, in hex, or in
-//! pieces.
+//! Every [`Secret`] in use is on one list. A part of a secret is as bad as the whole, so every word that shares
+//! `WINDOW` consecutive bytes with one is blanked. A text that has much of one in another form is blanked as a whole:
+//! in base64, in hex, or in pieces.
 
 #![expect(clippy::disallowed_types, reason = "the one list of all secrets; it is never locked across an await")]
 
@@ -20,7 +21,8 @@ use crate::limits::{FOREIGN_TEXT, LINE_TEXT, SECRET_LEAST};
 
 /// Consecutive bytes of a secret that give it away.
 const WINDOW: usize = 12;
-/// Consecutive letters and digits of a secret that give it away when all else is left out, or those of its base64 or hex.
+/// Consecutive letters and digits of a secret that give it away when all else is left out, or those of its base64 or
+/// hex.
 const RUN: usize = 20;
 /// What is shown instead of a secret.
 const BLANKED: &str = "[secret]";
@@ -81,7 +83,8 @@ pub fn line(text: &str) -> String {
     cut(&blanked(text), LINE_TEXT)
 }
 
-/// Cuts `text` at `most` bytes, and escapes control characters and those that change the direction of writing, as Rust does.
+/// Cuts `text` at `most` bytes, and escapes control characters and those that change the direction of writing, as Rust
+/// does.
 fn cut(text: &str, most: usize) -> String {
     let mut line = String::with_capacity(text.len().min(most));
     for c in text.chars() {
@@ -146,7 +149,8 @@ fn letters(text: &[u8]) -> Vec<u8> {
     text.iter().copied().filter(u8::is_ascii_alphanumeric).collect()
 }
 
-/// Whether [`RUN`] consecutive bytes of `text` are in `secret`, too. Such a run has one of the blocks that are looked for.
+/// Whether [`RUN`] consecutive bytes of `text` are in `secret`, too. Such a run has one of the blocks that are looked
+/// for.
 fn shares(text: &[u8], secret: &[u8]) -> bool {
     const BLOCK: usize = RUN / 2;
     text.chunks_exact(BLOCK).enumerate().any(|(number, block)| {

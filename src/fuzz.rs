@@ -1,5 +1,5 @@
-//! One function for each reader of untrusted input. All take any bytes, and panic when a promise is broken. The fuzzers in
-//! `tests/fuzz` call them, and so does an ordinary test, with the corpora kept there.
+//! One function for each reader of untrusted input. All take any bytes, and panic when a promise is broken. The fuzzers
+//! in `tests/fuzz` call them, and so does an ordinary test, with the corpora kept there.
 
 use crate::clock::Clock;
 use crate::firehose::reply::{self, Answer, Reply};
@@ -33,7 +33,8 @@ pub fn run(name: &str, bytes: &[u8]) {
     found.map(|(_, target)| target(bytes)).expect("a target of this name");
 }
 
-/// An answer of the service: the first byte is the status; then come a line with the error's type, one with the date, and the body.
+/// An answer of the service: the first byte is the status; then come a line with the error's type, one with the date,
+/// and the body.
 fn answer(bytes: &[u8]) {
     let Some((status, rest)) = bytes.split_first() else { return };
     let mut parts = rest.splitn(3, |byte| *byte == b'\n');

@@ -19,15 +19,16 @@
 //! ```
 //!
 //! To follow one record: [`mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
-//! [`Relay::receive`](relay::Relay::receive) for each. The record is copied once, into the [`relay::arena`], or answered with a
-//! `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it; `daemon::uplink` runs
-//! [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for the socket
-//! ([`http`]). [`firehose::reply`] reads the answer, and [`Relay::handle_outcome`](relay::Relay::handle_outcome)
-//! turns it into statuses, which leave through [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue.
-//! Once the record is delivered or has failed, its publish is safe ([`relay::receipts`]), and the broker's side acknowledges it.
+//! [`Relay::receive`](relay::Relay::receive) for each. The record is copied once, into the [`relay::arena`], or
+//! answered with a `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it;
+//! `daemon::uplink` runs [`firehose::request`] over it twice, once for the signature ([`firehose::sign`]) and once for
+//! the socket ([`http`]). [`firehose::reply`] reads the answer, and
+//! [`Relay::handle_outcome`](relay::Relay::handle_outcome) turns it into statuses, which leave through
+//! [`Relay::next_status`](relay::Relay::next_status), or puts the record at the end of its queue. Once the record is
+//! delivered or has failed, its publish is safe ([`relay::receipts`]), and the broker's side acknowledges it.
 //!
-//! While the uplink takes nothing, records go to disk instead: the relay decides which (`relay::spooled`), the [`keeper`] carries them
-//! to the [`spool`] and back.
+//! While the uplink takes nothing, records go to disk instead: the relay decides which (`relay::spooled`), the
+//! [`keeper`] carries them to the [`spool`] and back.
 //!
 //! The [`doctor`] goes the same way once, without a record, and reports each step: `check --online`.
 //!
@@ -54,7 +55,8 @@
 //!
 //! # The rules
 //!
-//! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a deadline.
+//! - [`relay`] and [`firehose`] do no I/O and have no clock. They take bytes and a time and return bytes and a
+//!   deadline.
 //! - What comes from outside gets into a message through [`foreign`] only, and every message is one line.
 //! - Every bound is in [`limits`], and [`memory`] shows how they add up to `MemorySize`.
 //! - One loop owns the relay. Tasks speak through bounded channels.

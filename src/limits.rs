@@ -56,8 +56,8 @@ pub const CONNECTIONS: usize = 4;
 /// a round trip of 100 ms would mean 10 records a second.
 pub const SINGLE_IN_FLIGHT: usize = 4;
 /// Most encoded bytes of a batch after a failure, when the speed of the link is unknown: at 64 kbit/s they take half of
-/// [`SIGNATURE_LIFE`]. The limit doubles with each quick request, up to the service's, and halves with one that outlives its
-/// signature.
+/// [`SIGNATURE_LIFE`]. The limit doubles with each quick request, up to the service's, and halves with one that
+/// outlives its signature.
 pub const BATCH_BYTES_FIRST: usize = 1024 * 1024;
 /// The least to which that limit is halved. A larger record is sent alone.
 pub const BATCH_BYTES_LEAST: usize = 64 * 1024;
@@ -83,8 +83,8 @@ pub const BACKOFF_CAP: Duration = Duration::from_secs(300);
 /// Failed requests in a row, each with an answer that one record may have caused, until the next has half as many
 /// records. A single failure is more often the service's fault than a record's.
 pub const FAILURES_SPLIT: u32 = 3;
-/// Failed requests in a row with suspect records until the stream counts as failing. Finding one record by halving a batch takes
-/// 9 of them.
+/// Failed requests in a row with suspect records until the stream counts as failing. Finding one record by halving a
+/// batch takes 9 of them.
 pub const SEARCHES: u32 = 10;
 /// Most records of a delivery stream that are set aside because they failed alone, while no other request has succeeded
 /// since their first failure. In an outage all records would be, and be sent one by one.
@@ -92,32 +92,33 @@ pub const ASIDE_UNPROVEN: usize = 16;
 /// Times that a record which was set aside is retried after at most [`BACKOFF_BASE`], until it has to wait with the
 /// others. A service that fails at random causes good records to be set aside, too.
 pub const ASIDE_TRIES: u32 = 5;
-/// How long batches do not grow after one was too large for a proxy on the way. Its limit does not change, and each attempt to
-/// exceed it wastes the transfer of a batch.
+/// How long batches do not grow after one was too large for a proxy on the way. Its limit does not change, and each
+/// attempt to exceed it wastes the transfer of a batch.
 pub const TOO_LARGE_KEPT: Duration = Duration::from_secs(3600);
 /// Longest delay between two attempts while the device has no network. An attempt loads nobody else, but signs a batch.
 pub const BACKOFF_OFFLINE: Duration = Duration::from_secs(5);
 /// Longest delay between two attempts while stopping: [`DRAIN`] has time for about thirty of them.
 pub const BACKOFF_DRAINING: Duration = Duration::from_millis(500);
-/// While stopping: how long nothing is sent after the service has refused the credentials, unless others come. It seldom
-/// changes its mind, and [`DRAIN`] has time for three more attempts.
+/// While stopping: how long nothing is sent after the service has refused the credentials, unless others come. It
+/// seldom changes its mind, and [`DRAIN`] has time for three more attempts.
 pub const REFUSED_DRAINING: Duration = Duration::from_secs(2);
 /// Shortest delay, so that jitter never makes a busy loop.
 pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
-/// Times that a name server must have denied the host name of a delivery stream's endpoint, with an answer of the service
-/// from another endpoint before each, until its records fail with `EndpointNotFound`. Several, because a name server behind an
-/// unstable link may deny a name that exists.
+/// Times that a name server must have denied the host name of a delivery stream's endpoint, with an answer of the
+/// service from another endpoint before each, until its records fail with `EndpointNotFound`. Several, because a name
+/// server behind an unstable link may deny a name that exists.
 pub const ENDPOINT_MISSING_TIMES: u32 = 12;
 /// The least time from the first denial to that. Never for the default delivery stream, nor with a configured endpoint.
 pub const ENDPOINT_MISSING: Duration = Duration::from_secs(30 * 60);
 /// A request that moved no byte for this long has failed.
 pub const STALL: Duration = Duration::from_secs(60);
-/// From the last written byte of a request to the last byte of its answer, at most. At 20 kbit/s the rest of the request in the
-/// kernel's buffer takes 50 s, and so does the longest answer. So a peer that sends `100 Continue` for ever, or a byte a minute,
-/// cannot hold up the records.
+/// From the last written byte of a request to the last byte of its answer, at most. At 20 kbit/s the rest of the
+/// request in the kernel's buffer takes 50 s, and so does the longest answer. So a peer that sends `100 Continue` for
+/// ever, or a byte a minute, cannot hold up the records.
 pub const ANSWER: Duration = Duration::from_secs(120);
-/// Bytes from the service after the last written byte of a request, until the answer counts as endless: the longest one with its head,
-/// in small chunks. A peer that sends `100 Continue` as fast as it can would take all of the processor until [`ANSWER`].
+/// Bytes from the service after the last written byte of a request, until the answer counts as endless: the longest one
+/// with its head, in small chunks. A peer that sends `100 Continue` as fast as it can would take all of the processor
+/// until [`ANSWER`].
 pub const ANSWER_BYTES: u64 = 3 * REPLY_BYTES as u64;
 /// Service: how long a signature is valid. A request that takes longer is refused, so the next has half as many
 /// records; their number grows again while requests take less than a third of this.
@@ -127,16 +128,18 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
 pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
-/// A clock that differs less from the service's counts as right: a signature is valid for [`SIGNATURE_LIFE`] either way.
+/// A clock that differs less from the service's counts as right: a signature is valid for [`SIGNATURE_LIFE`] either
+/// way.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
-/// Time since 1970 before which a clock is wrong: the day of this release, or 2026-11-01 before the first one. A constant, so that
-/// builds are reproducible; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
+/// Time since 1970 before which a clock is wrong: the day of this release, or 2026-11-01 before the first one. A
+/// constant, so that builds are reproducible; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
 pub const RELEASED: Duration = Duration::from_secs(1_793_491_200);
 /// The earliest date of a peer that is accepted: a day before [`RELEASED`], which has no time of day.
 pub const DATE_EARLIEST: Duration = RELEASED.saturating_sub(Duration::from_secs(24 * 3600));
 /// The latest date of a peer that is accepted: 40 years later. The last of the built-in CAs expires in 2040.
 pub const DATE_LATEST: Duration = RELEASED.saturating_add(Duration::from_secs(40 * 365 * 24 * 3600));
-/// The latest time that is computed with, since 1970: the last second of the year 9999. Dates have four digits for the year.
+/// The latest time that is computed with, since 1970: the last second of the year 9999. Dates have four digits for the
+/// year.
 pub const TIME_LATEST: Duration = Duration::from_secs(253_402_300_799);
 
 /// A certificate that expires within this is warned of: enough time to bring a new one to the device.
@@ -148,16 +151,17 @@ pub const CERTIFICATE_EXPIRES: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const STATUS_BYTES: usize = 128 * 1024;
 /// The same with little memory: the longest possible status.
 pub const STATUS_BYTES_MIN: usize = 72 * 1024;
-/// Status messages of full size in flight: sent and not yet acknowledged by the broker. Of smaller ones, as many as have
-/// the same total of bytes.
+/// Status messages of full size in flight: sent and not yet acknowledged by the broker. Of smaller ones, as many as
+/// have the same total of bytes.
 pub const STATUS_IN_FLIGHT_FULL: usize = 2;
 /// Status messages in flight, of any size.
 pub const STATUS_IN_FLIGHT: usize = 32;
-/// How long records wait for a broker that acknowledges no status, or is disconnected. After that they are sent, and statuses
-/// without room are lost. A full message takes as long on a link of 128 kbit/s.
+/// How long records wait for a broker that acknowledges no status, or is disconnected. After that they are sent, and
+/// statuses without room are lost. A full message takes as long on a link of 128 kbit/s.
 pub const STATUS_ACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// First and longest time without an acknowledgement until statuses are sent again, over a new connection, as MQTT 5 allows only
-/// there (section 4.4). It doubles, because each new connection is expensive, and loses publishes if the session is not kept.
+/// First and longest time without an acknowledgement until statuses are sent again, over a new connection, as MQTT 5
+/// allows only there (section 4.4). It doubles, because each new connection is expensive, and loses publishes if the
+/// session is not kept.
 pub const STATUS_REPEATED: (Duration, Duration) = (MQTT_STABLE, Duration::from_secs(600));
 /// Share of the arena that statuses may take and records may not: one part in this many.
 pub const STATUS_SHARE: usize = 8;
@@ -191,16 +195,16 @@ const _: () = assert!(UNACKNOWLEDGED >= 2 * RECEIVE_MAXIMUM as usize && UNACKNOW
 pub const REDELIVERY: Duration = Duration::from_secs(3600);
 /// What comes within this time after an acknowledgement was waiting for it: longer than the round trip to most brokers.
 pub const AT_ONCE: Duration = Duration::from_millis(250);
-/// Without a publish for this long, and some not acknowledged, the broker may be waiting for an acknowledgement: no shorter
-/// than the default of `PublishInterval`, after which there is one anyway.
+/// Without a publish for this long, and some not acknowledged, the broker may be waiting for an acknowledgement: no
+/// shorter than the default of `PublishInterval`, after which there is one anyway.
 pub const PAUSE: Duration = Duration::from_secs(10);
 /// The same, after pauses in which it was not waiting, at most.
 pub const PAUSE_LONGEST: Duration = Duration::from_secs(600);
-/// What went at the end of a pause has this long to be delivered, before publishes are acknowledged although their records are
-/// only held.
+/// What went at the end of a pause has this long to be delivered, before publishes are acknowledged although their
+/// records are only held.
 pub const PAUSE_ANSWER: Duration = Duration::from_secs(5);
-/// The same with a window that is nearly full, at least, when answers come quickly: a broker that may not send drops what its
-/// queue does not hold (mosquitto: above 1,000 messages unless told otherwise).
+/// The same with a window that is nearly full, at least, when answers come quickly: a broker that may not send drops
+/// what its queue does not hold (mosquitto: above 1,000 messages unless told otherwise).
 pub const WINDOW_STUCK: Duration = Duration::from_secs(1);
 /// With a spool: how long a delivery stream may fail until its records go there.
 pub const SPOOL_AFTER: Duration = Duration::from_secs(10);
@@ -212,7 +216,8 @@ pub const SPOOL_DRAINING: Duration = Duration::from_secs(2);
 pub const STATUSES_BACK: usize = 64;
 /// See [`STATUSES_BACK`].
 pub const STATUSES_ASKED: Duration = Duration::from_millis(500);
-/// Records of the spool that stay in memory for a delivery stream that fails, by which is seen when it takes records again.
+/// Records of the spool that stay in memory for a delivery stream that fails, by which is seen when it takes records
+/// again.
 pub const PROBES: usize = 16;
 /// Records of the spool in memory for a delivery stream that takes them: two batches.
 pub const BACKLOG_RECORDS: usize = 2 * BATCH_RECORDS;
@@ -227,34 +232,36 @@ pub const PACKET_BYTES_MAX: usize = 6 * RECORD_BYTES + 2 * ID_JSON_BYTES;
 pub const PUBLISH_BEGIN_BYTES: usize = ID_JSON_BYTES + PACKET_BYTES_MIN;
 /// How long the broker is asked to keep the session, and with it QoS 1 publishes, while the connector is disconnected.
 pub const SESSION_EXPIRY: Duration = Duration::from_secs(24 * 3600);
-/// MQTT keep-alive; a shorter one of the broker (`Server Keep Alive`) takes precedence. A broker that is silent for one and a half
-/// times as long counts as gone.
+/// MQTT keep-alive; a shorter one of the broker (`Server Keep Alive`) takes precedence. A broker that is silent for one
+/// and a half times as long counts as gone.
 pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// A third of the least time for the answer to a ping, however short the keep-alive: a link with a round trip of 1.5 s loses a
-/// packet now and then.
+/// A third of the least time for the answer to a ping, however short the keep-alive: a link with a round trip of 1.5 s
+/// loses a packet now and then.
 pub const MQTT_STEP_MIN: Duration = Duration::from_secs(1);
-/// Bytes a second by which an unfinished packet has to grow to count as a sign of life, over a quarter of the keep-alive. A
-/// tenth of what the slowest modem carries.
+/// Bytes a second by which an unfinished packet has to grow to count as a sign of life, over a quarter of the
+/// keep-alive. A tenth of what the slowest modem carries.
 pub const MQTT_BYTES_PER_SECOND: u32 = 64;
 /// How long the broker may take to answer the login, and then the subscription.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
-/// The most that the answer to the subscription may take, when publishes of the resumed session precede it on a slow link.
+/// The most that the answer to the subscription may take, when publishes of the resumed session precede it on a slow
+/// link.
 pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);
 /// A session that lasted this long ends a series of failures.
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 /// Sessions in a row that are closed earlier and without a reason until another client with the same id is suspected.
 pub const MQTT_CLOSED_EARLY: u32 = 3;
-/// Packets of the broker that answer nothing (PINGRESP, PUBACK, SUBACK, PUBREL), more than were asked for, until the connection ends:
-/// each costs work. Those of an earlier connection, [`UNACKNOWLEDGED`] at most, may come late.
+/// Packets of the broker that answer nothing (PINGRESP, PUBACK, SUBACK, PUBREL), more than were asked for, until the
+/// connection ends: each costs work. Those of an earlier connection, [`UNACKNOWLEDGED`] at most, may come late.
 pub const UNASKED: usize = 2 * UNACKNOWLEDGED;
 /// Bytes of a client id, user name or password (MQTT 5.0, sections 1.5.4 and 1.5.6).
 pub const MQTT_FIELD_BYTES: usize = u16::MAX as usize;
-/// Bytes of a packet that is not a publish, or more if texts may stand in it: then as many as were announced for publishes.
+/// Bytes of a packet that is not a publish, or more if texts may stand in it: then as many as were announced for
+/// publishes.
 pub const CONTROL_PACKET_BYTES: usize = 16 * 1024;
 /// First and longest delay between two attempts to reach the broker.
 pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-/// Longest delay when the broker is on this machine or in the local network: an attempt costs next to nothing there, and the
-/// broker's queue for us is short (mosquitto's default is 1000 publishes).
+/// Longest delay when the broker is on this machine or in the local network: an attempt costs next to nothing there,
+/// and the broker's queue for us is short (mosquitto's default is 1000 publishes).
 pub const MQTT_BACKOFF_NEAR: Duration = Duration::from_secs(3);
 /// Longest delay while the device has no network: an attempt costs next to nothing, and the network is noticed at once.
 pub const MQTT_OFFLINE: Duration = Duration::from_secs(1);
@@ -263,9 +270,9 @@ pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30),
 
 // ---- life ----
 
-/// Open files, when the process is confined: standard input and output, two for the poller, three for signals, one for the
-/// service manager, a connection to the broker and one for each request, four lookups with a socket for each of three name
-/// servers, an exchange for credentials; and as many again.
+/// Open files, when the process is confined: standard input and output, two for the poller, three for signals, one for
+/// the service manager, a connection to the broker and one for each request, four lookups with a socket for each of
+/// three name servers, an exchange for credentials; and as many again.
 pub const OPEN_FILES: u64 = 64;
 
 /// Symbolic links that are followed in one path, as many as the kernel follows (path_resolution(7)).
@@ -278,7 +285,8 @@ pub const COUNTERS_INTERVAL: core::ops::RangeInclusive<u64> = 1..=24 * 3600;
 pub const FOREIGN_TEXT: usize = 300;
 /// Bytes of a whole message, in the log or on a terminal.
 pub const LINE_TEXT: usize = 3500;
-/// Bytes of a line of the log with what surrounds its message (`PIPE_BUF` of Linux): a pipe takes that many whole or not at all.
+/// Bytes of a line of the log with what surrounds its message (`PIPE_BUF` of Linux): a pipe takes that many whole or
+/// not at all.
 pub const LINE_BYTES: usize = 4096;
 /// Bytes of a secret from which on it is kept out of messages. A shorter one would blank ordinary words.
 pub const SECRET_LEAST: usize = 6;
@@ -298,8 +306,8 @@ pub const WATCHDOG_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
 /// After SIGTERM: how long held records may still be sent.
 pub const DRAIN: Duration = Duration::from_millis(7500);
-/// With a spool: how long the rest may take to be written there, before the last statuses and after them. [`DRAIN`] is shorter by
-/// both.
+/// With a spool: how long the rest may take to be written there, before the last statuses and after them. [`DRAIN`] is
+/// shorter by both.
 pub const DRAIN_SPOOL: Duration = Duration::from_millis(750);
 /// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] and half a second for the rest
 /// this is the stated time of 10 seconds.

@@ -1,7 +1,7 @@
 //! Rate limit for log lines that a peer can cause again and again.
 //!
-//! A burst of lines of one kind passes, then one in each interval. Of the lines held back, the newest is logged as soon as the
-//! limit allows, with the number of those left out: so the last line of a kind always shows the current state.
+//! A burst of lines of one kind passes, then one in each interval. Of the lines held back, the newest is logged as soon
+//! as the limit allows, with the number of those left out: so the last line of a kind always shows the current state.
 
 use core::fmt;
 

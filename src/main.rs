@@ -90,8 +90,9 @@ fn return_freed_memory() {
 #[cfg(not(target_env = "gnu"))]
 const fn return_freed_memory() {}
 
-/// The number of a network interface, 0 if there is none of that name. musl's resolver asks for it where /etc/resolv.conf names the
-/// interface of a name server (`fe80::1%eth0`); its own function does so by a socket of a kind that isolation refuses.
+/// The number of a network interface, 0 if there is none of that name. musl's resolver asks for it where
+/// /etc/resolv.conf names the interface of a name server (`fe80::1%eth0`); its own function does so by a socket of a
+/// kind that isolation refuses.
 #[cfg(target_env = "musl")]
 #[expect(unsafe_code, reason = "the C library calls it by its name, with a name that ends with a zero")]
 #[unsafe(no_mangle)]
@@ -106,15 +107,15 @@ extern "C" fn if_nametoindex(name: *const libc::c_char) -> libc::c_uint {
     index.and_then(Result::ok).unwrap_or(0)
 }
 
-/// Gives the pages of program code back to the kernel: much of the code runs only at the start (reading the configuration,
-/// setting up TLS, confining the process) and need not stay in memory. The kernel reads a page again, from its cache or from
-/// the file, when it is next executed. `code` has address and length (bytes) of each mapping.
+/// Gives the pages of program code back to the kernel: much of the code runs only at the start (reading the
+/// configuration, setting up TLS, confining the process) and need not stay in memory. The kernel reads a page again,
+/// from its cache or from the file, when it is next executed. `code` has address and length (bytes) of each mapping.
 #[expect(unsafe_code, reason = "madvise has no safe wrapper for memory that it did not map")]
 fn release_code_pages(code: &[(usize, usize)]) {
     for (start, length) in code {
         let start: *mut libc::c_void = std::ptr::with_exposed_provenance_mut(*start);
-        // SAFETY: pages of a file that are executable and not writable hold nothing but what is in the file, so that nobody sees
-        // that they were away. A refusal leaves them as they are.
+        // SAFETY: pages of a file that are executable and not writable hold nothing but what is in the file, so that
+        // nobody sees that they were away. A refusal leaves them as they are.
         unsafe {
             libc::madvise(start, *length, libc::MADV_DONTNEED);
         }
@@ -184,8 +185,8 @@ fn print(text: &str) -> u8 {
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map(|()| exit::OK))
 }
 
-/// The exit code after writing to standard output. If its reader has closed it, as `head` does, the process ends by `SIGPIPE`
-/// instead, as other programs do.
+/// The exit code after writing to standard output. If its reader has closed it, as `head` does, the process ends by
+/// `SIGPIPE` instead, as other programs do.
 fn written(result: std::io::Result<u8>) -> u8 {
     match result {
         Ok(code) => return code,

@@ -92,8 +92,8 @@ impl fmt::Display for TooSmall {
 impl core::error::Error for TooSmall {}
 
 impl Plan {
-    /// Divides `total` bytes, of which the program itself takes up to `program`, with a `spool` or without. The more there is, the more connections and
-    /// the larger packets; most of it goes to the arena.
+    /// Divides `total` bytes, of which the program itself takes up to `program`, with a `spool` or without. The more
+    /// there is, the more connections and the larger packets; most of it goes to the arena.
     ///
     /// # Errors
     /// Less than one connection, the smallest packets and [`ARENA_BYTES`] of arena need.
@@ -234,8 +234,8 @@ fn mapped_file(line: &str) -> Option<Mapped<'_>> {
     (inode != "0").then_some(Mapped { start, bytes: end - start, permissions })
 }
 
-/// Limits data memory to the plan (`RLIMIT_DATA`). `for_good`: the hard limit, too, so that processes started by this one cannot
-/// raise it again.
+/// Limits data memory to the plan (`RLIMIT_DATA`). `for_good`: the hard limit, too, so that processes started by this
+/// one cannot raise it again.
 ///
 /// # Errors
 /// The kernel refuses to set the limit.
@@ -246,8 +246,8 @@ pub fn enforce(plan: &Plan, for_good: bool) -> std::io::Result<()> {
     rlimit::setrlimit(rlimit::Resource::DATA, bytes, if for_good { bytes } else { most })
 }
 
-/// The system's limit of memory for this process, if it is below the plan: its name, and bytes. The process would run out of
-/// memory in the middle of its work.
+/// The system's limit of memory for this process, if it is below the plan: its name, and bytes. The process would run
+/// out of memory in the middle of its work.
 #[must_use]
 pub fn system_limit(plan: &Plan) -> Option<(&'static str, u64)> {
     let limit = |resource| rlimit::getrlimit(resource).unwrap_or((u64::MAX, u64::MAX));

@@ -2,7 +2,8 @@
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// A random number; zero without a source of randomness. Then retries of a fleet are not spread, and nothing else is affected.
+/// A random number; zero without a source of randomness. Then retries of a fleet are not spread, and nothing else is
+/// affected.
 #[must_use]
 pub fn random_number() -> u64 {
     let mut bytes = [0; 8];

@@ -122,7 +122,8 @@ fn acceptor(leaf: &Leaf, clients: Option<&Ca>) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-/// Serves one TLS connection on a port of the kernel's choice: echoes four bytes, then waits for the end. `clients`: see [`acceptor`].
+/// Serves one TLS connection on a port of the kernel's choice: echoes four bytes, then waits for the end. `clients`:
+/// see [`acceptor`].
 pub(crate) async fn serve_tls(leaf: &Leaf, clients: Option<&Ca>) -> u16 {
     let acceptor = acceptor(leaf, clients);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -232,8 +233,8 @@ pub(crate) struct ProxyServer {
     pub(crate) head: tokio::sync::oneshot::Receiver<String>,
 }
 
-/// Serves one connection, over TLS if it has a certificate: answers the first request as told, then carries bytes to and from
-/// the port `behind`, or closes.
+/// Serves one connection, over TLS if it has a certificate: answers the first request as told, then carries bytes to
+/// and from the port `behind`, or closes.
 pub(crate) async fn serve_proxy(leaf: Option<&Leaf>, answer: &str, behind: Option<u16>) -> ProxyServer {
     let acceptor = leaf.map(|leaf| acceptor(leaf, None));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

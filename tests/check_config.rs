@@ -8,8 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream-name";
 
-/// Runs the binary with nothing but `environment`, under the emulator that `FIREHOSE_CONNECTOR_RUNNER` names, if any: a test
-/// that is itself emulated cannot count on the kernel to know what to do with its binary.
+/// Runs the binary with nothing but `environment`, under the emulator that `FIREHOSE_CONNECTOR_RUNNER` names, if any: a
+/// test that is itself emulated cannot count on the kernel to know what to do with its binary.
 fn connector(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     command(arguments, environment).output().unwrap()
 }

@@ -1,4 +1,5 @@
-//! The README and the pages that it leads to say what the program does: its variables, examples, codes, lines and bounds.
+//! The README and the pages that it leads to say what the program does: its variables, examples, codes, lines and
+//! bounds.
 
 #![expect(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 

@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, header};
 
 use super::{
     endpoint::{EndpointError, ask},
-    is_printable,
+    printable::is_printable,
     reply::{self, Fields},
 };
 use crate::{

@@ -1,8 +1,8 @@
 //! Reads the expiry of temporary credentials.
 //!
-//! botocore accepts what dateutil can read. Of that, this reads what a program may write: ISO 8601 in its basic and extended form,
-//! with any separator and any offset, and the form of mail and HTTP. A time without an offset is ambiguous and refused, as botocore
-//! does.
+//! botocore accepts what dateutil can read. Of that, this reads what a program may write: ISO 8601 in its basic and
+//! extended form, with any separator and any offset, and the form of mail and HTTP. A time without an offset is
+//! ambiguous and refused, as botocore does.
 
 use core::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,5 +1,5 @@
-//! The role of an EC2 instance, from the instance metadata service, version 2 (IMDSv2): a token first, then the name of the role,
-//! then its credentials.
+//! The role of an EC2 instance, from the instance metadata service, version 2 (IMDSv2): a token first, then the name of
+//! the role, then its credentials.
 //!
 //! The last source, asked when nothing else is configured. Most devices are not instances, and find that out quickly.
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     endpoint::{EndpointError, ask},
-    is_printable,
+    printable::is_printable,
     reply::{self, Fields, ReplyError},
 };
 use crate::{

@@ -39,8 +39,8 @@ pub(super) async fn ask(
     Ok(reply.body)
 }
 
-/// The text of a refusal, for a message. Some refusals repeat credentials or our request, which are not yet known as secrets. So of
-/// JSON only error code and message are shown, and of any other text only words.
+/// The text of a refusal, for a message. Some refusals repeat credentials or our request, which are not yet known as
+/// secrets. So of JSON only error code and message are shown, and of any other text only words.
 pub(super) fn complaint(text: &[u8]) -> String {
     if let Ok(object) = object(text) {
         let member = |name| serde_json::from_str::<String>(object.get(name)?.get()).ok();
@@ -72,8 +72,8 @@ fn prose(text: &str) -> String {
     foreign(&shown)
 }
 
-/// Whether this is a word, a number, an address or a path, and cannot be a key: long ones are of letters only, all in one case
-/// except the first, and no longer than words are.
+/// Whether this is a word, a number, an address or a path, and cannot be a key: long ones are of letters only, all in
+/// one case except the first, and no longer than words are.
 fn is_of_prose(word: &str) -> bool {
     const SHORT: usize = 8;
     const LONG: usize = 16;

@@ -1,8 +1,8 @@
 //! The AWS IoT credentials provider: temporary credentials for devices with a certificate.
 //!
-//! The device shows its certificate (mutual TLS); the policy of the certificate allows `iot:AssumeRoleWithCertificate` on a role
-//! alias, and the role behind that trusts `credentials.iot.amazonaws.com` (AWS IoT Core Developer Guide, "Authorizing direct
-//! calls to AWS services").
+//! The device shows its certificate (mutual TLS); the policy of the certificate allows `iot:AssumeRoleWithCertificate`
+//! on a role alias, and the role behind that trusts `credentials.iot.amazonaws.com` (AWS IoT Core Developer Guide,
+//! "Authorizing direct calls to AWS services").
 
 use core::{error, fmt};
 
@@ -31,8 +31,8 @@ pub(super) const FIELDS: Fields = Fields {
 
 /// `tls` is the service's. The device certificate is read anew each time, because it may have been renewed.
 pub(super) async fn credentials(settings: &IotSettings, route: &Route, tls: &Tls) -> Result<Credentials, IotError> {
-    const HINT: &str = "check that the certificate is active, that its policy allows iot:AssumeRoleWithCertificate on the role \
-        alias, and that FIREHOSE_CONNECTOR_IOT_THING_NAME is the thing it is attached to";
+    const HINT: &str = "check that the certificate is active, that its policy allows iot:AssumeRoleWithCertificate on \
+        the role alias, and that FIREHOSE_CONNECTOR_IOT_THING_NAME is the thing it is attached to";
     let tls = tls.as_device(&settings.client, settings.variables).map_err(IotError::Certificate)?;
     let mut request = Request::get(format!("/role-aliases/{}/credentials", settings.role_alias));
     if let Some(name) = &settings.thing_name {

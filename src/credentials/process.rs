@@ -1,7 +1,7 @@
 //! `credential_process` of a profile: a program that prints credentials (AWS SDKs, "Process credential provider").
 //!
-//! It is run by the shell, as by the AWS CLI, without input and without our memory limit. After the deadline it is killed with all
-//! that it started.
+//! It is run by the shell, as by the AWS CLI, without input and without our memory limit. After the deadline it is
+//! killed with all that it started.
 
 use core::{error, fmt};
 use std::io;

@@ -1,7 +1,8 @@
 //! Keys in the files that the AWS CLI and the SDKs share. Read anew each time, so that rotated keys are picked up.
 //!
-//! A profile gives keys, or a process that prints them. Roles and SSO are refused by name, because skipping them silently would
-//! end in a message about the wrong thing. The credentials file takes precedence over the configuration file.
+//! A profile gives keys, or a process that prints them. Roles and SSO are refused by name, because skipping them
+//! silently would end in a message about the wrong thing. The credentials file takes precedence over the configuration
+//! file.
 
 mod section;
 #[cfg(test)]
@@ -14,27 +15,18 @@ use std::{
 };
 
 pub use section::Fault;
+pub(super) use section::Found;
 use section::{ACCESS_KEY_ID, InvalidLine, Kind, SECRET_ACCESS_KEY, find};
 
 use crate::{
     config::{CredentialSettings, bounded_file},
-    firehose::credentials::Credentials,
     foreign::file_name,
     limits::credentials as limits,
     sandbox::explained,
 };
 
-/// What a profile offers.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Keys.
-    Keys(Credentials),
-    /// A command that prints keys.
-    Process(String),
-}
-
-/// What the chosen profile offers. `None`: neither a file nor a profile was named, and the default ones have neither keys nor a
-/// process.
+/// What the chosen profile offers. `None`: neither a file nor a profile was named, and the default ones have neither
+/// keys nor a process.
 ///
 /// # Errors
 /// A file exists and cannot be used, or a named file or profile has neither keys nor a process.

@@ -9,7 +9,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{CredentialsError, Fetched, Provider, Schedule};
+use super::error::CredentialsError;
+use super::provider::{Fetched, Provider};
+use super::schedule::Schedule;
 use crate::{
     error_chain::error_chain, firehose::credentials::Credentials, http::tally::Tally, limits::credentials as limits,
     log_limit::LogLimit, random::random_number, time,
@@ -17,9 +19,9 @@ use crate::{
 
 /// Keeps the credentials in `sender` valid, from now on; `None` when they have expired and cannot be renewed.
 ///
-/// `wall` returns the best estimate of the wall time. Each message in `renew_now` means that the service refused the credentials;
-/// they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many messages come.
-/// `failures` counts attempts without success. Ends when the other end of `renew_now` is dropped.
+/// `wall` returns the best estimate of the wall time. Each message in `renew_now` means that the service refused the
+/// credentials; they are renewed [`limits::ON_DEMAND_INTERVAL`] after the last attempt at the earliest, however many
+/// messages come. `failures` counts attempts without success. Ends when the other end of `renew_now` is dropped.
 pub async fn keep_fresh(
     provider: Provider,
     wall: impl Fn() -> SystemTime + Send + 'static,

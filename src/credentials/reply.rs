@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::{date::date, is_printable};
+use super::{date::date, printable::is_printable};
 use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
 

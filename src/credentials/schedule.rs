@@ -1,8 +1,8 @@
 //! When credentials are renewed. No I/O and no clock: the caller passes the time and random numbers.
 //!
-//! Waits are durations on the monotonic clock, so a step of the wall clock neither lengthens nor shortens a wait that has
-//! begun. If credentials expire earlier because of such a step, the service refuses them, and the caller
-//! renews them on demand.
+//! Waits are durations on the monotonic clock, so a step of the wall clock neither lengthens nor shortens a wait that
+//! has begun. If credentials expire earlier because of such a step, the service refuses them, and the caller renews
+//! them on demand.
 
 use core::time::Duration;
 use std::time::SystemTime;

@@ -171,7 +171,8 @@ impl Report {
             limit.warn(
                 now,
                 format_args!(
-                    "the broker has acknowledged no status for {seconds} s: records go on, statuses without room are lost"
+                    "the broker has acknowledged no status for {seconds} s: records go on, statuses without room are \
+                     lost"
                 ),
             );
         } else {
@@ -183,7 +184,8 @@ impl Report {
         if lost > 0 && !self.statuses_lost {
             self.statuses_lost = true;
             error!(
-                "statuses are lost: the broker takes none, or not as many or as long ones, and there is no room for more"
+                "statuses are lost: the broker takes none, or not as many or as long ones, and there is no room for \
+                 more"
             );
         }
     }
@@ -198,8 +200,8 @@ impl Report {
         if count > 0 && !self.acknowledged_held_said {
             self.acknowledged_held_said = true;
             warn!(
-                "the broker's window is nearly full and delivery stalls: publishes are acknowledged whose records are in memory \
-                 only, and a power cut loses these until the service takes them"
+                "the broker's window is nearly full and delivery stalls: publishes are acknowledged whose records are \
+                 in memory only, and a power cut loses these until the service takes them"
             );
         }
     }
@@ -218,7 +220,8 @@ impl Report {
         limit.warn(
             now,
             format_args!(
-                "a publish of {bytes} bytes failed with RecordTooLarge, MemorySize leaves room for packets of {most}: {topic}"
+                "a publish of {bytes} bytes failed with RecordTooLarge, MemorySize leaves room for packets of {most}: \
+                 {topic}"
             ),
         );
     }

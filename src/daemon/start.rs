@@ -112,8 +112,8 @@ fn warn_of_gaps(confined: &Confined) {
     }
     if rustix::process::geteuid().is_root() {
         log::warn!(
-            "the connector runs as root: isolation leaves it what only root may read beneath /etc and /run, /etc/shadow among \
-             it; run it as a user of its own"
+            "the connector runs as root: isolation leaves it what only root may read beneath /etc and /run, \
+             /etc/shadow among it; run it as a user of its own"
         );
     }
 }
@@ -141,7 +141,8 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, broker {}, delivery stream {}, publishes are acknowledged when {}",
+        "firehose-connector {} starts, version {} of the connector, broker {}, delivery stream {}, publishes are \
+         acknowledged when {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
         host_and_port(&mqtt.host, mqtt.port),

@@ -23,8 +23,8 @@ impl UnderWay {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// `message` as bytes that count as this many `statuses` until their last copy is dropped. They are the last of those that the
-    /// relay has given, so many since the start (`taken`).
+    /// `message` as bytes that count as this many `statuses` until their last copy is dropped. They are the last of
+    /// those that the relay has given, so many since the start (`taken`).
     pub(super) fn count_in(&mut self, message: Vec<u8>, statuses: usize, taken: u64) -> Bytes {
         self.count.fetch_add(statuses, Ordering::Relaxed);
         let message = Arc::new(Counted { message, statuses, under_way: Arc::clone(&self.count) });

@@ -6,7 +6,8 @@ use crate::foreign::Secret;
 
 /// An AWS access key, with session token and expiry if it is temporary.
 ///
-/// Not the type of `aws-credential-types`, which [`sign`](super::sign) makes of it: a [`Secret`] is kept out of all messages.
+/// Not the type of `aws-credential-types`, which [`sign`](super::sign) makes of it: a [`Secret`] is kept out of all
+/// messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// `AKIA...` (long-lived) or `ASIA...` (temporary).
@@ -21,7 +22,8 @@ pub struct Credentials {
 
 /// Bytes of an access key id (AWS STS, `Credentials`: 16 to 128).
 const KEY_ID: usize = 128;
-/// Bytes from which on small letters make it look like a secret key, which has 40 of base64; an id has capitals and digits.
+/// Bytes from which on small letters make it look like a secret key, which has 40 of base64; an id has capitals and
+/// digits.
 const LIKE_A_SECRET: usize = 32;
 
 impl Credentials {

@@ -14,7 +14,8 @@ pub enum Class {
     TooLarge,
     /// Get new credentials, then as `Retry`.
     Credentials,
-    /// The signature's time or key is not what the service expects: correct the clock, get new credentials, then as `Retry`.
+    /// The signature's time or key is not what the service expects: correct the clock, get new credentials, then as
+    /// `Retry`.
     Clock,
     /// Sending again cannot help: the records fail with the service's own code and message.
     Permanent,

@@ -167,8 +167,8 @@ struct Batch<'a> {
     request_responses: Entries<Entry<'a>>,
 }
 
-/// The error document of the AWS JSON protocol. The code is in the header, in `__type`, or in both (proxies and portals write a
-/// `code` alone), and may have a namespace before `#` and an address after `:`.
+/// The error document of the AWS JSON protocol. The code is in the header, in `__type`, or in both (proxies and portals
+/// write a `code` alone), and may have a namespace before `#` and an address after `:`.
 #[derive(Deserialize)]
 struct ErrorDocument<'a> {
     #[serde(rename = "__type", borrow)]

@@ -1,7 +1,7 @@
 //! Requests to the service: one task for each connection, one request at a time on it, kept alive between requests.
 //!
-//! Deadlines judge progress, not duration: a request goes on as long as bytes move. Only the time from its last byte to the end of
-//! the answer is bounded.
+//! Deadlines judge progress, not duration: a request goes on as long as bytes move. Only the time from its last byte to
+//! the end of the answer is bounded.
 
 use hyper::header::{AGE, DATE};
 use hyper::{Method, Response};

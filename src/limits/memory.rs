@@ -31,7 +31,8 @@ pub const ENTRIES: usize = 64 * 1024;
 /// (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
 /// page tables, the program's file cache. An init that limits the memory of the service has to add it to `MemorySize`.
 pub const KERNEL: usize = 16 * 1024 * 1024;
-/// The spool's thread, what is known of each file and partial segment, a list of files, and what is being written, bytes.
+/// The spool's thread, what is known of each file and partial segment, a list of files, and what is being written,
+/// bytes.
 pub const SPOOL: usize = spool::THREAD_STACK
     + if MUSL { 0 } else { 136 * 1024 }
     + 128 * spool::FILES

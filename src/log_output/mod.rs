@@ -1,7 +1,7 @@
 //! The log: each message is one line on standard error, written without waiting for a reader.
 //!
-//! A line for which there is no room is dropped and counted, and the count is logged as soon as there is room again. Each line is
-//! one write of at most `PIPE_BUF` bytes, so that a pipe takes it whole or not at all.
+//! A line for which there is no room is dropped and counted, and the count is logged as soon as there is room again.
+//! Each line is one write of at most `PIPE_BUF` bytes, so that a pipe takes it whole or not at all.
 //!
 //! - `shape`: the format of a line: time, level, priority, JSON.
 //! - `stderr`: writing to standard error without blocking.

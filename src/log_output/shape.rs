@@ -14,7 +14,8 @@ use crate::limits::{LINE_BYTES, LINE_TEXT};
 pub(super) struct Shape {
     /// A JSON object instead of text.
     json: bool,
-    /// The priority, as journald and `logger --prio-prefix` read it (`sd-daemon(3)`), instead of a time: they add their own.
+    /// The priority, as journald and `logger --prio-prefix` read it (`sd-daemon(3)`), instead of a time: they add their
+    /// own.
     priority: bool,
     colour: bool,
 }
@@ -31,7 +32,8 @@ impl Shape {
         }
     }
 
-    /// A line feed to end a line that was cut off before, then the line with its own line feed; at most [`LINE_BYTES`] in all.
+    /// A line feed to end a line that was cut off before, then the line with its own line feed; at most [`LINE_BYTES`]
+    /// in all.
     pub(super) fn line(self, wall: SystemTime, level: Level, message: &str) -> Vec<u8> {
         let (number, word, colour) = match level {
             Level::Error => (3, "error", "\x1b[31m"),

@@ -1,8 +1,9 @@
-//! Writing to standard error without blocking: the reader of a pipe may hang, a terminal may be stopped, a disk may be full.
+//! Writing to standard error without blocking: the reader of a pipe may hang, a terminal may be stopped, a disk may be
+//! full.
 //!
-//! Where possible, standard error is opened anew as non-blocking; the flag must not change for other processes that share the
-//! inherited file. Where that is not possible (a socket, another user's pipe), polling before each line has to do: a pipe is
-//! writable with room for `PIPE_BUF` bytes, a socket when three quarters of its buffer are free.
+//! Where possible, standard error is opened anew as non-blocking; the flag must not change for other processes that
+//! share the inherited file. Where that is not possible (a socket, another user's pipe), polling before each line has
+//! to do: a pipe is writable with room for `PIPE_BUF` bytes, a socket when three quarters of its buffer are free.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::fs::{self, Metadata, OpenOptions};
@@ -46,8 +47,8 @@ impl StandardError {
         io::stderr().is_terminal()
     }
 
-    /// Writes `line`, which begins and ends with a line feed; the first is left out unless the last line was cut off. Returns
-    /// whether all of it was written.
+    /// Writes `line`, which begins and ends with a line feed; the first is left out unless the last line was cut off.
+    /// Returns whether all of it was written.
     pub(super) fn write(&self, line: &[u8]) -> bool {
         let mut stderr = io::stderr();
         let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
@@ -67,7 +68,8 @@ impl StandardError {
     }
 }
 
-/// Whether `JOURNAL_STREAM` names this file, by device and inode: processes whose output goes elsewhere inherit it, too.
+/// Whether `JOURNAL_STREAM` names this file, by device and inode: processes whose output goes elsewhere inherit it,
+/// too.
 fn is_journal(metadata: &Metadata) -> bool {
     std::env::var("JOURNAL_STREAM").is_ok_and(|stream| stream == format!("{}:{}", metadata.dev(), metadata.ino()))
 }

@@ -2,7 +2,7 @@
 
 use rlimit::{Resource, getrlimit, setrlimit};
 
-use super::Fault;
+use super::fault::Fault;
 use crate::limits::{OPEN_FILES, memory::STACK};
 use crate::sandbox::open_files;
 

@@ -1,20 +1,21 @@
-//! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it, so a check
-//! accepts exactly what a start accepts.
+//! Turns the configuration into what a start needs: TLS set up, memory planned. `run` and all forms of `check` use it,
+//! so a check accepts exactly what a start accepts.
 //!
 //! - `allowed`: the open files and the stack that the system allows.
+//! - `fault`: what prevents a start.
 //! - `files`: the PEM files that are named.
 //! - `spool`: the spool's directory.
 //! - `summary`: the effects of the configuration, for `check`.
 //! - `warnings`: what does not prevent a start, and should be known.
 
 mod allowed;
+mod fault;
 mod files;
 mod spool;
 mod summary;
 mod warnings;
 
-use core::{error, fmt};
-
+pub use fault::Fault;
 use files::Use;
 pub use spool::{spool, spool_warning};
 pub use summary::summary;
@@ -23,7 +24,7 @@ pub use warnings::{Warning, at_start, certificates, credentials, memory};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Problem};
 use crate::memory::{Plan, Tunnels, program_bytes, system_limit};
-use crate::transport::tls::{Tls, TlsError, Wanted, file_fault};
+use crate::transport::tls::{Tls, Wanted, file_fault};
 
 /// A configuration that is ready for a start.
 #[derive(Debug)]
@@ -36,57 +37,6 @@ pub struct Ready {
     pub service_tls: Tls,
     /// TLS settings for the broker; `None`: plain TCP.
     pub broker_tls: Option<Tls>,
-}
-
-/// Why the process cannot start.
-#[derive(Debug)]
-pub enum Fault {
-    /// The definition or a variable is wrong.
-    Config(ConfigError),
-    /// `MemorySize` is too small.
-    Memory(Problem),
-    /// A certificate or key file cannot be used.
-    Tls(TlsError),
-    /// The system allows too few open files.
-    OpenFiles {
-        /// That many.
-        allowed: u64,
-        /// So many are needed.
-        needed: u64,
-    },
-    /// The system allows too little stack.
-    Stack {
-        /// That much, bytes.
-        allowed: u64,
-        /// So much is needed, bytes.
-        needed: u64,
-    },
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::Memory(problem) => problem.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::OpenFiles { allowed, needed } => {
-                write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
-            }
-            Self::Stack { allowed, needed } => {
-                let [allowed, needed] = [allowed, needed].map(|bytes| bytes / 1024);
-                write!(f, "the system allows {allowed} KB of stack, {needed} are needed (ulimit -s, LimitSTACK=)")
-            }
-        }
-    }
-}
-
-impl error::Error for Fault {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Tls(error) => error.source(),
-            Self::Config(_) | Self::Memory(_) | Self::OpenFiles { .. } | Self::Stack { .. } => None,
-        }
-    }
 }
 
 /// Reads the files, plans memory, and makes room for open files. Certificates are judged by `clock`.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::Warning;
+use super::warnings::Warning;
 use crate::config::{Config, Spool};
 use crate::error_chain::words::of_system;
 use crate::foreign::file_name;
@@ -28,7 +28,8 @@ pub fn spool_warning(config: &Config) -> Option<Warning> {
         segments(directory).and_then(|_| Ok(access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?));
     usable.err().map(|error| Warning {
         found: format!("FIREHOSE_CONNECTOR_SPOOL: {} cannot be used: {}", file_name(directory), of_system(&error)),
-        advice: "make it a directory of the connector's user that can be written; without it records are held in memory only",
+        advice: "make it a directory of the connector's user that can be written; without it records are held in \
+            memory only",
     })
 }
 

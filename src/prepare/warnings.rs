@@ -81,7 +81,8 @@ fn source(config: &Config) -> Option<Warning> {
                 endpoint.host
             ),
             advice: "configure a source, see \"Credentials\" in targets/service/README.md; on a device that is no \
-                instance set AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out the keys",
+                instance set AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out \
+                the keys",
         }),
         Ok(source) => source.fault().map(|fault| waits(&fault)),
         Err(error) => Some(waits(&error)),

@@ -76,8 +76,8 @@ impl Relay {
         }
     }
 
-    /// Takes back the statuses of a message that could not be published before, and stands at `place` of the spool. Returns
-    /// whether they had room.
+    /// Takes back the statuses of a message that could not be published before, and stands at `place` of the spool.
+    /// Returns whether they had room.
     pub fn take_status_back(&mut self, message: &[u8], place: u64) -> bool {
         let has_room = self.broker_takes_statuses()
             && self.statuses.room() > self.promised() + 2 * message.len()
@@ -96,8 +96,8 @@ impl Relay {
         !self.spool.statuses.is_empty()
     }
 
-    /// The broker has acknowledged the first `count` of the statuses that [`Relay::next_status`] gave since the start. The
-    /// spool need not keep them any more.
+    /// The broker has acknowledged the first `count` of the statuses that [`Relay::next_status`] gave since the start.
+    /// The spool need not keep them any more.
     pub fn statuses_acknowledged(&mut self, count: u64) {
         let over = self.spool.statuses.extract_if(.., |(below, _)| *below <= count);
         self.spool.ended.extend(over.map(|(_, place)| Ended::Spooled(place)));

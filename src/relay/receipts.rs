@@ -253,8 +253,8 @@ impl Receipts {
     }
 
     /// The number under which this publish was received before: for a marked one the last with its packet id, if the
-    /// fingerprint is the same; otherwise the first orphan with the same fingerprint, or the only publish with it that the
-    /// source may send again.
+    /// fingerprint is the same; otherwise the first orphan with the same fingerprint, or the only publish with it that
+    /// the source may send again.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;

@@ -74,8 +74,8 @@ pub(super) struct SpoolSide {
     pub(super) left_nameless: bool,
     /// Statuses were passed over.
     pub(super) left_statuses: bool,
-    /// Messages with statuses that came back: the broker has them when it has acknowledged so many statuses since the start, and
-    /// their places.
+    /// Messages with statuses that came back: the broker has them when it has acknowledged so many statuses since the
+    /// start, and their places.
     pub(super) statuses: Vec<(u64, u64)>,
 }
 

@@ -136,8 +136,8 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (libc::SYS_sendmmsg, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
     #[cfg(target_arch = "arm")]
     (libc::SYS_send, &[none_but(3, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)]),
-    // Sizes and signs of life, and what the resolvers of C libraries set. Some others turn a connection into something else
-    // (`TCP_ULP`), or load a program into the kernel (`SO_ATTACH_BPF`).
+    // Sizes and signs of life, and what the resolvers of C libraries set. Some others turn a connection into something
+    // else (`TCP_ULP`), or load a program into the kernel (`SO_ATTACH_BPF`).
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)]),
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_KEEPALIVE)]),
     // Those up to 7: `TCP_NODELAY`, `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, and like ones.

@@ -7,7 +7,8 @@ use landlock::{
     path_beneath_rules,
 };
 
-use super::{Needs, reach};
+use super::needs::Needs;
+use super::reach;
 
 /// The newest version of Landlock whose rules are used: 6, of Linux 6.12. Later ones only add what is not needed here.
 const NEWEST: ABI = ABI::V6;

@@ -35,8 +35,8 @@ pub fn explained(file: &Path, error: io::Error) -> io::Error {
     }
     let folder = foreign(&folder.to_string_lossy());
     let text = format!(
-        "isolation lets only folders be read that were there at the start and on the way to it, and {folder} is in none of \
-         them: restart the connector, or set IsolationMode to NoContainer"
+        "isolation lets only folders be read that were there at the start and on the way to it, and {folder} is in \
+         none of them: restart the connector, or set IsolationMode to NoContainer"
     );
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }

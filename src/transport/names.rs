@@ -1,13 +1,14 @@
 //! Resolves host names, with a permit and a thread for each question of each side.
 //!
-//! glibc's resolver is asked for both address families at once. musl's would then return no address when one of its two questions
-//! is answered wrongly or not at all, as many routers and VPN clients do for IPv6. So it is asked for each family by itself, and
-//! the faster answer waits for the other no longer than [`RESOLUTION_DELAY`](limits::RESOLUTION_DELAY). glibc is not asked so,
-//! because it would add addresses of a name server to those of a host that `/etc/hosts` has for one family.
+//! glibc's resolver is asked for both address families at once. musl's would then return no address when one of its two
+//! questions is answered wrongly or not at all, as many routers and VPN clients do for IPv6. So it is asked for each
+//! family by itself, and the faster answer waits for the other no longer than
+//! [`RESOLUTION_DELAY`](limits::RESOLUTION_DELAY). glibc is not asked so, because it would add addresses of a name
+//! server to those of a host that `/etc/hosts` has for one family.
 //!
 //! The C library's resolver holds a thread until it is done, even when the answer is no longer wanted, and there are
-//! only [`THREADS`](crate::limits::memory::THREADS) of them. The broker's side and the service's have a [`Names`] each, with
-//! at most one thread for a question: lookups of one side that hang never delay the other.
+//! only [`THREADS`](crate::limits::memory::THREADS) of them. The broker's side and the service's have a [`Names`] each,
+//! with at most one thread for a question: lookups of one side that hang never delay the other.
 
 use core::ffi::c_int;
 use core::future::{poll_fn, ready};
@@ -103,8 +104,8 @@ impl Lookup {
     /// answers soon after. Call again for the rest.
     ///
     /// # Errors
-    /// No address within [`RESOLVE_TIMEOUT`](limits::RESOLVE_TIMEOUT) since the lookup began, including the wait for earlier ones;
-    /// or the resolver's error. A name does not exist only if all answers say so.
+    /// No address within [`RESOLVE_TIMEOUT`](limits::RESOLVE_TIMEOUT) since the lookup began, including the wait for
+    /// earlier ones; or the resolver's error. A name does not exist only if all answers say so.
     pub(super) async fn addresses(&mut self) -> Result<Vec<SocketAddr>, Failed> {
         self.addresses_by(self.end).await
     }
@@ -170,8 +171,8 @@ impl Lookup {
     }
 }
 
-/// Joins the addresses of both families in the order of the resolver: IPv6 first where this device has an address of the same
-/// kind, unique local (RFC 4193) or global.
+/// Joins the addresses of both families in the order of the resolver: IPv6 first where this device has an address of
+/// the same kind, unique local (RFC 4193) or global.
 fn together(mut found: Vec<SocketAddr>, mut more: Vec<SocketAddr>) -> Vec<SocketAddr> {
     found.append(&mut more);
     let v6 = found.iter().find(|address| address.is_ipv6());
@@ -181,7 +182,8 @@ fn together(mut found: Vec<SocketAddr>, mut more: Vec<SocketAddr>) -> Vec<Socket
     found
 }
 
-/// Whether this device has an address of the same kind. Sends nothing: the kernel chooses the address that it would send from.
+/// Whether this device has an address of the same kind. Sends nothing: the kernel chooses the address that it would
+/// send from.
 fn is_suited(to: SocketAddr) -> io::Result<bool> {
     let socket = Socket::new(Domain::IPV6, Type::DGRAM, None)?;
     socket.connect(&to.into())?;
@@ -190,8 +192,8 @@ fn is_suited(to: SocketAddr) -> io::Result<bool> {
     Ok(matches!((from, to), (Some(from), SocketAddr::V6(to)) if is_local(&from) == is_local(&to)))
 }
 
-/// Why no name server is asked, if an option of the system's file is why. C libraries do not say so; one of them takes a time-out
-/// of zero for none, others a number of attempts.
+/// Why no name server is asked, if an option of the system's file is why. C libraries do not say so; one of them takes
+/// a time-out of zero for none, others a number of attempts.
 pub(super) fn asks_nobody() -> Option<io::Error> {
     const OPTION: &str = if cfg!(target_env = "musl") { "timeout:0" } else { "attempts:0" };
     let text = bounded_file::read_text(Path::new(RESOLVER), limits::RESOLVER_FILE).ok()?;

@@ -81,8 +81,8 @@ impl Tls {
         Ok(Self::new(config, self.trust.clone(), self.ca_variable))
     }
 
-    /// For the broker: trusts the CAs in the given file, or else the built-in roots; with client certificate and ALPN, if set.
-    /// Certificates are judged by `clock`.
+    /// For the broker: trusts the CAs in the given file, or else the built-in roots; with client certificate and ALPN,
+    /// if set. Certificates are judged by `clock`.
     ///
     /// # Errors
     /// A file cannot be used; see [`TlsError`].
@@ -127,8 +127,8 @@ impl Tls {
         self.ca_variable
     }
 
-    /// The CA named by the last server whose certificate no trusted CA has signed. To be called right after the handshake has
-    /// failed, before another one.
+    /// The CA named by the last server whose certificate no trusted CA has signed. To be called right after the
+    /// handshake has failed, before another one.
     #[must_use]
     pub fn unknown_issuer(&self) -> Option<String> {
         self.trust.verifier.unknown_issuer.borrow().clone()

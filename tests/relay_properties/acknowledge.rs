@@ -1,5 +1,6 @@
-//! Random days of a connector and a broker that sends only so much unacknowledged, whose connection is cut at any moment, and of
-//! delivery streams of which some fail: nothing is lost, nothing is taken twice, and the input does not stop.
+//! Random days of a connector and a broker that sends only so much unacknowledged, whose connection is cut at any
+//! moment, and of delivery streams of which some fail: nothing is lost, nothing is taken twice, and the input does not
+//! stop.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -20,8 +21,8 @@ enum Step {
     Publish { stream: usize, count: usize, equal: bool },
     /// So many milliseconds pass.
     Pass(u64),
-    /// The connection is cut: of what the relay allowed to be acknowledged so much was not written, of what was written so
-    /// much did not arrive, and of so much more it was not seen that it did.
+    /// The connection is cut: of what the relay allowed to be acknowledged so much was not written, of what was written
+    /// so much did not arrive, and of so much more it was not seen that it did.
     Cut { unwritten: u64, lost: u64, unseen: u64 },
     /// The stream fails from now on, or no more.
     Fails(usize, bool),
@@ -53,8 +54,8 @@ struct World {
     window: usize,
     /// Redelivered publishes have new packet ids and no mark.
     renames: bool,
-    /// Some publishes look the same. Then nobody could say of them whether an acknowledgement arrived that was not seen to, nor,
-    /// if the broker `renames`, which are new when one did not.
+    /// Some publishes look the same. Then nobody could say of them whether an acknowledgement arrived that was not seen
+    /// to, nor, if the broker `renames`, which are new when one did not.
     has_equal: bool,
     queue: VecDeque<(Publish, Option<u16>)>,
     unacknowledged: VecDeque<Sent>,

@@ -1,5 +1,5 @@
-//! Several records at which the service fails, among others, in any places: the others are delivered within a bounded number
-//! of requests and a bounded time, each once; a service that fails at random, too, makes that longer by seconds.
+//! Several records at which the service fails, among others, in any places: the others are delivered within a bounded
+//! number of requests and a bounded time, each once; a service that fails at random, too, makes that longer by seconds.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

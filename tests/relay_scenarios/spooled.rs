@@ -39,7 +39,8 @@ fn to(s: &mut Scenario, name: &str, id: usize) -> Accepted {
     s.receive(JSON_TOPIC, json!({"request": request, "id": id.to_string()}).to_string().as_bytes())
 }
 
-/// Moves on by `millis` while the service takes what `takes` says, by the name of the delivery stream. Answers the records.
+/// Moves on by `millis` while the service takes what `takes` says, by the name of the delivery stream. Answers the
+/// records.
 fn serve(s: &mut Scenario, millis: u64, takes: impl Fn(&str) -> bool) -> Vec<(String, usize)> {
     let mut taken = Vec::new();
     for _ in 0..millis.div_ceil(50) {

@@ -2,10 +2,10 @@
 //!
 //!     sandbox-probe [FOLDER [files|calls|spool]]
 //!
-//! FOLDER counts as one of those with settings; with the name of a layer, it is that one alone; with `spool`,
-//! there is one in it. A line for each attempt. Most of
-//! what is refused afterwards is tried before, too, and has to work then. What Landlock is expected to refuse depends on its
-//! version here. Exit status 1 if anything is other than it should be.
+//! FOLDER counts as one of those with settings; with the name of a layer, it is that one alone; with `spool`, there is
+//! one in it. A line for each attempt. Most of what is refused afterwards is tried before, too, and has to work then.
+//! What Landlock is expected to refuse depends on its version here. Exit status 1 if anything is other than it should
+//! be.
 
 #![allow(unsafe_code, reason = "it makes system calls that no safe library offers")]
 #![expect(clippy::print_stdout, reason = "it is a program")]

@@ -107,8 +107,8 @@ pub(crate) fn commanded(command: c_int, argument: c_long) -> Attempt {
 
 pub(crate) fn call(number: c_long, arguments: &[c_long]) -> Attempt {
     let argument = |index| arguments.get(index).copied().unwrap_or_default();
-    // SAFETY: pointers among the arguments are those of `text`; a call that is refused looks at none of them, and one that is
-    // allowed has failed the test.
+    // SAFETY: pointers among the arguments are those of `text`; a call that is refused looks at none of them, and one
+    // that is allowed has failed the test.
     let result = unsafe { libc::syscall(number, argument(0), argument(1), argument(2), argument(3), argument(4)) };
     // The child of a call that should not have made one.
     if number == libc::SYS_clone && result == 0 {

@@ -1,7 +1,7 @@
 //! How much is written for how much that is kept.
 //!
-//! Counted are the blocks of 4 KiB that reach the disk with each sync, and, as journal, three blocks for each sync that has
-//! blocks never written before: what ext4 takes for a file that was allocated and not written.
+//! Counted are the blocks of 4 KiB that reach the disk with each sync, and, as journal, three blocks for each sync that
+//! has blocks never written before: what ext4 takes for a file that was allocated and not written.
 
 use firehose_connector::limits::spool::{COMMIT_DELAY, ENTRIES, MARKS_SHARE, SEGMENT_BYTES};
 use firehose_connector::spool::format::Kind;

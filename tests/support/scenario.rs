@@ -251,8 +251,8 @@ impl Scenario {
         self.relay.safe()
     }
 
-    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged, which the source had
-    /// shown.
+    /// Another connection begins, after one on which all publishes below `acknowledged` were acknowledged, which the
+    /// source had shown.
     pub fn reconnect(&mut self, resumed: bool, acknowledged: u64) {
         self.reconnect_unsure(resumed, acknowledged, acknowledged);
     }

@@ -73,7 +73,8 @@ async fn a_refusal_is_passed_on_with_its_text() {
     let endpoint = Endpoint::serve(http_reply("403 Forbidden", "not\ntoday")).await;
     let error = ask(&endpoint).await.unwrap_err();
     let text = format!(
-        "credentials endpoint 127.0.0.1:{} answers 403 (check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file): not today",
+        "credentials endpoint 127.0.0.1:{} answers 403 (check AWS_CONTAINER_AUTHORIZATION_TOKEN or its file): not \
+         today",
         endpoint.url().port
     );
     assert_eq!(error.to_string(), text);
@@ -135,7 +136,8 @@ async fn a_token_file_that_holds_no_token_or_is_one_itself_is_named_and_not_show
     }
     let itself = ContainerAuthorization::TokenFile("Bearer horse/battery".into());
     let error = credentials(&settings(&endpoint, Some(itself)), &Route::default(), &tls).await.unwrap_err();
-    let expected = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: no file has this name, which is not shown, because it may be the token itself";
+    let expected = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: no file has this name, which is not shown, because it may \
+        be the token itself";
     assert_eq!(error.to_string(), expected);
 }
 

@@ -1,10 +1,9 @@
 //! One profile's section in a shared file.
 //!
-//! Read as botocore does, with more patience for blanks, comments and byte order marks. A line that botocore would read as
-//! something else than it seems to be is refused.
+//! Read as botocore does, with more patience for blanks, comments and byte order marks. A line that botocore would read
+//! as something else than it seems to be is refused.
 
-use super::Found;
-use crate::credentials::is_printable;
+use crate::credentials::printable::is_printable;
 use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
 
@@ -26,6 +25,15 @@ pub(super) const UNSUPPORTED: [&str; 7] = [
     "web_identity_token_file",
 ];
 
+/// What a profile offers.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::credentials) enum Found {
+    /// Keys.
+    Keys(Credentials),
+    /// A command that prints keys.
+    Process(String),
+}
+
 /// Which of the two files: their headings differ.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -45,8 +53,8 @@ impl Kind {
     }
 }
 
-/// Splits a heading into words as a shell does, because `aws configure` puts a name with blanks into quotes. `None`: an open
-/// quote or escape.
+/// Splits a heading into words as a shell does, because `aws configure` puts a name with blanks into quotes. `None`: an
+/// open quote or escape.
 fn words(heading: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let (mut word, mut quote) = (None::<String>, None);
@@ -177,7 +185,8 @@ impl<'a> Profile<'a> {
         if place.replace(value).is_some() { Stored::Twice } else { Stored::New }
     }
 
-    /// Keys, or the command that prints them. Keys take precedence in the credentials file, the command in the configuration file.
+    /// Keys, or the command that prints them. Keys take precedence in the credentials file, the command in the
+    /// configuration file.
     ///
     /// # Errors
     /// Half of a key pair, a value that is no key, a source that is not supported.

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use super::section::UNSUPPORTED;
 use super::*;
+use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
 use crate::test_support::Folder;
 

@@ -85,8 +85,8 @@ impl fmt::Display for ConnectError {
             // A clock that is ahead cannot be distinguished from an expired certificate.
             (_, Some((end, today))) => write!(
                 f,
-                " shows a certificate that expired on {end}, and to this device it is {today}: the certificate has to be \
-                 renewed, or the clock to be set"
+                " shows a certificate that expired on {end}, and to this device it is {today}: the certificate has to \
+                 be renewed, or the clock to be set"
             ),
             (failure, None) => write!(f, " {failure}"),
         }

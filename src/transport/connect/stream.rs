@@ -19,7 +19,8 @@ use crate::transport::tls::{OwnCertificate, OwnRefused};
 pub enum Stream {
     /// TCP alone.
     Plain(TcpStream),
-    /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB. With our certificate, if we have one.
+    /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB. With our certificate, if we have
+    /// one.
     Tls(Box<TlsStream<Self>>, Option<Arc<OwnCertificate>>),
 }
 

@@ -1,7 +1,7 @@
 //! Reads issuer, last day and length of the key from a certificate, for messages.
 //!
-//! rustls' own reader of certificates does not publish these, and linking another one costs more than this: a few elements of DER,
-//! none of whose lengths is trusted.
+//! rustls' own reader of certificates does not publish these, and linking another one costs more than this: a few
+//! elements of DER, none of whose lengths is trusted.
 
 use crate::limits::net::ISSUER_TEXT;
 

@@ -8,7 +8,8 @@ use super::fault::{PemFault, PemFile, Wanted, explain};
 /// Why TLS cannot be set up: a file is not what its variable asks for.
 #[derive(Debug)]
 pub enum TlsError {
-    /// The file is missing, not permitted, not a regular file, or larger than [`MAX_PEM_FILE`](crate::limits::net::MAX_PEM_FILE).
+    /// The file is missing, not permitted, not a regular file, or larger than
+    /// [`MAX_PEM_FILE`](crate::limits::net::MAX_PEM_FILE).
     Unreadable {
         /// Which.
         file: PemFile,

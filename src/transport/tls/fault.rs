@@ -79,15 +79,16 @@ pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted
             let tool = if wanted == Wanted::Key { "pkey" } else { "x509" };
             write!(
                 f,
-                "is binary, and PEM is needed: convert it with openssl {tool} -inform DER -in {path} -out NEW, or if it is \
-                 PKCS #12 with openssl pkcs12 -nodes -in {path} -out NEW"
+                "is binary, and PEM is needed: convert it with openssl {tool} -inform DER -in {path} -out NEW, or if \
+                 it is PKCS #12 with openssl pkcs12 -nodes -in {path} -out NEW"
             )
         }
         PemFault::Marks => f.write_str("is cut off, or a BEGIN or END line in it is damaged: copy it anew"),
         PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it anew"),
         PemFault::Encrypted => write!(
             f,
-            "has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey -in {path} -out NEW"
+            "has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey -in \
+             {path} -out NEW"
         ),
         PemFault::Wrapped(how) => {
             write!(f, "holds certificates in another form: convert it with openssl {how} -in {path} -out NEW")

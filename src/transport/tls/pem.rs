@@ -1,8 +1,8 @@
 //! Reads PEM files as they are found in the field.
 //!
-//! Only the BEGIN and END marks and base64 count: files come with a byte order mark, as UTF-16, with other line ends, on one line,
-//! with `\n` as two characters and quotes around, with sections that follow each other without a line end, and with text between.
-//! The content may be a key, so nothing of it gets into a message but the name of a section.
+//! Only the BEGIN and END marks and base64 count: files come with a byte order mark, as UTF-16, with other line ends,
+//! on one line, with `\n` as two characters and quotes around, with sections that follow each other without a line end,
+//! and with text between. The content may be a key, so nothing of it gets into a message but the name of a section.
 
 use std::io::{self, BufRead, BufReader};
 

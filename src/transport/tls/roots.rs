@@ -31,8 +31,8 @@ pub(super) fn built_in_roots() -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// Adds the CAs of a file. Bundles in the field contain some certificates that cannot serve as a CA here; one that can is
-/// enough.
+/// Adds the CAs of a file. Bundles in the field contain some certificates that cannot serve as a CA here; one that can
+/// is enough.
 pub(super) fn add_roots(roots: &mut RootCertStore, file: &PemFile) -> Result<(), TlsError> {
     let before = roots.len();
     let mut refused = None;

@@ -24,19 +24,21 @@ use crate::limits::{
 /// Verifies like rustls, except for the start of validity of certificates.
 ///
 /// A clock without a battery is behind: it starts at 1970, or at the image's build. So the time of the
-/// [`Clock`](crate::clock::Clock), or [`RELEASED`] if that is later, counts as the earliest possible time. A chain is valid if there
-/// is a time from then on at which all of its certificates are valid. One that expired before is refused.
+/// [`Clock`](crate::clock::Clock), or [`RELEASED`] if that is later, counts as the earliest possible time. A chain is
+/// valid if there is a time from then on at which all of its certificates are valid. One that expired before is
+/// refused.
 ///
-/// The price: until the clock is right, a certificate that has expired since then is accepted, and so is whoever has stolen
-/// its key.
+/// The price: until the clock is right, a certificate that has expired since then is accepted, and so is whoever has
+/// stolen its key.
 ///
-/// It repeats the steps of rustls' `WebPkiServerVerifier` instead of wrapping it, which would link the reader of revocation lists.
+/// It repeats the steps of rustls' `WebPkiServerVerifier` instead of wrapping it, which would link the reader of
+/// revocation lists.
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) roots: RootCertStore,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    /// The issuer at the end of the last chain that no trusted CA has signed. rustls' error has a place for it only in a custom
-    /// error, for which the peer would get the alert `certificate_unknown` instead of `unknown_ca`.
+    /// The issuer at the end of the last chain that no trusted CA has signed. rustls' error has a place for it only in
+    /// a custom error, for which the peer would get the alert `certificate_unknown` instead of `unknown_ca`.
     pub(super) unknown_issuer: watch::Sender<Option<String>>,
 }
 

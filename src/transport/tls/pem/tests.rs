@@ -85,9 +85,10 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
     let leaf = Ca::new().issue("device", (2000, 2100));
     let (certificate, plain) = (leaf.certificate_pem(), leaf.key_pem());
     let section = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
-    let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,AB01\n\nMAA=\n-----END EC PRIVATE KEY-----\n";
-    let encrypted = "VARIABLE: file.pem has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey \
-                     -in file.pem -out NEW";
+    let traditional = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: \
+        AES-256-CBC,AB01\n\nMAA=\n-----END EC PRIVATE KEY-----\n";
+    let encrypted = "VARIABLE: file.pem has an encrypted key, and the connector cannot ask for its password: decrypt \
+        it with openssl pkey -in file.pem -out NEW";
     for (bytes, expected) in [
         (section("ENCRYPTED PRIVATE KEY"), encrypted),
         (traditional.into(), encrypted),
@@ -98,8 +99,8 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
         ),
         (
             section("OPENSSH PRIVATE KEY"),
-            "VARIABLE: file.pem has OPENSSH PRIVATE KEY and no PRIVATE KEY, which is needed: convert it with ssh-keygen -p -m PEM \
-             -N \"\" -f file.pem",
+            "VARIABLE: file.pem has OPENSSH PRIVATE KEY and no PRIVATE KEY, which is needed: convert it with \
+             ssh-keygen -p -m PEM -N \"\" -f file.pem",
         ),
         (String::new(), "VARIABLE: file.pem is not PEM: a file with -----BEGIN PRIVATE KEY----- is needed"),
         (plain.replace('M', "?"), "VARIABLE: file.pem has a section PRIVATE KEY that is not base64: copy it anew"),
@@ -111,7 +112,8 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
         (plain.clone(), "VARIABLE: file.pem has PRIVATE KEY and no CERTIFICATE, which is needed"),
         (
             section("NEW CERTIFICATE REQUEST"),
-            "VARIABLE: file.pem has NEW CERTIFICATE REQUEST and no CERTIFICATE, which is needed: it is what the CA makes of the request",
+            "VARIABLE: file.pem has NEW CERTIFICATE REQUEST and no CERTIFICATE, which is needed: it is what the CA \
+             makes of the request",
         ),
         (certificate.clone() + &section("TRUSTED CERTIFICATE"), &*format!("{other_form} x509 -in file.pem -out NEW")),
         (section("PKCS7"), &*format!("{other_form} pkcs7 -print_certs -in file.pem -out NEW")),
@@ -119,8 +121,8 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
     ] {
         assert_eq!(certificates(bytes).unwrap_err(), expected);
     }
-    let binary = "VARIABLE: file.pem is binary, and PEM is needed: convert it with openssl x509 -inform DER -in file.pem -out NEW, or if \
-                  it is PKCS #12 with openssl pkcs12 -nodes -in file.pem -out NEW";
+    let binary = "VARIABLE: file.pem is binary, and PEM is needed: convert it with openssl x509 -inform DER -in \
+        file.pem -out NEW, or if it is PKCS #12 with openssl pkcs12 -nodes -in file.pem -out NEW";
     assert_eq!(certificates(leaf.der()).unwrap_err(), binary);
 }
 

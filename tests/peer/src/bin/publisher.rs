@@ -1,4 +1,5 @@
-//! The load: publishes records on `kinesisfirehose/message` and accounts for each one on `kinesisfirehose/message/status`.
+//! The load: publishes records on `kinesisfirehose/message` and accounts for each one on
+//! `kinesisfirehose/message/status`.
 //!
 //! Usage: `publisher HOST:PORT RECORDS BYTES QOS RATE`; BYTES is the size of `data`, RATE is in records per second, 0
 //! for as fast as the broker takes them. Ends when every record has its status and nothing more has come for a while,

@@ -75,7 +75,7 @@ async fn a_named_source_is_waited_for_and_no_other_is_asked() {
     let mut container = settings([Some("AWS_SHARED_CREDENTIALS_FILE"), None, None]);
     container.container =
         Some(ContainerSettings { endpoint: instance.url(), path: "/".to_owned(), authorization: None });
-    assert!(matches!(fetch(&container).await, Err(CredentialsError::Profile(ProfileError::NotThere { .. }))));
+    assert!(matches!(fetch(&container).await, Err(CredentialsError::Profile(profile::ProfileError::NotThere { .. }))));
     folder.write("credentials", KEYS);
     let found = fetch(&settings([Some("AWS_SHARED_CREDENTIALS_FILE"), None, None])).await.unwrap();
     assert_eq!(found.credentials.access_key_id, "AKIAPROFILE");
@@ -91,7 +91,8 @@ async fn without_any_source_all_that_were_tried_are_listed() {
     assert_eq!(
         fetch(&settings).await.unwrap_err().to_string(),
         "no AWS credentials, provide one of: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
-         FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS; keys of profile \"default\" in /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE; \
+         FIREHOSE_CONNECTOR_IOT_ENDPOINT and FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS; keys of profile \"default\" in \
+         /nowhere/credentials (AWS_SHARED_CREDENTIALS_FILE) or AWS_CONFIG_FILE; \
          AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or AWS_CONTAINER_CREDENTIALS_FULL_URI"
     );
 }
@@ -99,7 +100,8 @@ async fn without_any_source_all_that_were_tried_are_listed() {
 #[tokio::test]
 async fn a_process_is_run_where_that_is_allowed_and_refused_in_isolation() {
     let folder = Folder::new();
-    let process = "[default]\ncredential_process = printf '{\"Version\":1,\"AccessKeyId\":\"ASIAPROCESS\",\"SecretAccessKey\":\"s\"}'\n";
+    let process = "[default]\ncredential_process = printf \
+        '{\"Version\":1,\"AccessKeyId\":\"ASIAPROCESS\",\"SecretAccessKey\":\"s\"}'\n";
     let mut settings = CredentialSettings {
         profile: "default".to_owned(),
         credentials_file: Some(folder.write("credentials", process)),
