@@ -252,6 +252,7 @@ pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 pub const MQTT_CLOSED_EARLY: u32 = 3;
 /// Packets of the broker that answer nothing (PINGRESP, PUBACK, SUBACK, PUBREL), more than were asked for, until the
 /// connection ends: each costs work. Those of an earlier connection, [`UNACKNOWLEDGED`] at most, may come late.
+#[expect(clippy::cast_possible_truncation, reason = "it is far below 2^32")]
 pub const UNASKED: u32 = 2 * UNACKNOWLEDGED as u32;
 /// Bytes of a client id, user name or password (MQTT 5.0, sections 1.5.4 and 1.5.6).
 pub const MQTT_FIELD_BYTES: usize = u16::MAX as usize;
