@@ -33,6 +33,11 @@ built() { echo "${CARGO_TARGET_DIR:-target}/$1/release/firehose-connector"; }
 # Sums of all that is in dist.
 write_sums() { (cd dist && rm -f SHA256SUMS* && sums=$(sha256sum -- *) && echo "$sums" >SHA256SUMS); }
 
+# What tests and measurements run against. Optimised crate by crate: as a whole, like the program, takes minutes.
+build_examples() {
+    cargo build --release --locked --examples --config 'profile.release.lto="off"' --config profile.release.codegen-units=16
+}
+
 need_cargo() {
     command -v cargo >/dev/null || fail 69 "cargo is missing; install Rust from https://rustup.rs and try again"
 }

@@ -252,8 +252,7 @@ pub const MQTT_STABLE: Duration = Duration::from_secs(60);
 pub const MQTT_CLOSED_EARLY: u32 = 3;
 /// Packets of the broker that answer nothing (PINGRESP, PUBACK, SUBACK, PUBREL), more than were asked for, until the
 /// connection ends: each costs work. Those of an earlier connection, [`UNACKNOWLEDGED`] at most, may come late.
-#[expect(clippy::cast_possible_truncation, reason = "it is far below 2^32")]
-pub const UNASKED: u32 = 2 * UNACKNOWLEDGED as u32;
+pub const UNASKED: usize = 2 * UNACKNOWLEDGED;
 /// Bytes of a client id, user name or password (MQTT 5.0, sections 1.5.4 and 1.5.6).
 pub const MQTT_FIELD_BYTES: usize = u16::MAX as usize;
 /// Bytes of a packet that is not a publish, or more if texts may stand in it: then as many as were announced for

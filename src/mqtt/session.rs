@@ -55,7 +55,7 @@ pub(super) struct Session {
     keep_alive: KeepAlive,
     read_bytes: usize,
     /// Packets of the broker that answered nothing.
-    unasked: u32,
+    unasked: usize,
 }
 
 /// Why the task ends.

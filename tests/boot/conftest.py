@@ -13,14 +13,6 @@ from systems import SMALL, SYSTEMS  # noqa: E402
 FIGURES = Figures()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
-    """Each system is for one worker, so that it boots once for all tests of a file."""
-    for item in items:
-        parameters = item.callspec.params
-        item.add_marker(pytest.mark.xdist_group(str(parameters.get("system", parameters.get("small_system")))))
-
-
 def pytest_sessionfinish(session):
     """A worker hands over what it measured."""
     if output := getattr(session.config, "workeroutput", None):

@@ -115,3 +115,12 @@ def test_a_broker_that_grants_qos_0_only_is_warned_of(connack, suback, lost, che
     assert line["result"] == "warn"
     assert line["found"].startswith(f"the broker grants QoS 0 only: {lost} are lost")
     assert "allow QoS 1" in line["advice"]
+
+
+def test_a_broker_that_keeps_sessions_for_a_short_time_is_warned_of(check):
+    with ScriptedBroker(connack=lambda _: b"\x11" + (3600).to_bytes(4, "big")) as broker:
+        report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+    assert report.code == 0
+    line = report.steps["broker-subscribe"]
+    assert line["result"] == "warn"
+    assert line["found"].startswith("the broker keeps the session for 3600 s only")

@@ -254,6 +254,7 @@ def test_a_small_stack_grows_as_far_as_it_may(tmp_path, broker, standin, client)
     """It would overflow, which ends the process without a word."""
     connector = Connector(tmp_path, broker.port, standin.url, definition(PublishInterval="0"))
     connector.start(under=["prlimit", "--stack=65536:8388608"])
+    connector.wait_log("broker connected, session")
     client.send("x", "a")
     client.wait_entries(1)
     assert connector.stop() == 0

@@ -24,7 +24,7 @@ def test_nothing_is_lost_repeated_or_left_without_a_status(faults, broker, stand
     # 100 MB do not fit in MemorySize, so while the connector backs off the input must not run away from it.
     rate = ["--rate", "5000"] if faults else []
     start = time.monotonic()
-    command = [TARGET / "debug/examples/load", "--port", str(broker.port), "--count", str(COUNT), *rate]
+    command = [TARGET / "release/examples/load", "--port", str(broker.port), "--count", str(COUNT), *rate]
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, timeout=900).stdout)
     seconds = time.monotonic() - start
     state = standin.state()

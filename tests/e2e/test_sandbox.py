@@ -9,7 +9,7 @@ from parts.connector import RUNNER, definition, run
 from parts.service import TARGET
 from parts.waiting import until
 
-PROBE = TARGET / "debug/examples/sandbox-probe"
+PROBE = TARGET / "release/examples/sandbox-probe"
 
 
 @pytest.mark.host_only

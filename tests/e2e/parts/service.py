@@ -27,7 +27,7 @@ class Standin:
     """See tests/support/standin. `port` is the service's; control goes another way and works while it is down."""
 
     def __init__(self, address="127.0.0.1", **faults):
-        program = TARGET / "debug/examples/firehose-standin"
+        program = TARGET / "release/examples/firehose-standin"
         command = [program, "--address", address, "--keep", str(64 * 1024 * 1024), "--faults", json.dumps(faults)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port, self.control = (int(self.process.stdout.readline().split()[1]) for _ in range(2))
