@@ -8,9 +8,9 @@
 //!   with the fingerprint of an orphan is that one, and each of several equal orphans is matched once. A source that
 //!   has ever marked a redelivery (`DUP`) marks them all, so from then on only marked publishes are matched.
 //! - What we did acknowledge may come again, too, when the acknowledgement was lost with the connection: marked, and
-//!   under its packet id; or, from a source that marks nothing, before all that is new. Then it has to be the only
-//!   one with its fingerprint, and the source must not have shown that it has the acknowledgement. What is neither is a
-//!   new publish, because two readings may be equal, and to lose one is worse than to send one twice.
+//!   under its packet id, if the source does not use that for others soon; or before all that is new, if it is the only
+//!   one with its fingerprint, and the source has not shown that it has the acknowledgement. What is neither is a new
+//!   publish, because two readings may be equal, and to lose one is worse than to send one twice.
 
 use super::record::Record;
 use crate::limits::{REDELIVERY, SLOTS};
@@ -253,22 +253,27 @@ impl Receipts {
     }
 
     /// The number under which this publish was received before: for a marked one the last with its packet id, if the
-    /// fingerprint is the same; otherwise the first orphan with the same fingerprint, or the only publish with it that
-    /// the source may send again.
+    /// fingerprint is the same and that is no chance; otherwise the first orphan with the same fingerprint, or the only
+    /// publish with it that the source may send again.
     fn find(&self, token: Token, fingerprint: u64) -> Option<u64> {
         let slot = |number: &u64| &self.slots[place(*number)];
         let looks_alike = |number: &u64| slot(number).fingerprint == fingerprint;
         let has_id = |number: &u64| slot(number).packet_id == token.packet_id && slot(number).state != State::Spent;
         let mut same = None;
         if token.repeated {
-            // Only the last one: the source may have used the packet id again since.
-            same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
+            // Only the last one: the source may have used the packet id again since. If it does so all the time, then perhaps
+            // for this one, too, which never got here.
+            let mut with_id = (self.oldest()..self.next).rev().filter(has_id);
+            let was_acknowledged = |number: &u64| matches!(slot(number).state, State::Acknowledged | State::Unsure);
+            same = with_id.next().filter(looks_alike);
+            same = same.filter(|number| !was_acknowledged(number) || with_id.next().is_none());
         }
-        if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
+        let may_come_again = token.repeated || !self.marks;
+        if same.is_none() && self.orphans > 0 && may_come_again {
             let is_orphan = |number: &u64| slot(number).state.is_orphan();
             same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
         }
-        if same.is_none() && self.only_known && !self.marks {
+        if same.is_none() && self.only_known && may_come_again {
             let is_alike = |number: &u64| looks_alike(number) && slot(number).state != State::Spent;
             let mut alike = (self.oldest()..self.next).filter(is_alike);
             same = alike.next().filter(|number| slot(number).state == State::Unsure && alike.next().is_none());

@@ -192,3 +192,15 @@ fn a_source_that_marks_repetitions_sends_a_new_reading_without_the_mark() {
     assert_eq!(test.receive(3, false, 7), None, "equal to what the source has forgotten");
     assert!(test.receive(2, true, 7).is_some(), "and that comes all the same");
 }
+
+#[test]
+fn a_source_that_uses_packet_ids_again_at_once_may_mean_a_reading_that_never_got_here() {
+    let mut test = Test::new();
+    for (looks, safe) in [(7, 1), (8, 2), (7, 3)] {
+        let (number, _) = test.hold(1, looks);
+        test.receipts.settle(number);
+        assert_eq!(test.receipts.safe(), safe);
+    }
+    test.reconnect(3);
+    assert_eq!(test.receive(1, true, 7), None, "the fourth was lost with the connection");
+}
