@@ -4,6 +4,7 @@
 //! through bounded channels. Each turn of the loop takes one thing that happened, then sends what is due.
 
 mod counters;
+mod inlet;
 mod notify;
 mod report;
 pub mod signals;
@@ -20,10 +21,9 @@ use tokio::time::{sleep_until, timeout_at};
 use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
-use crate::limits::{DRAIN, DRAIN_STATUSES, STATUS_BYTES};
-use crate::mqtt::{Again, Broker, Inbound};
+use crate::limits::STATUS_BYTES;
 use crate::relay::{Accepted, Relay, status};
-use crate::source::{Acknowledged, Received};
+use crate::source::{Acknowledged, Again, Channels, Inbound, Received};
 use crate::time::Instant;
 use counters::Counters;
 use notify::Notify;
@@ -36,7 +36,7 @@ use uplink::{Done, Uplink};
 struct Daemon {
     clock: Clock,
     relay: Box<Relay>,
-    broker: Broker,
+    broker: Channels,
     uplink: Uplink,
     events: mpsc::Receiver<Event>,
     credentials: watch::Receiver<Option<Credentials>>,
@@ -57,6 +57,8 @@ struct Daemon {
     acknowledged: Acknowledged,
     /// The broker acknowledges no status.
     held_up: bool,
+    /// The source lets this process in no more.
+    expelled: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
@@ -74,8 +76,9 @@ enum Turn {
 }
 
 impl Daemon {
-    /// Runs until a signal comes and what is held is sent or given up.
-    async fn run(mut self, mut signals: Signals) {
+    /// Runs until a signal comes, or the source lets this process in no more, and what is held is sent or given up. Answers
+    /// whether only another process may be let in.
+    async fn run(mut self, mut signals: Signals) -> bool {
         self.notify.send_if_due(self.clock.now(), &self.relay);
         while !self.is_drained() {
             match self.wait(&mut signals).await {
@@ -103,7 +106,7 @@ impl Daemon {
             self.report.flush(self.clock.now());
             self.notify.send_if_due(self.clock.now(), &self.relay);
         }
-        self.finish().await;
+        self.finish().await
     }
 
     async fn wait(&mut self, signals: &mut Signals) -> Turn {
@@ -176,11 +179,18 @@ impl Daemon {
                 self.relay.set_broker_takes_statuses(!self.held_up);
             }
             Inbound::Down(error) => {
-                self.report.broker_down(self.clock.now(), &error);
+                self.report.broker_down(self.clock.now(), &*error);
                 self.notify.broker(false);
                 self.status_bytes = None;
                 self.relay.broker_lost(self.clock.now());
                 self.broker.again.send_replace(Again::No);
+            }
+            Inbound::Expelled => {
+                self.expelled = true;
+                if self.drain_by.is_none() {
+                    self.report.expelled();
+                    self.drain();
+                }
             }
             Inbound::StatusRefused(reason, message) => {
                 self.counters.statuses_refused += status::entries(&message).count() as u64;
@@ -286,7 +296,7 @@ impl Daemon {
     /// The first signal ends waiting for intervals, the second ends waiting at all.
     fn drain(&mut self) {
         let now = self.clock.now();
-        let wait = if self.drain_by.is_none() { DRAIN } else { core::time::Duration::ZERO };
+        let wait = if self.drain_by.is_none() { self.broker.peer.drain().0 } else { core::time::Duration::ZERO };
         self.report.draining(self.relay.held(), wait);
         // The statuses need it, and there is no time to wait as long as one may otherwise.
         self.broker.hurry.send_replace(true);
@@ -301,19 +311,20 @@ impl Daemon {
 
     /// Answers what is left with a fail status, and gives the broker some time to take the last statuses, to come back for them
     /// if need be.
-    async fn finish(mut self) {
+    async fn finish(mut self) -> bool {
         if self.report.session_ends() {
             self.relay.forget_session(self.clock.now());
         }
         let stopped = self.relay.stop();
         self.acknowledge();
         if self.status_bytes.is_some() || self.untold() > 0 {
-            let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
+            let end = self.clock.at(self.clock.now() + self.broker.peer.drain().1);
             // What is left then is counted below.
             let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
         }
         let left = Left { stopped, statuses: self.untold() };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
+        self.expelled
     }
 
     /// Statuses that the broker has not acknowledged.

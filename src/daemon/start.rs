@@ -10,6 +10,7 @@ use tokio::task::JoinError;
 
 use super::Daemon;
 use super::counters::Counters;
+use super::inlet;
 use super::notify::Notify;
 use super::report::Report;
 use super::signals::Signals;
@@ -21,7 +22,6 @@ use crate::credentials::{Provider, keep_fresh};
 use crate::http;
 use crate::limits::{OPEN_FILES, memory as limits};
 use crate::memory::{self, Plan, Short};
-use crate::mqtt::{self, broker};
 use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
@@ -40,6 +40,8 @@ pub enum RunError {
     OpenFiles(u64, u64),
     /// The kernel refuses what every process may do.
     System(io::Error),
+    /// Nobody lets this process in any more, and its records are sent or given up.
+    Expelled,
 }
 
 impl RunError {
@@ -59,6 +61,7 @@ impl fmt::Display for RunError {
                 write!(f, "the system allows {allowed} open files, {needed} are needed (ulimit -n, LimitNOFILE=)")
             }
             Self::System(_) => f.write_str("the system refuses to start the runtime"),
+            Self::Expelled => f.write_str("a start anew is needed for another token"),
         }
     }
 }
@@ -67,7 +70,7 @@ impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::System(error) => Some(error),
-            Self::Arn(_) | Self::NoMemory | Self::OpenFiles(..) => None,
+            Self::Arn(_) | Self::NoMemory | Self::OpenFiles(..) | Self::Expelled => None,
         }
     }
 }
@@ -76,7 +79,7 @@ impl error::Error for RunError {
 /// `started` once, when all that only the start needs is over.
 ///
 /// # Errors
-/// Only before the first connection; later nothing ends the process but a signal.
+/// Before the first connection; later [`RunError::Expelled`] alone.
 pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn Fn()) -> Result<(), RunError> {
     let signals = signals.map_err(RunError::System)?;
     allow_open_files()?;
@@ -96,8 +99,8 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
         let daemon = assemble(ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
-        let _: Result<(), JoinError> = tokio::spawn(daemon.run(signals)).await;
-        Ok(())
+        let expelled: Result<bool, JoinError> = tokio::spawn(daemon.run(signals)).await;
+        if expelled.is_ok_and(|expelled| expelled) { Err(RunError::Expelled) } else { Ok(()) }
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
@@ -196,20 +199,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     );
 
     let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
-    let (broker, broker_task) = broker(mqtt::Settings {
-        host: mqtt.host,
-        port: mqtt.port,
-        route: Route::to_any(mqtt.proxy, &service_tls),
-        tls: broker_tls,
-        client_id: mqtt.client_id,
-        lasting: true,
-        username: mqtt.username,
-        password: mqtt.password,
-        packet_bytes: plan.packet,
-        read_bytes: plan.read,
-        status_bytes: plan.status,
-    });
-    tokio::spawn(broker_task);
+    let broker = inlet::open(mqtt, &plan, &service_tls, broker_tls);
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
@@ -228,6 +218,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     let provider = Provider::new(aws.credentials, route, service_tls);
     tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals, counters.credentials_failed.clone()));
 
+    let peer = broker.peer;
     Ok(Daemon {
         clock,
         relay,
@@ -237,7 +228,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         credentials,
         renew,
         counters,
-        report: Report::default(),
+        report: Report::new(peer),
         notify,
         under_way: UnderWay::default(),
         status_bytes: None,
@@ -245,6 +236,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         forgetful: false,
         acknowledged: Acknowledged::default(),
         held_up: false,
+        expelled: false,
         drain_by: None,
     })
 }

@@ -17,7 +17,6 @@ mod pulse;
 mod retry;
 mod session;
 mod takeover;
-mod terms;
 #[cfg(test)]
 mod tests;
 mod unacknowledged;
@@ -25,18 +24,15 @@ mod variable_length;
 
 pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
-pub use terms::Terms;
 
-use bytes::Bytes;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
-use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
-use crate::source::{Acknowledged, Received, Token};
+use crate::source::{self, Channels, Inbound, Peer, Received, Token};
 use crate::transport::connect::connect;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -73,122 +69,19 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
-/// What the broker's side says to the relay's.
-#[derive(Debug)]
-pub enum Inbound {
-    /// A connection begins. What comes next came over it.
-    Begins {
-        /// The broker kept the session from before.
-        resumed: bool,
-        /// All tokens with a number below this were acknowledged over earlier connections.
-        acknowledged: u64,
-        /// Number of its first token.
-        first: u64,
-    },
-    /// The session stands; statuses may be sent.
-    Up {
-        /// Largest status message that the broker takes, bytes.
-        status_bytes: usize,
-        /// The broker kept the session from before.
-        resumed: bool,
-        /// What the broker grants.
-        terms: Terms,
-    },
-    /// There is no session.
-    Down(MqttError),
-    /// Publishes to be taken. The vector goes back through [`Broker::taken`], empty, when each is.
-    Publishes(Vec<Received>),
-    /// The broker did not take a status message, and why.
-    StatusRefused(String, Bytes),
-    /// A status message is longer than this broker takes, which takes less than one before.
-    StatusTooLong(Bytes),
-    /// The broker acknowledges no status, or does again.
-    StatusesHeldUp(bool),
-}
-
-/// The relay's ends of the channels.
-#[derive(Debug)]
-pub struct Broker {
-    /// What comes from the broker.
-    pub inbound: mpsc::Receiver<Inbound>,
-    /// Asks for more publishes, and gives the vector of the last ones back.
-    pub taken: mpsc::Sender<Vec<Received>>,
-    /// Which publishes are to be acknowledged.
-    pub acknowledged: watch::Sender<Acknowledged>,
-    /// Status messages. Dropped: no more come; the task ends when all are acknowledged.
-    pub statuses: mpsc::Sender<Bytes>,
-    /// Whether publishes that were left behind are wanted now.
-    pub again: watch::Sender<Again>,
-    /// Counters, at most as long as a status message. Each takes the place of one that was not sent yet, and none
-    /// outlives its session.
-    pub counters: watch::Sender<Bytes>,
-    /// Set: the process ends soon, so that the broker is tried at once and then every half a second.
-    pub hurry: watch::Sender<bool>,
-}
-
-/// Whether publishes that were received, and not taken, are to come again: a broker sends them when the session is resumed over
-/// a new connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// There are none.
-    No,
-    /// Once the broker has acknowledged the statuses sent, so that none of these comes twice.
-    Soon,
-    /// At once.
-    Now,
-}
-
-/// The broker's ends.
+/// The broker's ends, and what is told of its sessions.
 struct Ends {
-    inbound: mpsc::Sender<Inbound>,
-    taken: mpsc::Receiver<Vec<Received>>,
-    statuses: mpsc::Receiver<Bytes>,
-    counters: watch::Receiver<Bytes>,
-    hurry: watch::Receiver<bool>,
-    again: watch::Receiver<Again>,
-    acknowledged: watch::Receiver<Acknowledged>,
+    channels: source::Ends,
     unacknowledged: Unacknowledged,
     /// Whether [`Inbound::Up`] was said last.
     up: bool,
 }
 
-impl Ends {
-    async fn say(&self, inbound: Inbound) {
-        // Without a relay nobody is left to hear it.
-        let _: Result<(), _> = self.inbound.send(inbound).await;
-    }
-}
-
-/// The channels and the task that serves them. The task ends when [`Broker`] is dropped or its `statuses` are.
-pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
-    let (inbound_in, inbound_out) = mpsc::channel(1);
-    let (taken_in, taken_out) = mpsc::channel(1);
-    let (statuses_in, statuses_out) = mpsc::channel(1);
-    let (counters_in, counters_out) = watch::channel(Bytes::new());
-    let (hurry, hurried) = watch::channel(false);
-    let (again_in, again_out) = watch::channel(Again::No);
-    let (acknowledged_in, acknowledged_out) = watch::channel(Acknowledged::default());
-    let ends = Ends {
-        inbound: inbound_in,
-        taken: taken_out,
-        statuses: statuses_out,
-        counters: counters_out,
-        hurry: hurried,
-        again: again_out,
-        acknowledged: acknowledged_out,
-        unacknowledged: Unacknowledged::default(),
-        up: false,
-    };
-    let broker = Broker {
-        inbound: inbound_out,
-        taken: taken_in,
-        acknowledged: acknowledged_in,
-        statuses: statuses_in,
-        again: again_in,
-        counters: counters_in,
-        hurry,
-    };
-    (broker, serve(settings, ends))
+/// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are.
+pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send) {
+    let (relay, channels) = source::channels(Peer::Broker);
+    let ends = Ends { channels, unacknowledged: Unacknowledged::default(), up: false };
+    (relay, serve(settings, ends))
 }
 
 async fn serve(settings: Settings, mut ends: Ends) {
@@ -205,14 +98,14 @@ async fn serve(settings: Settings, mut ends: Ends) {
         let error = takeover.judge(error, stood, &settings.client_id);
         let wait = retry.after(&error, stood);
         ends.up = false;
-        if ends.inbound.send(Inbound::Down(error)).await.is_err() {
+        if ends.channels.inbound.send(Inbound::Down(Box::new(error))).await.is_err() {
             return;
         }
-        let wait = if *ends.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
+        let wait = if *ends.channels.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
         tokio::select! {
             () = sleep(wait) => {}
-            Ok(()) = ends.hurry.changed() => {}
-            () = ends.inbound.closed() => return,
+            Ok(()) = ends.channels.hurry.changed() => {}
+            () = ends.channels.inbound.closed() => return,
         }
     }
 }

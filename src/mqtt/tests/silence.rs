@@ -37,7 +37,7 @@ async fn fill(test: &Test) {
 /// That the session has ended is said by now.
 fn ended(test: &mut Test) -> MqttError {
     match test.broker.inbound.try_recv() {
-        Ok(Inbound::Down(error)) => error,
+        Ok(Inbound::Down(error)) => ours(error),
         other => panic!("{other:?}"),
     }
 }
@@ -83,6 +83,7 @@ async fn what_we_write_does_not_hide_that_nothing_is_heard() {
         passes(Duration::from_secs(1)).await;
         match test.broker.inbound.try_recv() {
             Ok(Inbound::Down(error)) => {
+                let error = ours(error);
                 assert!(is_silent(&error, Unanswered::Ping, Duration::from_secs(4)), "{error:?}");
                 break;
             }
@@ -128,7 +129,7 @@ async fn a_packet_of_which_a_byte_comes_now_and_then_is_not_waited_for() {
         passes(Duration::from_secs(5)).await;
         waited += Duration::from_secs(5);
         match test.broker.inbound.try_recv() {
-            Ok(Inbound::Down(error)) => break error,
+            Ok(Inbound::Down(error)) => break ours(error),
             other => assert!(other.is_err(), "{other:?}"),
         }
     };
@@ -270,7 +271,7 @@ async fn publishes_of_the_session_before_may_come_ahead_of_the_subscription_on_a
             match test.broker.inbound.try_recv() {
                 Ok(Inbound::Begins { .. }) => {}
                 Ok(Inbound::Publishes(group)) => test.take(group).await,
-                Ok(Inbound::Down(error)) => break 'session error,
+                Ok(Inbound::Down(error)) => break 'session ours(error),
                 other => assert!(other.is_err(), "{other:?}"),
             }
         }
