@@ -38,11 +38,11 @@
 //! | [`daemon`], [`doctor`] | the loop that owns the relay; the same way once, step by step |
 //! | [`prepare`] | everything that can be judged before the first connection |
 //! | [`credentials`] | where keys come from, in the order of the SDKs, and how they are kept fresh |
-//! | [`http`], [`mqtt`] | requests and their answers; the broker's session |
+//! | [`http`], [`mqtt`], `greengrass` | requests and their answers; the broker's session; the same by the IPC of Greengrass |
 //! | [`transport`] | names, proxies, TCP, TLS |
 //! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the plan of `MemorySize`; lines of the log; words of the command line |
 //! | [`config`] | what the process was told |
-//! | [`firehose`] | the bytes of the two calls, signed |
+//! | [`firehose`], [`source`] | the bytes of the two calls, signed; what a source of publishes and the daemon say to each other |
 //! | [`relay`] | the core: what is held, what is sent when, what is answered |
 //! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`] | an error and its causes as text; the time; spared lines; jitter; text from outside on its way into messages |
 //! | [`limits`] | every bound, with unit and source |
@@ -69,6 +69,8 @@ pub mod firehose;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(feature = "greengrass")]
+pub mod greengrass;
 pub mod http;
 pub mod limits;
 pub mod log_limit;

@@ -154,7 +154,7 @@ fn check(definition: Option<&Path>) -> u8 {
     };
     let mut text = "the configuration is good\n".to_owned();
     let warnings = prepare::certificates(&config, clock.wall()).into_iter().chain(prepare::credentials(&config));
-    let warnings = warnings.chain(prepare::memory(&plan));
+    let warnings = warnings.chain(prepare::memory(&plan)).chain(prepare::unresolved(&config));
     for Warning { found, advice } in warnings {
         text.push_str(&format!("warning: {found}; {advice}\n"));
     }

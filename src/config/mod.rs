@@ -4,7 +4,7 @@
 //!   but for those by which a service manager is notified (`daemon`) and the log's reader is known (`log_output`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `environment`: the variables that are read.
-//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: what they say.
+//! - `settings`, `mqtt`, `greengrass`, `aws`, `credentials`, `proxy`: what they say.
 //! - `endpoint`: where that leads for a delivery stream.
 //! - `problem`: what is wrong, all of it at once.
 //!
@@ -17,6 +17,7 @@ mod credentials;
 mod definition;
 mod endpoint;
 mod environment;
+mod greengrass;
 mod json;
 mod mqtt;
 mod nearest;
@@ -51,7 +52,8 @@ pub use self::{
     problem::{ConfigError, Problem},
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
+        EndpointUrl, EnvironmentKeys, Greengrass, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
+        PubsubTopic,
     },
 };
 
@@ -82,6 +84,7 @@ pub fn load(
     };
     let connector = parameters::connector(file, &environment, &mut problems);
     let mqtt = mqtt::read(&environment, &mut problems);
+    let greengrass = greengrass::read(&environment, &mut problems);
     let mut aws = aws::read(&environment, &mut problems);
     aws.credentials.may_run_processes = connector.isolation == IsolationMode::NoContainer;
     let log = settings::log_filter(&environment, &mut problems);
@@ -89,5 +92,16 @@ pub fn load(
     let counters_interval = settings::counters_interval(&environment, &mut problems);
     let acknowledge = settings::acknowledge(&environment, &mut problems);
 
-    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval, acknowledge })
+    let unresolved = environment.unresolved();
+    problems.judge(Config {
+        connector,
+        mqtt,
+        greengrass,
+        aws,
+        log,
+        log_format,
+        counters_interval,
+        acknowledge,
+        unresolved,
+    })
 }

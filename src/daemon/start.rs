@@ -10,7 +10,7 @@ use tokio::task::JoinError;
 
 use super::Daemon;
 use super::counters::Counters;
-use super::inlet;
+use super::inlet::Inlet;
 use super::notify::Notify;
 use super::report::Report;
 use super::signals::Signals;
@@ -87,6 +87,7 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
     ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
     warn_of_memory(&ready.plan);
     warn_of_credentials(&ready.config);
+    warn_of_unresolved(&ready.config);
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
     // After all files of the start, before the first thread and the first connection.
@@ -151,6 +152,12 @@ fn warn_of_credentials(config: &Config) {
     }
 }
 
+fn warn_of_unresolved(config: &Config) {
+    for variable in &config.unresolved {
+        log::warn!("{variable} refers to a key that the component's configuration does not have, and counts as unset");
+    }
+}
+
 /// Room for all that is opened at one time, beside what whoever started this process left open.
 fn allow_open_files() -> Result<(), RunError> {
     let needed = sandbox::open_files() + OPEN_FILES;
@@ -173,7 +180,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, aws, counters_interval, acknowledge, .. } = config;
+    let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -188,18 +195,24 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
+    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
+    let inlet = match greengrass {
+        Some(greengrass) => Inlet::Greengrass(greengrass),
+        None => {
+            let route = Route::to_any(mqtt.proxy.clone(), &service_tls);
+            Inlet::Mqtt(mqtt, route, broker_tls)
+        }
+    };
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}, publishes are acknowledged when {}",
+        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are acknowledged when {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
-        mqtt.host,
-        mqtt.port,
+        inlet.name(),
         arn.text,
         acknowledge.as_str()
     );
 
-    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
-    let broker = inlet::open(mqtt, &plan, &service_tls, broker_tls);
+    let broker = inlet.open(&plan);
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);

@@ -37,6 +37,18 @@ pub fn memory(plan: &Plan) -> Vec<Warning> {
     warnings.collect()
 }
 
+/// What Greengrass put nothing in the place of.
+#[must_use]
+pub fn unresolved(config: &Config) -> Vec<Warning> {
+    let warnings = config.unresolved.iter().map(|variable| Warning {
+        found: format!(
+            "{variable} refers to a key that the component's configuration does not have, and counts as unset"
+        ),
+        advice: "add the key to the configuration, or take the variable out of the recipe",
+    });
+    warnings.collect()
+}
+
 /// What is wrong with the sources of credentials. None is asked; files are read.
 #[must_use]
 pub fn credentials(config: &Config) -> Vec<Warning> {
