@@ -161,6 +161,9 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (MMAP, &[none_of(2, libc::PROT_EXEC)]),
 ];
 
+/// To the nucleus of Greengrass. A filter does not see the path; who may connect to a socket is said by its permissions.
+const UNIX: &[Condition] = &[is(0, libc::AF_UNIX), kind(libc::SOCK_STREAM), is(2, 0)];
+
 const WRITES: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
 
 /// Of an `int`, only the lower half of the register counts; the kernel looks at no more.
@@ -194,20 +197,22 @@ const MMAP: c_long = libc::SYS_mmap;
 #[cfg(target_arch = "arm")]
 const MMAP: c_long = libc::SYS_mmap2;
 
-/// Makes the kernel refuse all other calls of this thread and of those it starts.
+/// Makes the kernel refuse all other calls of this thread and of those it starts. `unix`: but for connections to Unix sockets.
 ///
 /// # Errors
 /// The kernel has no seccomp filters, or refuses this one.
-pub fn restrict() -> Result<(), seccompiler::Error> {
-    seccompiler::apply_filter(&filter()?)
+pub fn restrict(unix: bool) -> Result<(), seccompiler::Error> {
+    seccompiler::apply_filter(&filter(unix)?)
 }
 
 #[allow(clippy::useless_conversion, reason = "numbers of calls are shorter on 32-bit architectures")]
-fn filter() -> Result<BpfProgram, seccompiler::Error> {
+fn filter(unix: bool) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let free = CALLS.iter().chain(OWN).map(|call| (*call, &[][..]));
     let own_threads = (libc::SYS_tgkill, &[is(0, std::process::id().cast_signed())][..]);
-    for (call, conditions) in WITH_ARGUMENTS.iter().copied().chain([own_threads]).chain(free) {
+    let nucleus = unix.then_some((libc::SYS_socket, UNIX));
+    let all = WITH_ARGUMENTS.iter().copied().chain([own_threads]).chain(nucleus).chain(free);
+    for (call, conditions) in all {
         let rules = rules.entry(i64::from(call)).or_default();
         let conditions = conditions.iter().map(|(argument, mask, value)| {
             SeccompCondition::new(*argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(*mask), *value)

@@ -41,11 +41,11 @@ fn main() -> ExitCode {
         told.one(what, attempt, true);
     }
     let landlock = if by_files { system::landlock() } else { 0 };
-    let needs = Needs { folders: vec!["/etc".into(), settings], ports: vec![OPEN_PORT] };
+    let needs = Needs { folders: vec!["/etc".into(), settings], ports: vec![OPEN_PORT], unix: false };
     match (by_files, by_calls) {
         (true, true) => println!("isolation {}", confine(&needs)),
         (true, false) => println!("isolation by files alone: {:?}", files::restrict(&needs)),
-        (false, _) => println!("isolation by calls alone: {:?}", calls::restrict()),
+        (false, _) => println!("isolation by calls alone: {:?}", calls::restrict(false)),
     }
     println!("Landlock is of version {landlock}");
     for (what, by, attempt) in tried_twice(&inside, &outside, other.id()) {
