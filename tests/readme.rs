@@ -108,7 +108,9 @@ fn every_step_of_the_doctor_stands_in_its_help_and_in_the_example() {
     let doctor = SERVICE.split("\n## Doctor\n").nth(1).unwrap();
     let line = Regex::new(r"(?m)^    (?:ok|warn|FAIL|skip) +([a-z-]+) ").unwrap();
     let shown: Vec<_> = line.captures_iter(doctor).map(|found| found.get(1).unwrap().as_str()).collect();
-    assert_eq!(shown, doctor::STEPS);
+    // Those of the other source are not shown.
+    let steps: Vec<_> = doctor::STEPS.into_iter().filter(|step| !step.starts_with("ipc-")).collect();
+    assert_eq!(shown, steps);
 }
 
 #[test]

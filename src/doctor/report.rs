@@ -21,6 +21,10 @@ pub(super) enum Step {
     BrokerLogin,
     BrokerSubscribe,
     BrokerPublish,
+    IpcSocket,
+    IpcToken,
+    IpcSubscribe,
+    IpcPublish,
     Credentials,
     ServiceDns,
     ServiceTcp,
@@ -43,6 +47,10 @@ pub const STEPS: [&str; Step::End as usize] = [
     "broker-login",
     "broker-subscribe",
     "broker-publish",
+    "ipc-socket",
+    "ipc-token",
+    "ipc-subscribe",
+    "ipc-publish",
     "credentials",
     "service-dns",
     "service-tcp",
@@ -120,6 +128,13 @@ impl<'a> Report<'a> {
         while let Some(name) = STEPS.get(self.lines.len()..step as usize).and_then(<[&str]>::first) {
             self.line(name, Mark::Skip, why.to_owned(), None);
         }
+    }
+
+    /// The same for steps that are of no interest here, so that only the JSON has them.
+    pub(super) fn pass_to(&mut self, step: Step, why: &str) {
+        let json = core::mem::replace(&mut self.json, true);
+        self.skip_to(step, why);
+        self.json = json;
     }
 
     /// The deadline of the current step: [`limits::STEP`] from its start, and [`limits::ALL`] from the first one's.

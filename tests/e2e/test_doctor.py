@@ -22,8 +22,9 @@ from test_iam import ContainerEndpoint, user
 
 FIRST = ["configuration", "memory", "clock"]
 BROKER = ["broker-dns", "broker-tcp", "broker-tls", "broker-login", "broker-subscribe", "broker-publish"]
+IPC = ["ipc-socket", "ipc-token", "ipc-subscribe", "ipc-publish"]
 SERVICE = ["credentials", "service-dns", "service-tcp", "service-tls", "firehose", "service-clock", "test-record"]
-STEPS = FIRST + BROKER + SERVICE
+STEPS = FIRST + BROKER + IPC + SERVICE
 ALLOWED = ["firehose:PutRecord", "firehose:PutRecordBatch"]
 
 # A step of the doctor takes this long at most, and all of them together; limits::doctor.
@@ -61,7 +62,9 @@ class Check:
         report = json.loads(text)
         assert report["exit_status"] == code
         assert [step["step"] for step in report["steps"]] == STEPS
-        return SimpleNamespace(code=code, steps={step.pop("step"): step for step in report["steps"]})
+        steps = {step.pop("step"): step for step in report["steps"]}
+        assert {steps.pop(step)["result"] for step in IPC} == {"skip"}, "publishes come from a broker"
+        return SimpleNamespace(code=code, steps=steps)
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def test_all_is_well_and_the_connector_at_work_is_not_disturbed(connect, broker,
 def test_a_line_says_what_was_found_and_what_to_do(check, standin):
     code, text = check.text("--online")
     assert code == 0
-    assert [line.split()[1] for line in text.splitlines() if line][:-1] == STEPS
+    assert [line.split()[1] for line in text.splitlines() if line][:-1] == FIRST + BROKER + SERVICE
     assert text.endswith("\nall is well\n")
     standin.set_faults(down=True)
     code, text = check.text("--online")
