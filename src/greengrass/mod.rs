@@ -79,7 +79,10 @@ async fn serve(settings: Settings, mut ends: Ends) {
             return;
         }
         if refusals >= TOKEN_REFUSED {
-            return ends.say(Inbound::Expelled).await;
+            ends.say(Inbound::Expelled).await;
+            // The relay's side goes on until its records are sent.
+            while ends.statuses.recv().await.is_some() {}
+            return;
         }
         // A connection that comes and goes costs the nucleus something, one that does not come nothing.
         let cap = if link.was_up { AGAIN.1 } else { BACKOFF.1 };

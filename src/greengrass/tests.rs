@@ -5,6 +5,7 @@ use core::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::JoinHandle;
 
 use super::frame::{Frame, Frames, flag, kind, put};
@@ -180,6 +181,11 @@ async fn a_token_that_is_refused_again_and_again_is_the_end() {
             assert_eq!(matches!(error, GreengrassError::Refused), says_so, "{error:?}");
         }
         assert!(matches!(test.inbound().await, Inbound::Expelled));
+        assert!(
+            test.relay.inbound.try_recv().is_err_and(|error| error == TryRecvError::Empty),
+            "records may still be sent"
+        );
+        drop(test.relay.statuses);
         test.task.await.unwrap();
     }
 }
