@@ -16,12 +16,13 @@ const README: &str = include_str!("../README.md");
 const SERVICE: &str = include_str!("../targets/service/README.md");
 const TESTS: &str = include_str!("README.md");
 /// Every page for people, by its path.
-const PAGES: [(&str, &str); 10] = [
+const PAGES: [(&str, &str); 11] = [
     ("README.md", README),
     (".github/CONTRIBUTING.md", include_str!("../.github/CONTRIBUTING.md")),
     (".github/SECURITY.md", include_str!("../.github/SECURITY.md")),
     ("src/sandbox/README.md", include_str!("../src/sandbox/README.md")),
     ("targets/README.md", include_str!("../targets/README.md")),
+    ("targets/greengrass/README.md", include_str!("../targets/greengrass/README.md")),
     ("targets/raspberrypi/README.md", include_str!("../targets/raspberrypi/README.md")),
     ("targets/service/README.md", SERVICE),
     ("tests/README.md", TESTS),
