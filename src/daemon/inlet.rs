@@ -11,7 +11,6 @@ use crate::transport::tls::Tls;
 #[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
 pub(super) enum Inlet {
     Mqtt(Mqtt, Route, Option<Tls>),
-    #[cfg_attr(not(feature = "greengrass"), expect(dead_code, reason = "the configuration refuses it"))]
     Greengrass(Greengrass),
 }
 

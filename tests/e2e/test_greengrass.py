@@ -122,9 +122,9 @@ def test_a_token_that_is_refused_ends_the_process_once_its_records_are_sent(lite
 
 def test_a_stop_ends_within_what_the_classic_nucleus_allows(connect, client, nucleus, standin):
     standin.set_faults(down=True)
-    connector = connect(definition(PublishInterval="900"))
+    connector = connect()
     client.send("x", "1")
-    until(lambda: nucleus.operations("application").count("PublishToTopic") == 1, "the publish")
+    connector.wait_line("warn: delivery stream stream-name waits, trying on: .*")
     assert connector.stop(within=5) == 0
     (entry,) = client.wait_entries(1)
     assert (entry["id"], entry["ErrorCode"]) == ("1", "Stopped")
@@ -202,6 +202,7 @@ def test_check_needs_no_nucleus_and_takes_what_greengrass_writes(nucleus, standi
     )
     done = run(["check"], settings)
     assert done.returncode == 0, done.stderr
+    assert "\nbroker" not in done.stdout and "ipc.socket, topics kinesisfirehose/message, " in done.stdout
     assert "PUBLISH_INTERVAL refers to a key that the component's configuration does not have" in done.stdout
 
 
