@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use super::frame::Frame;
-use super::json::{member, string, text};
+use super::json::{member, members, string, text};
 use crate::foreign::foreign;
 use crate::limits::greengrass::ANSWER;
 use crate::relay::TooLong;
@@ -23,22 +23,27 @@ pub(super) fn received(frame: &Frame, filter: &str, limit: usize) -> Option<Rece
         return Some(too_long(frame, filter, bytes, limit));
     }
     let event = text(&frame.payload)?;
-    let (topic, payload) = if let Some(local) = member(event, "jsonMessage") {
-        let json = member(local, "message")?;
-        (context_topic(local), frame.payload.slice_ref(json.as_bytes()))
-    } else if let Some(local) = member(event, "binaryMessage") {
-        (context_topic(local), decoded(member(local, "message")?)?)
-    } else {
-        let message = member(event, "message")?;
-        (member(message, "topicName").and_then(string), decoded(member(message, "payload")?)?)
+    let (topic, payload) = match members(event, ["jsonMessage", "binaryMessage", "message"]) {
+        [Some(local), ..] => {
+            let [json, context, _] = members(local, ["message", "context", ""]);
+            (topic_of(context), frame.payload.slice_ref(json?.as_bytes()))
+        }
+        [None, Some(local), _] => {
+            let [base64, context, _] = members(local, ["message", "context", ""]);
+            (topic_of(context), decoded(base64?)?)
+        }
+        [None, None, message] => {
+            let [topic, base64, _] = members(message?, ["topicName", "payload", ""]);
+            (topic.and_then(string), decoded(base64?)?)
+        }
     };
     // Before 2.6.0 the classic nucleus did not say which topic it was.
     let topic = topic.map_or_else(|| Bytes::copy_from_slice(filter.as_bytes()), Bytes::from);
     Some(Received { topic, payload, token: None, too_long: None })
 }
 
-fn context_topic(message: &str) -> Option<Vec<u8>> {
-    member(member(message, "context")?, "topic").and_then(string)
+fn topic_of(context: Option<&str>) -> Option<Vec<u8>> {
+    member(context?, "topic").and_then(string)
 }
 
 /// What a JSON string says in base64. Gson writes `=` as an escape.

@@ -7,10 +7,16 @@ use serde_json::value::RawValue;
 
 use crate::relay::json::{LoneSurrogate, nests_within_bound, unescape};
 
-/// The member of this name in the JSON object `text`, as JSON text, if there is one. Which of two is not said.
-pub(super) fn member<'a>(text: &'a str, name: &'static str) -> Option<&'a str> {
+/// The members of these names in the JSON object `text`, as JSON text, as far as they are there; of two the last.
+pub(super) fn members<'a>(text: &'a str, names: [&'static str; 3]) -> [Option<&'a str>; 3] {
     let mut json = serde_json::Deserializer::from_str(text);
-    Member(name).deserialize(&mut json).ok().flatten()
+    Members(names).deserialize(&mut json).unwrap_or_default()
+}
+
+/// One of them.
+pub(super) fn member<'a>(text: &'a str, name: &'static str) -> Option<&'a str> {
+    let [found, ..] = members(text, [name, "", ""]);
+    found
 }
 
 /// What the JSON string `text` says, as bytes; `None`: it is no string.
@@ -31,31 +37,31 @@ pub(super) fn text(payload: &[u8]) -> Option<&str> {
     str::from_utf8(payload).ok().filter(|text| nests_within_bound(text.as_bytes()))
 }
 
-struct Member(&'static str);
+struct Members([&'static str; 3]);
 
-impl<'a> serde::de::DeserializeSeed<'a> for Member {
-    type Value = Option<&'a str>;
+impl<'a> serde::de::DeserializeSeed<'a> for Members {
+    type Value = [Option<&'a str>; 3];
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_map(self)
     }
 }
 
-impl<'a> Visitor<'a> for Member {
-    type Value = Option<&'a str>;
+impl<'a> Visitor<'a> for Members {
+    type Value = [Option<&'a str>; 3];
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
+        let mut found = [None; 3];
         while let Some(name) = map.next_key::<&RawValue>()? {
             // Neither nucleus writes these names with escapes.
-            if name.get().get(1..name.get().len() - 1) == Some(self.0) {
-                found = Some(map.next_value::<&RawValue>()?.get());
-            } else {
-                map.next_value::<IgnoredAny>()?;
+            let name = name.get().get(1..name.get().len() - 1).unwrap_or_default();
+            match self.0.iter().position(|wanted| !name.is_empty() && *wanted == name) {
+                Some(place) => found[place] = Some(map.next_value::<&RawValue>()?.get()),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(found)

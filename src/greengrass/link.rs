@@ -11,7 +11,7 @@ use super::frame::Frames;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::greengrass::ANSWER;
-use crate::limits::{PUBLISHES, PUBLISHES_BUSY, PUBLISHES_GATHER};
+use crate::limits::{PUBLISHES, PUBLISHES_GATHER};
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -50,7 +50,7 @@ impl<'a> Link<'a> {
         let mut session = Session::new(since(*start), settings, statuses);
         let mut frames = Frames::new(settings.frame_bytes);
         let mut buffer = BytesMut::with_capacity(settings.read_bytes);
-        let mut stopping = false;
+        let (mut stopping, mut heard) = (false, time::Instant::default());
         loop {
             if stopping && session.is_done() && session.out.is_empty() {
                 return Ok(End::Stopped);
@@ -79,7 +79,9 @@ impl<'a> Link<'a> {
                             break taken;
                         }
                     };
-                    let busy = group.len() >= PUBLISHES_BUSY && more < settings.read_bytes;
+                    // In full flow each message comes by a write of its own, and would wake us and the relay.
+                    let busy = !group.is_empty() && now.since(heard) <= PUBLISHES_GATHER;
+                    heard = now;
                     // Also when the connection ended behind them: what was received is relayed.
                     if !relay(group, ends).await {
                         return Ok(End::Abandoned);
@@ -87,7 +89,6 @@ impl<'a> Link<'a> {
                     taken?;
                     make_room(&mut buffer, settings.read_bytes);
                     if busy {
-                        // Letting some come together saves system calls.
                         sleep(PUBLISHES_GATHER).await;
                     }
                 }
