@@ -18,6 +18,8 @@
 //!   relay      arena, queues, batches, statuses      firehose   bodies, signatures, answers
 //! ```
 //!
+//! As a component of AWS IoT Greengrass V2, `greengrass` stands in the place of [`mqtt`].
+//!
 //! To follow one record: [`mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
 //! [`Relay::receive`](relay::Relay::receive) for each. The record is copied once, into the [`relay::arena`], or answered with a
 //! `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it; `daemon::uplink` runs
@@ -42,7 +44,7 @@
 //! | [`prepare`] | everything that can be judged before the first connection |
 //! | [`credentials`] | the sources of keys, in the order of the SDKs, and their renewal |
 //! | [`keeper`] | between the relay and the spool |
-//! | [`http`], [`mqtt`], [`spool`] | requests and their answers; the broker's session; what is kept on disk |
+//! | [`http`], [`mqtt`], `greengrass`, [`spool`] | requests and their answers; the broker's session; the same by Greengrass IPC; what is kept on disk |
 //! | [`transport`] | names, proxies, TCP, TLS |
 //! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the division of `MemorySize`; lines of the log; the command line |
 //! | [`config`] | the definition and the environment, checked |
@@ -73,6 +75,8 @@ pub mod firehose;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(feature = "greengrass")]
+pub mod greengrass;
 pub mod http;
 pub mod keeper;
 pub mod limits;

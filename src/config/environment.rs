@@ -8,7 +8,7 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 53] = [
+pub const VARIABLES: [&str; 58] = [
     "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
@@ -31,8 +31,11 @@ pub const VARIABLES: [&str; 53] = [
     "FIREHOSE_CONNECTOR_MQTT_PROXY",
     "FIREHOSE_CONNECTOR_MQTT_URL",
     "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "FIREHOSE_CONNECTOR_PUBSUB_TOPICS",
+    "FIREHOSE_CONNECTOR_SOURCE",
     "FIREHOSE_CONNECTOR_SPOOL",
     "FIREHOSE_CONNECTOR_SPOOL_SIZE",
+    "FIREHOSE_CONNECTOR_STATUS_TO_IOT_CORE",
     "DEFAULT_DELIVERY_STREAM_ARN",
     "DELIVERY_STREAM_QUEUE_SIZE",
     "PUBLISH_INTERVAL",
@@ -49,6 +52,7 @@ pub const VARIABLES: [&str; 53] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_FIREHOSE",
+    "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_PROFILE",
     "AWS_SECRET_ACCESS_KEY",
@@ -60,6 +64,7 @@ pub const VARIABLES: [&str; 53] = [
     "HOME",
     "HTTPS_PROXY",
     "NO_PROXY",
+    "SVCUID",
     "https_proxy",
     "no_proxy",
 ];
@@ -67,7 +72,17 @@ pub const VARIABLES: [&str; 53] = [
 /// The variables that have a value.
 pub(super) struct Environment(Vec<(OsString, OsString)>);
 
+/// How a value begins that Greengrass should have put in place of it: the classic nucleus leaves it as it is when the component's
+/// configuration has no such key.
+const UNRESOLVED: &str = "{configuration:";
+
 impl Environment {
+    /// Variables that count as unset, because Greengrass put nothing in their place.
+    pub(super) fn unresolved(&self) -> Vec<&'static str> {
+        let is_unresolved = |name: &&str| self.0.iter().any(|(key, value)| key == name && is_unresolved(value));
+        VARIABLES.into_iter().filter(is_unresolved).collect()
+    }
+
     /// Empty variables count as unset, as in the AWS SDKs.
     pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self(variables.into_iter().filter(|(_, value)| !value.is_empty()).collect())
@@ -104,6 +119,11 @@ impl Environment {
 
     fn value(&self, name: &str) -> Option<&OsStr> {
         debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        Some(value.as_os_str()).filter(|value| !is_unresolved(value))
     }
+}
+
+fn is_unresolved(value: &OsStr) -> bool {
+    value.as_encoded_bytes().starts_with(UNRESOLVED.as_bytes())
 }

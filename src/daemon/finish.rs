@@ -6,8 +6,8 @@ use tokio::time::timeout_at;
 
 use super::report::Left;
 use super::{Daemon, Turn};
-use crate::limits::{DRAIN_SPOOL, DRAIN_STATUSES, STATUS_BYTES};
-use crate::mqtt::Inbound;
+use crate::limits::{DRAIN_SPOOL, STATUS_BYTES};
+use crate::source::Inbound;
 
 impl Daemon {
     pub(super) fn is_drained(&self) -> bool {
@@ -15,8 +15,8 @@ impl Daemon {
     }
 
     /// Keeps what is left or answers it with a fail status, and gives the broker some time to take the last statuses, to come back for them
-    /// if need be.
-    pub(super) async fn finish(mut self) {
+    /// if need be. Answers whether only another process may be let in.
+    pub(super) async fn finish(mut self) -> bool {
         if self.report.session_ends() {
             self.relay.forget_session(self.clock.now());
         }
@@ -25,13 +25,14 @@ impl Daemon {
         let stopped = self.relay.stop();
         self.acknowledge();
         if self.status_bytes.is_some() || self.untold() > 0 {
-            let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
+            let end = self.clock.at(self.clock.now() + self.broker.peer.drain().1);
             // What is left then is counted below.
             let _: Result<(), Elapsed> = timeout_at(end, self.tell_the_rest()).await;
         }
         let statuses = if self.untold() > 0 { self.keep_statuses().await } else { 0 };
         let left = Left { stopped, statuses };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
+        self.expelled
     }
 
     /// Has all that is held written to the spool, and these messages. Answers how many of these were not.

@@ -10,6 +10,7 @@ use tokio::task::JoinError;
 
 use super::Daemon;
 use super::counters::Counters;
+use super::inlet::Inlet;
 use super::notify::Notify;
 use super::report::Report;
 use super::signals::Signals;
@@ -21,7 +22,6 @@ use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
 use crate::memory::{self, Plan, Short};
-use crate::mqtt::{self, broker};
 use crate::prepare::Ready;
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
@@ -38,6 +38,8 @@ pub enum RunError {
     NoMemory,
     /// The kernel refuses what every process may do.
     System(io::Error),
+    /// Nobody lets this process in any more, and its records are sent or given up.
+    Expelled,
 }
 
 impl RunError {
@@ -54,6 +56,7 @@ impl fmt::Display for RunError {
             Self::Arn(error) => error.fmt(f),
             Self::NoMemory => f.write_str("the system does not have the memory that MemorySize asks for"),
             Self::System(_) => f.write_str("the system refuses to start the runtime"),
+            Self::Expelled => f.write_str("a start anew is needed for another token"),
         }
     }
 }
@@ -62,7 +65,7 @@ impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::System(error) => Some(error),
-            Self::Arn(_) | Self::NoMemory => None,
+            Self::Arn(_) | Self::NoMemory | Self::Expelled => None,
         }
     }
 }
@@ -71,13 +74,14 @@ impl error::Error for RunError {
 /// `started` once, when all that only the start needs is over.
 ///
 /// # Errors
-/// Only before the first connection; later nothing ends the process but a signal.
+/// Before the first connection; later [`RunError::Expelled`] alone.
 pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn Fn()) -> Result<(), RunError> {
     let signals = signals.map_err(RunError::System)?;
     memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
     ready.plan.to_string().lines().for_each(|line| log::debug!("memory: {line}"));
     warn_of_memory(&ready.plan);
     warn_of_credentials(&ready.config);
+    warn_of_unresolved(&ready.config);
     // A socket of a kind that none is made of later.
     let notify = Notify::from_environment();
     // After all files of the start, before the first thread and the first connection.
@@ -90,8 +94,8 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
         let daemon = assemble(ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
-        let _: Result<(), JoinError> = tokio::spawn(daemon.run(signals)).await;
-        Ok(())
+        let expelled: Result<bool, JoinError> = tokio::spawn(daemon.run(signals)).await;
+        if expelled.is_ok_and(|expelled| expelled) { Err(RunError::Expelled) } else { Ok(()) }
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
@@ -142,6 +146,12 @@ fn warn_of_credentials(config: &Config) {
     }
 }
 
+fn warn_of_unresolved(config: &Config) {
+    for variable in &config.unresolved {
+        log::warn!("{variable} refers to a key that the component's configuration does not have, and counts as unset");
+    }
+}
+
 /// One thread runs everything; others come and go to resolve names.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
@@ -149,7 +159,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, aws, counters_interval, acknowledge, spool, .. } = config;
+    let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, spool, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -164,31 +174,24 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
+    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
+    let inlet = match greengrass {
+        Some(greengrass) => Inlet::Greengrass(greengrass),
+        None => {
+            let route = Route::to_any(mqtt.proxy.clone(), &service_tls);
+            Inlet::Mqtt(mqtt, route, broker_tls)
+        }
+    };
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, broker {}:{}, delivery stream {}, publishes are acknowledged when {}",
+        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are acknowledged when {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
-        mqtt.host,
-        mqtt.port,
+        inlet.name(),
         arn.text,
         acknowledge.as_str()
     );
 
-    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
-    let (broker, broker_task) = broker(mqtt::Settings {
-        host: mqtt.host,
-        port: mqtt.port,
-        route: Route::to_any(mqtt.proxy, &service_tls),
-        tls: broker_tls,
-        client_id: mqtt.client_id,
-        lasting: true,
-        username: mqtt.username,
-        password: mqtt.password,
-        packet_bytes: plan.packet,
-        read_bytes: plan.read,
-        status_bytes: plan.status,
-    });
-    tokio::spawn(broker_task);
+    let broker = inlet.open(&plan);
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
@@ -207,6 +210,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     let provider = Provider::new(aws.credentials, route, service_tls);
     tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals, counters.credentials_failed.clone()));
 
+    let peer = broker.peer;
     Ok(Daemon {
         clock,
         relay,
@@ -217,7 +221,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         credentials,
         renew,
         counters,
-        report: Report::default(),
+        report: Report::new(peer),
         notify,
         under_way: UnderWay::default(),
         status_bytes: None,
@@ -225,6 +229,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         forgetful: false,
         acknowledged: Acknowledged::default(),
         held_up: false,
+        expelled: false,
         drain_by: None,
     })
 }

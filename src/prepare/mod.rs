@@ -18,7 +18,7 @@ use core::{error, fmt};
 use files::Use;
 pub use spool::{spool, spool_warning};
 pub use summary::summary;
-pub use warnings::{Warning, certificates, credentials, memory};
+pub use warnings::{Warning, certificates, credentials, memory, unresolved};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Problem};

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::spool;
-use crate::config::{Config, EndpointUrl, Origin, Proxy};
+use crate::config::{Config, EndpointUrl, Greengrass, Origin, Proxy};
 use crate::credentials::Source;
 use crate::relay::arn::DeliveryStreamArn;
 
@@ -34,7 +34,16 @@ pub fn summary(config: &Config) -> String {
         ("MemorySize", format!("{} KB{}", connector.memory_size, from(2))),
         ("PublishInterval", format!("{} s{}", connector.publish_interval.as_secs(), from(3))),
         ("IsolationMode", format!("{}{}", connector.isolation, from(4))),
-        ("broker", format!("{scheme}://{host}{port}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id)),
+        match &config.greengrass {
+            None => (
+                "broker",
+                format!("{scheme}://{host}{port}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id),
+            ),
+            Some(Greengrass { socket, topics, .. }) => {
+                let topics: Vec<_> = topics.iter().map(|topic| topic.filter.as_str()).collect();
+                ("nucleus", format!("{}, topics {}", socket.display(), topics.join(", ")))
+            }
+        },
         (
             "service",
             format!(

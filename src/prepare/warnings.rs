@@ -37,6 +37,18 @@ pub fn memory(plan: &Plan) -> Vec<Warning> {
     warnings.collect()
 }
 
+/// The variables that Greengrass left without a value.
+#[must_use]
+pub fn unresolved(config: &Config) -> Vec<Warning> {
+    let warnings = config.unresolved.iter().map(|variable| Warning {
+        found: format!(
+            "{variable} refers to a key that the component's configuration does not have, and counts as unset"
+        ),
+        advice: "add the key to the configuration, or take the variable out of the recipe",
+    });
+    warnings.collect()
+}
+
 /// What is wrong with the sources of credentials. Files are read; no request is made.
 #[must_use]
 pub fn credentials(config: &Config) -> Vec<Warning> {
