@@ -11,7 +11,7 @@ use crate::relay::{Back, Ended, Relay, Spooling};
 use crate::spool::format::Kind;
 use crate::spool::operation::{Done, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// What a pending entry is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Keeper {
     /// When the operation began that is under way.
     began: Option<Instant>,
     is_end: bool,
+    /// How long what comes in may wait for an operation.
+    wait: Duration,
 }
 
 /// How the spool is, for the log.
@@ -54,11 +56,11 @@ pub enum Health {
 }
 
 impl Keeper {
-    /// For a spool of which nothing is known yet.
+    /// For a spool of which nothing is known yet. What comes in may wait for `wait`, see [`Keeper::holds_up`].
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, wait: Duration) -> Self {
         let (spool, kib) = (Spool::new(settings), settings.limit / 1024);
-        Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false }
+        Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false, wait }
     }
 
     /// Moves what is due between relay and spool. To be called after every event, and before a publish is received; `wall` is in
@@ -120,14 +122,15 @@ impl Keeper {
     /// When to take another turn, if nothing happens before.
     #[must_use]
     pub fn deadline(&self, now: Instant, relay: &Relay) -> Option<Instant> {
-        let hangs = self.began.map(|began| began + STALL).filter(|at| *at > now);
-        [self.spool.poll_timeout(), relay.spool_timeout(now), hangs].into_iter().flatten().min()
+        let hangs = [self.wait, STALL].map(|wait| self.began.map(|began| began + wait).filter(|at| *at > now));
+        [self.spool.poll_timeout(), relay.spool_timeout(now)].into_iter().chain(hangs).flatten().min()
     }
 
     /// Whether what comes in should wait a moment, until what is being written has made room.
     #[must_use]
     pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
-        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_pressed()
+        let waits = self.began.is_none_or(|began| now.since(began) < self.wait);
+        waits && (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_pressed()
     }
 
     /// From now on nothing waits for more to be written with it.

@@ -10,7 +10,7 @@ use core::error::Error;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use crate::limits::{DRAIN, DRAIN_STATUSES, greengrass};
+use crate::limits::{DRAIN, DRAIN_STATUSES, greengrass, spool::STALL};
 use crate::relay::TooLong;
 pub use crate::relay::window::Token;
 use crate::time::Duration;
@@ -55,6 +55,15 @@ impl Peer {
         match self {
             Self::Broker => (DRAIN, DRAIN_STATUSES),
             Self::Nucleus => greengrass::DRAIN,
+        }
+    }
+
+    /// How long publishes may wait for the disk to make room.
+    #[must_use]
+    pub const fn disk_wait(self) -> Duration {
+        match self {
+            Self::Broker => STALL,
+            Self::Nucleus => greengrass::DISK_WAIT,
         }
     }
 }

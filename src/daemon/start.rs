@@ -216,7 +216,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         relay,
         broker,
         uplink,
-        spooling: spool.and_then(|spool| Spooling::start(spool, plan.entry)),
+        spooling: spool.and_then(|spool| Spooling::start(spool, plan.entry, peer.disk_wait())),
         events,
         credentials,
         renew,

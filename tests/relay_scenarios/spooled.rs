@@ -2,10 +2,13 @@
 
 use core::cell::Cell;
 
+use firehose_connector::keeper::Keeper;
 use firehose_connector::limits::{PROBES, RECEIVE_MAXIMUM, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR};
+use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
-use firehose_connector::relay::{Accepted, Acknowledge};
-use firehose_connector::spool::operation::Fault;
+use firehose_connector::relay::{Accepted, Acknowledge, Relay, Settings};
+use firehose_connector::spool::{self, operation::Fault};
+use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::scenario::{ARN, MIB, Scenario, Setup};
@@ -302,4 +305,30 @@ fn a_record_that_is_delivered_while_it_is_being_written_is_not_sent_again() {
     assert_eq!(left, 0);
     let mut s = Scenario::with_files(SPOOL, files);
     assert!(serve(&mut s, 30_000, up).is_empty());
+}
+
+#[test]
+fn a_slow_disk_holds_up_what_comes_in_no_longer_than_its_source_may_wait() {
+    let wait = Duration::from_secs(1);
+    let mut relay = Relay::new(&Settings {
+        version: 5,
+        default_delivery_stream: DeliveryStreamArn::parse(&format!("{ARN}default")).unwrap(),
+        queue_size: 5000,
+        publish_interval: Duration::from_secs(10),
+        arena_bytes: MIB,
+        connections: 1,
+        acknowledge: Acknowledge::Safe,
+        seed: 7,
+    });
+    let mut keeper = Keeper::new(spool::Settings::new(64 * MIB as u64, 7), wait);
+    let start = Instant::default();
+    let first = keeper.turn(start, 0, &mut relay).expect("what is in the directory is asked for");
+    assert!(!keeper.holds_up(start, &relay), "there is room");
+    while !relay.is_pressed() {
+        relay.accept(start, BINARY_TOPIC.as_bytes(), &[0; 1000]);
+    }
+    assert!(keeper.turn(start, 0, &mut relay).is_none(), "the disk is at {first:?}");
+    assert!(keeper.holds_up(start, &relay));
+    assert_eq!(keeper.deadline(start, &relay), Some(start + wait));
+    assert!(!keeper.holds_up(start + wait, &relay));
 }
