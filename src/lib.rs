@@ -50,7 +50,7 @@
 //! | [`config`] | the definition and the environment, checked |
 //! | [`firehose`], [`source`] | the bytes of the two calls, signed; what a source of publishes hands to the daemon |
 //! | [`relay`] | the core: what is held, what is sent when, what is answered |
-//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`] | an error and its causes as text; the time; a limit for repeated lines; random numbers; text from outside made safe for messages |
+//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`], [`checksum`] | an error and its causes as text; the time; a limit for repeated lines; random numbers; text from outside made safe for messages; CRC-32 |
 //! | [`limits`] | every bound, with unit and source |
 //! | [`time`] | instants and durations of the core |
 //!
@@ -64,6 +64,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod cli;
 pub mod clock;
 pub mod config;

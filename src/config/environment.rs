@@ -110,7 +110,11 @@ impl Environment {
         if value.to_str().is_none() {
             problems.push(Problem::variable(name, "is not UTF-8"));
         }
-        value.to_str()
+        let text = value.to_str()?;
+        // Greengrass writes a number of the component's configuration as it keeps it.
+        let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = text.strip_suffix(".0").filter(|digits| is_number(digits) && self.is_set("SVCUID"));
+        Some(whole.unwrap_or(text))
     }
 
     pub(super) fn is_set(&self, name: &str) -> bool {

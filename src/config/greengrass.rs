@@ -104,9 +104,9 @@ fn topic(number: &str, entry: &Json, topics: &mut Vec<PubsubTopic>) -> Result<()
     };
     let wrong = |what| Err(format!(": {what} of \"{}\" is not", crate::foreign::foreign(number)));
     // In the component's configuration it reads `Pubsub`, for Lambda functions `PUB_SUB`.
-    let cloud = match member("type").map(|text| text.replace('_', "").to_ascii_lowercase()).as_deref() {
-        Some("pubsub") => false,
-        Some("iotcore") => true,
+    let cloud = match member("type") {
+        Some(text) if ["Pubsub", "PUB_SUB"].iter().any(|name| text.eq_ignore_ascii_case(name)) => false,
+        Some(text) if ["IotCore", "IOT_CORE"].iter().any(|name| text.eq_ignore_ascii_case(name)) => true,
         _ => return wrong("type"),
     };
     let filter = member("topic").filter(|text| (1..=TOPIC_BYTES).contains(&text.len()));

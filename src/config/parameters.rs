@@ -213,9 +213,6 @@ impl<'a> Source<'a> {
         let default = (parameter.default.unwrap_or_default(), Origin::Default);
         if self.environment.is_set(variable) {
             let Some(text) = self.environment.text(variable, problems) else { return default };
-            // Greengrass writes a number of the component's configuration as it keeps it.
-            let whole = text.strip_suffix(".0").filter(|digits| is_digits(digits) && self.environment.is_set("SVCUID"));
-            let text = whole.unwrap_or(text);
             let is_taken = parameter.overridable.contains(&version);
             let fault = if is_taken { check(parameter, text).err() } else { Some(not_in(version, parameter)) };
             let Some(rule) = fault else { return (text, Origin::Variable(variable)) };

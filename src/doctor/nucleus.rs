@@ -1,13 +1,12 @@
 //! The nucleus's steps: the socket, the token, and whether the component may subscribe and publish.
 
 use bytes::Bytes;
-use tokio::time::timeout_at;
 
 use super::broker::empty_status;
 use super::report::{Report, Step};
 use crate::config::Greengrass;
 use crate::error_chain::error_chain;
-use crate::greengrass::{GreengrassError, Probe, Settings};
+use crate::greengrass::{Probe, Settings};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 
@@ -15,9 +14,7 @@ use crate::relay::message::STATUS_TOPIC;
 pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut Report<'_>) {
     let settings =
         Settings { greengrass: greengrass.clone(), frame_bytes: ready.plan.packet, read_bytes: ready.plan.read };
-    let late = |what| GreengrassError::Silent(what);
-    let connected = timeout_at(report.deadline(), Probe::connect(&settings)).await;
-    let mut probe = match connected.unwrap_or_else(|_| Err(late("the connection"))) {
+    let mut probe = match Probe::connect(&settings, report.deadline()).await {
         Ok(probe) => probe,
         Err(error) => {
             let advice = "run the check as the component does, and see whether the nucleus runs".to_owned();
@@ -26,8 +23,7 @@ pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut
         }
     };
     report.ok(Step::IpcSocket, format!("{} accepts connections", greengrass.socket.display()));
-    let taken = timeout_at(report.deadline(), probe.log_in(&settings)).await;
-    if let Err(error) = taken.unwrap_or_else(|_| Err(late("the token"))) {
+    if let Err(error) = probe.log_in(&settings, report.deadline()) {
         let advice = "a token is good for one start of a component: run the check from its recipe".to_owned();
         report.fail(Step::IpcToken, error_chain(&error), Some(advice));
         return report.skip_to(Step::Credentials, "the nucleus does not take the token");
@@ -36,8 +32,7 @@ pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut
 
     let mut refused = Vec::new();
     for topic in &greengrass.topics {
-        let subscribed = timeout_at(report.deadline(), probe.subscribe(topic)).await;
-        match subscribed.unwrap_or_else(|_| Err(late("a subscription"))) {
+        match probe.subscribe(topic, report.deadline()) {
             Ok(None) => {}
             Ok(Some(why)) => refused.push(format!("the nucleus does not deliver \"{}\": {why}", topic.filter)),
             Err(error) => {
@@ -54,18 +49,17 @@ pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut
             "let the component subscribe: accessControl in its configuration must name each topic as it stands there";
         report.fail(Step::IpcSubscribe, refused.join("\n"), Some(advice.to_owned()));
     }
-    publish(&mut probe, ready, greengrass, report).await;
+    publish(&mut probe, ready, greengrass, report);
 }
 
-async fn publish(probe: &mut Probe, ready: &Ready, greengrass: &Greengrass, report: &mut Report<'_>) {
+fn publish(probe: &mut Probe, ready: &Ready, greengrass: &Greengrass, report: &mut Report<'_>) {
     let status = Bytes::from_static(empty_status(ready.config.connector.version));
     let places: &[(bool, &str)] = match greengrass.status_to_cloud {
         true => &[(false, "locally"), (true, "AWS IoT Core")],
         false => &[(false, "locally")],
     };
     for (cloud, place) in places {
-        let published = timeout_at(report.deadline(), probe.publish_status(&status, *cloud)).await;
-        let found = match published.unwrap_or(Err(GreengrassError::Silent("a status"))) {
+        let found = match probe.publish_status(&status, *cloud, report.deadline()) {
             Ok(None) => continue,
             Ok(Some(why)) => format!("a status is not taken ({place}): {why}"),
             Err(error) => error_chain(&error),

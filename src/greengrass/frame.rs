@@ -12,11 +12,9 @@
 use core::{error, fmt};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 
+use crate::checksum::Checksum;
 use crate::limits::greengrass::{BEGIN_BYTES, HEADERS_BYTES};
-
-static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// Lengths and their checksum.
 const PRELUDE: usize = 12;
@@ -99,9 +97,9 @@ pub(super) fn put(out: &mut Vec<u8>, [kind, flags, stream]: [i32; 3], texts: &[(
     let total = length(out.len() - start + CHECKSUM);
     out[start..start + 4].copy_from_slice(&total);
     out[start + 4..start + 8].copy_from_slice(&headers);
-    let prelude = CRC.checksum(&out[start..start + 8]).to_be_bytes();
+    let prelude = Checksum::of(&out[start..start + 8]).to_be_bytes();
     out[start + 8..start + PRELUDE].copy_from_slice(&prelude);
-    let whole = CRC.checksum(&out[start..]).to_be_bytes();
+    let whole = Checksum::of(&out[start..]).to_be_bytes();
     out.extend_from_slice(&whole);
 }
 
@@ -132,7 +130,7 @@ struct Skipped {
     begin: BytesMut,
     /// Bytes of its payload to come.
     left: usize,
-    digest: Digest<'static, u32, Table<1>>,
+    checksum: Checksum,
 }
 
 impl Frames {
@@ -148,7 +146,7 @@ impl Frames {
         }
         let Some(prelude) = bytes.get(..PRELUDE) else { return Ok(None) };
         let [total, headers] = [number(prelude, 0), number(prelude, 4)].map(|bytes| bytes as usize);
-        if CRC.checksum(&prelude[..8]) != number(prelude, 8) {
+        if Checksum::of(&prelude[..8]) != number(prelude, 8) {
             return Err(FrameError::Checksum);
         }
         if headers > HEADERS_BYTES || total < PRELUDE + headers + CHECKSUM {
@@ -161,7 +159,7 @@ impl Frames {
             }
             let whole = bytes.split_to(total).freeze();
             let end = total - CHECKSUM;
-            if CRC.checksum(&whole[..end]) != number(&whole, end) {
+            if Checksum::of(&whole[..end]) != number(&whole, end) {
                 return Err(FrameError::Checksum);
             }
             let mut frame = Frame::default();
@@ -173,13 +171,12 @@ impl Frames {
             return Ok(None);
         }
         let head = bytes.split_to(PRELUDE + headers);
-        let mut digest = CRC.digest();
-        digest.update(&head);
+        let checksum = Checksum::new().and(&head);
         let mut frame = Frame { too_long: Some(total), ..Frame::default() };
         // A copy, so that the buffer is not held on to.
         read_headers(&mut frame, &Bytes::copy_from_slice(&head[PRELUDE..]))?;
         let left = total - head.len() - CHECKSUM;
-        self.skipped = Some(Skipped { frame, begin: BytesMut::new(), left, digest });
+        self.skipped = Some(Skipped { frame, begin: BytesMut::new(), left, checksum });
         self.skip(bytes)
     }
 
@@ -187,16 +184,16 @@ impl Frames {
     fn skip(&mut self, bytes: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         let Some(skipped) = &mut self.skipped else { return Ok(None) };
         let piece = bytes.split_to(bytes.len().min(skipped.left));
-        skipped.digest.update(&piece);
+        skipped.checksum = skipped.checksum.and(&piece);
         skipped.left -= piece.len();
         let room = BEGIN_BYTES.min(self.limit).saturating_sub(skipped.begin.len());
         skipped.begin.extend_from_slice(&piece[..piece.len().min(room)]);
         if skipped.left > 0 || bytes.len() < CHECKSUM {
             return Ok(None);
         }
-        let checksum = bytes.get_u32();
-        let Some(Skipped { mut frame, begin, digest, .. }) = self.skipped.take() else { return Ok(None) };
-        if digest.finalize() != checksum {
+        let theirs = bytes.get_u32();
+        let Some(Skipped { mut frame, begin, checksum, .. }) = self.skipped.take() else { return Ok(None) };
+        if checksum.value() != theirs {
             return Err(FrameError::Checksum);
         }
         frame.payload = begin.freeze();

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::frame::Frames;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
-use crate::limits::greengrass::ANSWER;
-use crate::limits::{PUBLISHES, PUBLISHES_GATHER};
+use crate::limits::PUBLISHES;
+use crate::limits::greengrass::{ANSWER, GATHER};
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -45,59 +45,50 @@ impl<'a> Link<'a> {
     pub(super) async fn attend(&mut self, ends: &mut Ends) -> Result<End, GreengrassError> {
         self.was_up = false;
         let mut stream = connect(self.settings).await?;
-        let (mut reader, mut writer) = stream.split();
         let Self { settings, statuses, start, was_up, group, limit } = self;
         let mut session = Session::new(since(*start), settings, statuses);
         let mut frames = Frames::new(settings.frame_bytes);
         let mut buffer = BytesMut::with_capacity(settings.read_bytes);
-        let (mut stopping, mut heard) = (false, time::Instant::default());
+        let (mut stopping, mut read_all, mut heard) = (false, true, time::Instant::default());
         loop {
-            if stopping && session.is_done() && session.out.is_empty() {
+            let now = since(*start);
+            let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
+            let mut gathers = false;
+            // Also when the connection ended behind them: what was received is relayed.
+            while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
+                let is_group = matches!(inbound, Inbound::Publishes(_));
+                if ends.inbound.send(inbound).await.is_err() {
+                    return Ok(End::Abandoned);
+                }
+                if is_group {
+                    let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
+                    *group = taken;
+                    gathers = read_all && now.since(heard) <= GATHER;
+                    heard = now;
+                }
+            }
+            if taken? == Taken::Group {
+                continue;
+            }
+            if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
+            if gathers {
+                // As long as the socket is watched, each message wakes us, whether it is read or not.
+                let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
+                sleep(GATHER).await;
+                stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
+            }
+            make_room(&mut buffer, settings.read_bytes);
             let deadline = [session.deadline(), limit.deadline()].into_iter().flatten().min();
-            let at = *start + deadline.unwrap_or_default().since(time::Instant::default());
+            let at = *start + deadline.unwrap_or(now + ANSWER).since(time::Instant::default());
+            let (mut reader, mut writer) = stream.split();
+            // Reading comes last: in full flow there is always something to read.
             tokio::select! {
-                read = reader.read_buf(&mut buffer) => {
-                    let more = read.map_err(|error| closed(&session, Some(error)))?;
-                    if more == 0 {
-                        return Err(closed(&session, None));
-                    }
-                    let now = since(*start);
-                    let taken = loop {
-                        let frame = match frames.next(&mut buffer) {
-                            Ok(Some(frame)) => frame,
-                            Ok(None) => break Ok(()),
-                            Err(error) => break Err(error.into()),
-                        };
-                        let taken = session.take(now, &frame);
-                        drop(frame);
-                        while let Some(news) = session.news() {
-                            group.extend(tell(news, now, settings, ends, was_up, limit).await);
-                        }
-                        if taken.is_err() || group.len() >= PUBLISHES && !relay(group, ends).await {
-                            break taken;
-                        }
-                    };
-                    // In full flow each message comes by a write of its own, and would wake us and the relay.
-                    let busy = !group.is_empty() && now.since(heard) <= PUBLISHES_GATHER;
-                    heard = now;
-                    // Also when the connection ended behind them: what was received is relayed.
-                    if !relay(group, ends).await {
-                        return Ok(End::Abandoned);
-                    }
-                    taken?;
-                    make_room(&mut buffer, settings.read_bytes);
-                    if busy {
-                        sleep(PUBLISHES_GATHER).await;
-                    }
-                }
+                biased;
                 written = writer.write(&session.out), if !session.out.is_empty() => {
                     let written = written.map_err(|error| closed(&session, Some(error)))?;
-                    let out = core::mem::take(&mut session.out);
-                    if written < out.len() {
-                        session.out = out[written..].to_vec();
-                    }
+                    session.out.drain(..written);
                 }
                 message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
                     Some(message) => session.publish_status(since(*start), message)?,
@@ -109,15 +100,18 @@ impl<'a> Link<'a> {
                         session.publish_counters(&message)?;
                     }
                 }
-                () = sleep_until(at), if deadline.is_some() => {
-                    let now = since(*start);
-                    limit.flush(now);
-                    session.go_on(now)?;
-                    while let Some(news) = session.news() {
-                        tell(news, now, settings, ends, was_up, limit).await;
-                    }
+                () = sleep_until(at) => {
+                    limit.flush(since(*start));
+                    session.go_on(since(*start))?;
                 }
-                () = ends.inbound.closed() => return Ok(End::Abandoned),
+                read = reader.read_buf(&mut buffer) => {
+                    let more = read.map_err(|error| closed(&session, Some(error)))?;
+                    if more == 0 {
+                        return Err(closed(&session, None));
+                    }
+                    // The socket held no more.
+                    read_all = buffer.len() < buffer.capacity();
+                }
             }
         }
     }
@@ -137,48 +131,60 @@ fn closed(session: &Session<'_>, error: Option<io::Error>) -> GreengrassError {
     if session.is_accepted() { GreengrassError::Closed(error) } else { GreengrassError::NoAnswer }
 }
 
-/// Passes news on, but for a publish, which is given back.
-async fn tell(
-    news: News,
-    now: time::Instant,
-    settings: &Settings,
-    ends: &Ends,
-    was_up: &mut bool,
-    limit: &mut LogLimit,
-) -> Option<Received> {
-    let filter = |index: usize| settings.greengrass.topics.get(index).map_or("", |topic| &topic.filter);
-    match news {
-        News::Publish(received) => return Some(received),
-        News::Ready => {
-            *was_up = true;
-            let status_bytes = settings.status_bytes();
-            ends.say(Inbound::Up { status_bytes, resumed: false, terms: Terms::default() }).await;
-        }
-        News::NotDelivered(index, why) => {
-            let filter = filter(index);
-            limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
-        }
-        News::Delivered(index) => {
-            let filter = filter(index);
-            limit.info(now, format_args!("the nucleus delivers \"{filter}\" again"));
-        }
-        News::StatusRefused(why, message) => ends.say(Inbound::StatusRefused(why, message)).await,
-        News::StatusesHeldUp(held_up) => ends.say(Inbound::StatusesHeldUp(held_up)).await,
-    }
-    None
+/// Whether there may be more.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    /// A group at most is taken at a time.
+    Group,
+    /// What was read is used up, but for the begin of a frame.
+    All,
 }
 
-/// Hands the group to the relay and waits until it is taken. Answers false when there is no relay any more.
-async fn relay(group: &mut Vec<Received>, ends: &mut Ends) -> bool {
-    if group.is_empty() {
-        return true;
+/// Gives the session the frames that were read.
+fn take_frames(
+    frames: &mut Frames,
+    buffer: &mut BytesMut,
+    session: &mut Session<'_>,
+    now: time::Instant,
+) -> Result<Taken, GreengrassError> {
+    for _ in 0..PUBLISHES {
+        let Some(frame) = frames.next(buffer)? else { return Ok(Taken::All) };
+        session.take(now, &frame)?;
     }
-    if ends.inbound.send(Inbound::Publishes(core::mem::take(group))).await.is_err() {
-        return false;
+    Ok(Taken::Group)
+}
+
+/// What the relay's side is to know next: the news one by one, and then the publishes among them as a group.
+fn next_inbound(
+    session: &mut Session<'_>,
+    group: &mut Vec<Received>,
+    now: time::Instant,
+    settings: &Settings,
+    was_up: &mut bool,
+    limit: &mut LogLimit,
+) -> Option<Inbound> {
+    let filter = |index: usize| settings.greengrass.topics.get(index).map_or("", |topic| &topic.filter);
+    while let Some(news) = session.news() {
+        match news {
+            News::Publish(received) => group.push(received),
+            News::Ready => {
+                *was_up = true;
+                let status_bytes = settings.status_bytes();
+                return Some(Inbound::Up { status_bytes, resumed: false, terms: Terms::default() });
+            }
+            News::NotDelivered(index, why) => {
+                let filter = filter(index);
+                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
+            }
+            News::Delivered(index) => {
+                let filter = filter(index);
+                limit.info(now, format_args!("the nucleus delivers \"{filter}\" again"));
+            }
+            News::StatusRefused(why, message) => return Some(Inbound::StatusRefused(why, message)),
+            News::StatusesHeldUp(held_up) => return Some(Inbound::StatusesHeldUp(held_up)),
+        }
     }
-    let Some(taken) = ends.taken.recv().await else { return false };
-    *group = taken;
-    true
+    (!group.is_empty()).then(|| Inbound::Publishes(core::mem::take(group)))
 }
 
 /// Room for the next read. For the rest of a frame there is some already.

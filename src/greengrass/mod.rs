@@ -91,7 +91,6 @@ async fn serve(settings: Settings, mut ends: Ends) {
         tokio::select! {
             () = sleep(wait) => {}
             Ok(()) = ends.hurry.changed() => {}
-            () = ends.inbound.closed() => return,
         }
     }
 }

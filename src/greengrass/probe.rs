@@ -1,8 +1,12 @@
 //! What the nucleus lets this component do, found out step by step without taking part: nothing is relayed.
+//!
+//! There is nothing else to do meanwhile, so it waits for the socket itself.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::event::Fault;
 use super::frame::{Frame, Frames, flag, kind};
@@ -31,9 +35,12 @@ impl Probe {
     /// Connects to the socket.
     ///
     /// # Errors
-    /// Nobody listens there.
-    pub async fn connect(settings: &Settings) -> Result<Self, GreengrassError> {
-        let stream = connect(settings).await?;
+    /// Nobody listens there, or accepts before `deadline`.
+    pub async fn connect(settings: &Settings, deadline: Instant) -> Result<Self, GreengrassError> {
+        let connected = timeout_at(deadline, connect(settings)).await;
+        let stream = connected.unwrap_or(Err(GreengrassError::Silent("the connection")))?;
+        let stream = stream.into_std().and_then(|stream| stream.set_nonblocking(false).map(|()| stream));
+        let stream = stream.map_err(|error| GreengrassError::Closed(Some(error)))?;
         Ok(Self { stream, frames: Frames::new(settings.frame_bytes), buffer: BytesMut::new(), number: 0 })
     }
 
@@ -41,11 +48,10 @@ impl Probe {
     ///
     /// # Errors
     /// The nucleus does not take it.
-    pub async fn log_in(&mut self, settings: &Settings) -> Result<(), GreengrassError> {
+    pub fn log_in(&mut self, settings: &Settings, deadline: Instant) -> Result<(), GreengrassError> {
         let mut out = Vec::new();
         request::connect(&mut out, settings.greengrass.token.expose());
-        self.write(&out).await.map_err(|_| GreengrassError::NoAnswer)?;
-        match self.answer(0).await {
+        match self.ask(&out, "the token", deadline) {
             Ok(Frame { kind: kind::CONNECT_ACK, flags, .. }) if flags & flag::ACCEPTED != 0 => Ok(()),
             Ok(_) => Err(GreengrassError::Refused),
             Err(GreengrassError::Closed(_)) => Err(GreengrassError::NoAnswer),
@@ -56,50 +62,66 @@ impl Probe {
     /// Subscribes to `topic`. Answers why the nucleus does not let us, if so. What arrives is passed over.
     ///
     /// # Errors
-    /// It ends the connection.
-    pub async fn subscribe(&mut self, topic: &PubsubTopic) -> Result<Option<String>, GreengrassError> {
+    /// It ends the connection, or does not answer before `deadline`.
+    pub fn subscribe(&mut self, topic: &PubsubTopic, deadline: Instant) -> Result<Option<String>, GreengrassError> {
         let operation = if topic.cloud { operation::SUBSCRIBE_CLOUD } else { operation::SUBSCRIBE };
-        self.ask(operation, &request::subscription(&topic.filter, topic.cloud)).await
+        self.request(operation, &request::subscription(&topic.filter, topic.cloud), "a subscription", deadline)
     }
 
     /// Publishes `status`, locally or to AWS IoT Core. Answers why the nucleus does not take it, if so.
     ///
     /// # Errors
-    /// It ends the connection.
-    pub async fn publish_status(&mut self, status: &Bytes, cloud: bool) -> Result<Option<String>, GreengrassError> {
+    /// It ends the connection, or does not answer before `deadline`.
+    pub fn publish_status(
+        &mut self,
+        status: &Bytes,
+        cloud: bool,
+        deadline: Instant,
+    ) -> Result<Option<String>, GreengrassError> {
         let operation = if cloud { operation::PUBLISH_CLOUD } else { operation::PUBLISH };
-        self.ask(operation, &request::publish(STATUS_TOPIC, status, cloud)).await
+        self.request(operation, &request::publish(STATUS_TOPIC, status, cloud), "a status", deadline)
     }
 
-    async fn ask(&mut self, operation: &str, payload: &[u8]) -> Result<Option<String>, GreengrassError> {
+    fn request(
+        &mut self,
+        operation: &str,
+        payload: &[u8],
+        what: &'static str,
+        deadline: Instant,
+    ) -> Result<Option<String>, GreengrassError> {
         self.number += 1;
         let mut out = Vec::new();
         request::request(&mut out, self.number, operation, payload);
-        self.write(&out).await.map_err(|error| GreengrassError::Closed(Some(error)))?;
-        let answer = self.answer(self.number).await?;
+        let answer = self.ask(&out, what, deadline)?;
         Ok((answer.kind == kind::ERROR).then(|| Fault::of(&answer).to_string()))
     }
 
-    async fn write(&mut self, out: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(out).await
-    }
-
-    /// The next frame of this request.
-    async fn answer(&mut self, number: i32) -> Result<Frame, GreengrassError> {
+    /// Sends `out` and waits for the next frame of this request.
+    fn ask(&mut self, out: &[u8], what: &'static str, deadline: Instant) -> Result<Frame, GreengrassError> {
+        let failed = |error: std::io::Error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => GreengrassError::Silent(what),
+            _ => GreengrassError::Closed(Some(error)),
+        };
+        self.stream.write_all(out).map_err(failed)?;
         loop {
             while let Some(frame) = self.frames.next(&mut self.buffer)? {
                 match frame.kind {
                     kind::PROTOCOL_ERROR | kind::INTERNAL_ERROR => {
                         return Err(GreengrassError::Ended(Fault::of(&frame).to_string()));
                     }
-                    _ if frame.stream == number => return Ok(frame),
+                    _ if frame.stream == self.number => return Ok(frame),
                     _ => {}
                 }
             }
-            match self.stream.read_buf(&mut self.buffer).await {
-                Ok(0) => return Err(GreengrassError::Closed(None)),
-                Ok(_) => {}
-                Err(error) => return Err(GreengrassError::Closed(Some(error))),
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(GreengrassError::Silent(what));
+            }
+            self.stream.set_read_timeout(Some(left)).map_err(failed)?;
+            let mut piece = [0; 1024];
+            match self.stream.read(&mut piece).map_err(failed)? {
+                0 => return Err(GreengrassError::Closed(None)),
+                more => self.buffer.extend_from_slice(&piece[..more]),
             }
         }
     }

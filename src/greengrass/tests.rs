@@ -220,15 +220,19 @@ async fn the_probe_tells_what_is_refused_and_goes_on() {
     let greengrass =
         Greengrass { socket, token: Secret::new("x"), topics: vec![topic.clone()], status_to_cloud: false };
     let settings = Settings { greengrass, frame_bytes: LIMIT, read_bytes: 1000 };
-    let (stream, mut probe) =
-        tokio::join!(async { listener.accept().await.unwrap().0 }, async { Probe::connect(&settings).await.unwrap() });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (stream, mut probe) = tokio::join!(async { listener.accept().await.unwrap().0 }, async {
+        Probe::connect(&settings, deadline).await.unwrap()
+    });
     let mut peer = Peer { stream, frames: Frames::new(LIMIT), buffer: BytesMut::new() };
     peer.says(kind::CONNECT_ACK, flag::ACCEPTED, 0, b"").await;
-    probe.log_in(&settings).await.unwrap();
+    probe.log_in(&settings, deadline).unwrap();
     peer.says(kind::ERROR, flag::TERMINATE, 1, br#"{"message": "no"}"#).await;
-    assert_eq!(probe.subscribe(&topic).await.unwrap().as_deref(), Some("x: no"));
+    assert_eq!(probe.subscribe(&topic, deadline).unwrap().as_deref(), Some("x: no"));
     peer.says(kind::MESSAGE, flag::TERMINATE, 2, b"{}").await;
-    assert_eq!(probe.publish_status(&Bytes::from_static(b"x"), false).await.unwrap(), None);
+    assert_eq!(probe.publish_status(&Bytes::from_static(b"x"), false, deadline).unwrap(), None);
+    let late = probe.publish_status(&Bytes::from_static(b"x"), false, Instant::now() + Duration::from_millis(10));
+    assert!(matches!(late, Err(GreengrassError::Silent("a status"))), "{late:?}");
     drop(peer);
-    assert!(probe.publish_status(&Bytes::from_static(b"x"), true).await.is_err());
+    assert!(probe.publish_status(&Bytes::from_static(b"x"), true, deadline).is_err());
 }

@@ -30,6 +30,9 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 pub const QUIET: Duration = Duration::from_secs(15);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
+/// Messages that come one after the other within this time gather for as long before they are read: each comes by a write of its
+/// own, and to wake up for it costs more than to take it. The kernel holds about 90 of 1 KiB (`wmem_default`).
+pub const GATHER: Duration = Duration::from_millis(10);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.

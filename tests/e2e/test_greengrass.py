@@ -237,3 +237,27 @@ def test_the_doctor_names_what_is_wrong(fault, nucleus, standin):
     failed = [name for name, step in found.items() if step["result"] == "fail"]
     assert failed == [f"ipc-{fault}"]
     assert found[f"ipc-{fault}"]["advice"]
+
+
+# ---- with a spool ----
+
+
+def test_what_the_uplink_does_not_take_waits_on_disk_and_outlasts_a_stop(connect, client, nucleus, standin, tmp_path):
+    spool = tmp_path / "spool"
+    spool.mkdir(mode=0o700)
+    settings = {"FIREHOSE_CONNECTOR_SPOOL": str(spool), "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL": "1"}
+    standin.set_faults(down=True)
+    connector = connect(definition(DeliveryStreamQueueSize="2000", PublishInterval="1"), **settings)
+    before = connector.memory()
+    records = [f"record {number}".encode() for number in range(5000)]
+    for number, record in enumerate(records):
+        nucleus.publish(BINARY + str(number), record)
+    connector.wait_line("info: records wait in the spool until the service takes them")
+    until(lambda: connector.counters()["spool_records"] == 5000, "more on disk than the queue has room for")
+    assert connector.memory() - before < 3000
+    assert connector.stop(within=5) == 0
+    standin.heal()
+    connect(definition(PublishInterval="1"), **settings)
+    until(lambda: set(standin.records()) >= set(records), "all of them", within=60)
+    entries = client.wait_entries(5000)
+    assert {entry["status"] for entry in entries} == {"success"}, "QueueFull was said to nobody"

@@ -109,9 +109,9 @@ fn headers_of_any_type_are_passed_over_and_unknown_ones_are_an_error() {
         headers.extend_from_slice(value);
         headers.extend_from_slice(b"\x0a:stream-id\x04\0\0\0\x09");
         let mut bytes = [length(headers.len() + 16), length(headers.len())].concat();
-        bytes.extend(CRC.checksum(&bytes).to_be_bytes());
+        bytes.extend(Checksum::of(&bytes).to_be_bytes());
         bytes.extend(headers);
-        bytes.extend(CRC.checksum(&bytes).to_be_bytes());
+        bytes.extend(Checksum::of(&bytes).to_be_bytes());
         read(&bytes, LIMIT, &[])
     };
     for (value_type, value) in values {
@@ -125,7 +125,7 @@ fn headers_of_any_type_are_passed_over_and_unknown_ones_are_an_error() {
 fn lengths_that_contradict_each_other_are_an_error_before_anything_is_waited_for() {
     for (total, headers) in [(15, 0), (0, 0), (100, 85), (u32::MAX, u32::MAX), (1 << 20, 64 * 1024)] {
         let mut bytes = [total.to_be_bytes(), headers.to_be_bytes()].concat();
-        bytes.extend(CRC.checksum(&bytes).to_be_bytes());
+        bytes.extend(Checksum::of(&bytes).to_be_bytes());
         assert_eq!(read(&bytes, LIMIT, &[]).1, Err(FrameError::Lengths), "{total} {headers}");
     }
 }
