@@ -11,7 +11,7 @@ use super::frame::Frames;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
-use crate::limits::greengrass::{ANSWER, GATHER};
+use crate::limits::greengrass::{ANSWER, GATHER, GATHERED};
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -56,14 +56,14 @@ impl<'a> Link<'a> {
             let mut gathers = false;
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
-                let is_group = matches!(inbound, Inbound::Publishes(_));
+                let count = if let Inbound::Publishes(group) = &inbound { group.len() } else { 0 };
                 if ends.inbound.send(inbound).await.is_err() {
                     return Ok(End::Abandoned);
                 }
-                if is_group {
+                if count > 0 {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = read_all && now.since(heard) <= GATHER;
+                    gathers = read_all && count <= GATHERED && now.since(heard) <= 2 * GATHER;
                     heard = now;
                 }
             }

@@ -30,9 +30,12 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 pub const QUIET: Duration = Duration::from_secs(15);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// Messages that come one after the other within this time gather for as long before they are read: each comes by a write of its
-/// own, and to wake up for it costs more than to take it. The kernel holds about 90 of 1 KiB (`wmem_default`).
-pub const GATHER: Duration = Duration::from_millis(10);
+/// While messages come one soon after the other, they gather for this long before they are read: each comes by a write of its own,
+/// and to wake up for it costs more than to take it.
+pub const GATHER: Duration = Duration::from_millis(20);
+/// If more messages than this gathered, the next are read at once: of 1 KiB the kernel holds about 90 (`wmem_default`), and then
+/// the nucleus waits.
+pub const GATHERED: usize = 32;
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.
