@@ -8,10 +8,11 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::frame::Frames;
+use super::gather::Gather;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
-use crate::limits::greengrass::{ANSWER, GATHER, GATHERED};
+use crate::limits::greengrass::{ANSWER, GATHER};
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -49,11 +50,14 @@ impl<'a> Link<'a> {
         let mut session = Session::new(since(*start), settings, statuses);
         let mut frames = Frames::new(settings.frame_bytes);
         let mut buffer = BytesMut::with_capacity(settings.read_bytes);
-        let (mut stopping, mut read_all, mut heard) = (false, true, time::Instant::default());
+        let (mut stopping, mut read_all, mut gather) = (false, true, Gather::default());
         loop {
             let now = since(*start);
             let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
             let mut gathers = false;
+            if !session.has_room() {
+                gather.tells(now);
+            }
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
                 let count = if let Inbound::Publishes(group) = &inbound { group.len() } else { 0 };
@@ -63,8 +67,7 @@ impl<'a> Link<'a> {
                 if count > 0 {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = read_all && count <= GATHERED && now.since(heard) <= 2 * GATHER;
-                    heard = now;
+                    gathers = gather.came(now, count, read_all);
                 }
             }
             if taken? == Taken::Group {

@@ -2,7 +2,7 @@
 //! speak the same over a Unix socket.
 //!
 //! - `frame`: the wire format. `json`, `event`, `request`: what stands in frames.
-//! - `session`, with `subscription` and `outlet`: one connection, without I/O.
+//! - `session`, with `subscription` and `outlet`: one connection, without I/O. `gather`: when it is read.
 //! - `link`: its socket. [`Probe`]: the same for the asking.
 //!
 //! A message is delivered at most once and acknowledged by nobody. So the socket is always read, whatever the relay thinks of what
@@ -11,6 +11,7 @@
 mod error;
 mod event;
 mod frame;
+mod gather;
 mod json;
 mod link;
 mod outlet;

@@ -30,8 +30,7 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 pub const QUIET: Duration = Duration::from_secs(15);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// While messages come one soon after the other, they gather for this long before they are read: each comes by a write of its own,
-/// and to wake up for it costs more than to take it.
+/// While messages come one soon after the other, and no status is under way, they gather for this long before they are read.
 pub const GATHER: Duration = Duration::from_millis(20);
 /// If more messages than this gathered, the next are read at once: of 1 KiB the kernel holds about 90 (`wmem_default`), and then
 /// the nucleus waits.
