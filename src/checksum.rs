@@ -58,16 +58,17 @@ impl Default for Checksum {
 
 const fn tables() -> [[u32; 256]; 4] {
     let mut tables = [[0; 256]; 4];
-    let mut byte = 0;
-    while byte < 256 {
+    let mut byte = 0_u8;
+    loop {
         let mut crc = byte as u32;
         let mut bit = 0;
         while bit < 8 {
             crc = crc >> 1 ^ if crc & 1 == 1 { POLYNOMIAL } else { 0 };
             bit += 1;
         }
-        tables[0][byte] = crc;
-        byte += 1;
+        tables[0][byte as usize] = crc;
+        let Some(next) = byte.checked_add(1) else { break };
+        byte = next;
     }
     let mut place = 256;
     while place < 4 * 256 {
