@@ -32,13 +32,16 @@ impl Checksum {
         let (words, rest) = bytes.as_chunks();
         let [last, third, second, first] = &TABLES;
         let mut crc = self.0;
+        // Without function calls, for tests do without an optimiser.
         for word in words {
-            let [a, b, c, d] = (crc ^ u32::from_le_bytes(*word)).to_le_bytes();
-            crc = first[usize::from(a)] ^ second[usize::from(b)] ^ third[usize::from(c)] ^ last[usize::from(d)];
+            let word = crc ^ u32::from_le_bytes(*word);
+            crc = first[(word & 0xff) as usize]
+                ^ second[(word >> 8 & 0xff) as usize]
+                ^ third[(word >> 16 & 0xff) as usize]
+                ^ last[(word >> 24) as usize];
         }
         for byte in rest {
-            let [lowest, ..] = crc.to_le_bytes();
-            crc = crc >> 8 ^ last[usize::from(lowest ^ byte)];
+            crc = crc >> 8 ^ last[((crc ^ *byte as u32) & 0xff) as usize];
         }
         Self(crc)
     }
