@@ -14,11 +14,15 @@ use crate::time::{Duration, Instant};
 
 type Target = (&'static str, fn(&[u8]));
 
+const TARGET_COUNT: usize = if cfg!(feature = "greengrass") { 7 } else { 6 };
+
 /// The fuzzers by name, which is also the name of their corpus' folder.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; TARGET_COUNT] = [
     ("answer", answer),
     ("credentials", crate::credentials::fuzz),
     ("definition", crate::config::fuzz),
+    #[cfg(feature = "greengrass")]
+    ("greengrass", crate::greengrass::fuzz),
     ("mqtt", crate::mqtt::fuzz),
     ("profile", crate::credentials::fuzz_profile),
     ("relay", relay),

@@ -12,7 +12,7 @@ use crate::relay::{Ended, Relay, Spooling, TakenBack};
 use crate::spool::format::Kind;
 use crate::spool::operation::{Done, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// What an entry is that was appended and is not synced yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Keeper {
     began: Option<Instant>,
     /// The connector is stopping, so nothing waits for more to be written with it.
     is_end: bool,
+    /// How long what comes in may wait for an operation.
+    wait: Duration,
 }
 
 /// Whether the spool works, for the log.
@@ -57,11 +59,12 @@ pub enum Health {
 }
 
 impl Keeper {
-    /// A keeper with a spool of whose directory nothing is known yet.
+    /// A keeper with a spool of whose directory nothing is known yet. Publishes may wait for `wait`, see
+    /// [`Keeper::holds_up`].
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, wait: Duration) -> Self {
         let (spool, kib) = (Spool::new(settings), settings.limit / 1024);
-        Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false }
+        Self { spool, kib, writing: Vec::new(), is_busy: false, is_full: false, began: None, is_end: false, wait }
     }
 
     /// Carries what is due, and returns the next operation for the disk, if there is one and none is under way. To be
@@ -127,14 +130,15 @@ impl Keeper {
     /// When to call [`Keeper::poll_operation`] again, if nothing happens before.
     #[must_use]
     pub fn deadline(&self, now: Instant, relay: &Relay) -> Option<Instant> {
-        let hangs = self.began.map(|began| began + STALL).filter(|at| *at > now);
-        [self.spool.poll_timeout(), relay.spool_timeout(now), hangs].into_iter().flatten().min()
+        let hangs = [self.wait, STALL].map(|wait| self.began.map(|began| began + wait).filter(|at| *at > now));
+        [self.spool.poll_timeout(), relay.spool_timeout(now)].into_iter().chain(hangs).flatten().min()
     }
 
     /// Whether publishes should not be taken for a moment, until what is being written is synced and makes room.
     #[must_use]
     pub fn holds_up(&self, now: Instant, relay: &Relay) -> bool {
-        (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_nearly_full()
+        let waits = self.began.is_none_or(|began| now.since(began) < self.wait);
+        waits && (self.is_busy || !self.writing.is_empty()) && self.takes(now) && relay.is_nearly_full()
     }
 
     /// The connector is stopping: from now on nothing waits for more to be written with it.

@@ -18,6 +18,8 @@
 //!   relay      arena, queues, batches, statuses      firehose   bodies, signatures, answers
 //! ```
 //!
+//! As a component of AWS IoT Greengrass V2, `greengrass` stands in the place of [`mqtt`].
+//!
 //! To follow one record: [`mqtt`] reads a group of publishes and hands it to the [`daemon`], which calls
 //! [`Relay::receive`](relay::Relay::receive) for each. The record is copied once, into the [`relay::arena`], or
 //! answered with a `fail` status. When its batch is due, [`Relay::poll_send`](relay::Relay::poll_send) cuts it;
@@ -43,13 +45,13 @@
 //! | [`prepare`] | everything that can be judged before the first connection |
 //! | [`credentials`] | the sources of keys, in the order of the SDKs, and their renewal |
 //! | [`keeper`] | between the relay and the spool |
-//! | [`http`], [`mqtt`], [`spool`] | requests and their answers; the broker's session; what is kept on disk |
+//! | [`http`], [`mqtt`], `greengrass`, [`spool`] | requests and their answers; the broker's session; the same by Greengrass IPC; what is kept on disk |
 //! | [`transport`] | names, proxies, TCP, TLS |
 //! | [`sandbox`], [`memory`], [`log_output`], [`cli`] | isolation; the division of `MemorySize`; lines of the log; the command line |
 //! | [`config`] | the definition and the environment, checked |
 //! | [`firehose`], [`source`] | the bytes of the two calls, signed; what a source of publishes hands to the daemon |
 //! | [`relay`] | the core: what is held, what is sent when, what is answered |
-//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`] | an error and its causes as text; the time; a limit for repeated lines; random numbers; text from outside made safe for messages |
+//! | [`error_chain`], [`clock`], [`log_limit`], [`random`], [`foreign`], [`checksum`] | an error and its causes as text; the time; a limit for repeated lines; random numbers; text from outside made safe for messages; CRC-32 |
 //! | [`limits`] | every bound, with unit and source |
 //! | [`time`] | instants and durations of the core |
 //!
@@ -64,6 +66,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -75,6 +78,8 @@ pub mod firehose;
 pub mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(feature = "greengrass")]
+pub mod greengrass;
 pub mod http;
 pub mod keeper;
 pub mod limits;

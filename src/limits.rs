@@ -6,6 +6,7 @@
 
 pub mod credentials;
 pub mod doctor;
+pub mod greengrass;
 pub mod memory;
 pub mod net;
 pub mod spool;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use firehose_connector::cli::{self, Command, UsageError, exit};
 use firehose_connector::config::{self, LogFormat};
-use firehose_connector::daemon::{self, signals};
+use firehose_connector::daemon::{self, RunError, signals};
 use firehose_connector::prepare::{self, Ready};
 use firehose_connector::{clock::Clock, error_chain::error_chain};
 use firehose_connector::{doctor, foreign, log_output, memory};
@@ -149,7 +149,11 @@ fn run(definition: Option<&Path>) -> u8 {
         Ok(()) => exit::OK,
         Err(error) => {
             log_output::complain(&error_chain(&error));
-            if error.is_configuration() { exit::CONFIG } else { exit::INTERNAL }
+            match error {
+                RunError::Expelled => exit::UNAVAILABLE,
+                error if error.is_configuration() => exit::CONFIG,
+                _ => exit::INTERNAL,
+            }
         }
     }
 }
@@ -166,7 +170,10 @@ fn check(definition: Option<&Path>) -> u8 {
     };
     let mut text = "the configuration is good\n".to_owned();
     let warnings = prepare::certificates(&config, clock.wall()).into_iter().chain(prepare::credentials(&config));
-    let warnings = warnings.chain(prepare::memory(&plan)).chain(prepare::spool_warning(&config));
+    let warnings = warnings
+        .chain(prepare::memory(&plan))
+        .chain(prepare::spool_warning(&config))
+        .chain(prepare::unresolved(&config));
     warnings.for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
     text.push_str(&format!("\n{}", prepare::summary(&config)));
     // Last, because a confined process can do little else.

@@ -8,7 +8,7 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 53] = [
+pub const VARIABLES: [&str; 58] = [
     "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
@@ -31,8 +31,11 @@ pub const VARIABLES: [&str; 53] = [
     "FIREHOSE_CONNECTOR_MQTT_PROXY",
     "FIREHOSE_CONNECTOR_MQTT_URL",
     "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "FIREHOSE_CONNECTOR_PUBSUB_TOPICS",
+    "FIREHOSE_CONNECTOR_SOURCE",
     "FIREHOSE_CONNECTOR_SPOOL",
     "FIREHOSE_CONNECTOR_SPOOL_SIZE",
+    "FIREHOSE_CONNECTOR_STATUS_TO_IOT_CORE",
     "DEFAULT_DELIVERY_STREAM_ARN",
     "DELIVERY_STREAM_QUEUE_SIZE",
     "PUBLISH_INTERVAL",
@@ -49,6 +52,7 @@ pub const VARIABLES: [&str; 53] = [
     "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_FIREHOSE",
+    "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_PROFILE",
     "AWS_SECRET_ACCESS_KEY",
@@ -60,6 +64,7 @@ pub const VARIABLES: [&str; 53] = [
     "HOME",
     "HTTPS_PROXY",
     "NO_PROXY",
+    "SVCUID",
     "https_proxy",
     "no_proxy",
 ];
@@ -71,7 +76,17 @@ pub(super) struct Environment {
     quoted: Vec<&'static str>,
 }
 
+/// How a value begins that Greengrass should have put in place of it: the classic nucleus leaves it as it is when the component's
+/// configuration has no such key.
+const UNRESOLVED: &str = "{configuration:";
+
 impl Environment {
+    /// Variables that count as unset, because Greengrass put nothing in their place.
+    pub(super) fn unresolved(&self) -> Vec<&'static str> {
+        let is_unresolved = |name: &&str| self.variables.iter().any(|(key, value)| key == name && is_unresolved(value));
+        VARIABLES.into_iter().filter(is_unresolved).collect()
+    }
+
     /// Empty variables count as unset, as in the AWS SDKs. A value in quotes is a problem, and is kept without them, so that it can
     /// be checked, too.
     pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
@@ -119,7 +134,11 @@ impl Environment {
         if value.to_str().is_none() {
             problems.push(Problem::variable(name, "is not UTF-8"));
         }
-        value.to_str()
+        let text = value.to_str()?;
+        // Greengrass writes a number of the component's configuration as it keeps it.
+        let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let whole = text.strip_suffix(".0").filter(|digits| is_number(digits) && self.is_set("SVCUID"));
+        Some(whole.unwrap_or(text))
     }
 
     pub(super) fn is_set(&self, name: &str) -> bool {
@@ -128,10 +147,15 @@ impl Environment {
 
     fn value(&self, name: &str) -> Option<&OsStr> {
         debug_assert!(VARIABLES.contains(&name), "{name} is not in the list of variables");
-        self.variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+        let (_, value) = self.variables.iter().find(|(key, _)| key == name)?;
+        Some(value.as_os_str()).filter(|value| !is_unresolved(value))
     }
 }
 
 fn without_quotes(value: &str) -> Option<&str> {
     ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+}
+
+fn is_unresolved(value: &OsStr) -> bool {
+    value.as_encoded_bytes().starts_with(UNRESOLVED.as_bytes())
 }

@@ -4,7 +4,7 @@
 //!   of journald (`log_output`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `environment`: the variables that are read.
-//! - `settings`, `mqtt`, `aws`, `credentials`, `proxy`: their values, by topic.
+//! - `settings`, `mqtt`, `greengrass`, `aws`, `credentials`, `proxy`: their values, by topic.
 //! - `endpoint`: the service's endpoint for a delivery stream.
 //! - `problem`: everything that is wrong, collected.
 //!
@@ -17,6 +17,7 @@ mod credentials;
 mod definition;
 mod endpoint;
 mod environment;
+mod greengrass;
 mod json;
 mod mqtt;
 mod nearest;
@@ -51,8 +52,8 @@ pub use self::{
     problem::{ConfigError, Problem},
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy, Spool,
-        host_and_port,
+        EndpointUrl, EnvironmentKeys, Greengrass, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
+        PubsubTopic, Spool, host_and_port,
     },
 };
 
@@ -84,6 +85,7 @@ pub fn load(
     };
     let connector = parameters::connector(file, &environment, &mut problems);
     let mqtt = mqtt::read(&environment, &mut problems);
+    let greengrass = greengrass::read(&environment, &mut problems);
     let mut aws = aws::read(&environment, &mut problems);
     aws.credentials.may_run_processes = connector.isolation == IsolationMode::NoContainer;
     let log = settings::log_filter(&environment, &mut problems);
@@ -92,5 +94,17 @@ pub fn load(
     let acknowledge = settings::acknowledge(&environment, &mut problems);
     let spool = settings::spool(&environment, &mut problems);
 
-    problems.judge(Config { connector, mqtt, aws, log, log_format, counters_interval, acknowledge, spool })
+    let unresolved = environment.unresolved();
+    problems.judge(Config {
+        connector,
+        mqtt,
+        greengrass,
+        aws,
+        log,
+        log_format,
+        counters_interval,
+        acknowledge,
+        spool,
+        unresolved,
+    })
 }

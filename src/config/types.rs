@@ -14,6 +14,8 @@ pub struct Config {
     pub connector: Connector,
     /// Where the broker is and how to log in.
     pub mqtt: Mqtt,
+    /// Greengrass as the source of publishes, in place of the broker.
+    pub greengrass: Option<Greengrass>,
     /// Where the service is and where credentials come from.
     pub aws: Aws,
     /// `FIREHOSE_CONNECTOR_LOG`, a filter that env_logger can read; by default `info`.
@@ -26,6 +28,8 @@ pub struct Config {
     pub acknowledge: Acknowledge,
     /// Where records are kept on disk while the uplink is away; `None`: nowhere.
     pub spool: Option<Spool>,
+    /// Variables that Greengrass left without their value; they count as unset.
+    pub unresolved: Vec<&'static str>,
 }
 
 /// The spool.
@@ -135,6 +139,28 @@ pub struct Mqtt {
     pub password: Option<Secret>,
     /// `FIREHOSE_CONNECTOR_MQTT_PROXY`.
     pub proxy: Option<Proxy>,
+}
+
+/// The IPC of AWS IoT Greengrass V2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greengrass {
+    /// The nucleus's socket; may be relative to the working directory.
+    pub socket: PathBuf,
+    /// `SVCUID`: what this component is known by.
+    pub token: Secret,
+    /// `FIREHOSE_CONNECTOR_PUBSUB_TOPICS`: what is subscribed to.
+    pub topics: Vec<PubsubTopic>,
+    /// `FIREHOSE_CONNECTOR_STATUS_TO_IOT_CORE`: statuses go to AWS IoT Core, too.
+    pub status_to_cloud: bool,
+}
+
+/// A topic of the component's `pubsubTopics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PubsubTopic {
+    /// It may have wildcards.
+    pub filter: String,
+    /// `IotCore` and not `Pubsub`: messages come from AWS IoT Core.
+    pub cloud: bool,
 }
 
 /// TLS towards the broker.

@@ -7,8 +7,8 @@ use tokio::time::timeout_at;
 
 use super::report::Left;
 use super::{Daemon, Turn};
-use crate::limits::{DRAIN_SPOOL, DRAIN_STATUSES, STATUS_BYTES};
-use crate::mqtt::Inbound;
+use crate::limits::{DRAIN_SPOOL, STATUS_BYTES};
+use crate::source::Inbound;
 use crate::time::Instant;
 
 impl Daemon {
@@ -17,9 +17,9 @@ impl Daemon {
         self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
     }
 
-    /// Spools what is held or lets it fail, and gives the broker up to [`DRAIN_STATUSES`] to acknowledge the last
-    /// statuses, with a reconnect if that is needed. Those that remain go to the spool.
-    pub(super) async fn finish(mut self) {
+    /// Spools what is held or lets it fail, and gives the source some time to acknowledge the last statuses, with a
+    /// reconnect if that is needed. Those that remain go to the spool. Returns whether only another process may be let in.
+    pub(super) async fn finish(mut self) -> bool {
         if self.report.session_ends() {
             self.relay.forget_session(self.clock.now());
         }
@@ -28,7 +28,7 @@ impl Daemon {
         let stopped = self.relay.stop();
         self.acknowledge();
         if self.status_bytes.is_some() || self.unacknowledged_statuses() > 0 {
-            let end = self.clock.at(self.clock.now() + DRAIN_STATUSES);
+            let end = self.clock.at(self.clock.now() + self.broker.peer.drain().1);
             // What remains after that is counted below.
             let _: Result<(), Elapsed> = timeout_at(end, self.send_remaining_statuses()).await;
         }
@@ -41,6 +41,7 @@ impl Daemon {
         }
         let left = Left { stopped, statuses };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
+        self.expelled
     }
 
     /// Writes all that is held to the spool, and then the messages `statuses`, until `end`. Returns how many messages

@@ -5,6 +5,7 @@
 
 mod counters;
 mod finish;
+mod inlet;
 mod notify;
 mod report;
 pub mod signals;
@@ -21,10 +22,9 @@ use tokio::time::sleep_until;
 use crate::clock::Clock;
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
-use crate::limits::{DRAIN, DRAIN_SPOOL, REFUSED_DRAINING, STATUS_BYTES, STATUSES_ASKED};
-use crate::mqtt::{Again, Broker, Inbound};
+use crate::limits::{DRAIN_SPOOL, REFUSED_DRAINING, STATUS_BYTES, STATUSES_ASKED};
 use crate::relay::{Accepted, Relay, status};
-use crate::source::{Acknowledged, Received};
+use crate::source::{Acknowledged, Again, Channels, Inbound, Received};
 use crate::spool::operation;
 use crate::time::Instant;
 use counters::Counters;
@@ -39,7 +39,7 @@ use uplink::{Done, Uplink};
 struct Daemon {
     clock: Clock,
     relay: Box<Relay>,
-    broker: Broker,
+    broker: Channels,
     uplink: Uplink,
     /// If there is a directory for it.
     spooling: Option<Spooling>,
@@ -64,6 +64,8 @@ struct Daemon {
     acknowledged: Acknowledged,
     /// The broker acknowledges no status.
     held_up: bool,
+    /// The source lets this process in no more.
+    expelled: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
 }
@@ -83,8 +85,9 @@ enum Turn {
 }
 
 impl Daemon {
-    /// Runs until a signal comes and what is held is sent or given up.
-    async fn run(mut self, mut signals: Signals) {
+    /// Runs until a signal comes, or the source lets this process in no more, and what is held is sent or given up. Answers
+    /// whether only another process may be let in.
+    async fn run(mut self, mut signals: Signals) -> bool {
         self.notify.send_if_due(self.clock.now(), &self.relay);
         while !self.is_drained() {
             match self.wait(&mut signals).await {
@@ -118,7 +121,7 @@ impl Daemon {
             self.report.flush(self.clock.now());
             self.notify.send_if_due(self.clock.now(), &self.relay);
         }
-        self.finish().await;
+        self.finish().await
     }
 
     async fn wait(&mut self, signals: &mut Signals) -> Turn {
@@ -228,11 +231,18 @@ impl Daemon {
                 self.relay.set_broker_takes_statuses(!self.held_up);
             }
             Inbound::Down(error) => {
-                self.report.broker_down(self.clock.now(), &error);
+                self.report.broker_down(self.clock.now(), &*error);
                 self.notify.broker(false);
                 self.status_bytes = None;
                 self.relay.broker_lost(self.clock.now());
                 self.broker.again.send_replace(Again::No);
+            }
+            Inbound::Expelled => {
+                self.expelled = true;
+                if self.drain_by.is_none() {
+                    self.report.expelled();
+                    self.drain();
+                }
             }
             Inbound::StatusRefused(reason, message) => {
                 self.counters.statuses_refused += status::entries(&message).count() as u64;
@@ -342,11 +352,12 @@ impl Daemon {
     /// The first signal ends waiting for intervals, the second ends waiting at all.
     fn drain(&mut self) {
         let now = self.clock.now();
+        let records = self.broker.peer.drain().0;
         let wait = match (self.drain_by, &self.spooling) {
             (Some(_), _) => core::time::Duration::ZERO,
-            (None, None) => DRAIN,
+            (None, None) => records,
             // Once for records and once for statuses.
-            (None, Some(_)) => DRAIN.saturating_sub(2 * DRAIN_SPOOL),
+            (None, Some(_)) => records.saturating_sub(2 * DRAIN_SPOOL),
         };
         self.relay.spool_before_end(now);
         self.report.draining(self.relay.held(), wait);

@@ -5,6 +5,7 @@
 
 mod spool;
 
+use core::error::Error;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use log::{debug, error, info, warn};
@@ -16,13 +17,15 @@ use crate::foreign::foreign;
 use crate::limits::{FOREIGN_TEXT, LOG_RETRY, NAME_BYTES, STATUS_ACKNOWLEDGED, STREAMS};
 use crate::log_limit::LogLimit;
 use crate::log_output::{self, ALWAYS};
-use crate::mqtt::{MqttError, Terms};
 use crate::relay::{Counters, Stopped, TooLong};
+use crate::source::{Peer, Terms};
 use crate::time::{Duration, Instant};
 
 /// What was logged last, so that only changes are, and the limits.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    /// Who is spoken of.
+    peer: Peer,
     /// Why the broker is not connected, if that was logged.
     broker: Option<String>,
     /// Delivery streams that have a problem, with a hash of it (see [`Report::is_new`]). At most [`STREAMS`].
@@ -42,6 +45,11 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Of a source with this peer.
+    pub(super) fn new(peer: Peer) -> Self {
+        Self { peer, ..Self::default() }
+    }
+
     fn limits(&mut self) -> [&mut LogLimit; 7] {
         let Self {
             broker_limit,
@@ -73,7 +81,10 @@ impl Report {
     pub(super) fn broker_up(&mut self, now: Instant, resumed: bool, terms: Terms) {
         self.broker = None;
         let session = if resumed { "resumed" } else { "new" };
-        self.broker_limit.info(now, format_args!("broker connected, session {session}"));
+        match self.peer {
+            Peer::Broker => self.broker_limit.info(now, format_args!("broker connected, session {session}")),
+            Peer::Nucleus => self.broker_limit.info(now, format_args!("nucleus connected")),
+        }
         if core::mem::replace(&mut self.terms, terms) == terms {
             return;
         }
@@ -82,10 +93,13 @@ impl Report {
         }
     }
 
-    pub(super) fn broker_down(&mut self, now: Instant, error: &MqttError) {
+    pub(super) fn broker_down(&mut self, now: Instant, error: &dyn Error) {
         let text = error_chain(error);
         if self.broker.as_ref() != Some(&text) {
-            self.broker_limit.warn(now, format_args!("broker not connected, trying on: {text}"));
+            match self.peer {
+                Peer::Broker => self.broker_limit.warn(now, format_args!("broker not connected, trying on: {text}")),
+                Peer::Nucleus => self.broker_limit.warn(now, format_args!("nucleus not connected, trying on: {text}")),
+            }
             self.broker = Some(text);
         }
     }
@@ -158,6 +172,13 @@ impl Report {
         if self.is_new(&heapless::String::new(), &reason) {
             self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {reason}"));
         }
+    }
+
+    #[expect(clippy::unused_self, reason = "one object says it all")]
+    pub(super) fn expelled(&self) {
+        error!(
+            "the nucleus does not take the token of this process: it ends, so that its next start brings another one"
+        );
     }
 
     pub(super) fn status_refused(&mut self, now: Instant, reason: &str) {

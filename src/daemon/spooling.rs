@@ -11,7 +11,7 @@ use crate::relay::Relay;
 use crate::spool::disk::Disk;
 use crate::spool::operation::Done;
 use crate::spool::{Counters, Settings};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// The keeper, and the disk that it uses.
 pub(super) struct Spooling {
@@ -21,9 +21,9 @@ pub(super) struct Spooling {
 }
 
 impl Spooling {
-    /// Starts the thread. There is memory for entries of at most `longest` bytes; longer ones stay on the disk. Without
-    /// a thread there is no spool, and the log says so.
-    pub(super) fn start(config: config::Spool, longest: usize) -> Option<Self> {
+    /// Starts the thread. There is memory for entries of at most `longest` bytes; longer ones stay on the disk. Publishes
+    /// may wait for the disk for `wait`. Without a thread there is no spool, and the log says so.
+    pub(super) fn start(config: config::Spool, longest: usize, wait: Duration) -> Option<Self> {
         let settings = Settings::new(config.size * 1024, crate::random::random_number()).with_longest(longest);
         let disk = match Disk::start(config.directory.clone()) {
             Ok(disk) => disk,
@@ -32,7 +32,7 @@ impl Spooling {
                 return None;
             }
         };
-        Some(Self { keeper: Keeper::new(settings), disk, directory: config.directory })
+        Some(Self { keeper: Keeper::new(settings, wait), disk, directory: config.directory })
     }
 
     /// Carries records between relay and spool as far as is due, and gives the disk its next operation.

@@ -10,6 +10,7 @@ use tokio::task::JoinError;
 
 use super::Daemon;
 use super::counters::Counters;
+use super::inlet::Inlet;
 use super::notify::Notify;
 use super::report::Report;
 use super::signals::Signals;
@@ -17,11 +18,10 @@ use super::spooling::Spooling;
 use super::under_way::UnderWay;
 use super::uplink::Uplink;
 use crate::clock::Clock;
-use crate::config::{Config, IsolationMode, host_and_port};
+use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
 use crate::memory;
-use crate::mqtt::{self, broker};
 use crate::prepare::{self, Ready};
 use crate::relay::arn::{ArnError, DeliveryStreamArn};
 use crate::relay::{Relay, Settings};
@@ -38,6 +38,8 @@ pub enum RunError {
     NoMemory,
     /// The kernel refuses what every process may do.
     System(io::Error),
+    /// Nobody lets this process in any more, and its records are sent or given up.
+    Expelled,
 }
 
 impl RunError {
@@ -54,6 +56,7 @@ impl fmt::Display for RunError {
             Self::Arn(error) => error.fmt(f),
             Self::NoMemory => f.write_str("the system does not have the memory that MemorySize asks for"),
             Self::System(_) => f.write_str("the system refuses to start the runtime"),
+            Self::Expelled => f.write_str("a start anew is needed for another token"),
         }
     }
 }
@@ -62,7 +65,7 @@ impl error::Error for RunError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::System(error) => Some(error),
-            Self::Arn(_) | Self::NoMemory => None,
+            Self::Arn(_) | Self::NoMemory | Self::Expelled => None,
         }
     }
 }
@@ -71,7 +74,7 @@ impl error::Error for RunError {
 /// `clock`. Calls `started` once, when all that only the start needs is over.
 ///
 /// # Errors
-/// Only before the first connection; later nothing ends the process but a signal.
+/// Before the first connection; later [`RunError::Expelled`] alone.
 pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn Fn()) -> Result<(), RunError> {
     let signals = signals.map_err(RunError::System)?;
     memory::enforce(&ready.plan, !ready.config.aws.credentials.may_run_processes).map_err(RunError::System)?;
@@ -89,8 +92,8 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
         let daemon = assemble(ready, clock, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
-        let _: Result<(), JoinError> = tokio::spawn(daemon.run(signals)).await;
-        Ok(())
+        let expelled: Result<bool, JoinError> = tokio::spawn(daemon.run(signals)).await;
+        if expelled.is_ok_and(|expelled| expelled) { Err(RunError::Expelled) } else { Ok(()) }
     });
     // A name server that does not answer must not hold up the end.
     runtime.shutdown_background();
@@ -125,7 +128,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, aws, counters_interval, acknowledge, spool, .. } = config;
+    let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, spool, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -140,31 +143,25 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     if connector.touch_memory {
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
+    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
+    let inlet = match greengrass {
+        Some(greengrass) => Inlet::Greengrass(greengrass),
+        None => {
+            let route = Route::to_any(mqtt.proxy.clone(), &service_tls);
+            Inlet::Mqtt(mqtt, route, broker_tls)
+        }
+    };
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, broker {}, delivery stream {}, publishes are \
-         acknowledged when {}",
+        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are acknowledged \
+         when {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
-        host_and_port(&mqtt.host, mqtt.port),
+        inlet.name(),
         arn.text,
         acknowledge.as_str()
     );
 
-    let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
-    let (broker, broker_task) = broker(mqtt::Settings {
-        host: mqtt.host,
-        port: mqtt.port,
-        route: Route::to_any(mqtt.proxy, &service_tls),
-        tls: broker_tls,
-        client_id: mqtt.client_id,
-        lasting: true,
-        username: mqtt.username,
-        password: mqtt.password,
-        packet_bytes: plan.packet,
-        read_bytes: plan.read,
-        status_bytes: plan.status,
-    });
-    tokio::spawn(broker_task);
+    let broker = inlet.open(&plan);
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
@@ -183,18 +180,19 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     let provider = Provider::new(aws.credentials, route, service_tls);
     tokio::spawn(keep_fresh(provider, move || wall.wall(), found, renewals, counters.credentials_failed.clone()));
 
+    let peer = broker.peer;
     Ok(Daemon {
         clock,
         relay,
         broker,
         uplink,
-        spooling: spool.and_then(|spool| Spooling::start(spool, plan.entry)),
+        spooling: spool.and_then(|spool| Spooling::start(spool, plan.entry, peer.disk_wait())),
         events,
         credentials,
         renew,
         refused_at: None,
         counters,
-        report: Report::default(),
+        report: Report::new(peer),
         notify,
         under_way: UnderWay::default(),
         status_bytes: None,
@@ -202,6 +200,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         forgetful: false,
         acknowledged: Acknowledged::default(),
         held_up: false,
+        expelled: false,
         drain_by: None,
     })
 }

@@ -30,7 +30,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         advice: ["see FIREHOSE_CONNECTOR_MQTT_URL", ""],
     };
     let Some(stream) = steps.connect(&route, report).await else {
-        return report.skip_to(Step::Credentials, "no connection with the broker");
+        return report.skip_to(Step::IpcSocket, "no connection with the broker");
     };
     // The connector may be running: a login with its client id would take over its session.
     let client_id = online.client_id.clone().unwrap_or_else(|| check_client_id(&mqtt.client_id));
@@ -57,7 +57,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
                 format!("if only the client id \"{id}\" may log in: stop the connector, and add --client-id {id}")
             });
             report.fail(Step::BrokerLogin, error_chain(&error), advice);
-            return report.skip_to(Step::Credentials, "no login at the broker");
+            return report.skip_to(Step::IpcSocket, "no login at the broker");
         }
     };
     let qos = if probe.is_acknowledged() { 1 } else { 0 };
@@ -78,7 +78,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
             report.fail(Step::BrokerSubscribe, error_chain(&error), Some(advice));
             if !matches!(error, MqttError::SubscriptionRefused { .. }) {
-                return report.skip_to(Step::Credentials, "the broker has ended the session");
+                return report.skip_to(Step::IpcSocket, "the broker has ended the session");
             }
         }
     }
@@ -112,6 +112,6 @@ fn check_client_id(id: &str) -> String {
 }
 
 /// A status message without a status, which an application ignores. In version 1 a message is for one record.
-const fn empty_status(version: u8) -> &'static [u8] {
+pub(super) const fn empty_status(version: u8) -> &'static [u8] {
     if version == 1 { br#"{"response": {"status": "check"}, "id": ""}"# } else { br#"{"response": []}"# }
 }

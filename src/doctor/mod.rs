@@ -5,11 +5,13 @@
 //!
 //! - `report`: the steps, and how they are shown.
 //! - `connection`: DNS, TCP and TLS, for either peer.
-//! - `broker`, `service`: the steps of each peer.
+//! - `broker`, `nucleus`, `service`: the steps of each peer.
 //! - `test_record`: the request that the service is asked with.
 
 mod broker;
 mod connection;
+#[cfg(feature = "greengrass")]
+mod nucleus;
 mod report;
 mod service;
 mod test_record;
@@ -59,7 +61,19 @@ pub fn examine(
     runtime.block_on(async {
         let (subject, online) = subject;
         clock(&subject.clock, &mut report);
-        broker::examine(&subject, online, &mut report).await;
+        match &subject.ready.config.greengrass {
+            None => {
+                broker::examine(&subject, online, &mut report).await;
+                report.pass_to(Step::Credentials, "publishes come from a broker");
+            }
+            Some(greengrass) => {
+                report.pass_to(Step::IpcSocket, "publishes come from Greengrass");
+                #[cfg(feature = "greengrass")]
+                nucleus::examine(&subject.ready, greengrass, &mut report).await;
+                #[cfg(not(feature = "greengrass"))]
+                let _: &crate::config::Greengrass = greengrass;
+            }
+        }
         service::examine(&subject, online, &mut report).await;
     });
     // A name server that does not answer must not hold up the end.
@@ -103,6 +117,7 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
     }
     let mut warnings = prepare::certificates(config, clock.wall());
     warnings.extend(prepare::spool_warning(config));
+    warnings.extend(prepare::unresolved(config));
     // Online, credentials have a step of their own.
     if !online {
         warnings.extend(prepare::credentials(config));

@@ -11,6 +11,10 @@ use crate::limits::doctor as limits;
 
 /// The steps, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "greengrass"),
+    expect(dead_code, reason = "the steps of Greengrass are in the JSON all the same")
+)]
 pub(super) enum Step {
     Configuration,
     Memory,
@@ -21,6 +25,10 @@ pub(super) enum Step {
     BrokerLogin,
     BrokerSubscribe,
     BrokerPublish,
+    IpcSocket,
+    IpcToken,
+    IpcSubscribe,
+    IpcPublish,
     Credentials,
     ServiceDns,
     ServiceTcp,
@@ -43,6 +51,10 @@ pub const STEPS: [&str; Step::End as usize] = [
     "broker-login",
     "broker-subscribe",
     "broker-publish",
+    "ipc-socket",
+    "ipc-token",
+    "ipc-subscribe",
+    "ipc-publish",
     "credentials",
     "service-dns",
     "service-tcp",
@@ -120,6 +132,13 @@ impl<'a> Report<'a> {
         while let Some(name) = STEPS.get(self.lines.len()..step as usize).and_then(<[&str]>::first) {
             self.line(name, Mark::Skip, why.to_owned(), None);
         }
+    }
+
+    /// The same for steps that are of no interest here, so that only the JSON has them.
+    pub(super) fn pass_to(&mut self, step: Step, why: &str) {
+        let json = core::mem::replace(&mut self.json, true);
+        self.skip_to(step, why);
+        self.json = json;
     }
 
     /// The deadline of the current step: [`limits::STEP`] from its start, and [`limits::ALL`] from the first one's.

@@ -40,7 +40,7 @@ fn every_step_has_a_line_in_its_order() {
     clock["ms"] = 0.into();
     let expected = r#"{"step":"clock","result":"warn","found":"off","advice":"set it","ms":0}"#;
     assert_eq!(clock, serde_json::from_str::<Value>(expected).unwrap());
-    assert_eq!((&steps[3]["found"], &steps[9]["found"]), (&"no broker".into(), &"no service".into()));
+    assert_eq!((&steps[3]["found"], &steps[13]["found"]), (&"no broker".into(), &"no service".into()));
     assert_eq!(steps[3]["advice"], Value::Null);
 }
 

@@ -18,7 +18,6 @@ mod properties;
 mod retry;
 mod session;
 mod takeover;
-mod terms;
 #[cfg(test)]
 mod tests;
 mod unacknowledged;
@@ -26,18 +25,15 @@ mod variable_length;
 
 pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
-pub use terms::Terms;
 
-use bytes::Bytes;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
-use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
-use crate::source::{Acknowledged, Begin, Received, Token};
+use crate::source::{self, Channels, Inbound, Peer, Received, Token};
 use crate::transport::connect::connect;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -74,114 +70,19 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
-/// Events of the broker's side, in order.
-#[derive(Debug)]
-pub enum Inbound {
-    /// A connection begins. All publishes that follow came over it.
-    Begins(Begin),
-    /// The session is established; statuses may be sent.
-    Up {
-        /// Largest status message that the broker takes, bytes.
-        status_bytes: usize,
-        /// The broker kept the session from before.
-        resumed: bool,
-        /// What the broker does not grant.
-        terms: Terms,
-    },
-    /// The session ended, or could not be established.
-    Down(MqttError),
-    /// Publishes for the relay. The vector goes back through [`Broker::taken`], emptied.
-    Publishes(Vec<Received>),
-    /// The broker refused a status message: the reason, and the message.
-    StatusRefused(String, Bytes),
-    /// A status message was made for an earlier connection, and is longer than the broker accepts now.
-    StatusTooLong(Bytes),
-    /// Whether the broker has stopped acknowledging statuses. Sent when that changes.
-    StatusesHeldUp(bool),
-}
-
-/// The relay's ends of the channels.
-#[derive(Debug)]
-pub struct Broker {
-    /// Events of the broker's side.
-    pub inbound: mpsc::Receiver<Inbound>,
-    /// Returns the vector of the last publishes, which asks for more.
-    pub taken: mpsc::Sender<Vec<Received>>,
-    /// Which publishes are to be acknowledged.
-    pub acknowledged: watch::Sender<Acknowledged>,
-    /// Status messages. When this is dropped, the task ends after the last acknowledgement.
-    pub statuses: mpsc::Sender<Bytes>,
-    /// Whether publishes that were left at the broker are wanted now.
-    pub again: watch::Sender<Again>,
-    /// Counters, at most as long as a status message. A newer message replaces one that was not sent yet; none is sent in a later
-    /// session.
-    pub counters: watch::Sender<Bytes>,
-    /// Set when the process ends soon: the broker is tried at once, and then every half a second.
-    pub hurry: watch::Sender<bool>,
-}
-
-/// Whether publishes that were received, and not taken, are to come again. A broker sends them again over a new connection only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// None was left.
-    No,
-    /// Reconnect once the broker has acknowledged all statuses, so that none of these is sent twice.
-    Soon,
-    /// Reconnect at once.
-    Now,
-}
-
-/// The task's ends of the channels.
+/// The task's ends of the channels, and what it remembers of its sessions.
 struct Ends {
-    inbound: mpsc::Sender<Inbound>,
-    taken: mpsc::Receiver<Vec<Received>>,
-    statuses: mpsc::Receiver<Bytes>,
-    counters: watch::Receiver<Bytes>,
-    hurry: watch::Receiver<bool>,
-    again: watch::Receiver<Again>,
-    acknowledged: watch::Receiver<Acknowledged>,
+    channels: source::Ends,
     unacknowledged: Unacknowledged,
     /// Whether the last connection got as far as [`Inbound::Up`].
     up: bool,
 }
 
-impl Ends {
-    async fn say(&self, inbound: Inbound) {
-        // It fails only when the process ends.
-        let _: Result<(), _> = self.inbound.send(inbound).await;
-    }
-}
-
-/// The channels and the task that serves them. The task ends when [`Broker`] is dropped or its `statuses` are.
-pub fn broker(settings: Settings) -> (Broker, impl Future<Output = ()> + Send) {
-    let (inbound_in, inbound_out) = mpsc::channel(1);
-    let (taken_in, taken_out) = mpsc::channel(1);
-    let (statuses_in, statuses_out) = mpsc::channel(1);
-    let (counters_in, counters_out) = watch::channel(Bytes::new());
-    let (hurry, hurried) = watch::channel(false);
-    let (again_in, again_out) = watch::channel(Again::No);
-    let (acknowledged_in, acknowledged_out) = watch::channel(Acknowledged::default());
-    let ends = Ends {
-        inbound: inbound_in,
-        taken: taken_out,
-        statuses: statuses_out,
-        counters: counters_out,
-        hurry: hurried,
-        again: again_out,
-        acknowledged: acknowledged_out,
-        unacknowledged: Unacknowledged::default(),
-        up: false,
-    };
-    let broker = Broker {
-        inbound: inbound_out,
-        taken: taken_in,
-        acknowledged: acknowledged_in,
-        statuses: statuses_in,
-        again: again_in,
-        counters: counters_in,
-        hurry,
-    };
-    (broker, serve(settings, ends))
+/// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are.
+pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send) {
+    let (relay, channels) = source::channels(Peer::Broker);
+    let ends = Ends { channels, unacknowledged: Unacknowledged::default(), up: false };
+    (relay, serve(settings, ends))
 }
 
 async fn serve(settings: Settings, mut ends: Ends) {
@@ -198,14 +99,14 @@ async fn serve(settings: Settings, mut ends: Ends) {
         let error = takeover.judge(error, lasted, &settings.client_id);
         let wait = retry.after(&error, lasted);
         ends.up = false;
-        if ends.inbound.send(Inbound::Down(error)).await.is_err() {
+        if ends.channels.inbound.send(Inbound::Down(Box::new(error))).await.is_err() {
             return;
         }
-        let wait = if *ends.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
+        let wait = if *ends.channels.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
         tokio::select! {
             () = sleep(wait) => {}
-            Ok(()) = ends.hurry.changed() => {}
-            () = ends.inbound.closed() => return,
+            Ok(()) = ends.channels.hurry.changed() => {}
+            () = ends.channels.inbound.closed() => return,
         }
     }
 }

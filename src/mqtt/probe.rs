@@ -9,8 +9,9 @@ use rumqttc::v5::mqttbytes::v5::{
 
 use super::codec::Incoming;
 use super::session::{FILTERS, Session};
-use super::{MqttError, Settings, Terms};
+use super::{MqttError, Settings};
 use crate::error_chain::words::spelled;
+use crate::source::Terms;
 use crate::transport::connect::Stream;
 
 /// A session that only asks.

@@ -22,13 +22,13 @@ use super::error::Unanswered;
 use super::in_flight::InFlight;
 use super::keep_alive::{KeepAlive, Liveness};
 use super::unacknowledged::PING;
-use super::{Again, Ends, Inbound, MqttError, Terms};
+use super::{Ends, MqttError};
 use crate::error_chain::words::spelled;
 use crate::limits::{
     MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER, UNASKED,
 };
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
-use crate::source::Received;
+use crate::source::{Again, Inbound, Received, Terms};
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
 pub(super) const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
@@ -73,11 +73,11 @@ impl Session {
         in_flight.start_again();
         // At QoS 0 nothing is acknowledged, so nothing waits for it.
         if self.qos == QoS::AtMostOnce && in_flight.flows() {
-            ends.say(Inbound::StatusesHeldUp(false)).await;
+            ends.channels.say(Inbound::StatusesHeldUp(false)).await;
         }
-        ends.counters.mark_unchanged();
+        ends.channels.counters.mark_unchanged();
         let begin = ends.unacknowledged.begin(self.resumed);
-        ends.say(Inbound::Begins(begin)).await;
+        ends.channels.say(Inbound::Begins(begin)).await;
         let start = Instant::now();
         let mut granted_by = start + MQTT_CONNECT;
         let mut granted = false;
@@ -111,12 +111,12 @@ impl Session {
                         ends.up = true;
                         let Self { status_bytes, resumed, terms, .. } = *self;
                         let up = Inbound::Up { status_bytes, resumed, terms };
-                        if ends.inbound.send(up).await.is_err() {
+                        if ends.channels.inbound.send(up).await.is_err() {
                             return Ok(End::Abandoned);
                         }
                     }
                 }
-                message = ends.statuses.recv(), if room => match message {
+                message = ends.channels.statuses.recv(), if room => match message {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
                 },
@@ -127,11 +127,11 @@ impl Session {
                         return Err(MqttError::Silent(Unanswered::Statuses, waited));
                     }
                     in_flight.held_up = true;
-                    ends.say(Inbound::StatusesHeldUp(true)).await;
+                    ends.channels.say(Inbound::StatusesHeldUp(true)).await;
                 }
-                Ok(()) = ends.acknowledged.changed() => self.acknowledge(ends).await?,
-                Ok(()) = ends.counters.changed(), if granted => {
-                    let message = ends.counters.borrow_and_update().clone();
+                Ok(()) = ends.channels.acknowledged.changed() => self.acknowledge(ends).await?,
+                Ok(()) = ends.channels.counters.changed(), if granted => {
+                    let message = ends.channels.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
                 }
                 () = sleep_until(self.keep_alive.next()) => {
@@ -147,7 +147,7 @@ impl Session {
                         Liveness::Gone => return Err(self.silent(Unanswered::Ping)),
                     }
                 }
-                () = wanted_again(&mut ends.again, in_flight.is_empty()), if granted => {
+                () = wanted_again(&mut ends.channels.again, in_flight.is_empty()), if granted => {
                     return Err(MqttError::LeftBehind);
                 }
                 () = sleep_until(granted_by.min(start + MQTT_SUBSCRIBE_MAX)), if !granted => {
@@ -173,7 +173,7 @@ impl Session {
             match packet {
                 Incoming::Publish(mut received) => {
                     bytes += received.topic.len() + received.payload.len();
-                    let left_behind = ends.acknowledged.borrow().left_behind;
+                    let left_behind = ends.channels.acknowledged.borrow().left_behind;
                     let is_left = received.token.is_some() && ends.unacknowledged.is_past(left_behind);
                     if let Some(token) = received.token.as_mut().filter(|_| !is_left) {
                         token.number = ends.unacknowledged.push(token.packet_id, token.exactly_once);
@@ -188,10 +188,10 @@ impl Session {
                     if let Some(message) = in_flight.settle(ack.pkid) {
                         self.acknowledged = Instant::now();
                         if in_flight.flows() {
-                            ends.say(Inbound::StatusesHeldUp(false)).await;
+                            ends.channels.say(Inbound::StatusesHeldUp(false)).await;
                         }
                         if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-                            ends.say(Inbound::StatusRefused(spelled(&ack.reason), message)).await;
+                            ends.channels.say(Inbound::StatusRefused(spelled(&ack.reason), message)).await;
                         }
                     } else {
                         self.unasked()?;
@@ -239,10 +239,10 @@ impl Session {
     async fn relay_group(&mut self, ends: &mut Ends) -> Result<bool, MqttError> {
         let group = core::mem::take(&mut self.group);
         let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
-        if ends.inbound.send(Inbound::Publishes(group)).await.is_err() {
+        if ends.channels.inbound.send(Inbound::Publishes(group)).await.is_err() {
             return Ok(false);
         }
-        let Some(group) = ends.taken.recv().await else { return Ok(false) };
+        let Some(group) = ends.channels.taken.recv().await else { return Ok(false) };
         self.group = group;
         // The buffer grew with a large packet, and would keep its size.
         let buffer = self.framed.read_buffer_mut();
@@ -259,7 +259,7 @@ impl Session {
 
     /// Acknowledges what is safe.
     async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
-        let safe = ends.acknowledged.borrow_and_update().below;
+        let safe = ends.channels.acknowledged.borrow_and_update().below;
         while let Some((packet_id, exactly_once)) = ends.unacknowledged.pop_below(safe) {
             let answer = if exactly_once {
                 self.unasked = self.unasked.saturating_sub(1);
@@ -284,7 +284,7 @@ impl Session {
                 self.feed(self.status(id, message, self.resumed)).await?;
                 fed = true;
             } else {
-                ends.say(Inbound::StatusTooLong(message)).await;
+                ends.channels.say(Inbound::StatusTooLong(message)).await;
             }
         }
         if fed { self.flush().await } else { Ok(()) }
@@ -298,7 +298,7 @@ impl Session {
     ) -> Result<(), MqttError> {
         // It may have been made for an earlier connection.
         if message.len() > self.status_bytes {
-            ends.say(Inbound::StatusTooLong(message)).await;
+            ends.channels.say(Inbound::StatusTooLong(message)).await;
             return Ok(());
         }
         if in_flight.is_empty() {

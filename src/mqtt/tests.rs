@@ -14,6 +14,7 @@ mod reconnects;
 mod silence;
 mod statuses;
 
+use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAckProperties, ConnectReturnCode, DisconnectReasonCode, Login, Packet, PubAck, PubAckReason, RetainForwardRule,
@@ -27,8 +28,10 @@ use crate::limits::{
     MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
     STATUS_ACKNOWLEDGED, STATUS_REPEATED,
 };
+use crate::source::Begin;
+use crate::source::{Again, Terms};
 use crate::transport::connect::connect;
-use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, settings, settle};
+use broker::{GRANTED, PACKET_BYTES, STATUS_BYTES, Test, later, nothing, ours, settings, settle};
 
 /// Zero: at QoS 0.
 fn packet_id(received: &Received) -> u16 {

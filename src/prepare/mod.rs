@@ -19,7 +19,7 @@ pub use fault::Fault;
 use files::Use;
 pub use spool::{spool, spool_warning};
 pub use summary::summary;
-pub use warnings::{Warning, at_start, certificates, credentials, memory};
+pub use warnings::{Warning, at_start, certificates, credentials, memory, unresolved};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Problem};

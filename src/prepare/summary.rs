@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use super::spool;
-use crate::config::{Config, EndpointUrl, Origin, Proxy, host_and_port};
+use crate::config::{Config, EndpointUrl, Greengrass, Origin, Proxy, host_and_port};
 use crate::credentials::Source;
 use crate::foreign::file_name;
 use crate::relay::arn::DeliveryStreamArn;
@@ -33,7 +33,15 @@ pub fn summary(config: &Config) -> String {
         ("MemorySize", format!("{} KB{}", connector.memory_size, from(2))),
         ("PublishInterval", format!("{} s{}", connector.publish_interval.as_secs(), from(3))),
         ("IsolationMode", format!("{}{}", connector.isolation, from(4))),
-        ("broker", format!("{scheme}://{broker}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id)),
+        match &config.greengrass {
+            None => {
+                ("broker", format!("{scheme}://{broker}{}, client id {:?}", by(mqtt.proxy.as_ref()), mqtt.client_id))
+            }
+            Some(Greengrass { socket, topics, .. }) => {
+                let topics: Vec<_> = topics.iter().map(|topic| topic.filter.as_str()).collect();
+                ("nucleus", format!("{}, topics {}", file_name(socket), topics.join(", ")))
+            }
+        },
         (
             "service",
             format!(

@@ -30,7 +30,7 @@ impl fmt::Display for Warning {
 
 /// Those that are logged at each start. Whatever else a check warns of, the log says when it happens.
 pub fn at_start(config: &Config, plan: &Plan) -> impl Iterator<Item = Warning> {
-    memory(plan).into_iter().chain(web_identity(config))
+    memory(plan).into_iter().chain(web_identity(config)).chain(unresolved(config))
 }
 
 /// One of those; `tests/readme.rs` finds their texts by this name.
@@ -60,6 +60,18 @@ fn web_identity(config: &Config) -> Option<Warning> {
         format!("{variable} asks for a web identity, which is not supported"),
         "credentials come from another source, or are waited for",
     ))
+}
+
+/// The variables that Greengrass left without a value.
+#[must_use]
+pub fn unresolved(config: &Config) -> Vec<Warning> {
+    let warnings = config.unresolved.iter().map(|variable| {
+        logged(
+            format!("{variable} refers to a key that the component's configuration does not have, and counts as unset"),
+            "add the key to the configuration, or take the variable out of the recipe",
+        )
+    });
+    warnings.collect()
 }
 
 /// What is wrong with the sources of credentials. Files are read; no request is made.

@@ -173,6 +173,9 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (MMAP, &[none_of(2, libc::PROT_EXEC)]),
 ];
 
+/// To the nucleus of Greengrass. A filter does not see the path; who may connect to a socket is said by its permissions.
+const UNIX: &[Condition] = &[is(0, libc::AF_UNIX), kind(libc::SOCK_STREAM), is(2, 0)];
+
 const WRITES: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
 
 /// The argument is `value`. It is an `int`, so only the lower half of its register counts, as for the kernel.
@@ -226,22 +229,23 @@ const SPOOL: &[c_long] = &[
 ];
 
 /// Makes the kernel refuse all other calls, of this thread and of those it starts. With a `spool`, files may be written
-/// and created.
+/// and created; with `unix`, Unix sockets may be connected to.
 ///
 /// # Errors
 /// The kernel has no seccomp filters, or refuses this one.
-pub fn restrict(spool: bool) -> Result<(), seccompiler::Error> {
-    seccompiler::apply_filter(&filter(spool)?)
+pub fn restrict(spool: bool, unix: bool) -> Result<(), seccompiler::Error> {
+    seccompiler::apply_filter(&filter(spool, unix)?)
 }
 
 #[allow(clippy::useless_conversion, reason = "numbers of calls are shorter on 32-bit architectures")]
-fn filter(spool: bool) -> Result<BpfProgram, seccompiler::Error> {
+fn filter(spool: bool, unix: bool) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let spool = if spool { SPOOL } else { &[] };
     let free = CALLS.iter().chain(OWN).chain(spool).map(|call| (*call, &[][..]));
     let own_threads = (libc::SYS_tgkill, &[is(0, std::process::id().cast_signed())][..]);
     let limited = WITH_ARGUMENTS.iter().copied().filter(|(call, _)| !spool.contains(call));
-    for (call, conditions) in limited.chain([own_threads]).chain(free) {
+    let nucleus = unix.then_some((libc::SYS_socket, UNIX));
+    for (call, conditions) in limited.chain([own_threads]).chain(nucleus).chain(free) {
         let rules = rules.entry(i64::from(call)).or_default();
         let conditions = conditions.iter().map(|(argument, mask, value)| {
             SeccompCondition::new(*argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(*mask), *value)

@@ -54,7 +54,7 @@ pub fn confine(needs: &Needs) -> Confined {
         missing("a limit of open files", limit_resources()),
         missing("memory out of reach of others", hide()),
         files::restrict(needs).missing(),
-        missing("a filter of system calls", calls::restrict(needs.spool.is_some())),
+        missing("a filter of system calls", calls::restrict(needs.spool.is_some(), needs.unix)),
     ];
     Confined { missing: steps.into_iter().flatten().collect() }
 }

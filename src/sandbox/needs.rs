@@ -14,6 +14,8 @@ pub struct Needs {
     pub spool: Option<PathBuf>,
     /// TCP ports that are connected to.
     pub ports: Vec<u16>,
+    /// Unix sockets are connected to: the nucleus's.
+    pub unix: bool,
 }
 
 impl Needs {
@@ -36,14 +38,21 @@ impl Needs {
                 [container.as_ref().map(|settings| &settings.endpoint), ec2.as_ref()]
             }
         };
-        let mut ports = vec![DNS, config.mqtt.port, service.map_or(HTTPS, |endpoint| endpoint.port)];
-        let proxies = [&config.aws.proxy, &config.mqtt.proxy].into_iter().flatten();
+        let mut ports = vec![DNS, service.map_or(HTTPS, |endpoint| endpoint.port)];
+        let unix = config.greengrass.is_some();
+        let broker_proxy = if unix {
+            &None
+        } else {
+            ports.push(config.mqtt.port);
+            &config.mqtt.proxy
+        };
+        let proxies = [&config.aws.proxy, broker_proxy].into_iter().flatten();
         ports.extend(proxies.map(|proxy| proxy.endpoint.port));
         ports.extend(credentials.into_iter().flatten().map(|endpoint| endpoint.port));
         ports.sort_unstable();
         ports.dedup();
         let spool = config.spool.as_ref().map(|spool| spool.directory.clone());
-        Self { folders, spool, ports }
+        Self { folders, spool, ports, unix }
     }
 }
 

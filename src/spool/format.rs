@@ -15,9 +15,8 @@
 
 use core::fmt;
 
-use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
-
 use super::Position;
+use crate::checksum::Checksum;
 use crate::limits::spool::ENTRIES;
 
 /// Version of this format. A file of a later one is left alone.
@@ -30,7 +29,6 @@ pub const ENTRY_HEAD: usize = 28;
 pub const ALIGN: u32 = 8;
 
 const MAGIC: [u8; 8] = *b"fhcspool";
-static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// The name of a segment. It is the file's name, where damage to the content does not reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,18 +57,9 @@ impl Name {
         Some(Self { number: hex(number)?, salt: hex(salt)? })
     }
 
-    fn checksum(self) -> Digest<'static, u32, Table<1>> {
-        let mut digest = CRC.digest();
-        for number in [VERSION, self.number, self.salt] {
-            digest.update(&number.to_le_bytes());
-        }
-        digest
-    }
-
     fn checksum_of(self, bytes: &[u8]) -> u32 {
-        let mut digest = self.checksum();
-        digest.update(bytes);
-        digest.finalize()
+        let own = [VERSION, self.number, self.salt].map(u32::to_le_bytes);
+        Checksum::new().and(own.as_flattened()).and(bytes).value()
     }
 }
 
@@ -82,7 +71,7 @@ pub fn file_head(name: Name, length: u32) -> [u8; FILE_HEAD] {
     head[8..12].copy_from_slice(&VERSION.to_le_bytes());
     head[12..16].copy_from_slice(&name.number.to_le_bytes());
     head[16..20].copy_from_slice(&length.to_le_bytes());
-    let checksum = CRC.checksum(&head[..28]);
+    let checksum = Checksum::of(&head[..28]);
     head[28..].copy_from_slice(&checksum.to_le_bytes());
     head
 }
@@ -90,7 +79,7 @@ pub fn file_head(name: Name, length: u32) -> [u8; FILE_HEAD] {
 /// The version in the head of a file; `None`: the head is damaged, its entries need not be.
 #[must_use]
 pub fn file_version(head: &[u8]) -> Option<u32> {
-    let holds = head.len() == FILE_HEAD && head[..8] == MAGIC && CRC.checksum(&head[..28]) == u32_at(head, 28);
+    let holds = head.len() == FILE_HEAD && head[..8] == MAGIC && Checksum::of(&head[..28]) == u32_at(head, 28);
     holds.then(|| u32_at(head, 8))
 }
 

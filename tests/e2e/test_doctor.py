@@ -8,7 +8,7 @@ import pytest
 
 from parts.connector import CLIENT_ID, definition
 from parts.credentials import ACTIONS, user
-from parts.doctor import STEP, STEPS, Https, TlsBroker
+from parts.doctor import BROKER, FIRST, SERVICE, STEP, Https, TlsBroker
 from parts.service import arn
 
 
@@ -33,7 +33,7 @@ def test_all_is_well_and_the_connector_at_work_is_not_disturbed(connect, broker,
 def test_a_line_has_what_was_found_and_what_to_do(check, standin):
     code, text = check.text("--online")
     assert code == 0
-    assert [line.split()[1] for line in text.splitlines() if line][:-1] == STEPS
+    assert [line.split()[1] for line in text.splitlines() if line][:-1] == FIRST + BROKER + SERVICE
     assert text.endswith("\nall is well\n")
     standin.set_faults(down=True)
     code, text = check.text("--online")

@@ -3,13 +3,12 @@
 use core::cell::Cell;
 
 use firehose_connector::keeper::Keeper;
-use firehose_connector::limits::spool::COMMIT_DELAY;
+use firehose_connector::limits::spool::{COMMIT_DELAY, STALL};
 use firehose_connector::limits::{PROBES, RECEIVE_MAXIMUM, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::{Accepted, Acknowledge};
-use firehose_connector::spool;
-use firehose_connector::spool::operation::Fault;
-use firehose_connector::time::Instant;
+use firehose_connector::spool::{self, operation::Fault};
+use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::files::Files;
@@ -313,7 +312,7 @@ fn a_record_that_is_delivered_while_it_is_being_written_is_not_sent_again() {
 fn a_status_stays_on_disk_until_the_broker_has_it() {
     const MESSAGE: &[u8] = br#"{"response":[{"id":"7","status":"success"}]}"#;
     let mut files = Files::default();
-    let start = || (Keeper::new(spool::Settings::new(4096 * 1024, 1)), SPOOL.relay());
+    let start = || (Keeper::new(spool::Settings::new(4096 * 1024, 1), STALL), SPOOL.relay());
     let (mut keeper, mut relay) = start();
     let mut now = Instant::from_millis(1000);
     carry(&mut keeper, now, &mut relay, &mut files);
@@ -349,4 +348,21 @@ fn a_status_stays_on_disk_until_the_broker_has_it() {
     let (mut keeper, mut relay) = start();
     carry(&mut keeper, now, &mut relay, &mut files);
     assert!(!relay.has_status());
+}
+
+#[test]
+fn a_slow_disk_holds_up_what_comes_in_no_longer_than_its_source_may_wait() {
+    let wait = Duration::from_secs(1);
+    let mut relay = Setup { arena: MIB, ..SPOOL }.relay();
+    let mut keeper = Keeper::new(spool::Settings::new(64 * MIB as u64, 7), wait);
+    let start = Instant::default();
+    let first = keeper.poll_operation(start, 0, &mut relay).expect("what is in the directory is asked for");
+    assert!(!keeper.holds_up(start, &relay), "there is room");
+    while !relay.is_nearly_full() {
+        relay.accept(start, BINARY_TOPIC.as_bytes(), &[0; 1000]);
+    }
+    assert!(keeper.poll_operation(start, 0, &mut relay).is_none(), "the disk is at {first:?}");
+    assert!(keeper.holds_up(start, &relay));
+    assert_eq!(keeper.deadline(start, &relay), Some(start + wait));
+    assert!(!keeper.holds_up(start + wait, &relay));
 }

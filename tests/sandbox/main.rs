@@ -47,11 +47,12 @@ fn main() -> ExitCode {
         println!("cannot make a folder for the spool");
         return ExitCode::FAILURE;
     }
-    let needs = Needs { folders: vec!["/etc".into(), settings], spool: spool.clone(), ports: vec![OPEN_PORT] };
+    let needs =
+        Needs { folders: vec!["/etc".into(), settings], spool: spool.clone(), ports: vec![OPEN_PORT], unix: false };
     match (by_files, by_calls) {
         (true, true) => println!("isolation {}", confine(&needs)),
         (true, false) => println!("isolation by files alone: {:?}", files::restrict(&needs)),
-        (false, _) => println!("isolation by calls alone: {:?}", calls::restrict(false)),
+        (false, _) => println!("isolation by calls alone: {:?}", calls::restrict(false, false)),
     }
     println!("Landlock is of version {landlock}");
     for (what, by, attempt) in tried_twice(&inside, &outside, other.id()) {

@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 
 use firehose_connector::keeper::Keeper;
+use firehose_connector::limits::spool::STALL;
 use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES, STATUS_BYTES};
 use firehose_connector::relay::arena::Arena;
 use firehose_connector::relay::arn::DeliveryStreamArn;
@@ -171,7 +172,7 @@ impl Scenario {
             received: 0,
             answered: 0,
             number: 0,
-            keeper: setup.spool.map(|kib| Keeper::new(spool::Settings::new(kib * 1024, setup.seed))),
+            keeper: setup.spool.map(|kib| Keeper::new(spool::Settings::new(kib * 1024, setup.seed), STALL)),
             files,
         }
     }

@@ -169,7 +169,7 @@ async fn a_reply_without_length_ends_with_the_connection() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_credentials_is_named() {
-    for body in ["<html>sign in here</html>", "{}", ""] {
+    for body in ["<html>sign in here</html>", "{}", "", "null"] {
         let error = ask(&Endpoint::serve(http_reply("200 OK", body)).await).await.unwrap_err();
         assert!(error.to_string().ends_with("answers with something else than credentials"), "{error}");
         assert!(error.source().is_some());

@@ -4,6 +4,7 @@ use super::*;
 use crate::daemon::uplink::Problem;
 use crate::http::SendError;
 use crate::limits::{LOG_BURST, LOG_INTERVAL};
+use crate::mqtt::MqttError;
 use crate::relay::Settled;
 use crate::test_support::log_lines;
 

@@ -15,8 +15,9 @@ use crate::mqtt::codec::{Incoming, Packets};
 use crate::mqtt::counted::Counted;
 use crate::mqtt::error::Unanswered;
 use crate::mqtt::keep_alive::KeepAlive;
-use crate::mqtt::{MqttError, Settings, Terms};
+use crate::mqtt::{MqttError, Settings};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
+use crate::source::Terms;
 use crate::transport::connect::Stream;
 
 impl Session {

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::v5::{
     Codec, ConnAck, ConnAckProperties, Connect, ConnectReturnCode, Login, Packet, PubAck, Publish, SubAck, Subscribe,
@@ -21,10 +22,16 @@ use tokio_util::codec::Framed;
 
 use super::super::*;
 use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
+use crate::source::Terms;
 
 pub(super) const PACKET_BYTES: usize = 100_000;
 pub(super) const STATUS_BYTES: usize = 80_000;
 pub(super) const GRANTED: SubscribeReasonCode = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+
+/// The error that the task gives.
+pub(super) fn ours(error: Box<dyn core::error::Error + Send + Sync>) -> MqttError {
+    *error.downcast().unwrap()
+}
 
 pub(super) async fn later(duration: Duration) {
     time::pause();
@@ -69,7 +76,7 @@ pub(super) fn settings(host: &str, port: u16) -> Settings {
 /// The listening broker, and the relay's ends of a task that connects to it.
 pub(super) struct Test {
     pub(super) listener: TcpListener,
-    pub(super) broker: Broker,
+    pub(super) broker: Channels,
     pub(super) task: JoinHandle<()>,
     /// How often the task woke.
     pub(super) wakes: Arc<AtomicU32>,
@@ -164,7 +171,7 @@ impl Test {
 
     pub(super) async fn down(&mut self) -> MqttError {
         match self.inbound().await {
-            Inbound::Down(error) => error,
+            Inbound::Down(error) => ours(error),
             inbound => panic!("{inbound:?}"),
         }
     }

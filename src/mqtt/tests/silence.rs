@@ -38,7 +38,7 @@ async fn fill(test: &Test) {
 /// The error with which the session has ended by now.
 fn ended(test: &mut Test) -> MqttError {
     match test.broker.inbound.try_recv() {
-        Ok(Inbound::Down(error)) => error,
+        Ok(Inbound::Down(error)) => ours(error),
         other => panic!("{other:?}"),
     }
 }
@@ -84,6 +84,7 @@ async fn writing_does_not_hide_that_nothing_is_received() {
         passes(Duration::from_secs(1)).await;
         match test.broker.inbound.try_recv() {
             Ok(Inbound::Down(error)) => {
+                let error = ours(error);
                 assert!(is_silent(&error, Unanswered::Ping, Duration::from_secs(4)), "{error:?}");
                 break;
             }
@@ -129,7 +130,7 @@ async fn a_packet_that_trickles_in_does_not_keep_the_session() {
         passes(Duration::from_secs(5)).await;
         waited += Duration::from_secs(5);
         match test.broker.inbound.try_recv() {
-            Ok(Inbound::Down(error)) => break error,
+            Ok(Inbound::Down(error)) => break ours(error),
             other => assert!(other.is_err(), "{other:?}"),
         }
     };
@@ -149,7 +150,7 @@ async fn a_broker_that_reads_nothing_is_disconnected() {
         let mut waited = 0.95;
         let error = loop {
             match test.broker.inbound.try_recv() {
-                Ok(Inbound::Down(error)) => break error,
+                Ok(Inbound::Down(error)) => break ours(error),
                 other => assert!(other.is_err(), "{other:?}"),
             }
             passes(patience.mul_f32(0.1)).await;
@@ -279,7 +280,7 @@ async fn publishes_may_precede_the_answer_to_the_subscription_but_not_for_ever()
             match test.broker.inbound.try_recv() {
                 Ok(Inbound::Begins(_)) => {}
                 Ok(Inbound::Publishes(group)) => test.take(group).await,
-                Ok(Inbound::Down(error)) => break 'session error,
+                Ok(Inbound::Down(error)) => break 'session ours(error),
                 other => assert!(other.is_err(), "{other:?}"),
             }
         }

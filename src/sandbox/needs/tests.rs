@@ -58,3 +58,15 @@ fn wherever_a_resolver_may_put_its_file_can_be_read() {
     }
     assert!(folders.iter().all(|folder| folder != Path::new("/")));
 }
+
+#[cfg(feature = "greengrass")]
+#[test]
+fn a_greengrass_component_connects_to_sockets_and_to_the_token_exchange_service_and_to_no_broker() {
+    let needs = needs(&[
+        ("SVCUID", "0123456789ABCDEF"),
+        ("AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT", "/greengrass/v2/ipc.socket"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost:8037/2016-11-01/credentialprovider/"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]);
+    assert_eq!((needs.ports, needs.unix), (vec![53, 443, 8037], true));
+}

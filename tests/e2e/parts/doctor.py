@@ -11,8 +11,9 @@ from .waiting import end, free_port
 
 FIRST = ["configuration", "memory", "clock"]
 BROKER = ["broker-dns", "broker-tcp", "broker-tls", "broker-login", "broker-subscribe", "broker-publish"]
+IPC = ["ipc-socket", "ipc-token", "ipc-subscribe", "ipc-publish"]
 SERVICE = ["credentials", "service-dns", "service-tcp", "service-tls", "firehose", "service-clock", "test-record"]
-STEPS = FIRST + BROKER + SERVICE
+STEPS = FIRST + BROKER + IPC + SERVICE
 
 # Seconds that a step takes at most, and all of them together; limits::doctor.
 STEP = 20
@@ -49,7 +50,9 @@ class Check:
         report = json.loads(text)
         assert report["exit_status"] == code
         assert [step["step"] for step in report["steps"]] == STEPS
-        return SimpleNamespace(code=code, steps={step.pop("step"): step for step in report["steps"]})
+        steps = {step.pop("step"): step for step in report["steps"]}
+        assert {steps.pop(step)["result"] for step in IPC} == {"skip"}, "publishes come from a broker"
+        return SimpleNamespace(code=code, steps=steps)
 
 
 def is_only_fault(report, faulty, words, warned=()):

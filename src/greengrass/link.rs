@@ -1,0 +1,201 @@
+//! The socket of a connection: bytes go to the session as they come, and from it as the nucleus takes them.
+
+use std::io;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::frame::Frames;
+use super::gather::Gather;
+use super::session::{News, Session, Statuses};
+use super::{GreengrassError, Settings, since};
+use crate::limits::PUBLISHES;
+use crate::limits::greengrass::{ANSWER, GATHER};
+use crate::log_limit::LogLimit;
+use crate::source::{Ends, Inbound, Received, Terms};
+use crate::time;
+
+/// Why a connection ended.
+pub(super) enum End {
+    /// We were told to stop, and all statuses were taken.
+    Stopped,
+    /// The process has no use for the nucleus any more.
+    Abandoned,
+}
+
+/// What outlives connections.
+pub(super) struct Link<'a> {
+    settings: &'a Settings,
+    statuses: Statuses,
+    start: Instant,
+    /// Whether statuses could be sent over the last connection.
+    pub(super) was_up: bool,
+    group: Vec<Received>,
+    limit: LogLimit,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(settings: &'a Settings, statuses: Statuses) -> Self {
+        let group = Vec::with_capacity(PUBLISHES);
+        Self { settings, statuses, start: Instant::now(), was_up: false, group, limit: LogLimit::default() }
+    }
+
+    /// One connection, from its begin to its end.
+    pub(super) async fn attend(&mut self, ends: &mut Ends) -> Result<End, GreengrassError> {
+        self.was_up = false;
+        let mut stream = connect(self.settings).await?;
+        let Self { settings, statuses, start, was_up, group, limit } = self;
+        let mut session = Session::new(since(*start), settings, statuses);
+        let mut frames = Frames::new(settings.frame_bytes);
+        let mut buffer = BytesMut::with_capacity(settings.read_bytes);
+        let (mut stopping, mut read_all, mut gather) = (false, true, Gather::default());
+        loop {
+            let now = since(*start);
+            let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
+            let mut gathers = false;
+            if !session.has_room() {
+                gather.tells(now);
+            }
+            // Also when the connection ended behind them: what was received is relayed.
+            while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
+                let count = if let Inbound::Publishes(group) = &inbound { group.len() } else { 0 };
+                if ends.inbound.send(inbound).await.is_err() {
+                    return Ok(End::Abandoned);
+                }
+                if count > 0 {
+                    let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
+                    *group = taken;
+                    gathers = gather.came(now, count, read_all);
+                }
+            }
+            if taken? == Taken::Group {
+                continue;
+            }
+            if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
+                return Ok(End::Stopped);
+            }
+            if gathers {
+                // As long as the socket is watched, each message wakes us, whether it is read or not.
+                let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
+                sleep(GATHER).await;
+                stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
+            }
+            make_room(&mut buffer, settings.read_bytes);
+            let deadline = [session.deadline(), limit.deadline()].into_iter().flatten().min();
+            let at = *start + deadline.unwrap_or(now + ANSWER).since(time::Instant::default());
+            let (mut reader, mut writer) = stream.split();
+            // Reading comes last: in full flow there is always something to read.
+            tokio::select! {
+                biased;
+                written = writer.write(&session.out), if !session.out.is_empty() => {
+                    let written = written.map_err(|error| closed(&session, Some(error)))?;
+                    session.out.drain(..written);
+                }
+                message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
+                    Some(message) => session.publish_status(since(*start), message)?,
+                    None => stopping = true,
+                },
+                Ok(()) = ends.counters.changed() => {
+                    let message = ends.counters.borrow_and_update().clone();
+                    if *was_up {
+                        session.publish_counters(&message)?;
+                    }
+                }
+                () = sleep_until(at) => {
+                    limit.flush(since(*start));
+                    session.go_on(since(*start))?;
+                }
+                read = reader.read_buf(&mut buffer) => {
+                    let more = read.map_err(|error| closed(&session, Some(error)))?;
+                    if more == 0 {
+                        return Err(closed(&session, None));
+                    }
+                    // The socket held no more.
+                    read_all = buffer.len() < buffer.capacity();
+                }
+            }
+        }
+    }
+}
+
+/// Opens the socket.
+pub(super) async fn connect(settings: &Settings) -> Result<UnixStream, GreengrassError> {
+    let path = &settings.greengrass.socket;
+    // A nucleus that does not accept keeps us waiting where its queue is full.
+    let connected = timeout(ANSWER, UnixStream::connect(path)).await;
+    let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    connected.map_err(|error| GreengrassError::Connect { path: path.clone(), error })
+}
+
+/// Why it closed: nucleus lite answers a wrong token so.
+fn closed(session: &Session<'_>, error: Option<io::Error>) -> GreengrassError {
+    if session.is_accepted() { GreengrassError::Closed(error) } else { GreengrassError::NoAnswer }
+}
+
+/// Whether there may be more.
+#[derive(PartialEq, Eq)]
+enum Taken {
+    /// A group at most is taken at a time.
+    Group,
+    /// What was read is used up, but for the begin of a frame.
+    All,
+}
+
+/// Gives the session the frames that were read.
+fn take_frames(
+    frames: &mut Frames,
+    buffer: &mut BytesMut,
+    session: &mut Session<'_>,
+    now: time::Instant,
+) -> Result<Taken, GreengrassError> {
+    for _ in 0..PUBLISHES {
+        let Some(frame) = frames.next(buffer)? else { return Ok(Taken::All) };
+        session.take(now, &frame)?;
+    }
+    Ok(Taken::Group)
+}
+
+/// What the relay's side is to know next: the news one by one, and then the publishes among them as a group.
+fn next_inbound(
+    session: &mut Session<'_>,
+    group: &mut Vec<Received>,
+    now: time::Instant,
+    settings: &Settings,
+    was_up: &mut bool,
+    limit: &mut LogLimit,
+) -> Option<Inbound> {
+    let filter = |index: usize| settings.greengrass.topics.get(index).map_or("", |topic| &topic.filter);
+    while let Some(news) = session.news() {
+        match news {
+            News::Publish(received) => group.push(received),
+            News::Ready => {
+                *was_up = true;
+                let status_bytes = settings.status_bytes();
+                return Some(Inbound::Up { status_bytes, resumed: false, terms: Terms::default() });
+            }
+            News::NotDelivered(index, why) => {
+                let filter = filter(index);
+                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
+            }
+            News::Delivered(index) => {
+                let filter = filter(index);
+                limit.info(now, format_args!("the nucleus delivers \"{filter}\" again"));
+            }
+            News::StatusRefused(why, message) => return Some(Inbound::StatusRefused(why, message)),
+            News::StatusesHeldUp(held_up) => return Some(Inbound::StatusesHeldUp(held_up)),
+        }
+    }
+    (!group.is_empty()).then(|| Inbound::Publishes(core::mem::take(group)))
+}
+
+/// Room for the next read. For the rest of a frame there is some already.
+fn make_room(buffer: &mut BytesMut, bytes: usize) {
+    if buffer.is_empty() && buffer.capacity() > bytes {
+        // It grew with a large frame and would stay so.
+        *buffer = BytesMut::with_capacity(bytes);
+    } else if buffer.is_empty() || buffer.len() == buffer.capacity() {
+        buffer.reserve(bytes);
+    }
+}

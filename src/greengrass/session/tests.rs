@@ -1,0 +1,356 @@
+use bytes::BytesMut;
+
+use super::*;
+use crate::config::{Greengrass, PubsubTopic};
+use crate::foreign::Secret;
+use crate::greengrass::frame::Frames;
+use crate::limits::STATUS_ACKNOWLEDGED;
+use crate::limits::greengrass::{AGAIN, CLOUD_QUIET, CLOUD_STATUSES, QUIET, REFUSED_AGAIN};
+use crate::time::Duration;
+
+const JSON: &str = "kinesisfirehose/message";
+const BINARY: &str = "kinesisfirehose/message/binary/#";
+
+fn settings(topics: &[(&str, bool)], status_to_cloud: bool) -> Settings {
+    let topics = topics.iter().map(|(filter, cloud)| PubsubTopic { filter: (*filter).to_owned(), cloud: *cloud });
+    let greengrass = Greengrass {
+        socket: "socket".into(),
+        token: Secret::new("0123456789ABCDEF"),
+        topics: topics.collect(),
+        status_to_cloud,
+    };
+    Settings { greengrass, frame_bytes: 10_000, read_bytes: 1000 }
+}
+
+/// A request as the nucleus sees it: number, operation, payload. A termination has none of the latter.
+type Asked = (i32, String, String);
+
+/// A nucleus by script.
+struct Nucleus<'a> {
+    session: Session<'a>,
+    now: Instant,
+}
+
+impl<'a> Nucleus<'a> {
+    fn new(settings: &'a Settings, statuses: &'a mut Statuses) -> Self {
+        let now = Instant::from_millis(1000);
+        Self { session: Session::new(now, settings, statuses), now }
+    }
+
+    /// With the token taken and each topic of `settings` granted.
+    fn ready(settings: &'a Settings, statuses: &'a mut Statuses) -> Self {
+        let mut nucleus = Self::new(settings, statuses);
+        nucleus.asked();
+        nucleus.say(kind::CONNECT_ACK, flag::ACCEPTED, 0, "");
+        for (number, ..) in nucleus.asked() {
+            nucleus.grant(number);
+        }
+        assert_eq!(nucleus.news(), [News::Ready]);
+        assert!(matches!(&nucleus.asked()[..], [(_, state, _)] if state == "UpdateState"));
+        nucleus
+    }
+
+    fn try_say(&mut self, kind: i32, flags: i32, stream: i32, payload: &str) -> Result<(), GreengrassError> {
+        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let model = Bytes::from_static(b"aws.greengrass#UnauthorizedError");
+        self.session.take(self.now, &Frame { kind, flags, stream, payload, model, too_long: None })
+    }
+
+    fn say(&mut self, kind: i32, flags: i32, stream: i32, payload: &str) {
+        self.try_say(kind, flags, stream, payload).unwrap();
+    }
+
+    fn grant(&mut self, number: i32) {
+        self.say(kind::MESSAGE, 0, number, "{}");
+    }
+
+    fn refuse(&mut self, number: i32) {
+        self.say(kind::ERROR, flag::TERMINATE, number, r#"{"message": "no"}"#);
+    }
+
+    fn put_off(&mut self, number: i32) {
+        let model = Bytes::from_static(b"aws.greengrass#ServiceError");
+        let frame = Frame { kind: kind::ERROR, flags: flag::TERMINATE, stream: number, model, ..Frame::default() };
+        self.session.take(self.now, &frame).unwrap();
+    }
+
+    /// What the session has sent since.
+    fn asked(&mut self) -> Vec<Asked> {
+        let (mut frames, mut bytes) = (Frames::new(100_000), BytesMut::from(&*core::mem::take(&mut self.session.out)));
+        core::iter::from_fn(|| frames.next(&mut bytes).unwrap())
+            .map(|frame| {
+                let model = String::from_utf8(frame.model.to_vec()).unwrap();
+                let operation = match frame.flags {
+                    flag::TERMINATE => "terminate".to_owned(),
+                    _ => model.replace("aws.greengrass#", "").replace("Request", ""),
+                };
+                (frame.stream, operation, String::from_utf8(frame.payload.to_vec()).unwrap())
+            })
+            .collect()
+    }
+
+    /// Numbers and operations alone.
+    fn operations(&mut self) -> Vec<(i32, String)> {
+        self.asked().into_iter().map(|(number, operation, _)| (number, operation)).collect()
+    }
+
+    fn news(&mut self) -> Vec<News> {
+        core::iter::from_fn(|| self.session.news()).collect()
+    }
+
+    fn later(&mut self, time: Duration) -> Result<(), GreengrassError> {
+        self.now = self.now + time;
+        self.session.go_on(self.now)
+    }
+
+    fn publish_status(&mut self, text: &'static str) {
+        assert!(self.session.has_room());
+        self.session.publish_status(self.now, Bytes::from_static(text.as_bytes())).unwrap();
+    }
+}
+
+fn statuses() -> Statuses {
+    Statuses::new(Jitter::new(1))
+}
+
+fn named(operations: &[(i32, &str)]) -> Vec<(i32, String)> {
+    operations.iter().map(|(number, operation)| (*number, (*operation).to_owned())).collect()
+}
+
+#[test]
+fn the_token_comes_first_then_each_topic_by_a_request_of_the_next_number() {
+    let settings = settings(&[(JSON, false), (BINARY, true)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::new(&settings, &mut statuses);
+    assert_eq!(nucleus.asked(), [(0, String::new(), r#"{"authToken":"0123456789ABCDEF"}"#.to_owned())]);
+    nucleus.session.go_on(nucleus.now).unwrap();
+    assert_eq!(nucleus.asked(), [], "nothing before the answer");
+    nucleus.say(kind::CONNECT_ACK, flag::ACCEPTED, 0, "");
+    let expected = [
+        (1, "SubscribeToTopic".to_owned(), format!(r#"{{"topic":"{JSON}"}}"#)),
+        (2, "SubscribeToIoTCore".to_owned(), format!(r#"{{"topicName":"{BINARY}","qos":"1"}}"#)),
+    ];
+    assert_eq!(nucleus.asked(), expected);
+    assert!(!nucleus.session.has_room());
+    nucleus.grant(1);
+    assert_eq!(nucleus.news(), [News::Ready], "without waiting for what goes to the cloud");
+    assert!(nucleus.session.has_room());
+}
+
+#[test]
+fn a_token_that_is_refused_or_not_answered_ends_the_connection() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::new(&settings, &mut statuses);
+    assert!(matches!(nucleus.try_say(kind::CONNECT_ACK, 0, 0, ""), Err(GreengrassError::Refused)));
+    let end = nucleus.session.deadline().unwrap();
+    assert!(matches!(nucleus.session.go_on(end), Err(GreengrassError::Silent(_))));
+    let told = nucleus.try_say(kind::PROTOCOL_ERROR, flag::TERMINATE, 0, r#"{"message": "why"}"#);
+    assert_eq!(told.unwrap_err().to_string(), "the nucleus ended the connection: UnauthorizedError: why");
+}
+
+#[test]
+fn a_message_is_passed_on_and_our_own_is_not() {
+    let settings = settings(&[("kinesisfirehose/#", false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    for topic in [STATUS_TOPIC, COUNTERS_TOPIC, "kinesisfirehose/message/binary/7"] {
+        let event = format!(r#"{{"binaryMessage": {{"message": "eA==", "context": {{"topic": "{topic}"}}}}}}"#);
+        nucleus.say(kind::MESSAGE, 0, 1, &event);
+        nucleus.say(kind::MESSAGE, 0, 99, &event);
+    }
+    let news = nucleus.news();
+    let [News::Publish(Received { topic, payload, .. })] = &news[..] else { panic!("{news:?}") };
+    assert_eq!((&topic[..], &payload[..]), (&b"kinesisfirehose/message/binary/7"[..], &b"x"[..]));
+}
+
+#[test]
+fn a_topic_that_is_refused_holds_nothing_else_up_and_is_asked_for_again_ever_less_often() {
+    let settings = settings(&[(JSON, false), (BINARY, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::new(&settings, &mut statuses);
+    nucleus.say(kind::CONNECT_ACK, flag::ACCEPTED, 0, "");
+    nucleus.grant(1);
+    nucleus.refuse(2);
+    assert_eq!(nucleus.news(), [News::NotDelivered(1, "UnauthorizedError: no".to_owned()), News::Ready]);
+    nucleus.asked();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        let since = nucleus.now;
+        // The other one is quiet meanwhile, and made anew.
+        let number = loop {
+            nucleus.now = nucleus.session.deadline().unwrap();
+            nucleus.session.go_on(nucleus.now).unwrap();
+            let asked = nucleus.asked();
+            asked
+                .iter()
+                .filter(|(_, _, payload)| !payload.contains(BINARY))
+                .for_each(|(number, ..)| nucleus.grant(*number));
+            let refused = asked.iter().find(|(_, _, payload)| payload.contains(BINARY));
+            if let Some((number, ..)) = refused {
+                break *number;
+            }
+        };
+        waits.push(nucleus.now.since(since));
+        nucleus.refuse(number);
+    }
+    assert!(waits.iter().all(|wait| *wait >= REFUSED_AGAIN.0), "{waits:?}");
+    let news = nucleus.news();
+    assert!(news.iter().all(|news| matches!(news, News::NotDelivered(1, _))), "{news:?}");
+    nucleus.now = nucleus.now + REFUSED_AGAIN.0 + REFUSED_AGAIN.1;
+    nucleus.session.go_on(nucleus.now).unwrap();
+    nucleus.asked().iter().for_each(|(number, ..)| nucleus.grant(*number));
+    assert_eq!(nucleus.news(), [News::Delivered(1)]);
+}
+
+#[test]
+fn a_quiet_topic_is_ended_and_subscribed_to_anew_because_nucleus_lite_loses_some_without_a_word() {
+    let settings = settings(&[(JSON, false), (BINARY, true)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.later(QUIET / 2).unwrap();
+    nucleus.say(kind::MESSAGE, 0, 1, r#"{"jsonMessage": {"message": 1, "context": {"topic": "x"}}}"#);
+    nucleus.later(QUIET * 3 / 4).unwrap();
+    assert_eq!(nucleus.operations(), [], "it is not quiet yet");
+    nucleus.later(QUIET / 4).unwrap();
+    assert_eq!(nucleus.operations(), named(&[(1, "terminate"), (4, "SubscribeToTopic")]));
+    nucleus.grant(4);
+    nucleus.news();
+    nucleus.say(kind::MESSAGE, 0, 1, r#"{"jsonMessage": {"message": 1, "context": {"topic": "x"}}}"#);
+    assert_eq!(nucleus.news(), [], "what the old one still says would come twice");
+    nucleus.say(kind::MESSAGE, flag::TERMINATE, 4, "{}");
+    nucleus.later(AGAIN.0).unwrap();
+    assert_eq!(nucleus.operations(), named(&[(5, "SubscribeToTopic")]), "one that was ended is made anew at once");
+    nucleus.grant(5);
+    nucleus.now = nucleus.now + CLOUD_QUIET;
+    nucleus.session.go_on(nucleus.now).unwrap();
+    let expected = named(&[(5, "terminate"), (6, "SubscribeToTopic"), (2, "terminate"), (7, "SubscribeToIoTCore")]);
+    assert_eq!(nucleus.operations(), expected, "those in the cloud seldom");
+}
+
+#[test]
+fn a_nucleus_that_does_not_answer_a_subscription_is_left_but_the_cloud_may_be_away() {
+    for (cloud, left) in [(false, true), (true, false)] {
+        let settings = settings(&[(JSON, cloud)], false);
+        let mut statuses = statuses();
+        let mut nucleus = Nucleus::new(&settings, &mut statuses);
+        nucleus.say(kind::CONNECT_ACK, flag::ACCEPTED, 0, "");
+        assert_eq!(nucleus.later(ANSWER).is_err(), left);
+        let news = nucleus.news();
+        let said = news.iter().any(|news| matches!(news, News::NotDelivered(0, why) if why == "no answer within 30 s"));
+        assert_eq!(said, !left, "{news:?}");
+    }
+}
+
+#[test]
+fn one_status_after_the_other_goes_out_and_one_that_is_put_off_goes_out_again() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.publish_status("one");
+    assert!(!nucleus.session.has_room());
+    let [(number, _, payload)] = &nucleus.asked()[..] else { panic!("none") };
+    assert_eq!(
+        payload,
+        r#"{"topic":"kinesisfirehose/message/status","publishMessage":{"binaryMessage":{"message":"b25l"}}}"#
+    );
+    nucleus.put_off(*number);
+    assert!(!nucleus.session.has_room() && nucleus.asked().is_empty());
+    nucleus.later(AGAIN.0).unwrap();
+    let [(number, ..)] = nucleus.asked()[..] else { panic!("none") };
+    nucleus.grant(number);
+    assert!(nucleus.session.has_room() && nucleus.session.is_done());
+    nucleus.publish_status("two");
+    let [(number, ..)] = nucleus.asked()[..] else { panic!("none") };
+    nucleus.refuse(number);
+    let refused = News::StatusRefused("UnauthorizedError: no".to_owned(), Bytes::from_static(b"two"));
+    assert_eq!(nucleus.news(), [refused]);
+    assert!(nucleus.session.has_room());
+}
+
+#[test]
+fn statuses_count_as_held_up_after_ten_seconds_and_go_out_over_the_next_connection() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.publish_status("one");
+    let mut waited = Duration::ZERO;
+    let news = loop {
+        for (number, ..) in nucleus.asked() {
+            nucleus.put_off(number);
+        }
+        nucleus.later(Duration::from_secs(1)).unwrap();
+        waited += Duration::from_secs(1);
+        let news = nucleus.news();
+        if !news.is_empty() {
+            break news;
+        }
+    };
+    assert_eq!((news, waited), (vec![News::StatusesHeldUp(true)], STATUS_ACKNOWLEDGED));
+    let mut nucleus = Nucleus::new(&settings, &mut statuses);
+    nucleus.say(kind::CONNECT_ACK, flag::ACCEPTED, 0, "");
+    nucleus.grant(2);
+    assert_eq!(nucleus.news(), [News::StatusesHeldUp(false)]);
+    assert!(nucleus.session.is_done());
+}
+
+#[test]
+fn a_status_for_the_cloud_follows_the_local_one_and_a_cloud_that_takes_none_loses_the_oldest() {
+    let settings = settings(&[(JSON, false)], true);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    let texts = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let mut refused = Vec::new();
+    for text in texts {
+        nucleus.publish_status(text);
+        for (number, operation) in nucleus.operations() {
+            if operation == "PublishToTopic" { nucleus.grant(number) } else { nucleus.put_off(number) }
+        }
+        for (number, _) in nucleus.operations() {
+            nucleus.put_off(number);
+        }
+        refused.extend(nucleus.news());
+    }
+    let lost: Vec<_> = refused
+        .iter()
+        .map(|news| match news {
+            News::StatusRefused(_, message) => str::from_utf8(message).unwrap(),
+            news => panic!("{news:?}"),
+        })
+        .collect();
+    assert_eq!(lost, texts[..texts.len() - CLOUD_STATUSES]);
+    let mut sent = Vec::new();
+    while !nucleus.session.is_done() {
+        nucleus.later(Duration::from_secs(1)).unwrap();
+        while let Some((number, operation, payload)) = nucleus.asked().pop() {
+            nucleus.grant(number);
+            if operation == "PublishToIoTCore" {
+                sent.push(payload);
+            }
+        }
+    }
+    assert_eq!(sent.len(), CLOUD_STATUSES);
+    assert_eq!(sent[0], r#"{"topicName":"kinesisfirehose/message/status","qos":"1","payload":"Mg=="}"#);
+}
+
+#[test]
+fn a_ping_is_answered_with_its_payload_and_what_nobody_knows_is_passed_over() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.say(kind::PING, 0, 0, "x");
+    assert!(matches!(&nucleus.asked()[..], [(0, _, payload)] if payload == "x"));
+    for (kind, stream) in [(8, 0), (-1, 1), (kind::MESSAGE, -1), (kind::ERROR, 4711), (kind::PING_RESPONSE, 0)] {
+        nucleus.say(kind, 0, stream, "{}");
+    }
+    assert_eq!((nucleus.asked(), nucleus.news()), (vec![], vec![]));
+}
+
+#[test]
+fn when_the_numbers_of_a_connection_are_used_up_it_ends() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.session.stream = i32::MAX;
+    assert!(matches!(nucleus.session.publish_counters(b"{}"), Err(GreengrassError::UsedUp)));
+}

@@ -1,0 +1,51 @@
+//! Bounds of Greengrass IPC. Those named "lite" are of the nucleus lite 2.6.0, as its sources have them.
+
+use core::time::Duration;
+
+/// Lite: bytes of a frame, either way; it closes the connection at a longer one (`ggipcd`, `ipc_server.h`).
+pub const LITE_FRAME_BYTES: usize = 10_000;
+/// Lite: bytes of an MQTT packet to AWS IoT Core (`iotcored`, `mqtt.c`).
+pub const LITE_PACKET_BYTES: usize = 5_000;
+/// Lite: bytes of a topic (`ggpubsubd`, `iotcored`). A longer one is refused in the configuration.
+pub const TOPIC_BYTES: usize = 256;
+/// Bytes of a status message: in base64, with what stands around it, no more than [`LITE_FRAME_BYTES`]. Which nucleus it is
+/// nobody says, and several small messages suit the classic one as well.
+pub const STATUS_BYTES: usize = 7_000;
+/// The same if it goes to AWS IoT Core, too.
+pub const CLOUD_STATUS_BYTES: usize = 4_900;
+/// Bytes of the headers of a frame. Those of both nuclei take about 200.
+pub const HEADERS_BYTES: usize = 4 * 1024;
+/// Bytes kept of the payload of a frame above the limit: where the id of its message may stand.
+pub const BEGIN_BYTES: usize = 16 * 1024;
+/// Topics subscribed to. Lite has 100 subscriptions for all components.
+pub const TOPICS: usize = 16;
+/// Bytes of the token, `SVCUID`. Both nuclei's have 16.
+pub const TOKEN_BYTES: usize = 256;
+/// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.
+pub const CLOUD_STATUSES: usize = 8;
+/// How long the nucleus may take for an answer. One that does not answer at all is taken for hung.
+pub const ANSWER: Duration = Duration::from_secs(30);
+/// A local subscription without a message for this long is made anew: lite loses subscriptions without a word, when its own
+/// daemon restarts or at a message that is too much for it, and what is published until then is missed. Both were seen.
+pub const QUIET: Duration = Duration::from_secs(15);
+/// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
+pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
+/// While messages come one soon after the other, and no status is under way, they gather for this long before they are read.
+pub const GATHER: Duration = Duration::from_millis(20);
+/// If more messages than this gathered, the next are read at once: of 1 KiB the kernel holds about 90 (`wmem_default`), and then
+/// the nucleus waits.
+pub const GATHERED: usize = 32;
+/// First and longest delay until what failed is asked for again, if waiting may cure it.
+pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The same if it takes a change of the component's `accessControl`, which may come without a restart.
+pub const REFUSED_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+/// First and longest delay between two attempts to connect: to this machine, so they cost next to nothing.
+pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
+/// Attempts in a row at which the nucleus does not take the token, until the process ends so that its start brings a new one.
+/// Lite refuses by closing, as it does when it stops; and three ends in an hour make a component `BROKEN`.
+pub const TOKEN_REFUSED: u32 = 5;
+/// How long messages may wait for the disk of the spool to make room. Nucleus lite waits with everybody's messages meanwhile.
+pub const DISK_WAIT: Duration = Duration::from_secs(1);
+/// After SIGTERM: how long held records may still be sent, and how long their statuses may take. The classic nucleus kills
+/// after 5 s (`Exec.java`, `gracefulShutdownTimeout`).
+pub const DRAIN: (Duration, Duration) = (Duration::from_millis(3500), Duration::from_millis(1000));

@@ -1,0 +1,118 @@
+"""The Greengrass component: its recipe by the rules of both nuclei, and a connector that runs as the recipe has it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from parts.client import MESSAGE
+from parts.connector import run
+from parts.greengrass import client, connect, nucleus  # noqa: F401
+from parts.nucleus import TOKEN
+from parts.recipe import access, environment, faults
+from parts.service import ROOT, arn
+from parts.waiting import until
+
+FOLDER = ROOT / "targets/greengrass"
+TEXT = (FOLDER / "recipe.yaml").read_text()
+RECIPE = yaml.safe_load(TEXT)
+STREAM = {"lambdaExecutionParameters.EnvironmentVariables.DEFAULT_DELIVERY_STREAM_ARN": arn("stream-name")}
+
+# What would be wrong: a text, and what takes its place.
+PLANTED = [
+    ("RecipeFormatVersion:", "recipeFormatVersion:"),
+    ('"2020-01-25"', "2020-01-25"),
+    ('      runtime: "*"\n', ""),
+    ("architecture: arm\n", "architecture: aarch64\n"),
+    ("    DependencyType: HARD", "    DependencyType: SOFT"),
+    ("      - Uri:", "      - URI:"),
+    ("          Execute: OWNER\n", ""),
+    ('Script: "exec ', 'Script: "'),
+    ("      run:\n", "      Run:\n"),
+    ("      install:\n", "      shutdown:\n"),
+    ("        RequiresPrivilege: false", "        RequiresPrivilege: true"),
+    ("        RequiresPrivilege: false", "        Skipif: onpath true\n        RequiresPrivilege: false"),
+    ("{configuration:/log}", "{configuration:/logs}"),
+    ("{configuration:/log}", "{iot:thingName}"),
+    ("{configuration:/log}", '{\\"a\\": 1}'),
+    ('FIREHOSE_CONNECTOR_LOG: "{configuration:/log}"', "FIREHOSE_CONNECTOR_LOG: 1"),
+    ('FIREHOSE_CONNECTOR_LOG: "{', 'FIREHOSE-CONNECTOR_LOG: "{'),
+    ('memorySize: "65535"', "memorySize: 65535"),
+    ("    containerParams:", "    containerParams: &it"),
+    ('            - "kinesisfirehose/message/binary/#"\n', ""),
+    ('            - "kinesisfirehose/message/status"\n', '            - "*"\n'),
+    ("Manifests:\n", "Manifests:\n" + "# long\n" * 2000),
+]
+
+
+def test_both_nuclei_take_the_recipe():
+    assert faults(TEXT) == []
+
+
+@pytest.mark.parametrize(("text", "fault"), PLANTED)
+def test_what_one_of_them_would_not_take_is_found(text, fault):
+    assert text in TEXT
+    assert faults(TEXT.replace(text, fault, 1))
+
+
+@pytest.mark.parametrize("architecture", ["aarch64", "arm", "amd64"])
+def test_its_variables_are_the_connector_s_and_its_defaults_are_the_defaults(architecture):
+    variables = environment(RECIPE, architecture=architecture, **STREAM)
+    known = (ROOT / "src/config/environment.rs").read_text()
+    assert all(f'"{name}"' in known for name in variables)
+    done = run(["check"], variables | {"SVCUID": TOKEN, "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": "ipc.socket"})
+    assert done.returncode == 0, done.stderr
+    for line in ["DeliveryStreamQueueSize     5000 records", "MemorySize                  65535 KB", "PublishInterval             10 s"]:
+        assert line in done.stdout
+    assert "GreengrassContainer" in done.stdout, "isolation is on, whatever containerMode says"
+
+
+def test_without_a_delivery_stream_the_deployment_fails_at_install():
+    variables = environment(RECIPE, "install")
+    done = run(["check"], variables | {"SVCUID": TOKEN, "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": "ipc.socket"})
+    assert done.returncode == 78
+    assert "DEFAULT_DELIVERY_STREAM_ARN" in done.stderr
+
+
+def test_a_connector_runs_as_the_recipe_has_it(connect, client, nucleus, standin):
+    nucleus.access = access(RECIPE)
+    stream = {name: "1.0" if "INTERVAL" in name else value for name, value in STREAM.items()}
+    stream["lambdaExecutionParameters.EnvironmentVariables.PUBLISH_INTERVAL"] = 1.0
+    connector = connect(**environment(RECIPE, **stream))
+    nucleus.publish(MESSAGE, {"request": {"data": "x"}, "id": "1"})
+    (entry,) = client.wait_entries(1)
+    assert entry["status"] == "success"
+    until(lambda: len(nucleus.subscribed()) == 2, "both subscriptions")
+    assert not connector.complaints()
+
+
+def test_build_puts_recipe_and_binaries_where_gdk_and_local_deployments_look(tmp_path):
+    for folder in ["aarch64-unknown-linux-musl/release", "release"]:
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "firehose-connector").write_text("#!/bin/sh\n")
+        (tmp_path / folder / "firehose-connector").chmod(0o755)
+    project = tmp_path / "project/targets/greengrass"
+    project.mkdir(parents=True)
+    for file in ["build", "gdk-config.json", "recipe.yaml"]:
+        (project / file).write_bytes((FOLDER / file).read_bytes())
+    ((name, _),) = json.loads((FOLDER / "gdk-config.json").read_text())["component"].items()
+
+    def build(*arguments):
+        command = [sys.executable, project / "build", *arguments]
+        done = subprocess.run(command, env=os.environ | {"CARGO_TARGET_DIR": str(tmp_path)}, capture_output=True, text=True, check=True)
+        assert "without arm" in done.stdout
+        made = project / "greengrass-build"
+        files = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
+        return files, yaml.safe_load(next((made / "recipes").iterdir()).read_text())
+
+    files, recipe = build()
+    artifacts = f"artifacts/{name}/NEXT_PATCH/firehose-connector-"
+    assert files == [artifacts + "aarch64", artifacts + "amd64", "recipes/recipe.yaml"]
+    assert (recipe["ComponentName"], recipe["ComponentVersion"]) == (name, "{COMPONENT_VERSION}")
+    files, recipe = build("1.0.0")
+    assert f"recipes/{name}-1.0.0.yaml" in files and recipe["ComponentVersion"] == "1.0.0"
+    assert [manifest["Platform"]["architecture"] for manifest in recipe["Manifests"]] == ["aarch64", "amd64"]
+    assert re.search("NEXT_PATCH", "".join(files)) is None
