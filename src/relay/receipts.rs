@@ -111,6 +111,10 @@ pub(super) struct Receipts {
     only_known: bool,
     /// The source has marked a redelivery once, so what comes without the mark is new.
     marks: bool,
+    /// Packet id of the last publish without that mark.
+    last_id: u16,
+    /// The source takes packet ids that are free again at once, and does not count through all.
+    reuses_ids: bool,
 }
 
 impl Receipts {
@@ -124,6 +128,8 @@ impl Receipts {
             orphans_until: Instant::default(),
             only_known: false,
             marks: false,
+            last_id: 0,
+            reuses_ids: false,
         }
     }
 
@@ -142,6 +148,9 @@ impl Receipts {
     pub(super) fn begin(&mut self, now: Instant, Begin { resumed, acknowledged, arrived, first }: Begin) {
         self.skip_to(first);
         (self.orphans, self.only_known) = (0, true);
+        if !resumed {
+            self.last_id = 0;
+        }
         for number in self.oldest()..self.next {
             let slot = &mut self.slots[place(number)];
             slot.state = match slot.state {
@@ -166,6 +175,11 @@ impl Receipts {
         }
         self.skip_to(token.number);
         self.marks |= token.repeated;
+        if !token.repeated {
+            let back = self.last_id.checked_sub(token.packet_id);
+            self.reuses_ids |= back.is_some_and(|back| back < u16::MAX / 2);
+            self.last_id = token.packet_id;
+        }
         let found = self.find(token, fingerprint);
         self.only_known &= found.is_some();
         let mut slot = Slot { fingerprint, packet_id: token.packet_id, ..Slot::SPENT };
@@ -261,12 +275,11 @@ impl Receipts {
         let has_id = |number: &u64| slot(number).packet_id == token.packet_id && slot(number).state != State::Spent;
         let mut same = None;
         if token.repeated {
-            // Only the last one: the source may have used the packet id again since. If it does so all the time, then perhaps
-            // for this one, too, which never got here.
-            let mut with_id = (self.oldest()..self.next).rev().filter(has_id);
+            // Only the last one: the source may have used the packet id again since. If it does so soon, then perhaps for
+            // this one, too, which never got here.
             let was_acknowledged = |number: &u64| matches!(slot(number).state, State::Acknowledged | State::Unsure);
-            same = with_id.next().filter(looks_alike);
-            same = same.filter(|number| !was_acknowledged(number) || with_id.next().is_none());
+            same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
+            same = same.filter(|number| !self.reuses_ids || !was_acknowledged(number));
         }
         let may_come_again = token.repeated || !self.marks;
         if same.is_none() && self.orphans > 0 && may_come_again {
