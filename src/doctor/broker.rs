@@ -39,7 +39,8 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         port: mqtt.port,
         route,
         tls: None,
-        lasting: client_id == mqtt.client_id,
+        // A session with an id that is given may be a connector's, and what waits in it has to stay.
+        lasting: online.client_id.is_some(),
         client_id,
         username: mqtt.username.clone(),
         password: mqtt.password.clone(),
@@ -78,6 +79,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
             report.fail(Step::BrokerSubscribe, error_chain(&error), Some(advice));
             if !matches!(error, MqttError::SubscriptionRefused { .. }) {
+                log_out(probe, report).await;
                 return report.skip_to(Step::IpcSocket, "the broker has ended the session");
             }
         }
@@ -87,6 +89,10 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     } else {
         report.skip(Step::BrokerPublish, "with QoS 0 the broker does not answer");
     }
+    log_out(probe, report).await;
+}
+
+async fn log_out(probe: Probe, report: &Report<'_>) {
     // The result does not matter: all steps are reported.
     let _: Result<(), _> = timeout_at(report.deadline(), probe.log_out()).await;
 }

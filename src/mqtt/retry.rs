@@ -53,6 +53,8 @@ impl Retry {
         }
         let (base, cap) = MQTT_BACKOFF;
         match lasted {
+            // Also when it ends each session soon: it may be starting again and again.
+            Some(_) if self.near => delay(self.short_sessions, base, MQTT_BACKOFF_NEAR, &mut self.jitter),
             // Two clients with one id disconnect each other in this way.
             Some(_) => delay(self.short_sessions, base, cap, &mut self.jitter),
             None if self.near && !is_about_tls(error) => {
@@ -104,7 +106,11 @@ mod tests {
             for near in
                 ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "192.168.0.9", "169.254.1.1", "fe80::1", "fd00::1"]
             {
-                assert!(longest(near, &error, None, 1000).iter().all(|wait| *wait <= MQTT_BACKOFF_NEAR), "{near}");
+                // Also when it starts again and again, and ends each session.
+                for lasted in [None, Some(Duration::from_millis(300))] {
+                    let waits = longest(near, &error, lasted, 1000);
+                    assert!(waits.iter().all(|wait| *wait <= MQTT_BACKOFF_NEAR), "{near}");
+                }
             }
             for far in ["8.8.8.8", "172.32.0.1", "2001:db8::1"] {
                 let waits = longest(far, &error, None, 100);
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn clients_that_disconnect_each_other_do_so_with_backoff() {
         let lasted = Some(Duration::from_secs(1));
-        let waits = longest("127.0.0.1", &MqttError::Closed(None), lasted, 20);
+        let waits = longest("8.8.8.8", &MqttError::Closed(None), lasted, 20);
         assert!(waits[0] <= MQTT_BACKOFF.0 && waits[19] > MQTT_BACKOFF.1 / 2, "{waits:?}");
         let taken_over = MqttError::Disconnected(DisconnectReasonCode::SessionTakenOver);
         let waits = longest("127.0.0.1", &taken_over, lasted, 3);

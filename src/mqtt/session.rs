@@ -259,6 +259,11 @@ impl Session {
 
     /// Acknowledges what is safe.
     async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
+        self.feed_acknowledgements(ends).await?;
+        if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
+    }
+
+    async fn feed_acknowledgements(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
         let safe = ends.channels.acknowledged.borrow_and_update().below;
         while let Some((packet_id, exactly_once)) = ends.unacknowledged.pop_below(safe) {
             let answer = if exactly_once {
@@ -269,7 +274,7 @@ impl Session {
             };
             self.feed(answer).await?;
         }
-        if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
+        Ok(())
     }
 
     /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
@@ -308,6 +313,8 @@ impl Session {
             QoS::AtMostOnce => 0,
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
+        // The broker's answer to the status then shows that it has them.
+        self.feed_acknowledgements(ends).await?;
         if id > 0 {
             ends.unacknowledged.ask(id);
         }

@@ -147,7 +147,7 @@ impl Receipts {
     /// A connection begins. Unless the session is resumed, the source has forgotten it and sends nothing again.
     pub(super) fn begin(&mut self, now: Instant, Begin { resumed, acknowledged, arrived, first }: Begin) {
         self.skip_to(first);
-        (self.orphans, self.only_known) = (0, true);
+        self.orphans = 0;
         if !resumed {
             self.last_id = 0;
         }
@@ -159,12 +159,15 @@ impl Receipts {
                 State::Safe if number < arrived => State::Acknowledged,
                 State::Safe if number < acknowledged => State::Unsure,
                 State::Safe => State::OrphanSafe,
+                // Something new came behind all that was to come again.
+                State::Unsure if !self.only_known => State::Acknowledged,
                 state => state,
             };
             self.orphans += usize::from(slot.state.is_orphan());
         }
         (self.first, self.safe) = (self.next, self.next);
         self.orphans_until = now + REDELIVERY;
+        self.only_known = true;
     }
 
     /// Gives a publish its slot. Returns what is known of it if it was received before; a new one is not safe before
@@ -281,15 +284,17 @@ impl Receipts {
             same = (self.oldest()..self.next).rev().find(has_id).filter(looks_alike);
             same = same.filter(|number| !self.reuses_ids || !was_acknowledged(number));
         }
-        let may_come_again = token.repeated || !self.marks;
-        if same.is_none() && self.orphans > 0 && may_come_again {
+        if same.is_none() && self.orphans > 0 && (token.repeated || !self.marks) {
             let is_orphan = |number: &u64| slot(number).state.is_orphan();
             same = (self.oldest()..self.first).find(|number| looks_alike(number) && is_orphan(number));
         }
-        if same.is_none() && self.only_known && may_come_again {
+        if same.is_none() && self.only_known && (!self.marks || token.repeated && self.reuses_ids) {
             let is_alike = |number: &u64| looks_alike(number) && slot(number).state != State::Spent;
+            let is_meant = |number: &u64| {
+                slot(number).state == State::Unsure && (!token.repeated || slot(number).packet_id == token.packet_id)
+            };
             let mut alike = (self.oldest()..self.next).filter(is_alike);
-            same = alike.next().filter(|number| slot(number).state == State::Unsure && alike.next().is_none());
+            same = alike.next().filter(is_meant).filter(|_| alike.next().is_none());
         }
         same
     }

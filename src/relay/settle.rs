@@ -79,6 +79,10 @@ impl Relay {
         if any_waited_for {
             self.settled_some(now, safe, outstanding);
         }
+        if settled.succeeded > 0 {
+            // Also of records that the spool has: the uplink takes records, so those that come need not go there.
+            self.progress.stuck = false;
+        }
         self.counters.succeeded += settled.succeeded as u64;
         self.counters.undelivered(settled.failed);
         self.counters.retried += settled.retried as u64;

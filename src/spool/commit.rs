@@ -177,7 +177,7 @@ impl Spool {
         self.buffer.clear();
         self.reader.copied = None;
         self.stop_copying();
-        self.failed(now, fault);
+        self.failed(now, fault, false);
         if self.has_marks_due() {
             self.due.get_or_insert(now + COMMIT_DELAY);
         }

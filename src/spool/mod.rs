@@ -95,6 +95,8 @@ pub enum Event {
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
     fault: Fault,
+    /// It refused to delete a file.
+    keeps_files: bool,
     failures: u32,
     retry_at: Instant,
 }
@@ -203,7 +205,8 @@ impl Spool {
         self.is_busy = false;
         match done {
             Done::Listed(Ok(files)) => self.listed(&files),
-            Done::Listed(Err(fault)) | Done::Deleted(Err(fault)) => self.failed(now, fault),
+            Done::Listed(Err(fault)) => self.failed(now, fault, false),
+            Done::Deleted(Err(fault)) => self.failed(now, fault, true),
             Done::Created(created) => return self.created(now, created),
             Done::Written(buffer, written) => return self.written(now, buffer, written),
             Done::Read(buffer, read) => {
@@ -273,10 +276,11 @@ impl Spool {
         self.trouble.is_some_and(|trouble| now < trouble.retry_at)
     }
 
-    fn failed(&mut self, now: Instant, fault: Fault) {
+    fn failed(&mut self, now: Instant, fault: Fault, keeps_files: bool) {
         let failures = self.trouble.map_or(0, |trouble| trouble.failures.saturating_add(1));
         let delay = BACKOFF.0.saturating_mul(1 << failures.min(16)).min(BACKOFF.1);
-        self.trouble = Some(Trouble { fault, failures, retry_at: now + delay.max(Duration::from_millis(1)) });
+        self.trouble =
+            Some(Trouble { fault, keeps_files, failures, retry_at: now + delay.max(Duration::from_millis(1)) });
     }
 
     fn has_done(&self) -> bool {
@@ -285,7 +289,9 @@ impl Spool {
 
     /// Deletes a segment whose entries are all settled.
     fn poll_delete(&mut self, now: Instant) -> Option<Operation> {
-        if self.stage != Stage::Ready || self.is_troubled(now) {
+        // A disk without room need not be waited for: this makes some.
+        let may_delete = |trouble: Trouble| trouble.fault.is_no_room() && !trouble.keeps_files;
+        if self.stage != Stage::Ready || self.is_troubled(now) && !self.trouble.is_some_and(may_delete) {
             return None;
         }
         self.close_drained();

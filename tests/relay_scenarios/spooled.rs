@@ -1,12 +1,13 @@
 //! What goes to the spool, when it is acknowledged, and how it comes back.
 
 use core::cell::Cell;
+use std::collections::VecDeque;
 
 use firehose_connector::keeper::Keeper;
 use firehose_connector::limits::spool::{COMMIT_DELAY, STALL};
 use firehose_connector::limits::{PROBES, RECEIVE_MAXIMUM, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
-use firehose_connector::relay::{Accepted, Acknowledge};
+use firehose_connector::relay::{Accepted, Acknowledge, Settled};
 use firehose_connector::spool::{self, operation::Fault};
 use firehose_connector::time::{Duration, Instant};
 use serde_json::json;
@@ -365,4 +366,38 @@ fn a_slow_disk_holds_up_what_comes_in_no_longer_than_its_source_may_wait() {
     assert!(keeper.holds_up(start, &relay));
     assert_eq!(keeper.deadline(start, &relay), Some(start + wait));
     assert!(!keeper.holds_up(start + wait, &relay));
+}
+
+#[test]
+fn after_an_outage_nothing_is_written_again_however_slowly_the_service_answers() {
+    let mut s = Scenario::new(Setup { interval: 1, ..SPOOL });
+    // A source that publishes once a second and has one on its way at a time; the service answers after 0.7 s.
+    let (mut published, mut sent, mut under_way) = (0, 0, VecDeque::new());
+    let mut second = |s: &mut Scenario, takes: bool| {
+        published += 1;
+        for _ in 0..20 {
+            if s.safe() == sent && sent < published {
+                one(s, usize::try_from(sent).unwrap());
+                sent += 1;
+            }
+            s.step_unwatched(50);
+            while let Some(request) = s.take_sent() {
+                under_way.push_back((s.now() + 700, request));
+            }
+            while under_way.front().is_some_and(|(at, _)| *at <= s.now()) {
+                let (_, request) = under_way.pop_front().unwrap();
+                let _: Settled = if takes { s.deliver(request) } else { s.fail(request) };
+            }
+        }
+    };
+    (0..40).for_each(|_| second(&mut s, true));
+    assert_eq!(s.files.written, 0);
+    (0..30).for_each(|_| second(&mut s, false));
+    assert!(s.files.written > 0);
+    (0..60).for_each(|_| second(&mut s, true));
+    let written = s.files.written;
+    (0..60).for_each(|_| second(&mut s, true));
+    assert_eq!(s.files.written, written, "the uplink is good again");
+    under_way.into_iter().for_each(|(_, request)| _ = s.deliver(request));
+    s.take_statuses();
 }

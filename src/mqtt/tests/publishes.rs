@@ -159,6 +159,23 @@ async fn a_broker_that_acknowledges_a_status_has_what_was_acknowledged_before() 
     assert!(matches!(begins, Inbound::Begins(begin) if begin == expected), "{begins:?}");
 }
 
+#[tokio::test]
+async fn what_is_safe_is_acknowledged_before_its_status_leaves() {
+    let (mut test, mut peer) = Test::up(nothing()).await;
+    for id in 1..=20 {
+        peer.publish(id..=id).await;
+        let group = test.publishes().await;
+        let number = group[0].token.unwrap().number;
+        test.broker.taken.send(vec![]).await.unwrap();
+        settle().await;
+        test.broker.acknowledged.send_modify(|acknowledged| acknowledged.below = number + 1);
+        test.send("status").await;
+        assert_eq!(peer.packet().await, Packet::PubAck(PubAck::new(id, None)));
+        let status = peer.status().await;
+        peer.acknowledge(&status).await;
+    }
+}
+
 /// No broker may, as only QoS 1 is asked for. To one that does, a publish that is never answered takes room for ever.
 #[tokio::test]
 async fn a_publish_at_qos_2_is_acknowledged_as_that_in_its_place() {

@@ -204,3 +204,30 @@ fn a_source_that_uses_packet_ids_again_at_once_may_mean_a_reading_that_never_got
     test.reconnect(3);
     assert_eq!(test.receive(1, true, 7), None, "the fourth was lost with the connection");
 }
+
+#[test]
+fn an_acknowledgement_has_arrived_where_something_new_came_over_a_later_connection() {
+    let mut test = Test::new();
+    let (number, _) = test.hold(1, 7);
+    test.receipts.settle(number);
+    test.receipts.begin(NOW, Begin { resumed: true, acknowledged: 1, arrived: 0, first: 1 });
+    let (number, _) = test.hold(2, 8);
+    test.receipts.settle(number);
+    test.reconnect(2);
+    assert_eq!(test.receive(3, false, 7), None, "an equal reading, the first of the third connection");
+}
+
+#[test]
+fn a_marked_publish_that_never_got_here_is_not_taken_for_an_equal_one_with_another_packet_id() {
+    for reuses_ids in [false, true] {
+        let mut test = Test::new();
+        for (packet_id, looks) in [(if reuses_ids { 5 } else { 4 }, 6), (5, 7)] {
+            let (number, _) = test.hold(packet_id, looks);
+            test.receipts.settle(number);
+        }
+        test.receipts.begin(NOW, Begin { resumed: true, acknowledged: 2, arrived: 0, first: 2 });
+        assert_eq!(test.receive(9, true, 7), None);
+        test.receipts.begin(NOW, Begin { resumed: true, acknowledged: 2, arrived: 0, first: 3 });
+        assert_eq!(test.receive(5, true, 7), if reuses_ids { None } else { Some(Known::Over) });
+    }
+}

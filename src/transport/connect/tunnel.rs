@@ -47,10 +47,22 @@ async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::R
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
+    let mut read = 0;
+    loop {
+        let status = answer(stream, &mut read).await?;
+        // More is to come (RFC 9110, section 15.2).
+        if !(100..=199).contains(&status) {
+            return Ok(status);
+        }
+    }
+}
+
+/// Reads one answer and returns its status. `read`: bytes of this one and of those before.
+async fn answer(stream: &mut Stream, read: &mut usize) -> io::Result<u16> {
     let mut head = Vec::new();
     // Some end their lines with LF alone (RFC 9112, section 2.2).
     while !head.ends_with(b"\n\r\n") && !head.ends_with(b"\n\n") {
-        if head.len() == PROXY_HEAD {
+        if *read == PROXY_HEAD {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("an answer of more than {PROXY_HEAD} bytes"),
@@ -58,6 +70,7 @@ async fn ask(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> io::R
         }
         // Byte by byte, because what follows belongs to the connection; an answer has a few hundred bytes.
         head.push(stream.read_u8().await?);
+        *read += 1;
     }
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut headers);

@@ -56,9 +56,11 @@ async fn a_proxy_leads_to_a_name_that_only_it_can_look_up() {
 }
 
 #[tokio::test]
-async fn a_proxy_may_end_lines_with_lf_or_cr_lf() {
+async fn a_proxy_may_end_lines_with_lf_or_cr_lf_and_say_first_that_it_takes_a_while() {
     let ca = Ca::new();
-    for answer in ["HTTP/1.1 200 OK\nVia: x\n\n", "HTTP/1.0 200 OK\r\nVia: x\n\r\n", "HTTP/1.1 200 OK\n\n"] {
+    let processing = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nVia: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
+    for answer in [processing, "HTTP/1.1 200 OK\nVia: x\n\n", "HTTP/1.0 200 OK\r\nVia: x\n\r\n", "HTTP/1.1 200 OK\n\n"]
+    {
         let behind = serve_tls(&ca.issue(MEANT, (2000, 2100)), None).await;
         let proxy = serve_proxy(None, answer, Some(behind)).await;
         by(&format!("http://127.0.0.1:{}", proxy.port), &ca).await.unwrap();
