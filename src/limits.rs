@@ -125,7 +125,7 @@ pub const ANSWER_BYTES: u64 = 3 * REPLY_BYTES as u64;
 /// records; their number grows again while requests take less than a third of this.
 pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);
 /// A connection to the service unused for this long is closed; the service closes its side later.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
+pub const SERVICE_IDLE: Duration = Duration::from_secs(45);
 
 /// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
 pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;

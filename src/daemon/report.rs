@@ -40,7 +40,7 @@ pub(super) struct Report {
     statuses_lost: bool,
     topic_said: bool,
     acknowledged_held_said: bool,
-    spool: spool::Said,
+    spool: spool::Logged,
     spool_limit: LogLimit,
 }
 

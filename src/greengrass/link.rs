@@ -56,7 +56,7 @@ impl<'a> Link<'a> {
             let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
             let mut gathers = false;
             if !session.has_room() {
-                gather.tells(now);
+                gather.status_sent(now);
             }
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {

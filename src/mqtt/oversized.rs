@@ -64,7 +64,7 @@ impl Oversized {
         }))
     }
 
-    /// Takes what is there of the packet. Answers whether that was its end.
+    /// Takes what is there of the packet. Returns whether that was its end.
     pub(super) fn read(&mut self, bytes: &mut BytesMut) -> Result<bool, Error> {
         let most = self.kept.capacity();
         self.topic_left = self.pass(bytes, self.topic_left, most);

@@ -45,7 +45,7 @@ use receipts::Receipts;
 use refusal::Refusal;
 use source_window::SourceWindow;
 use spooled::SpoolSide;
-pub use spooled::{Ended, Spooling};
+pub use spooled::{Ended, SpoolState};
 use status_queue::StatusQueue;
 use stream::DeliveryStream;
 

@@ -206,7 +206,7 @@ impl DeliveryStream {
     }
 
     /// A request failed with suspect records: a short pause, for the rest goes through, unless too many do so in a row.
-    /// Answers whether that is all.
+    /// Returns whether that is all.
     pub fn searched(&mut self, now: Instant, jitter: &mut Jitter) -> bool {
         if self.searches == SEARCHES {
             return false;

@@ -374,7 +374,7 @@ impl Scenario {
     /// A message that the broker does not take, because it takes shorter ones than before, comes back.
     pub fn give_back(&mut self, message: &str) {
         self.answered -= status::entries(message.as_bytes()).count() as u64;
-        self.relay.tell_again(message.as_bytes());
+        self.relay.requeue_statuses(message.as_bytes());
         self.step();
     }
 

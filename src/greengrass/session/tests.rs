@@ -204,7 +204,7 @@ fn a_topic_that_is_refused_holds_nothing_else_up_and_is_asked_for_again_ever_les
 }
 
 #[test]
-fn a_quiet_topic_is_ended_and_subscribed_to_anew_because_nucleus_lite_loses_some_without_a_word() {
+fn a_quiet_topic_is_subscribed_to_again() {
     let settings = settings(&[(JSON, false), (BINARY, true)], false);
     let mut statuses = statuses();
     let mut nucleus = Nucleus::ready(&settings, &mut statuses);
