@@ -307,7 +307,7 @@ pub(super) struct Left {
     pub(super) statuses: usize,
 }
 
-/// The begin of a topic.
+/// The beginning of a topic.
 fn shown(topic: &[u8]) -> String {
     foreign(&String::from_utf8_lossy(&topic[..topic.len().min(FOREIGN_TEXT)]))
 }

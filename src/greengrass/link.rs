@@ -42,7 +42,7 @@ impl<'a> Link<'a> {
         Self { settings, statuses, start: Instant::now(), was_up: false, group, limit: LogLimit::default() }
     }
 
-    /// One connection, from its begin to its end.
+    /// One connection, from its beginning to its end.
     pub(super) async fn attend(&mut self, ends: &mut Ends) -> Result<End, GreengrassError> {
         self.was_up = false;
         let mut stream = connect(self.settings).await?;
@@ -139,7 +139,7 @@ fn closed(session: &Session<'_>, error: Option<io::Error>) -> GreengrassError {
 enum Taken {
     /// A group at most is taken at a time.
     Group,
-    /// What was read is used up, but for the begin of a frame.
+    /// What was read is used up, but for the beginning of a frame.
     All,
 }
 

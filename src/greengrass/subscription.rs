@@ -1,4 +1,4 @@
-//! A subscription to one topic: asked for, granted, and made anew when it has ended or may have.
+//! A subscription to one topic: asked for, granted, and made again when it has ended or may have.
 
 use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_QUIET, QUIET, REFUSED_AGAIN};
 use crate::relay::backoff::{Jitter, delay};

@@ -16,9 +16,9 @@ use crate::transport::tls::last_days;
 /// What was found, and what follows from it or what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// One sentence.
+    /// What was found, as one sentence.
     pub found: String,
-    /// Another one.
+    /// What to do, or what follows, in one sentence.
     pub advice: &'static str,
 }
 
@@ -133,7 +133,7 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
                 advice: if is_read_again {
                     "put a new one there: once it has expired there are no credentials"
                 } else {
-                    "put a new one there and start the connector anew: once it has expired there is no connection"
+                    "put a new one there and restart the connector: once it has expired there is no connection"
                 },
             }
         })

@@ -33,7 +33,7 @@ def test_the_broker_restarts_and_nothing_is_lost(broker, connect, client, standi
 
 
 def test_the_broker_is_killed_and_what_the_connector_holds_is_not_lost(broker, connect, client, standin):
-    """SIGKILL: the broker forgets its sessions, so the connector has to subscribe anew."""
+    """SIGKILL: the broker forgets its sessions, so the connector has to subscribe again."""
     standin.set_faults(down=True)
     connector = connect()
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(500))

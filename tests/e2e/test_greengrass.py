@@ -88,13 +88,13 @@ def test_a_nucleus_that_comes_back_delivers_again(how, connect, client, nucleus,
         nucleus.start()
     if how != "end_subscriptions":
         connector.wait_line("info: nucleus connected", before)
-    until(lambda: len(nucleus.subscribed()) == 2, "subscriptions anew")
+    until(lambda: len(nucleus.subscribed()) == 2, "subscriptions made again")
     nucleus.publish(MESSAGE, {"request": {"data": "after"}, "id": "2"})
     standin.wait_accepted(2)
     assert connector.alive()
 
 
-def test_a_subscription_that_is_lost_without_a_word_is_made_anew(connect, nucleus, standin):
+def test_a_subscription_that_is_silently_lost_is_made_again(connect, nucleus, standin):
     connect()
     nucleus.publish(MESSAGE, {"request": {"data": "x"}, "id": "1", "more": list(range(100))})
     assert nucleus.subscribed() == [BINARY + "#"], "it had too many values for nucleus lite"

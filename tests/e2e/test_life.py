@@ -251,7 +251,7 @@ def test_a_check_finds_too_few_open_files_as_a_start_does(options, tmp_path):
 
 @pytest.mark.host_only
 def test_a_small_stack_grows_as_far_as_it_may(tmp_path, broker, standin, client):
-    """It would overflow, which ends the process without a word."""
+    """It would overflow, which ends the process silently."""
     connector = Connector(tmp_path, broker.port, standin.url, definition(PublishInterval="0"))
     connector.start(under=["prlimit", "--stack=65536:8388608"])
     connector.wait_log("broker connected, session")

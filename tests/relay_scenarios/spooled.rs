@@ -333,7 +333,7 @@ fn a_status_stays_on_disk_until_the_broker_has_it() {
             }
         }
         assert_eq!(message, MESSAGE);
-        // A broker that takes shorter messages only gets it anew.
+        // A broker that takes shorter messages only gets it again.
         relay.requeue_statuses(&message);
         relay.statuses_acknowledged(1);
         assert!(relay.has_statuses_back());

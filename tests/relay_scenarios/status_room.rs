@@ -131,7 +131,7 @@ fn records_wait_as_long_for_a_lost_broker_as_for_one_that_acknowledges_nothing()
     s.broker(Broker::Lost).expect_batch("b", &["b"]);
     s.broker(Broker::Takes).take_statuses();
 
-    // One that has taken statuses in between is waited for anew.
+    // One that has taken statuses in between is waited for again.
     let mut s = without_status_room();
     s.broker(Broker::Lost).after(grace / 2).broker(Broker::Busy).next_status(&mut Vec::new());
     while s.relay().has_status_room() {

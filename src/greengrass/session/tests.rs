@@ -177,7 +177,7 @@ fn a_topic_that_is_refused_holds_nothing_else_up_and_is_asked_for_again_ever_les
     let mut waits = Vec::new();
     for _ in 0..4 {
         let since = nucleus.now;
-        // The other one is quiet meanwhile, and made anew.
+        // The other one is quiet meanwhile, and made again.
         let number = loop {
             nucleus.now = nucleus.session.deadline().unwrap();
             nucleus.session.go_on(nucleus.now).unwrap();
@@ -220,7 +220,7 @@ fn a_quiet_topic_is_subscribed_to_again() {
     assert_eq!(nucleus.news(), [], "what the old one still says would come twice");
     nucleus.say(kind::MESSAGE, flag::TERMINATE, 4, "{}");
     nucleus.later(AGAIN.0).unwrap();
-    assert_eq!(nucleus.operations(), named(&[(5, "SubscribeToTopic")]), "one that was ended is made anew at once");
+    assert_eq!(nucleus.operations(), named(&[(5, "SubscribeToTopic")]), "one that was ended is made again at once");
     nucleus.grant(5);
     nucleus.now = nucleus.now + CLOUD_QUIET;
     nucleus.session.go_on(nucleus.now).unwrap();
