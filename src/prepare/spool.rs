@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::warnings::Warning;
+use super::warnings::{About, Warning};
 use crate::config::{Config, Spool};
 use crate::error_chain::words::of_system;
 use crate::foreign::file_name;
@@ -21,8 +21,7 @@ pub fn spool(config: &Config) -> Option<String> {
 }
 
 /// Whether it cannot be used, as far as can be seen without writing.
-#[must_use]
-pub fn spool_warning(config: &Config) -> Option<Warning> {
+pub(super) fn spool_warning(config: &Config) -> Option<Warning> {
     let directory = &config.spool.as_ref()?.directory;
     let usable =
         segments(directory).and_then(|_| Ok(access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?));
@@ -30,6 +29,7 @@ pub fn spool_warning(config: &Config) -> Option<Warning> {
         found: format!("FIREHOSE_CONNECTOR_SPOOL: {} cannot be used: {}", file_name(directory), of_system(&error)),
         advice: "make it a directory of the connector's user that can be written; without it records are held in \
             memory only",
+        about: About::Configuration,
     })
 }
 
