@@ -3,12 +3,15 @@
 use core::fmt;
 use std::time::SystemTime;
 
+use rustix::fs::{Access, access};
+
 use super::files::{Use, files};
-use super::spool::spool_warning;
+use super::spool::segments;
 use crate::clock::calendar;
 use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
+use crate::error_chain::words::of_system;
 use crate::foreign::file_name;
 use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
@@ -48,7 +51,7 @@ pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
     let mut warnings = certificates(config, now);
     warnings.extend(credentials(config));
     warnings.extend(memory(plan));
-    warnings.extend(spool_warning(config));
+    warnings.extend(spool(config));
     warnings.extend(unresolved(config));
     warnings
 }
@@ -99,6 +102,19 @@ fn unresolved(config: &Config) -> Vec<Warning> {
         )
     });
     warnings.collect()
+}
+
+/// Whether the spool's directory cannot be used, as far as can be seen without writing.
+fn spool(config: &Config) -> Option<Warning> {
+    let directory = &config.spool.as_ref()?.directory;
+    let usable =
+        segments(directory).and_then(|_| Ok(access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?));
+    usable.err().map(|error| Warning {
+        found: format!("FIREHOSE_CONNECTOR_SPOOL: {} cannot be used: {}", file_name(directory), of_system(&error)),
+        advice: "make it a directory of the connector's user that can be written; without it records are held in \
+            memory only",
+        about: About::Configuration,
+    })
 }
 
 /// What is wrong with the sources of credentials. Files are read; no request is made.
