@@ -263,7 +263,7 @@ impl Scenario {
         self.relay.begin_session(self.now, Begin { resumed, acknowledged, arrived, first: self.number });
     }
 
-    /// A publish of `bytes`, of which only a begin is known.
+    /// A publish of `bytes`, of which only the beginning is known.
     pub fn publish_too_long(&mut self, topic: &[u8], topic_cut: bool, begin: &[u8], bytes: usize) -> Accepted {
         let accepted = self.relay.refuse_too_long(self.now, topic, begin, TooLong { bytes, limit: 100_000, topic_cut });
         self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow));
