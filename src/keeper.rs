@@ -8,7 +8,7 @@
 use crate::limits::spool::{COMMIT_SOON, STALL};
 use crate::relay::arena::Arena;
 use crate::relay::record::{Cursor, Record};
-use crate::relay::{Ended, Relay, Spooling, TakenBack};
+use crate::relay::{Ended, Relay, SpoolState, TakenBack};
 use crate::spool::format::Kind;
 use crate::spool::operation::{Done, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
@@ -73,9 +73,9 @@ impl Keeper {
     pub fn poll_operation(&mut self, now: Instant, wall: u64, relay: &mut Relay) -> Option<Operation> {
         self.settle(now, relay);
         relay.set_spooling(match self.health(now) {
-            Health::Full => Spooling::Full { kib: self.kib },
-            _ if self.takes(now) => Spooling::Takes,
-            _ => Spooling::Off,
+            Health::Full => SpoolState::Full { kib: self.kib },
+            _ if self.takes(now) => SpoolState::Takes,
+            _ => SpoolState::Off,
         });
         if !self.is_busy {
             self.append(now, wall, relay);

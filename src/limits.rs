@@ -125,16 +125,16 @@ pub const ANSWER_BYTES: u64 = 3 * REPLY_BYTES as u64;
 /// records; their number grows again while requests take less than a third of this.
 pub const SIGNATURE_LIFE: Duration = Duration::from_secs(300);
 /// A connection to the service unused for this long is closed; the service closes its side later.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(45);
+pub const SERVICE_IDLE: Duration = Duration::from_secs(45);
 
 /// Bytes that hyper may hold of a request's head and of an answer not yet read, each.
 pub const HTTP_BUFFER_BYTES: usize = 32 * 1024;
 /// A clock that differs less from the service's counts as right: a signature is valid for [`SIGNATURE_LIFE`] either
 /// way.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
-/// Time since 1970 before which a clock is wrong: the day of this release, or 2026-11-01 before the first one. A
-/// constant, so that builds are reproducible; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
-pub const RELEASED: Duration = Duration::from_secs(1_793_491_200);
+/// Time since 1970 before which a clock is wrong: the day of this release, 2026-11-29. A constant, so that
+/// builds are reproducible; `tests/readme.rs` keeps it equal to the newest release in `CHANGELOG.md`.
+pub const RELEASED: Duration = Duration::from_secs(1_795_910_400);
 /// The earliest date of a peer that is accepted: a day before [`RELEASED`], which has no time of day.
 pub const DATE_EARLIEST: Duration = RELEASED.saturating_sub(Duration::from_secs(24 * 3600));
 /// The latest date of a peer that is accepted: 40 years later. The last of the built-in CAs expires in 2040.

@@ -169,12 +169,9 @@ fn check(definition: Option<&Path>) -> u8 {
         }
     };
     let mut text = "the configuration is good\n".to_owned();
-    let warnings = prepare::certificates(&config, clock.wall()).into_iter().chain(prepare::credentials(&config));
-    let warnings = warnings
-        .chain(prepare::memory(&plan))
-        .chain(prepare::spool_warning(&config))
-        .chain(prepare::unresolved(&config));
-    warnings.for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
+    for warning in prepare::warnings(&config, &plan, clock.wall()) {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
     text.push_str(&format!("\n{}", prepare::summary(&config)));
     // Last, because a confined process can do little else.
     let isolation = daemon::confine(&config).map_or_else(|| "none".to_owned(), |confined| confined.to_string());

@@ -214,6 +214,6 @@ fn reading_credentials_stays_within_the_memory_plan() {
 }
 
 #[test]
-fn the_counter_counts() {
+fn an_allocation_is_counted() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))).0, 1);
 }

@@ -32,7 +32,7 @@ pub struct Config {
     pub unresolved: Vec<&'static str>,
 }
 
-/// The spool.
+/// Directory and size of the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spool {
     /// `FIREHOSE_CONNECTOR_SPOOL`, which need not be there yet.
@@ -331,6 +331,6 @@ pub struct ContainerSettings {
 pub enum ContainerAuthorization {
     /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`
     Token(Secret),
-    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read anew for each request; it takes precedence over the token.
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`, read again for each request; it takes precedence over the token.
     TokenFile(PathBuf),
 }

@@ -29,7 +29,7 @@ pub(super) const FIELDS: Fields = Fields {
     expiration: "expiration",
 };
 
-/// `tls` is the service's. The device certificate is read anew each time, because it may have been renewed.
+/// `tls` is the service's. The device certificate is read again each time, because it may have been renewed.
 pub(super) async fn credentials(settings: &IotSettings, route: &Route, tls: &Tls) -> Result<Credentials, IotError> {
     const HINT: &str = "check that the certificate is active, that its policy allows iot:AssumeRoleWithCertificate on \
         the role alias, and that FIREHOSE_CONNECTOR_IOT_THING_NAME is the thing it is attached to";

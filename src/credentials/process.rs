@@ -100,7 +100,7 @@ pub enum ProcessError {
     TimedOut,
     /// It exited with a status other than 0.
     Failed {
-        /// That status.
+        /// Its exit status.
         status: ExitStatus,
         /// Its standard error, as far as that can be shown.
         text: String,

@@ -1,4 +1,4 @@
-//! Keys in the files that the AWS CLI and the SDKs share. Read anew each time, so that rotated keys are picked up.
+//! Keys in the files that the AWS CLI and the SDKs share. Read again each time, so that rotated keys are picked up.
 //!
 //! A profile gives keys, or a process that prints them. Roles and SSO are refused by name, because skipping them
 //! silently would end in a message about the wrong thing. The credentials file takes precedence over the configuration

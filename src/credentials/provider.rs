@@ -35,7 +35,7 @@ impl Provider {
         Self { settings, route, tls }
     }
 
-    /// The credentials of the first source that is configured, read or requested anew.
+    /// The credentials of the first source that is configured, read or requested again.
     ///
     /// # Errors
     /// That source fails, or none is configured; see [`CredentialsError`]. Ends within

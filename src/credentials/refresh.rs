@@ -34,7 +34,7 @@ pub async fn keep_fresh(
     let mut report = Report::default();
     loop {
         let fetched = provider.fetch().await;
-        report.tell(since(start), &fetched, wall());
+        report.log(since(start), &fetched, wall());
         let wait = match fetched {
             Ok(Fetched { credentials, .. }) => {
                 let wait = schedule.renewed(credentials.expires_at, wall(), random_number());
@@ -83,7 +83,7 @@ struct Report {
 }
 
 impl Report {
-    fn tell(&mut self, now: time::Instant, fetched: &Result<Fetched, CredentialsError>, wall: SystemTime) {
+    fn log(&mut self, now: time::Instant, fetched: &Result<Fetched, CredentialsError>, wall: SystemTime) {
         match fetched {
             Ok(Fetched { credentials, source }) => {
                 if self.failure.take().is_some() || self.source != Some(source) {

@@ -106,7 +106,7 @@ impl Counters {
             memory_used_bytes: ((blocks - free) * BLOCK_BYTES) as u64,
             spooled,
             read_back,
-            spool_records: spool.held,
+            spool_records: spool.records,
             spool_bytes: spool.bytes,
             spool_oldest_s: if spool.oldest == 0 { 0 } else { wall.saturating_sub(spool.oldest.into()) },
             spool_damaged: spool.damaged,

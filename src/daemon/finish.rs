@@ -35,7 +35,7 @@ impl Daemon {
         let end = self.clock.now() + DRAIN_SPOOL;
         let statuses = if self.unacknowledged_statuses() > 0 { self.keep_statuses(end).await } else { 0 };
         if statuses == 0 {
-            // Those that came back from the spool are acknowledged, or written there anew.
+            // Those that came back from the spool are acknowledged, or written there again.
             self.relay.statuses_acknowledged(u64::MAX);
             self.write_all(&[], end).await;
         }

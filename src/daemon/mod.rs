@@ -185,7 +185,7 @@ impl Daemon {
             self.relay.statuses_acknowledged(self.under_way.acknowledged(self.relay.statuses_taken()));
         }
         spooling.exchange(&self.clock, &mut self.relay);
-        self.notify.spool(spooling.counters().held);
+        self.notify.spool(spooling.counters().records);
         spooling.report(self.clock.now(), &mut self.report);
     }
 
@@ -194,7 +194,7 @@ impl Daemon {
             (Some(spooling), Some(done)) => spooling.handle(self.clock.now(), done, &mut self.relay),
             _ => {
                 self.spooling = None;
-                self.relay.set_spooling(crate::relay::Spooling::Off);
+                self.relay.set_spooling(crate::relay::SpoolState::Off);
             }
         }
     }
@@ -248,7 +248,7 @@ impl Daemon {
                 self.counters.statuses_refused += status::entries(&message).count() as u64;
                 self.report.status_refused(self.clock.now(), &reason);
             }
-            Inbound::StatusTooLong(message) => self.relay.tell_again(&message),
+            Inbound::StatusTooLong(message) => self.relay.requeue_statuses(&message),
             Inbound::StatusesHeldUp(held_up) => {
                 self.held_up = held_up;
                 if self.status_bytes.is_some() {

@@ -56,7 +56,7 @@ impl fmt::Display for RunError {
             Self::Arn(error) => error.fmt(f),
             Self::NoMemory => f.write_str("the system does not have the memory that MemorySize asks for"),
             Self::System(_) => f.write_str("the system refuses to start the runtime"),
-            Self::Expelled => f.write_str("a start anew is needed for another token"),
+            Self::Expelled => f.write_str("Greengrass no longer accepts this process's token: restart it"),
         }
     }
 }

@@ -261,7 +261,7 @@ impl Uplink {
                     }
                     Answer::Unreadable(unreadable) => {
                         done.settled = relay.handle_outcome(now, batch, retry(unreadable.class()));
-                        // It may have been a proxy, and it may have been about the key; asking anew does no harm.
+                        // It may have been a proxy, and it may have been about the key; asking again does no harm.
                         done.renew_credentials = matches!(unreadable, Unreadable::NotTheService { status: 401 | 403 });
                         done.problem = Some(Problem::Unreadable(unreadable));
                     }

@@ -27,7 +27,7 @@ use crate::clock::{Clock, calendar};
 use crate::config::{Config, ConfigError};
 use crate::error_chain::error_chain;
 use crate::limits::RELEASED;
-use crate::prepare::{self, Fault, Ready};
+use crate::prepare::{self, About, Fault, Ready};
 pub use report::STEPS;
 use report::{Report, Step};
 
@@ -115,13 +115,10 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
     if let (Some(first), Some(spool)) = (found.first_mut(), prepare::spool(config)) {
         first.push_str(&format!(", spool {spool}"));
     }
-    let mut warnings = prepare::certificates(config, clock.wall());
-    warnings.extend(prepare::spool_warning(config));
-    warnings.extend(prepare::unresolved(config));
+    let mut warnings = prepare::warnings(config, plan, clock.wall());
     // Online, credentials have a step of their own.
-    if !online {
-        warnings.extend(prepare::credentials(config));
-    }
+    warnings.retain(|warning| !online || warning.about != About::Credentials);
+    let (short, warnings): (Vec<_>, Vec<_>) = warnings.into_iter().partition(|warning| warning.about == About::Memory);
     if warnings.is_empty() {
         report.ok(Step::Configuration, found.remove(0));
     } else {
@@ -130,7 +127,6 @@ fn prepare(config: Result<Config, ConfigError>, online: bool, report: &mut Repor
         report.warn(Step::Configuration, found.join("\n"), advice.into_iter().collect::<Vec<_>>().join("; "));
     }
     let text = format!("{} KB, of which {} KB for records and statuses", plan.total / 1024, plan.arena / 1024);
-    let short = prepare::memory(plan);
     match short.first() {
         None => report.ok(Step::Memory, text),
         Some(first) => {

@@ -58,7 +58,7 @@ impl fmt::Display for GreengrassError {
             Self::Silent(what) => write!(f, "the nucleus did not answer {what} within {} s", ANSWER.as_secs()),
             Self::Frame(error) => write!(f, "the nucleus sends what cannot be read: {error}"),
             Self::Ended(why) => write!(f, "the nucleus ended the connection: {why}"),
-            Self::UsedUp => f.write_str("the numbers of requests are used up, a new connection begins anew"),
+            Self::UsedUp => f.write_str("the numbers of requests are used up, a new connection starts at the first"),
         }
     }
 }

@@ -59,7 +59,7 @@ fn decoded(text: &str) -> Option<Bytes> {
 fn too_long(frame: &Frame, filter: &str, bytes: usize, limit: usize) -> Received {
     let too_long = TooLong { bytes, limit, topic_cut: true };
     let topic = if filter.contains(['+', '#']) { BINARY_TOPIC } else { filter };
-    // The begin of the JSON message, where its id may stand.
+    // The beginning of the JSON message, where its id may stand.
     let begin = b"\"message\":";
     let payload = memchr::memmem::find(&frame.payload, begin).map(|place| frame.payload.slice(place + begin.len()..));
     Received {

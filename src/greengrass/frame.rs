@@ -7,7 +7,7 @@
 //! header: u8 length of name | name | u8 type | value
 //! ```
 //!
-//! A frame above the limit is read to its end without being held: its checksums count, and the begin of its payload is kept.
+//! A frame above the limit is read to its end without being held: its checksums count, and the beginning of its payload is kept.
 
 use core::{error, fmt};
 
@@ -50,7 +50,7 @@ pub(super) struct Frame {
     pub(super) stream: i32,
     /// `service-model-type`: what the payload is.
     pub(super) model: Bytes,
-    /// All of it, or its begin.
+    /// All of it, or its beginning.
     pub(super) payload: Bytes,
     /// Bytes of the whole frame, if that is above the limit.
     pub(super) too_long: Option<usize>,

@@ -7,19 +7,19 @@ use crate::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     heard: Instant,
-    told: Instant,
+    status_sent: Instant,
 }
 
 impl Gather {
     /// A status is under way. Its answer comes over the same socket, and the next status waits for it.
-    pub(super) const fn tells(&mut self, now: Instant) {
-        self.told = now;
+    pub(super) const fn status_sent(&mut self, now: Instant) {
+        self.status_sent = now;
     }
 
-    /// `count` messages came; `is_all`: the socket held no more. Answers whether the next ones may gather for [`GATHER`].
+    /// `count` messages came; `is_all`: the socket held no more. Returns whether the next ones may gather for [`GATHER`].
     pub(super) fn came(&mut self, now: Instant, count: usize, is_all: bool) -> bool {
         let gap = now.since(core::mem::replace(&mut self.heard, now));
-        is_all && count <= GATHERED && gap <= 2 * GATHER && now.since(self.told) > GATHER
+        is_all && count <= GATHERED && gap <= 2 * GATHER && now.since(self.status_sent) > GATHER
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
     fn while_statuses_go_out_nothing_gathers() {
         let mut gather = Gather::default();
         gather.came(LATER, 1, true);
-        gather.tells(LATER);
+        gather.status_sent(LATER);
         assert!(!gather.came(LATER + GATHER, 1, true));
         assert!(gather.came(LATER + 2 * GATHER, 1, true));
     }

@@ -42,7 +42,7 @@ impl<'a> Link<'a> {
         Self { settings, statuses, start: Instant::now(), was_up: false, group, limit: LogLimit::default() }
     }
 
-    /// One connection, from its begin to its end.
+    /// One connection, from its beginning to its end.
     pub(super) async fn attend(&mut self, ends: &mut Ends) -> Result<End, GreengrassError> {
         self.was_up = false;
         let mut stream = connect(self.settings).await?;
@@ -56,7 +56,7 @@ impl<'a> Link<'a> {
             let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
             let mut gathers = false;
             if !session.has_room() {
-                gather.tells(now);
+                gather.status_sent(now);
             }
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
@@ -139,7 +139,7 @@ fn closed(session: &Session<'_>, error: Option<io::Error>) -> GreengrassError {
 enum Taken {
     /// A group at most is taken at a time.
     Group,
-    /// What was read is used up, but for the begin of a frame.
+    /// What was read is used up, but for the beginning of a frame.
     All,
 }
 
@@ -177,7 +177,7 @@ fn next_inbound(
             }
             News::NotDelivered(index, why) => {
                 let filter = filter(index);
-                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
+                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", retrying: {why}"));
             }
             News::Delivered(index) => {
                 let filter = filter(index);

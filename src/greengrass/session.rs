@@ -55,7 +55,7 @@ impl Statuses {
     }
 }
 
-/// See the module.
+/// One connection to the nucleus, as far as it needs no I/O.
 pub(super) struct Session<'a> {
     settings: &'a Settings,
     statuses: &'a mut Statuses,

@@ -1,4 +1,4 @@
-//! A subscription to one topic: asked for, granted, and made anew when it has ended or may have.
+//! A subscription to one topic: asked for, granted, and made again when it has ended or may have.
 
 use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_QUIET, QUIET, REFUSED_AGAIN};
 use crate::relay::backoff::{Jitter, delay};
@@ -15,7 +15,7 @@ pub(super) enum State {
     Granted(Instant),
 }
 
-/// See the module.
+/// One topic, and what the nucleus has said about it.
 #[derive(Debug)]
 pub(super) struct Subscription {
     /// The request that its messages come by; zero: there is none.
@@ -44,7 +44,7 @@ impl Subscription {
         (self.stream, self.state) = (stream, State::Asked(now));
     }
 
-    /// Answers whether it had failed before.
+    /// Returns whether it had failed before.
     pub(super) const fn granted(&mut self, now: Instant) -> bool {
         (self.state, self.answered) = (State::Granted(now), true);
         core::mem::replace(&mut self.failures, 0) > 0

@@ -154,7 +154,7 @@ async fn what_came_before_a_connection_broke_is_relayed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nucleus_that_starts_anew_is_connected_to_again_with_the_same_token() {
+async fn a_nucleus_that_restarts_is_connected_to_again_with_the_same_token() {
     let (mut test, peer) = Test::up().await;
     drop(peer);
     assert!(matches!(test.down().await, GreengrassError::Closed(_)));

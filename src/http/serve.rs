@@ -14,7 +14,7 @@ use super::error::SendError;
 use super::request::{Event, Reply, Request};
 use super::tally::Tally;
 use crate::config::EndpointUrl;
-use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, KEEP_ALIVE, REPLY_BYTES, STALL, net::SERVICE_SEND_BUFFER};
+use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, REPLY_BYTES, SERVICE_IDLE, STALL, net::SERVICE_SEND_BUFFER};
 use crate::transport::connect::Stream;
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -56,7 +56,7 @@ async fn serve_from(
 ) {
     loop {
         let next = match &open {
-            Some(_) => timeout(KEEP_ALIVE, requests.recv()).await,
+            Some(_) => timeout(SERVICE_IDLE, requests.recv()).await,
             None => Ok(requests.recv().await),
         };
         let request = match next {

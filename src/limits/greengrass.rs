@@ -25,7 +25,7 @@ pub const TOKEN_BYTES: usize = 256;
 pub const CLOUD_STATUSES: usize = 8;
 /// How long the nucleus may take for an answer. One that does not answer at all is taken for hung.
 pub const ANSWER: Duration = Duration::from_secs(30);
-/// A local subscription without a message for this long is made anew: lite loses subscriptions without a word, when its own
+/// A local subscription without a message for this long is made again: lite loses subscriptions silently, when its own
 /// daemon restarts or at a message that is too much for it, and what is published until then is missed. Both were seen.
 pub const QUIET: Duration = Duration::from_secs(15);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.

@@ -1,7 +1,7 @@
 //! Writing to standard error without blocking: the reader of a pipe may hang, a terminal may be stopped, a disk may be
 //! full.
 //!
-//! Where possible, standard error is opened anew as non-blocking; the flag must not change for other processes that
+//! Where possible, standard error is opened again as non-blocking; the flag must not change for other processes that
 //! share the inherited file. Where that is not possible (a socket, another user's pipe), polling before each line has
 //! to do: a pipe is writable with room for `PIPE_BUF` bytes, a socket when three quarters of its buffer are free.
 

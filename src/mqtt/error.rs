@@ -201,7 +201,7 @@ impl fmt::Display for MqttError {
                     Unanswered::Write => "the broker takes nothing that is sent to it, keep-alive is",
                 })?;
                 write!(f, " {} s", time.as_secs())?;
-                // Some brokers drop a login of a version that they do not know without a word.
+                // Some brokers silently drop a login of a version that they do not know.
                 if matches!(unanswered, Unanswered::Login) {
                     f.write_str("; perhaps it speaks MQTT 3.1.1 only, or this is not its port for MQTT")?;
                 }

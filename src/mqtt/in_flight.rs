@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_acknowledged_before_it_goes_out_again_does_not_and_the_next_does() {
+    fn a_status_that_is_acknowledged_before_it_is_repeated_is_left_out() {
         let mut in_flight = InFlight::default();
         let ids: Vec<_> = (0..2).map(|_| in_flight.insert(Bytes::from_static(b"x")).unwrap()).collect();
         in_flight.start_again();

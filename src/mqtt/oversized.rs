@@ -1,7 +1,7 @@
-//! A PUBLISH above our packet limit: its begin is kept, the rest passes by without being held.
+//! A PUBLISH above our packet limit: its beginning is kept, the rest passes by without being held.
 //!
 //! To announce Maximum Packet Size is not enough. Some brokers send a longer publish all the same, again and again until it
-//! is acknowledged, and nothing behind it. So it is read to its end, and can be answered by what its begin says.
+//! is acknowledged, and nothing behind it. So it is read to its end, and can be answered by what its beginning says.
 
 use bytes::{Buf, Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::v5::Publish;
@@ -25,7 +25,7 @@ pub(super) struct Oversized {
     left: usize,
     topic_left: usize,
     properties_left: Option<usize>,
-    /// Begin of the topic, and behind it of the payload.
+    /// Beginning of the topic, and behind it of the payload.
     kept: Vec<u8>,
     topic_kept: usize,
     topic_cut: bool,
@@ -64,7 +64,7 @@ impl Oversized {
         }))
     }
 
-    /// Takes what is there of the packet. Answers whether that was its end.
+    /// Takes what is there of the packet. Returns whether that was its end.
     pub(super) fn read(&mut self, bytes: &mut BytesMut) -> Result<bool, Error> {
         let most = self.kept.capacity();
         self.topic_left = self.pass(bytes, self.topic_left, most);

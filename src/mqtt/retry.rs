@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_that_fails_is_tried_ever_less_often_near_as_well_and_one_that_is_cut_off_is_not() {
+    fn a_handshake_that_fails_is_retried_less_often_unless_it_is_cut_off() {
         for (failure, seldom) in
             [(TlsFailure::UnknownIssuer, true), (TlsFailure::WrongName, true), (TlsFailure::Closed, false)]
         {

@@ -157,7 +157,7 @@ impl Session {
         }
     }
 
-    /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Answers whether the
+    /// Takes `packet` and all that are at hand behind it, as far as they fit a group. Returns whether the
     /// subscription was granted among them.
     async fn take_group(
         &mut self,

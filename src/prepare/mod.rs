@@ -17,9 +17,9 @@ mod warnings;
 
 pub use fault::Fault;
 use files::Use;
-pub use spool::{spool, spool_warning};
+pub use spool::spool;
 pub use summary::summary;
-pub use warnings::{Warning, at_start, certificates, credentials, memory, unresolved};
+pub use warnings::{About, Warning, at_start, warnings};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Problem};

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::warnings::{certificates, credentials};
 use super::*;
 use crate::config::load;
 use crate::test_support::{Ca, Folder};

@@ -3,11 +3,15 @@
 use core::fmt;
 use std::time::SystemTime;
 
+use rustix::fs::{Access, access};
+
 use super::files::{Use, files};
+use super::spool::segments;
 use crate::clock::calendar;
 use crate::config::Config;
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
+use crate::error_chain::words::of_system;
 use crate::foreign::file_name;
 use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
@@ -16,10 +20,23 @@ use crate::transport::tls::last_days;
 /// What was found, and what follows from it or what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// One sentence.
+    /// What was found, as one sentence.
     pub found: String,
-    /// Another one.
+    /// What to do, or what follows, in one sentence.
     pub advice: &'static str,
+    /// What it is about.
+    pub about: About,
+}
+
+/// What a warning is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Settings and the files that they name.
+    Configuration,
+    /// Where credentials come from.
+    Credentials,
+    /// `MemorySize`.
+    Memory,
 }
 
 impl fmt::Display for Warning {
@@ -28,27 +45,39 @@ impl fmt::Display for Warning {
     }
 }
 
+/// All of them. Certificates are judged by `now`; files are read.
+#[must_use]
+pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
+    let mut warnings = certificates(config, now);
+    warnings.extend(credentials(config));
+    warnings.extend(memory(plan));
+    warnings.extend(spool(config));
+    warnings.extend(unresolved(config));
+    warnings
+}
+
 /// Those that are logged at each start. Whatever else a check warns of, the log says when it happens.
 pub fn at_start(config: &Config, plan: &Plan) -> impl Iterator<Item = Warning> {
     memory(plan).into_iter().chain(web_identity(config)).chain(unresolved(config))
 }
 
 /// One of those; `tests/readme.rs` finds their texts by this name.
-const fn logged(found: String, advice: &'static str) -> Warning {
-    Warning { found, advice }
+const fn logged(found: String, advice: &'static str, about: About) -> Warning {
+    Warning { found, advice, about }
 }
 
 /// Whether the machine or the service has less memory than the plan.
-#[must_use]
-pub fn memory(plan: &Plan) -> Vec<Warning> {
+fn memory(plan: &Plan) -> Vec<Warning> {
     let warnings = too_little_memory(plan).into_iter().map(|short| match short {
         Short::Machine { given, needed } => logged(
             format!("MemorySize is {needed} KB and this machine has {given} KB of memory"),
             "lower MemorySize, or records are lost when there are many",
+            About::Memory,
         ),
         Short::Service { given, needed } => logged(
             format!("the service is limited to {given} KB (MemoryMax), with MemorySize it takes up to {needed} KB"),
             "raise MemoryMax or lower MemorySize, or records are lost when there are many",
+            About::Memory,
         ),
     });
     warnings.collect()
@@ -59,24 +88,37 @@ fn web_identity(config: &Config) -> Option<Warning> {
     Some(logged(
         format!("{variable} asks for a web identity, which is not supported"),
         "credentials come from another source, or are waited for",
+        About::Credentials,
     ))
 }
 
 /// The variables that Greengrass left without a value.
-#[must_use]
-pub fn unresolved(config: &Config) -> Vec<Warning> {
+fn unresolved(config: &Config) -> Vec<Warning> {
     let warnings = config.unresolved.iter().map(|variable| {
         logged(
             format!("{variable} refers to a key that the component's configuration does not have, and counts as unset"),
             "add the key to the configuration, or take the variable out of the recipe",
+            About::Configuration,
         )
     });
     warnings.collect()
 }
 
+/// Whether the spool's directory cannot be used, as far as can be seen without writing.
+fn spool(config: &Config) -> Option<Warning> {
+    let directory = &config.spool.as_ref()?.directory;
+    let usable =
+        segments(directory).and_then(|_| Ok(access(directory, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?));
+    usable.err().map(|error| Warning {
+        found: format!("FIREHOSE_CONNECTOR_SPOOL: {} cannot be used: {}", file_name(directory), of_system(&error)),
+        advice: "make it a directory of the connector's user that can be written; without it records are held in \
+            memory only",
+        about: About::Configuration,
+    })
+}
+
 /// What is wrong with the sources of credentials. Files are read; no request is made.
-#[must_use]
-pub fn credentials(config: &Config) -> Vec<Warning> {
+pub(super) fn credentials(config: &Config) -> Vec<Warning> {
     let passed_over = web_identity(config);
     // Without another source, that one's fault says the same in other words.
     let source =
@@ -95,6 +137,7 @@ fn source(config: &Config) -> Option<Warning> {
             advice: "configure a source, see \"Credentials\" in targets/service/README.md; on a device that is no \
                 instance set AWS_EC2_METADATA_DISABLED=true, or whoever answers there on a strange network hands out \
                 the keys",
+            about: About::Credentials,
         }),
         Ok(source) => source.fault().map(|fault| waits(&fault)),
         Err(error) => Some(waits(&error)),
@@ -105,12 +148,12 @@ fn waits(error: &dyn core::error::Error) -> Warning {
     Warning {
         found: error_chain(error),
         advice: "records wait until there are credentials: a source is asked again and again",
+        about: About::Credentials,
     }
 }
 
 /// Our certificates, and CAs, that expire soon or have expired by `now`; a time before this release is ignored.
-#[must_use]
-pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
+pub(super) fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
     let now = now.max(SystemTime::UNIX_EPOCH + RELEASED);
     let (today, soon) = (day(now), day(now + CERTIFICATE_EXPIRES));
     let ending = files(config).into_iter().filter_map(|(variable, file, what)| {
@@ -133,8 +176,9 @@ pub fn certificates(config: &Config, now: SystemTime) -> Vec<Warning> {
                 advice: if is_read_again {
                     "put a new one there: once it has expired there are no credentials"
                 } else {
-                    "put a new one there and start the connector anew: once it has expired there is no connection"
+                    "put a new one there and restart the connector: once it has expired there is no connection"
                 },
+                about: About::Configuration,
             }
         })
         .collect()

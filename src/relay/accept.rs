@@ -38,7 +38,7 @@ impl Relay {
         }
     }
 
-    /// Answers a publish of which only the begin of `topic` and `payload` is known, with the id that stands there.
+    /// Answers a publish of which only the beginning of `topic` and `payload` is known, with the id that stands there.
     pub fn refuse_too_long(&mut self, now: Instant, topic: &[u8], payload: &[u8], too_long: TooLong) -> Accepted {
         // A topic that was cut may end within a character.
         let text = topic.utf8_chunks().next().map_or("", |chunk| chunk.valid());

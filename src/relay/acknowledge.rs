@@ -9,7 +9,7 @@
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::receipts::{Begin, Known, Token};
-use super::{Accepted, Acknowledge, Relay, Spooling, TooLong};
+use super::{Accepted, Acknowledge, Relay, SpoolState, TooLong};
 use crate::limits::{PAUSE_ANSWER, SPOOL_WAITED_FOR, STREAMS, UNACKNOWLEDGED, WINDOW_STUCK};
 use crate::time::{Duration, Instant};
 
@@ -115,7 +115,7 @@ impl Relay {
     /// see [`Relay::spool_due`]. To be called after every event, and at [`Relay::unblock_due`].
     pub fn unblock_source(&mut self, now: Instant) {
         let outstanding = self.receipts.outstanding();
-        if self.spool.state == Spooling::Takes || self.source_waits_from().is_none_or(|at| at > now) {
+        if self.spool.state == SpoolState::Takes || self.source_waits_from().is_none_or(|at| at > now) {
             return;
         }
         let is_stuck = self.is_stuck(now);
@@ -128,7 +128,7 @@ impl Relay {
         if !is_stuck && failing == 0 && !has_aside {
             return;
         }
-        if let Spooling::Full { kib } = self.spool.state {
+        if let SpoolState::Full { kib } = self.spool.state {
             let streams = if is_stuck { u32::MAX } else { failing };
             return self.refuse_held(now, outstanding / 2, streams, kib);
         }
@@ -156,9 +156,9 @@ impl Relay {
     /// is longer where the way out costs more: writes to the flash, or records that fail because the spool is full.
     fn patience(&self) -> Duration {
         let least = match self.spool.state {
-            Spooling::Off => WINDOW_STUCK,
-            Spooling::Takes => SPOOL_WAITED_FOR,
-            Spooling::Full { .. } => PAUSE_ANSWER,
+            SpoolState::Off => WINDOW_STUCK,
+            SpoolState::Takes => SPOOL_WAITED_FOR,
+            SpoolState::Full { .. } => PAUSE_ANSWER,
         };
         (self.progress.took * 2).clamp(least, PAUSE_ANSWER)
     }

@@ -22,7 +22,7 @@ impl Relay {
     }
 
     /// Queues what a status message tells once more, for a broker that takes shorter ones only.
-    pub fn tell_again(&mut self, message: &[u8]) {
+    pub fn requeue_statuses(&mut self, message: &[u8]) {
         for entry in status::entries(message) {
             self.statuses.push_again(&mut self.arena, entry);
         }

@@ -45,7 +45,7 @@ use receipts::Receipts;
 use refusal::Refusal;
 use source_window::SourceWindow;
 use spooled::SpoolSide;
-pub use spooled::{Ended, Spooling};
+pub use spooled::{Ended, SpoolState};
 use status_queue::StatusQueue;
 use stream::DeliveryStream;
 
@@ -110,7 +110,7 @@ pub enum Accepted {
     NotNow,
 }
 
-/// A publish that is longer than a packet may be here, so that only its begin is known.
+/// A publish that is longer than a packet may be here, so that only its beginning is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong {
     /// Bytes of the whole packet.

@@ -84,7 +84,7 @@ impl Relay {
             && self.spool.statuses.len() < STATUSES_BACK;
         if has_room {
             self.spool.statuses.push((0, place));
-            self.tell_again(message);
+            self.requeue_statuses(message);
         }
         self.spool.left_statuses |= !has_room;
         has_room

@@ -117,10 +117,10 @@ impl io::Write for RecordWriter<'_> {
     }
 }
 
-/// Where a record is, besides here.
+/// Where a record is beside the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Nowhere.
+    /// In the arena only.
     Memory,
     /// On its way to the spool.
     Writing,

@@ -29,7 +29,7 @@ pub(super) const GROUP_BLOCKS: usize = 2 * PUBLISHES_BYTES / BLOCK_BYTES;
 
 /// Whether there is a spool, and what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Spooling {
+pub enum SpoolState {
     /// There is none, or its disk fails.
     #[default]
     Off,
@@ -42,7 +42,7 @@ pub enum Spooling {
     },
 }
 
-impl Spooling {
+impl SpoolState {
     /// Why a record found no room: with a spool that is full, that is the reason.
     pub(super) fn instead_of(self, refusal: Refusal<'_>) -> Refusal<'_> {
         match (self, &refusal) {
@@ -64,7 +64,7 @@ pub enum Ended {
 /// What the relay knows of the spool.
 #[derive(Debug, Default)]
 pub(super) struct SpoolSide {
-    pub(super) state: Spooling,
+    pub(super) state: SpoolState,
     /// When all that is held begins to go there, because the connector stops.
     pub(super) all_from: Option<Instant>,
     pub(super) ended: Vec<Ended>,
@@ -92,7 +92,7 @@ struct Due {
 
 impl Relay {
     /// Says whether there is a spool, and what it takes.
-    pub const fn set_spooling(&mut self, state: Spooling) {
+    pub const fn set_spooling(&mut self, state: SpoolState) {
         self.spool.state = state;
     }
 
@@ -109,7 +109,7 @@ impl Relay {
     /// Gives `append` the records that are to go to the spool, with the ARN of their delivery stream, oldest first,
     /// until it returns false. For each that it took, [`Relay::spooled`] or [`Relay::not_spooled`] has to follow.
     pub fn spool_due(&mut self, now: Instant, append: &mut dyn FnMut(&Arena, &str, Record) -> bool) {
-        if self.spool.state != Spooling::Takes {
+        if self.spool.state != SpoolState::Takes {
             return;
         }
         let (due, is_stuck) = self.due_for_spool(now);

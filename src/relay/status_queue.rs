@@ -87,7 +87,7 @@ impl StatusQueue {
         self.lost += u64::from(!queued);
     }
 
-    /// Queues the status of a record, if then there is still room for the `promised` bytes. Answers whether there was.
+    /// Queues the status of a record, if then there is still room for the `promised` bytes. Returns whether there was.
     pub fn offer(&mut self, arena: &mut Arena, promised: usize, id: Id<'_>, status: Status<'_>) -> bool {
         let room = self.reserve().saturating_sub(promised.div_ceil(PAYLOAD));
         self.push_keeping(arena.free().saturating_sub(room), arena, id, status)
@@ -117,7 +117,7 @@ impl StatusQueue {
         self.write_keeping(keep, arena, &mut |entry| entry.write_line(version, id, status))
     }
 
-    /// Answers whether there was room.
+    /// Returns whether there was room.
     fn write_keeping(
         &mut self,
         keep: usize,

@@ -206,7 +206,7 @@ impl DeliveryStream {
     }
 
     /// A request failed with suspect records: a short pause, for the rest goes through, unless too many do so in a row.
-    /// Answers whether that is all.
+    /// Returns whether that is all.
     pub fn searched(&mut self, now: Instant, jitter: &mut Jitter) -> bool {
         if self.searches == SEARCHES {
             return false;
@@ -233,8 +233,8 @@ impl DeliveryStream {
         }
     }
 
-    /// A few records of a request were put off: a short pause, for the rest goes through.
-    pub fn put_off(&mut self, now: Instant, jitter: &mut Jitter) {
+    /// A few records of a request were postponed: a short pause, for the rest goes through.
+    pub fn postpone(&mut self, now: Instant, jitter: &mut Jitter) {
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
     }
 

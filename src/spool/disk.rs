@@ -97,7 +97,7 @@ impl Directory {
     }
 
     fn sizes(&mut self) -> Result<Vec<File>, Errno> {
-        // Opened anew, because it may not have been there, or was replaced.
+        // Opened again, because it may not have been there, or was replaced.
         (self.directory, self.last) = (None, None);
         let directory = self.directory()?;
         let mut files = Vec::new();
@@ -127,7 +127,7 @@ impl Directory {
         }
     }
 
-    /// After an error, closes the file, so that the next operation opens it anew.
+    /// After an error, closes the file, so that the next operation opens it again.
     fn judged<T, E: Into<io::Error>>(&mut self, result: Result<T, E>) -> Result<T, Fault> {
         result.map_err(|error| {
             self.last = None;

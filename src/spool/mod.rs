@@ -108,7 +108,7 @@ pub struct Counters {
     pub bytes: u64,
     /// Entries that are not settled. Those of a segment count from when it is known how many it has: by its mark, or
     /// when it was read.
-    pub held: u64,
+    pub records: u64,
     /// When the oldest of them was received, seconds since 1970; zero: unknown, or there is none.
     pub oldest: u32,
     /// Entries lost to damage, since the start of the process.
@@ -240,10 +240,10 @@ impl Spool {
     /// What the spool holds now, and what was lost.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let held = self.table.iter().map(|segment| u64::from(segment.held())).sum();
+        let records = self.table.iter().map(|segment| u64::from(segment.held())).sum();
         let oldest = self.table.iter().filter(|segment| segment.held() > 0).map(|segment| segment.oldest);
         let oldest = oldest.filter(|oldest| *oldest > 0).min().unwrap_or(0);
-        Counters { bytes: self.table.bytes(), held, oldest, ..self.counters }
+        Counters { bytes: self.table.bytes(), records, oldest, ..self.counters }
     }
 
     /// The entry is delivered, or failed for good. It does not come again, unless power is cut before the next commit.

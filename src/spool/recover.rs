@@ -15,11 +15,11 @@ use crate::limits::spool::FILES;
 /// How much is known since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Nothing.
+    /// The directory has not been listed.
     Unlisted,
     /// Which files there are. Their marks are being searched.
     Marks,
-    /// All that is settled. Entries can be read back.
+    /// Marks are read. Entries can be read back.
     Ready,
 }
 

@@ -34,11 +34,11 @@ pub(super) struct Segment {
 /// Whether what is settled stands in a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MarkState {
-    /// It does.
+    /// All of it stands in a written mark.
     Written,
-    /// It will, when the write that is under way is done.
+    /// The mark is in the write that is under way.
     Writing,
-    /// It does not.
+    /// Something has been settled since the last mark.
     Due,
 }
 

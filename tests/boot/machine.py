@@ -92,7 +92,7 @@ class Machine:
         return float(self.run(f"until grep -q '{peer}' /proc/net/tcp; do sleep 0.1; done; cat /proc/uptime", within).split()[0])
 
     def configure(self, environment):
-        """Starts the connector anew with this environment."""
+        """Starts the connector again with this environment."""
         self.write(f"/etc/{NAME}/environment", settings(environment))
         self.run(self.system.restart(), within=60.0)
 

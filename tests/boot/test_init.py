@@ -83,7 +83,7 @@ def test_after_a_kill_it_is_started_again_and_delivers(site):
     site.deliver("after kill")
 
 
-def test_systemd_did_that(show):
+def test_systemd_restarted_it_once(show):
     assert (show("NRestarts"), show("ActiveState")) == ("1", "active")
 
 

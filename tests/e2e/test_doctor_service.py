@@ -54,7 +54,7 @@ def test_a_service_that_is_down(check, standin):
     is_only_fault(check(), "service-tcp", f"127.0.0.1:{standin.port} refuses connections")
 
 
-def test_a_captive_portal(check, standin):
+def test_a_captive_portal_is_named_with_what_it_says(check, standin):
     standin.set_faults(every_request=1, request_fault="portal")
     report = check("--send-test-record")
     is_only_fault(report, "firehose", "HTTP 200. is not the service's.*captive portal.*sign in.*<title>Sign in")

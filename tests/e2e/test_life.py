@@ -82,12 +82,12 @@ def test_it_starts_with_nothing_reachable_and_waits(tmp_path, connectors, standi
     standin.set_faults(down=True)
     broker = Mosquitto(tmp_path)
     connector = connectors(broker.port, standin.url)
-    connector.wait_line("warn: broker not connected, trying on: .* refuses connections: .*")
+    connector.wait_line("warn: broker not connected, retrying: .* refuses connections: .*")
     broker.start()
     client = Client(broker.port)
     until(lambda: broker.subscriptions("connector") >= 2, "the connector's subscriptions", within=60)
     client.send("x", "a")
-    connector.wait_line(f"warn: delivery stream {STREAM} waits, trying on: .* refuses connections: .*")
+    connector.wait_line(f"warn: delivery stream {STREAM} waits, retrying: .* refuses connections: .*")
     standin.heal()
     (entry,) = client.wait_entries(1, within=60)
     assert entry["status"] == "success"
@@ -99,7 +99,7 @@ def test_it_starts_without_a_name_server(tmp_path, connectors, standin):
     """A name that cannot be resolved is a broker that is not there yet."""
     environment = {"FIREHOSE_CONNECTOR_MQTT_URL": "mqtt://broker.invalid:1883"}
     connector = connectors(free_port(), standin.url, **environment)
-    connector.wait_line(r"warn: broker not connected, trying on: broker\.invalid:1883 (has no address|cannot be looked up).*")
+    connector.wait_line(r"warn: broker not connected, retrying: broker\.invalid:1883 (has no address|cannot be looked up).*")
     assert connector.alive()
     assert connector.stop() == 0
 
@@ -251,7 +251,7 @@ def test_a_check_finds_too_few_open_files_as_a_start_does(options, tmp_path):
 
 @pytest.mark.host_only
 def test_a_small_stack_grows_as_far_as_it_may(tmp_path, broker, standin, client):
-    """It would overflow, which ends the process without a word."""
+    """It would overflow, which ends the process silently."""
     connector = Connector(tmp_path, broker.port, standin.url, definition(PublishInterval="0"))
     connector.start(under=["prlimit", "--stack=65536:8388608"])
     connector.wait_log("broker connected, session")

@@ -105,7 +105,7 @@ fn a_small_window_that_nobody_said_stops_the_input_once_for_ten_seconds_at_most(
 }
 
 #[test]
-fn a_source_that_sends_more_than_it_may_is_read_and_its_oldest_publishes_are_acknowledged_as_held() {
+fn the_oldest_publishes_beyond_the_window_are_acknowledged_as_held() {
     let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
     for id in 0..2 * UNACKNOWLEDGED as u64 {
         binary(&mut s, id);
@@ -149,7 +149,7 @@ fn a_stream_that_fails_holds_back_neither_the_others_nor_the_input() {
 }
 
 #[test]
-fn while_the_service_answers_in_time_no_publish_is_acknowledged_whose_record_is_only_held() {
+fn no_held_record_is_acknowledged_while_the_service_answers_in_time() {
     for (period, latency) in [(20, 500), (3, 900), (1, 200), (1, 900), (20, 1500), (2, 2400)] {
         let mut s = Scenario::new(Setup::default());
         let (mut id, mut under_way) = (0, VecDeque::new());
@@ -241,7 +241,7 @@ fn without_room_for_statuses_the_window_opens_before_the_broker_is_given_up() {
 }
 
 #[test]
-fn what_comes_again_after_a_reconnect_is_taken_once_and_acknowledged_when_it_is_delivered() {
+fn what_comes_again_after_a_reconnect_is_taken_once() {
     for acknowledge in [Acknowledge::Safe, Acknowledge::Held] {
         let mut s = Scenario::new(Setup { acknowledge, ..Setup::default() });
         (0..3).for_each(|_| _ = s.receive(BINARY_TOPIC, b"21.5"));
@@ -259,7 +259,7 @@ fn what_comes_again_after_a_reconnect_is_taken_once_and_acknowledged_when_it_is_
 }
 
 #[test]
-fn what_was_delivered_while_the_connection_was_away_is_acknowledged_and_not_sent_again() {
+fn what_was_delivered_while_the_connection_was_away_is_not_sent_again() {
     let mut s = Scenario::new(Setup::default());
     binary(&mut s, 0);
     s.at(10_000);
@@ -292,7 +292,7 @@ fn an_acknowledgement_that_was_lost_with_the_connection_repeats_nothing() {
 }
 
 #[test]
-fn a_reading_that_comes_again_and_again_is_not_taken_for_one_whose_acknowledgement_was_lost() {
+fn equal_readings_are_not_taken_for_one_that_comes_again() {
     let mut s = Scenario::new(Setup::default());
     (0..4).for_each(|id| _ = binary(&mut s, id % 2));
     s.wait();

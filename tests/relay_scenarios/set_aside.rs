@@ -284,7 +284,7 @@ fn when_others_succeed_again_a_record_set_aside_is_retried_soon() {
     assert!(s.wait() <= soon);
     let alone = s.expect_batch(DEFAULT, &["bad0"]);
     s.outcome(alone, Outcome::RetrySplit);
-    assert!(s.wait() <= soon, "its delays begin anew");
+    assert!(s.wait() <= soon, "its delays begin again");
     s.expect_batch(DEFAULT, &["bad0"]);
 }
 

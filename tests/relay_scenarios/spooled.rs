@@ -95,7 +95,7 @@ fn with_a_good_uplink_nothing_is_written_whatever_comes() {
 }
 
 #[test]
-fn a_stream_that_fails_is_kept_acknowledged_and_sent_in_order_when_it_takes_records_again() {
+fn a_failing_stream_is_kept_on_disk_and_later_sent_in_order() {
     let mut s = Scenario::new(SPOOL);
     (0..1000).for_each(|id| {
         one(&mut s, id);
@@ -109,7 +109,7 @@ fn a_stream_that_fails_is_kept_acknowledged_and_sent_in_order_when_it_takes_reco
     let numbers = numbers(&taken);
     let later = numbers.windows(2).filter(|pair| pair[1] < pair[0]).count();
     assert!(later <= PROBES, "only those that were tried went to the end: {numbers:?}");
-    assert_eq!((s.relay().held(), s.spooled().held, s.files.count()), (0, 0, 0));
+    assert_eq!((s.relay().held(), s.spooled().records, s.files.count()), (0, 0, 0));
     s.take_statuses();
 }
 
@@ -127,7 +127,7 @@ fn it_is_kept_no_sooner_than_it_must_be() {
     serve(&mut s, SPOOL_AFTER.as_secs() * 1000, down);
     assert_eq!(s.files.written, 0, "nobody waits for it");
     serve(&mut s, 2000, down);
-    assert_eq!(s.spooled().held, 10, "it survives a power cut now");
+    assert_eq!(s.spooled().records, 10, "it survives a power cut now");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn one_bad_stream_is_kept_and_holds_up_no_other() {
     let mut s = Scenario::with_files(SPOOL, files);
     let good = serve(&mut s, 600_000, |name| name == "good");
     assert_eq!(good.len(), 100);
-    assert_eq!(s.spooled().held, 1500);
+    assert_eq!(s.spooled().records, 1500);
     let bad = serve(&mut s, 600_000, up);
     assert_eq!(bad.len(), 1500);
     s.take_statuses();
@@ -267,7 +267,7 @@ fn without_a_disk_that_works_memory_serves_as_without_a_spool() {
     assert!(s.relay().counters().acknowledged_held > 400);
     s.files.fault = None;
     serve(&mut s, 400_000, down);
-    assert_eq!(s.spooled().held, 1000, "it is tried again");
+    assert_eq!(s.spooled().records, 1000, "it is tried again");
     assert_eq!(serve(&mut s, 600_000, up).len(), 1000);
     s.take_statuses();
 }
@@ -298,10 +298,10 @@ fn a_record_that_is_delivered_while_it_is_being_written_is_not_sent_again() {
     (0..100).for_each(|id| _ = one(&mut s, id));
     s.drain();
     serve(&mut s, SPOOL_DRAINING.as_secs() * 1000, down);
-    assert!(s.spooled().held == 100 && s.files.written == 0, "they are in the buffer of the next commit");
+    assert!(s.spooled().records == 100 && s.files.written == 0, "they are in the buffer of the next commit");
     let taken = serve(&mut s, 30_000, up);
     assert_eq!(taken.len(), 100);
-    assert_eq!((s.relay().held(), s.spooled().held, s.files.count()), (0, 0, 0));
+    assert_eq!((s.relay().held(), s.spooled().records, s.files.count()), (0, 0, 0));
     s.take_statuses();
     let (files, left) = s.end();
     assert_eq!(left, 0);
@@ -334,8 +334,8 @@ fn a_status_stays_on_disk_until_the_broker_has_it() {
             }
         }
         assert_eq!(message, MESSAGE);
-        // A broker that takes shorter messages only gets it anew.
-        relay.tell_again(&message);
+        // A broker that takes shorter messages only gets it again.
+        relay.requeue_statuses(&message);
         relay.statuses_acknowledged(1);
         assert!(relay.has_statuses_back());
         assert_eq!(relay.next_status(1000, &mut message), 1);

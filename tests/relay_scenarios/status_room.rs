@@ -131,7 +131,7 @@ fn records_wait_as_long_for_a_lost_broker_as_for_one_that_acknowledges_nothing()
     s.broker(Broker::Lost).expect_batch("b", &["b"]);
     s.broker(Broker::Takes).take_statuses();
 
-    // One that has taken statuses in between is waited for anew.
+    // One that has taken statuses in between is waited for again.
     let mut s = without_status_room();
     s.broker(Broker::Lost).after(grace / 2).broker(Broker::Busy).next_status(&mut Vec::new());
     while s.relay().has_status_room() {
@@ -157,7 +157,7 @@ fn records_wait_as_long_for_a_lost_broker_as_for_one_that_acknowledges_nothing()
 }
 
 #[test]
-fn records_wait_for_no_broker_that_acknowledged_nothing_nor_for_any_while_stopping() {
+fn records_do_not_wait_for_a_silent_broker_nor_for_any_while_stopping() {
     let mut s = without_status_room();
     s.broker(Broker::Away).expect_batch(DEFAULT, &["a"]);
     s.publish_to("b", "2", "b");
@@ -269,7 +269,7 @@ fn a_publish_that_can_be_neither_held_nor_answered_is_left_until_there_is_room()
 
 /// A broker that keeps the session sends publishes before it has granted the subscription.
 #[test]
-fn between_two_connections_a_publish_without_room_for_its_answer_is_left_to_the_broker() {
+fn a_publish_without_room_for_its_answer_is_left_to_the_broker_that_is_away() {
     let mut s = Scenario::new(Setup { arena: MIB, ..Setup::default() });
     s.publishes_come_again().broker(Broker::Busy).broker(Broker::Lost);
     let is_left = (0..10_000).any(|_| s.publish("kinesisfirehose/message", b"{}") == Accepted::NotNow);

@@ -1,6 +1,6 @@
 //! Files that were damaged, and files of earlier and later versions.
 //!
-//! `tests/golden/spool/` holds what the first version wrote; `SPOOL_GOLDEN=write` makes it anew for a new version.
+//! `tests/golden/spool/` holds what the first version wrote; `SPOOL_GOLDEN=write` writes it for a new version.
 
 use std::path::PathBuf;
 

@@ -89,7 +89,7 @@ fn a_spool_that_is_full_refuses_what_is_new_and_keeps_what_it_has() {
     assert!(run.spool.counters().bytes <= settings.limit);
     let room = (SEGMENT_BYTES - SEGMENT_BYTES / MARKS_SHARE) / 100_100;
     assert_eq!(records, 6 * room, "all but the segments that are kept for marks and copies");
-    assert_eq!(run.spool.counters().held, u64::from(records));
+    assert_eq!(run.spool.counters().records, u64::from(records));
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn the_delay_between_attempts_grows_up_to_five_minutes() {
 fn counters_tell_what_is_kept_and_since_when() {
     let (mut run, mut disk) = filled(SETTINGS, 10);
     let counters = run.spool.counters();
-    assert_eq!((counters.held, counters.oldest), (10, 1_800_000_000));
+    assert_eq!((counters.records, counters.oldest), (10, 1_800_000_000));
     assert_eq!(counters.bytes, disk.files().map(|(_, bytes)| bytes.len() as u64).sum::<u64>());
     drain(&mut run, &mut disk);
     assert_eq!(run.spool.counters(), firehose_connector::spool::Counters::default());

@@ -263,7 +263,7 @@ impl Scenario {
         self.relay.begin_session(self.now, Begin { resumed, acknowledged, arrived, first: self.number });
     }
 
-    /// A publish of `bytes`, of which only a begin is known.
+    /// A publish of `bytes`, of which only the beginning is known.
     pub fn publish_too_long(&mut self, topic: &[u8], topic_cut: bool, begin: &[u8], bytes: usize) -> Accepted {
         let accepted = self.relay.refuse_too_long(self.now, topic, begin, TooLong { bytes, limit: 100_000, topic_cut });
         self.received += u64::from(!matches!(accepted, Accepted::NotOurs | Accepted::NotNow));
@@ -374,7 +374,7 @@ impl Scenario {
     /// A message that the broker does not take, because it takes shorter ones than before, comes back.
     pub fn give_back(&mut self, message: &str) {
         self.answered -= status::entries(message.as_bytes()).count() as u64;
-        self.relay.tell_again(message.as_bytes());
+        self.relay.requeue_statuses(message.as_bytes());
         self.step();
     }
 

@@ -149,7 +149,7 @@ fn the_log_has_only_changes_and_few_of_those_that_repeat() {
         Ok(Fetched { credentials, source: "environment" })
     };
     for fetched in [failed(), failed(), found(), found()] {
-        report.tell(now, &fetched, wall_at(Duration::ZERO));
+        report.log(now, &fetched, wall_at(Duration::ZERO));
     }
     let lines = log_lines();
     assert_eq!(lines[0], "warn: credentials not found: no AWS credentials, provide one of: a");
@@ -157,8 +157,8 @@ fn the_log_has_only_changes_and_few_of_those_that_repeat() {
     const HOURS: u32 = 100;
     for _ in 0..HOURS * 360 {
         now = now + Duration::from_secs(10);
-        report.tell(now, &failed(), wall_at(Duration::ZERO));
-        report.tell(now, &found(), wall_at(Duration::ZERO));
+        report.log(now, &failed(), wall_at(Duration::ZERO));
+        report.log(now, &found(), wall_at(Duration::ZERO));
     }
     let lines = log_lines().len();
     assert!(lines <= (LOG_BURST + HOURS * 60) as usize, "{lines}");

@@ -13,9 +13,9 @@ use crate::spool;
 use crate::spool::operation::Fault;
 use crate::time::Instant;
 
-/// What was said of the spool last.
+/// What the log has said of the spool last.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Logged {
     health: Option<Health>,
     holds: bool,
     damaged: u64,
@@ -38,8 +38,8 @@ impl Report {
         health: Health,
         counters: &spool::Counters,
     ) {
-        let (said, limit) = (&mut self.spool, &mut self.spool_limit);
-        let before = said.health.replace(health).unwrap_or(Health::Well);
+        let (logged, limit) = (&mut self.spool, &mut self.spool_limit);
+        let before = logged.health.replace(health).unwrap_or(Health::Well);
         if before != health {
             let directory = directory.display();
             match health {
@@ -60,26 +60,26 @@ impl Report {
                 Health::Fails(fault) => limit.warn(
                     now,
                     format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only, trying on: \
+                        "the spool in {directory} cannot be used, records are held in memory only, retrying: \
                          {fault}: {}",
                         advice(fault)
                     ),
                 ),
             }
         }
-        if core::mem::replace(&mut said.holds, counters.held > 0) != (counters.held > 0) {
-            if counters.held > 0 {
+        if core::mem::replace(&mut logged.holds, counters.records > 0) != (counters.records > 0) {
+            if counters.records > 0 {
                 limit.info(now, format_args!("records wait in the spool until the service takes them"));
             } else {
                 limit.info(now, format_args!("the spool is empty again"));
             }
         }
-        if counters.damaged > core::mem::replace(&mut said.damaged, counters.damaged) {
+        if counters.damaged > core::mem::replace(&mut logged.damaged, counters.damaged) {
             let damaged = counters.damaged;
             limit.warn(now, format_args!("{damaged} records of the spool were damaged on the disk and are lost"));
         }
         let left_alone = counters.newer + counters.unreadable;
-        if left_alone > core::mem::replace(&mut said.left_alone, left_alone) {
+        if left_alone > core::mem::replace(&mut logged.left_alone, left_alone) {
             limit.warn(
                 now,
                 format_args!(

@@ -202,7 +202,7 @@ async fn an_idle_connection_that_the_server_closed_is_replaced_silently() {
 async fn a_connection_without_requests_is_closed_before_the_service_does_it() {
     let (mut client, server) = (Client::new(), Server::new().await);
     let (_, (mut peer, ..)) = tokio::join!(client.post(&server, &["a"]), server.serve(OK));
-    later(KEEP_ALIVE).await;
+    later(SERVICE_IDLE).await;
     peer.closed().await;
 }
 

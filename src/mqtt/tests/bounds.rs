@@ -75,7 +75,7 @@ async fn while_the_last_acknowledgement_is_waited_for_nothing_runs() {
 }
 
 #[tokio::test]
-async fn a_broker_that_refuses_again_is_left_alone_for_a_while_but_not_by_a_process_that_ends() {
+async fn a_broker_that_refuses_again_is_left_alone_for_a_while_unless_the_process_ends() {
     let mut test = Test::new().await;
     for attempt in 1..=4 {
         let (mut peer, ..) = timeout(MQTT_REFUSED_BACKOFF.0 / 2, test.connected()).await.unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_broker_that_stops_acknowledging_statuses_is_reported_and_so_is_the_end_of_it() {
+async fn the_log_says_when_statuses_are_no_longer_acknowledged_and_when_they_are_again() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     later(2 * STATUS_ACKNOWLEDGED).await;
     test.send("one").await;

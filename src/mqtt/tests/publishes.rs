@@ -101,7 +101,7 @@ async fn after_a_publish_was_left_no_other_is_taken_over_this_connection() {
 }
 
 #[tokio::test]
-async fn publishes_that_were_left_come_over_a_new_connection_once_all_statuses_are_acknowledged() {
+async fn publishes_that_were_left_come_again_once_all_statuses_are_acknowledged() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     test.send("status").await;
     let status = peer.status().await;

@@ -95,7 +95,7 @@ impl fmt::Display for ConnectError {
 
 impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        // rustls' text contains the seconds since the expiry, so it would be logged anew each time.
+        // rustls' text contains the seconds since the expiry, so it would be logged again each time.
         self.cause.as_ref().filter(|_| self.expiry().is_none()).map(|cause| cause as _)
     }
 }

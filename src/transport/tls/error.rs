@@ -11,14 +11,14 @@ pub enum TlsError {
     /// The file is missing, not permitted, not a regular file, or larger than
     /// [`MAX_PEM_FILE`](crate::limits::net::MAX_PEM_FILE).
     Unreadable {
-        /// Which.
+        /// The file, and the variable that names it.
         file: PemFile,
         /// What the file system says.
         cause: io::Error,
     },
     /// The file does not contain what is needed, or not as PEM.
     NotUsable {
-        /// Which.
+        /// The file, and the variable that names it.
         file: PemFile,
         /// What it should contain.
         wanted: Wanted,
@@ -27,21 +27,21 @@ pub enum TlsError {
     },
     /// PEM, but the content is not a certificate or key that rustls can use.
     Unusable {
-        /// Which.
+        /// The file, and the variable that names it.
         file: PemFile,
         /// What rustls says.
         cause: rustls::Error,
     },
     /// A key of a kind or length that is not supported.
     KeyKind {
-        /// Which.
+        /// The file, and the variable that names it.
         file: PemFile,
     },
     /// The certificate is for another key.
     KeyMismatch {
-        /// The key.
+        /// The file of the key.
         key: PemFile,
-        /// The certificate.
+        /// The file of the certificate.
         certificate: PemFile,
     },
     /// The built-in roots or defaults do not pass; a fault of this program.

@@ -83,8 +83,8 @@ pub(super) fn explain(f: &mut fmt::Formatter<'_>, file: &PemFile, wanted: Wanted
                  it is PKCS #12 with openssl pkcs12 -nodes -in {path} -out NEW"
             )
         }
-        PemFault::Marks => f.write_str("is cut off, or a BEGIN or END line in it is damaged: copy it anew"),
-        PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it anew"),
+        PemFault::Marks => f.write_str("is cut off, or a BEGIN or END line in it is damaged: copy it again"),
+        PemFault::NotBase64(label) => write!(f, "has a section {label} that is not base64: copy it again"),
         PemFault::Encrypted => write!(
             f,
             "has an encrypted key, and the connector cannot ask for its password: decrypt it with openssl pkey -in \

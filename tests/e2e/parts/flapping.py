@@ -114,7 +114,7 @@ class FlappingBroker:
                         connection.sendall(b"\x40\x04" + body[topic + 2 : topic + 4] + bytes([refusal, 0]))
                 connection.sendall(b"\xe0\x02" + [b"\x8b", b"\x97", b"\x89"][session % 3] + b"\0")
             except OSError:
-                """Silent for a while, or gone: closed without a word."""
+                """Silent for a while, or gone: closed silently."""
 
     @staticmethod
     def _publish(session, number):

@@ -100,11 +100,11 @@ class Nucleus:
             client.close()
 
     def forget_tokens(self):
-        """As nucleus lite's daemon does that starts anew: tokens are in its memory only."""
+        """As nucleus lite's daemon does that starts again: tokens are in its memory only."""
         self.tokens.clear()
 
     def lose_subscriptions(self):
-        """As nucleus lite does when its daemon for messages starts anew: nobody is told."""
+        """As nucleus lite does when its daemon for messages starts again: nobody is told."""
         with self.lock:
             for client in self.clients:
                 client.lost.update(client.subscriptions)

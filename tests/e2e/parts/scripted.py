@@ -40,7 +40,7 @@ class ScriptedBroker:
                 time.sleep(pause)
 
     def drop(self):
-        """Ends the connection without a word."""
+        """Ends the connection silently."""
         self.client.shutdown(socket.SHUT_RDWR)
 
     def entries(self):

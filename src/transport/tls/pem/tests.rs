@@ -103,7 +103,7 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
              ssh-keygen -p -m PEM -N \"\" -f file.pem",
         ),
         (String::new(), "VARIABLE: file.pem is not PEM: a file with -----BEGIN PRIVATE KEY----- is needed"),
-        (plain.replace('M', "?"), "VARIABLE: file.pem has a section PRIVATE KEY that is not base64: copy it anew"),
+        (plain.replace('M', "?"), "VARIABLE: file.pem has a section PRIVATE KEY that is not base64: copy it again"),
     ] {
         assert_eq!(key(bytes).unwrap_err(), expected);
     }
@@ -130,7 +130,7 @@ fn what_cannot_be_used_is_named_with_the_way_out() {
 fn what_is_cut_or_damaged_is_refused_and_nothing_of_it_is_shown() {
     let leaf = Ca::new().issue("device", (2000, 2100));
     let pem = leaf.key_pem();
-    let damaged = "VARIABLE: file.pem is cut off, or a BEGIN or END line in it is damaged: copy it anew";
+    let damaged = "VARIABLE: file.pem is cut off, or a BEGIN or END line in it is damaged: copy it again";
     for (form, bytes) in [
         ("cut within the base64", pem[..pem.len() / 2].to_owned()),
         ("cut within the last line", pem[..pem.len() - 8].to_owned()),
@@ -163,7 +163,7 @@ fn a_key_in_the_place_of_the_name_of_its_file_is_not_shown() {
 fn one_bad_certificate_among_good_ones_is_not_left_out() {
     let ca = Ca::new();
     let error = certificates(ca.pem() + &ca.pem().replace('M', "?")).unwrap_err();
-    assert_eq!(error, "VARIABLE: file.pem has a section CERTIFICATE that is not base64: copy it anew");
+    assert_eq!(error, "VARIABLE: file.pem has a section CERTIFICATE that is not base64: copy it again");
 }
 
 proptest::proptest! {
