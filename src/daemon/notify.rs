@@ -162,7 +162,7 @@ impl fmt::Display for State {
             Service::NotCalled => "nothing sent yet",
             Service::Accepts => "service takes records",
             Service::Refuses => "service refuses records",
-            Service::Retrying => "service cannot be reached or postpones, retrying",
+            Service::Retrying => "service cannot be reached or puts off, trying on",
         })
     }
 }

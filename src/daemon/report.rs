@@ -97,8 +97,8 @@ impl Report {
         let text = error_chain(error);
         if self.broker.as_ref() != Some(&text) {
             match self.peer {
-                Peer::Broker => self.broker_limit.warn(now, format_args!("broker not connected, retrying: {text}")),
-                Peer::Nucleus => self.broker_limit.warn(now, format_args!("nucleus not connected, retrying: {text}")),
+                Peer::Broker => self.broker_limit.warn(now, format_args!("broker not connected, trying on: {text}")),
+                Peer::Nucleus => self.broker_limit.warn(now, format_args!("nucleus not connected, trying on: {text}")),
             }
             self.broker = Some(text);
         }
@@ -131,14 +131,14 @@ impl Report {
             }
             (Some(problem), (_, 1..)) => {
                 if self.is_new(name, &format!("waits: {problem}")) {
-                    self.service_limit.warn(now, format_args!("delivery stream {name} waits, retrying: {problem}"));
+                    self.service_limit.warn(now, format_args!("delivery stream {name} waits, trying on: {problem}"));
                 }
             }
             (None, (_, 1..)) => {
-                if self.is_new(name, "postponed") {
+                if self.is_new(name, "put off") {
                     let count = done.settled.retried;
                     let limit = &mut self.service_limit;
-                    limit.warn(now, format_args!("delivery stream {name} postponed {count} records, retrying"));
+                    limit.warn(now, format_args!("delivery stream {name} put off {count} records, trying on"));
                 }
             }
             (_, (1.., 0)) => self.service_limit.info(now, format_args!("delivery stream {name} takes records again")),
@@ -170,7 +170,7 @@ impl Report {
         let reason = error_chain(error);
         // Under an empty name, because it concerns all delivery streams.
         if self.is_new(&heapless::String::new(), &reason) {
-            self.service_limit.warn(now, format_args!("requests wait for other credentials, retrying: {reason}"));
+            self.service_limit.warn(now, format_args!("requests wait for other credentials, trying on: {reason}"));
         }
     }
 

@@ -177,7 +177,7 @@ fn next_inbound(
             }
             News::NotDelivered(index, why) => {
                 let filter = filter(index);
-                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", retrying: {why}"));
+                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
             }
             News::Delivered(index) => {
                 let filter = filter(index);

@@ -112,7 +112,7 @@ impl Relay {
                     stream.aside.retry_soon(now);
                 }
                 if settled.retried > 0 {
-                    stream.postpone(now, &mut self.jitter);
+                    stream.put_off(now, &mut self.jitter);
                 }
             } else if batch.alone {
                 stream.aside.failed(now, &mut self.jitter);

@@ -233,8 +233,8 @@ impl DeliveryStream {
         }
     }
 
-    /// A few records of a request were postponed: a short pause, for the rest goes through.
-    pub fn postpone(&mut self, now: Instant, jitter: &mut Jitter) {
+    /// A few records of a request were put off: a short pause, for the rest goes through.
+    pub fn put_off(&mut self, now: Instant, jitter: &mut Jitter) {
         self.retry_at = self.retry_at.max(now + backoff::delay(1, BACKOFF_PUT_OFF, BACKOFF_PUT_OFF, jitter));
     }
 

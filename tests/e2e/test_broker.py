@@ -88,7 +88,7 @@ def test_statuses_wait_while_the_broker_is_away(broker, connect, client, standin
 def test_a_refusal_is_named_once(refuse, words, connectors, standin):
     broker = RefusingBroker(refuse)
     connector = connectors(broker.port, standin.url)
-    line = connector.wait_line(f"warn: broker not connected, retrying: {words}")
+    line = connector.wait_line(f"warn: broker not connected, trying on: {words}")
     until(lambda: broker.refusals >= 2, "a second attempt", within=120)
     assert connector.alive()
     assert connector.log().count(line) == 1
@@ -104,7 +104,7 @@ def test_a_refused_login_is_named_once_and_mended_without_a_restart(tmp_path, co
     login = {"FIREHOSE_CONNECTOR_MQTT_USERNAME": "device", "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE": str(file)}
     connector = connectors(broker.port, standin.url, **login)
     refused = r"the broker refuses the login \(not authorized\), see FIREHOSE_CONNECTOR_MQTT_USERNAME and .*PASSWORD_FILE"
-    line = connector.wait_line(f"warn: broker not connected, retrying: {refused}")
+    line = connector.wait_line(f"warn: broker not connected, trying on: {refused}")
     set_password(passwords, "device", "secret")
     set_password(passwords, "application", "secret")
     broker.stop()

@@ -60,7 +60,7 @@ def test_a_topic_that_is_not_allowed_is_told_and_the_other_works(connect, client
     nucleus.access = {"SubscribeToTopic": [MESSAGE], "PublishToTopic": [STATUS]}
     connector = connect()
     connector.wait_line(
-        r'warn: the nucleus does not deliver "kinesisfirehose/message/binary/#", retrying: UnauthorizedError: the connector is not .*'
+        r'warn: the nucleus does not deliver "kinesisfirehose/message/binary/#", trying on: UnauthorizedError: the connector is not .*'
     )
     client.send("x", "1")
     client.wait_entries(1)
@@ -84,7 +84,7 @@ def test_a_nucleus_that_comes_back_delivers_again(how, connect, client, nucleus,
     before = len(connector.log())
     getattr(nucleus, how)()
     if how == "stop":
-        connector.wait_line("warn: nucleus not connected, retrying: the socket .* cannot be connected to: .*", before)
+        connector.wait_line("warn: nucleus not connected, trying on: the socket .* cannot be connected to: .*", before)
         nucleus.start()
     if how != "end_subscriptions":
         connector.wait_line("info: nucleus connected", before)
@@ -124,7 +124,7 @@ def test_a_stop_ends_within_what_the_classic_nucleus_allows(connect, client, nuc
     standin.set_faults(down=True)
     connector = connect()
     client.send("x", "1")
-    connector.wait_line("warn: delivery stream stream-name waits, retrying: .*")
+    connector.wait_line("warn: delivery stream stream-name waits, trying on: .*")
     assert connector.stop(within=5) == 0
     (entry,) = client.wait_entries(1)
     assert (entry["id"], entry["ErrorCode"]) == ("1", "Stopped")
@@ -159,7 +159,7 @@ def test_bytes_that_are_no_frame_end_the_connection_and_the_next_one_is_good(con
     before = len(connector.log())
     (peer,) = nucleus.clients
     peer.connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    connector.wait_line("warn: nucleus not connected, retrying: the nucleus sends what cannot be read: .*", before)
+    connector.wait_line("warn: nucleus not connected, trying on: the nucleus sends what cannot be read: .*", before)
     connector.wait_line("info: nucleus connected", before)
 
 

@@ -81,7 +81,7 @@ def test_a_wrong_key_delivers_nothing_and_fails_nothing(moto, connect, client):
     keys = user(moto, ACTIONS) | {"AWS_SECRET_ACCESS_KEY": "wrong"}
     connector = connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **keys)
     client.send("x\n", "a")
-    connector.wait_line(rf"warn: delivery stream {stream} waits, retrying: the answer \(HTTP 403\) .*")
+    connector.wait_line(rf"warn: delivery stream {stream} waits, trying on: the answer \(HTTP 403\) .*")
     assert client.messages() == []
     assert moto.arrived(stream) == b""
 
@@ -144,5 +144,5 @@ def test_keys_come_from_a_container_endpoint(moto, connect, client):
         # moto knows no session of this user: what counts is that the keys were fetched and used.
         key = keys["AWS_ACCESS_KEY_ID"]
         connector.wait_line(f'info: credentials found source="container endpoint" key={key} end=.*')
-        connector.wait_line(rf"warn: delivery stream {stream} waits, retrying: the answer \(HTTP 403\) .*")
+        connector.wait_line(rf"warn: delivery stream {stream} waits, trying on: the answer \(HTTP 403\) .*")
         assert endpoint.refused == 0

@@ -82,12 +82,12 @@ def test_it_starts_with_nothing_reachable_and_waits(tmp_path, connectors, standi
     standin.set_faults(down=True)
     broker = Mosquitto(tmp_path)
     connector = connectors(broker.port, standin.url)
-    connector.wait_line("warn: broker not connected, retrying: .* refuses connections: .*")
+    connector.wait_line("warn: broker not connected, trying on: .* refuses connections: .*")
     broker.start()
     client = Client(broker.port)
     until(lambda: broker.subscriptions("connector") >= 2, "the connector's subscriptions", within=60)
     client.send("x", "a")
-    connector.wait_line(f"warn: delivery stream {STREAM} waits, retrying: .* refuses connections: .*")
+    connector.wait_line(f"warn: delivery stream {STREAM} waits, trying on: .* refuses connections: .*")
     standin.heal()
     (entry,) = client.wait_entries(1, within=60)
     assert entry["status"] == "success"
@@ -99,7 +99,7 @@ def test_it_starts_without_a_name_server(tmp_path, connectors, standin):
     """A name that cannot be resolved is a broker that is not there yet."""
     environment = {"FIREHOSE_CONNECTOR_MQTT_URL": "mqtt://broker.invalid:1883"}
     connector = connectors(free_port(), standin.url, **environment)
-    connector.wait_line(r"warn: broker not connected, retrying: broker\.invalid:1883 (has no address|cannot be looked up).*")
+    connector.wait_line(r"warn: broker not connected, trying on: broker\.invalid:1883 (has no address|cannot be looked up).*")
     assert connector.alive()
     assert connector.stop() == 0
 

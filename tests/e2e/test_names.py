@@ -52,7 +52,7 @@ def connects(connector, broker):
 
 
 def not_connected(broker, why):
-    return f"warn: broker not connected, retrying: {re.escape(NAME)}:{broker.port} {why}"
+    return f"warn: broker not connected, trying on: {re.escape(NAME)}:{broker.port} {why}"
 
 
 @pytest.mark.parametrize("answer", ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "NOTIMP", "FORMERR", SILENCE])

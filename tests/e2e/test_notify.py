@@ -66,7 +66,7 @@ def test_the_status_line_shows_broker_service_and_counters(manager, connect, cli
     connector = connect(**manager.environment())
     manager.wait(lambda message: message["STATUS"].startswith("broker connected, nothing sent yet"), "the broker")
     client.send("x", "a")
-    manager.wait(lambda message: "retrying; 1 received, 0 succeeded, 0 failed, 1 held" in message["STATUS"], "a failure")
+    manager.wait(lambda message: "trying on; 1 received, 0 succeeded, 0 failed, 1 held" in message["STATUS"], "a failure")
     standin.heal()
     manager.wait(lambda message: "takes records; 1 received, 1 succeeded" in message["STATUS"], "a success")
     assert not any("STOPPING" in message for message in manager.heard())

@@ -72,7 +72,7 @@ def test_names_are_found_however_many_links_lead_to_a_file_that_comes_later(worl
     for name, to in links.items():
         world.link(name, to)
     connector = world.start()
-    connector.wait_log("broker not connected, retrying: broker.test")
+    connector.wait_log("broker not connected, trying on: broker.test")
     target = world.run / list(links.values())[-1].split("run/")[1]
     target.parent.mkdir(parents=True)
     target.write_text("127.0.0.1 broker.test\n")
@@ -81,7 +81,7 @@ def test_names_are_found_however_many_links_lead_to_a_file_that_comes_later(worl
 
 def test_names_are_found_when_their_file_becomes_a_link_into_a_folder_of_run_that_was_not_there(world):
     connector = world.start()
-    connector.wait_log("broker not connected, retrying: broker.test")
+    connector.wait_log("broker not connected, trying on: broker.test")
     for folder in ["NetworkManager", "another-one"]:
         (world.run / folder).mkdir()
     (world.run / "another-one/hosts").write_text("127.0.0.1 broker.test\n")

@@ -84,7 +84,7 @@ def test_the_service_goes_down_and_comes_back(connect, client, standin):
     before = len(connector.log())
     standin.set_faults(down=True)
     send(client, 1000, start=10)
-    connector.wait_line("warn: delivery stream stream-name waits, retrying: .+", since=before)
+    connector.wait_line("warn: delivery stream stream-name waits, trying on: .+", since=before)
     assert len(client.entries()) == 10
     before = len(connector.log())
     standin.heal()

@@ -196,7 +196,7 @@ def test_without_a_directory_records_wait_in_memory_and_the_log_says_so_once(spo
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool))
     records, thread = publishing(client, 1500)
     thread.join()
-    connector.wait_log("cannot be used, records are held in memory only, retrying: .*: " + says)
+    connector.wait_log("cannot be used, records are held in memory only, trying on: .*: " + says)
     connector.wait_log("publishes are acknowledged whose records are in memory only")
     standin.heal()
     wait_all(standin, records)

@@ -60,7 +60,7 @@ impl Report {
                 Health::Fails(fault) => limit.warn(
                     now,
                     format_args!(
-                        "the spool in {directory} cannot be used, records are held in memory only, retrying: \
+                        "the spool in {directory} cannot be used, records are held in memory only, trying on: \
                          {fault}: {}",
                         advice(fault)
                     ),

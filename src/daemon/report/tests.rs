@@ -24,7 +24,7 @@ fn a_reason_is_logged_when_it_changes() {
     log_lines();
     let (mut report, now) = (Report::default(), Instant::default());
     let offline = || Some(SendError::Stalled);
-    let waits = "warn: delivery stream telemetry waits, retrying: ";
+    let waits = "warn: delivery stream telemetry waits, trying on: ";
     for (failures, problem) in [((0, 1), offline()), ((1, 2), offline()), ((2, 3), Some(SendError::ReplyTooLong))] {
         report.settled(now, &done(problem, failures));
     }
@@ -33,9 +33,9 @@ fn a_reason_is_logged_when_it_changes() {
     report.settled(now, &done(None, (5, 0)));
     report.settled(now, &done(offline(), (0, 1)));
     let [stalled, too_long] = [SendError::Stalled, SendError::ReplyTooLong].map(|error| format!("{waits}{error}"));
-    let postponed = "warn: delivery stream telemetry postponed 0 records, retrying";
+    let put_off = "warn: delivery stream telemetry put off 0 records, trying on";
     let again = "info: delivery stream telemetry takes records again";
-    assert_eq!(log_lines(), [&*stalled, &*too_long, postponed, again, &*stalled]);
+    assert_eq!(log_lines(), [&*stalled, &*too_long, put_off, again, &*stalled]);
 }
 
 #[test]

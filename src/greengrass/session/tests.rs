@@ -68,7 +68,7 @@ impl<'a> Nucleus<'a> {
         self.say(kind::ERROR, flag::TERMINATE, number, r#"{"message": "no"}"#);
     }
 
-    fn postpone(&mut self, number: i32) {
+    fn put_off(&mut self, number: i32) {
         let model = Bytes::from_static(b"aws.greengrass#ServiceError");
         let frame = Frame { kind: kind::ERROR, flags: flag::TERMINATE, stream: number, model, ..Frame::default() };
         self.session.take(self.now, &frame).unwrap();
@@ -243,7 +243,7 @@ fn a_nucleus_that_does_not_answer_a_subscription_is_left_but_the_cloud_may_be_aw
 }
 
 #[test]
-fn one_status_after_the_other_goes_out_and_one_that_is_postponed_goes_out_again() {
+fn one_status_after_the_other_goes_out_and_one_that_is_put_off_goes_out_again() {
     let settings = settings(&[(JSON, false)], false);
     let mut statuses = statuses();
     let mut nucleus = Nucleus::ready(&settings, &mut statuses);
@@ -254,7 +254,7 @@ fn one_status_after_the_other_goes_out_and_one_that_is_postponed_goes_out_again(
         payload,
         r#"{"topic":"kinesisfirehose/message/status","publishMessage":{"binaryMessage":{"message":"b25l"}}}"#
     );
-    nucleus.postpone(*number);
+    nucleus.put_off(*number);
     assert!(!nucleus.session.has_room() && nucleus.asked().is_empty());
     nucleus.later(AGAIN.0).unwrap();
     let [(number, ..)] = nucleus.asked()[..] else { panic!("none") };
@@ -277,7 +277,7 @@ fn statuses_count_as_held_up_after_ten_seconds_and_go_out_over_the_next_connecti
     let mut waited = Duration::ZERO;
     let news = loop {
         for (number, ..) in nucleus.asked() {
-            nucleus.postpone(number);
+            nucleus.put_off(number);
         }
         nucleus.later(Duration::from_secs(1)).unwrap();
         waited += Duration::from_secs(1);
@@ -304,10 +304,10 @@ fn a_status_for_the_cloud_follows_the_local_one_and_a_cloud_that_takes_none_lose
     for text in texts {
         nucleus.publish_status(text);
         for (number, operation) in nucleus.operations() {
-            if operation == "PublishToTopic" { nucleus.grant(number) } else { nucleus.postpone(number) }
+            if operation == "PublishToTopic" { nucleus.grant(number) } else { nucleus.put_off(number) }
         }
         for (number, _) in nucleus.operations() {
-            nucleus.postpone(number);
+            nucleus.put_off(number);
         }
         refused.extend(nucleus.news());
     }

@@ -104,7 +104,7 @@ fn demo(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let definition = arguments.folder.join("definition.json");
 
     say("broker", &format!("127.0.0.1:{} (MQTT 3.1.1) and :{} (MQTT 5)", broker.port, broker.v5_port));
-    say("service", &format!("http://127.0.0.1:{}, a stand-in that postpones one record in {FAIL_EVERY}", standin.port));
+    say("service", &format!("http://127.0.0.1:{}, a stand-in that puts off one record in {FAIL_EVERY}", standin.port));
     say("connector", &format!("{} run --definition {}", arguments.connector.display(), definition.display()));
     blank();
 
@@ -167,8 +167,8 @@ fn watch(
                     blank();
                 }
             }
-            Event::Arrived(Arrival::Postponed { stream, data }) => {
-                say("postponed", &format!("{stream}  {}", printable(&data)));
+            Event::Arrived(Arrival::PutOff { stream, data }) => {
+                say("put off", &format!("{stream}  {}", printable(&data)));
             }
             Event::Arrived(Arrival::Accepted(record)) => {
                 say("delivered", &format!("{}  {}", record.stream, printable(&record.data)));

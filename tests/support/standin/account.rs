@@ -35,7 +35,7 @@ pub(crate) enum Arrival {
     /// It was accepted.
     Accepted(Delivered),
     /// It failed alone and should come again.
-    Postponed {
+    PutOff {
         /// Name of the delivery stream.
         stream: String,
         /// What it held.
@@ -130,10 +130,10 @@ impl Account {
     }
 
     /// Lets one record fail.
-    pub(super) fn postpone(&mut self, stream: &str, data: Vec<u8>) {
+    pub(super) fn put_off(&mut self, stream: &str, data: Vec<u8>) {
         self.figures.failed += 1;
         if let Some(announce) = &self.announce {
-            drop(announce.try_send(Arrival::Postponed { stream: stream.to_owned(), data }));
+            drop(announce.try_send(Arrival::PutOff { stream: stream.to_owned(), data }));
         }
     }
 

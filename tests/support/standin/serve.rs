@@ -190,7 +190,7 @@ fn stored(call: Call, faults: &Faults, shared: &Shared) -> Reply {
         number += 1;
         if number.checked_rem(faults.every_record) == Some(0) {
             failed += 1;
-            account.postpone(&call.stream, data);
+            account.put_off(&call.stream, data);
             let code = Some(faults.record_code.as_str()).filter(|code| !code.is_empty());
             entries.push(Err(code.unwrap_or("ServiceUnavailableException")));
             continue;
