@@ -65,10 +65,12 @@ impl Retry {
     }
 }
 
-/// A failed handshake is expensive for both sides, and waiting for the broker to start does not help.
+/// A failed handshake is expensive for both sides, and waiting for the broker to start does not help; but where there is no
+/// TLS at all, something may stand before a broker that starts.
 fn is_about_tls(error: &MqttError) -> bool {
     matches!(error, MqttError::Connect(error)
-        if matches!(error.kind(), ConnectFailure::Tls(failure) if failure != TlsFailure::Closed))
+        if matches!(error.kind(), ConnectFailure::Tls(failure)
+            if !matches!(failure, TlsFailure::Closed | TlsFailure::NotTls | TlsFailure::Other)))
 }
 
 /// Whether the address is this machine's or of a private network (RFC 1918, 3927, 4193).
@@ -165,9 +167,12 @@ mod tests {
 
     #[test]
     fn a_handshake_that_fails_is_retried_less_often_unless_it_is_cut_off() {
-        for (failure, seldom) in
-            [(TlsFailure::UnknownIssuer, true), (TlsFailure::WrongName, true), (TlsFailure::Closed, false)]
-        {
+        for (failure, seldom) in [
+            (TlsFailure::UnknownIssuer, true),
+            (TlsFailure::WrongName, true),
+            (TlsFailure::Closed, false),
+            (TlsFailure::NotTls, false),
+        ] {
             let error = MqttError::Connect(ConnectError::of(ConnectFailure::Tls(failure)));
             let waits = longest("127.0.0.1", &error, None, 100);
             assert_eq!(waits[99] > MQTT_BACKOFF_NEAR, seldom, "{failure:?}");
