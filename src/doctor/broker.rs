@@ -76,9 +76,10 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             }
         }
         Err(error) => {
-            let advice = format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
-            report.fail(Step::BrokerSubscribe, error_chain(&error), Some(advice));
-            if !matches!(error, MqttError::SubscriptionRefused { .. }) {
+            let is_refused = matches!(error, MqttError::SubscriptionRefused { .. });
+            let advice = || format!("let the client subscribe to {}", Probe::FILTERS.join(" and "));
+            report.fail(Step::BrokerSubscribe, error_chain(&error), is_refused.then(advice));
+            if !is_refused {
                 log_out(probe, report).await;
                 return report.skip_to(Step::IpcSocket, "the broker has ended the session");
             }

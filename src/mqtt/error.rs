@@ -207,7 +207,8 @@ impl fmt::Display for MqttError {
                 }
                 Ok(())
             }
-            Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5"),
+            // What the decoder says of it means nothing to users.
+            Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5, or this is not its port for MQTT"),
             Self::TakesTooLittle { most, needed } => write!(
                 f,
                 "the broker takes packets of at most {most} bytes, and the connector needs {needed}: raise the broker's maximum \
@@ -229,7 +230,6 @@ impl error::Error for MqttError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Connect(error) => error.source(),
-            Self::Protocol(error) => Some(error),
             Self::NoAnswer(Some(cause)) | Self::Closed(Some(cause)) => Some(cause),
             _ => None,
         }
