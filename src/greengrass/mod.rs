@@ -121,7 +121,13 @@ pub fn fuzz(bytes: &[u8]) {
         let (mut frames, mut buffer, mut said) = (frame::Frames::new(1000), bytes::BytesMut::new(), Vec::new());
         for piece in bytes.chunks(at_a_time) {
             buffer.extend_from_slice(piece);
-            while let Ok(Some(frame)) = frames.next(&mut buffer) {
+            loop {
+                let frame = match frames.next(&mut buffer) {
+                    Ok(Some(frame)) => frame,
+                    Ok(None) => break,
+                    // The connection ends.
+                    Err(_) => return said,
+                };
                 if session.take(now, &frame).is_err() {
                     return said;
                 }
