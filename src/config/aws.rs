@@ -7,7 +7,7 @@ use super::{
     proxy,
     settings::flag,
     types::{Aws, EndpointUrl},
-    url::http_url,
+    url::{http_url, no_path},
 };
 
 /// After a problem some fields may be empty, and the result must not be used.
@@ -34,7 +34,7 @@ fn endpoint_variable(environment: &Environment, problems: &mut Problems) -> Opti
 fn endpoint_url(environment: &Environment, name: &str, problems: &mut Problems) -> Option<EndpointUrl> {
     let (endpoint, path) = http_url(environment, name, problems)?;
     if path != "/" {
-        problems.push(Problem::variable(name, format!("must end after host and port, without {path}")));
+        problems.push(Problem::variable(name, no_path(&path)));
     }
     Some(endpoint)
 }

@@ -11,7 +11,7 @@ use super::{
     problem::{Problem, Problems},
     settings::flag,
     types::{ContainerAuthorization, ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
-    url::{Url, http_url},
+    url::{Url, http_url, may_hold_a_secret, no_path},
 };
 use crate::foreign::Secret;
 
@@ -81,8 +81,8 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
         return None;
     };
     // Not shown: it may be the secret.
-    if id.bytes().any(|byte| matches!(byte, b'/' | b'+' | b'=')) {
-        let rule = format!("is no key id, which has letters and digits only: is it the value of {SECRET_ACCESS_KEY}?");
+    if !is_key_id(id) {
+        let rule = format!("{NO_KEY_ID}: is it the value of {SECRET_ACCESS_KEY}?");
         problems.push(Problem::variable(ACCESS_KEY_ID, rule));
     }
     Some(EnvironmentKeys {
@@ -91,6 +91,14 @@ fn environment_keys(environment: &Environment, problems: &mut Problems) -> Optio
         session_token: security_token.or(session_token).map(Secret::new),
     })
 }
+
+/// Whether a text may be a key id: no secret key that has one of these characters, which three of four have.
+pub(crate) fn is_key_id(text: &str) -> bool {
+    !text.contains(['/', '+', '='])
+}
+
+/// What is wrong with another text.
+pub(crate) const NO_KEY_ID: &str = "is no key id, which has letters and digits only";
 
 /// A secret that is sent in an HTTP header, or signs one. The usual mistake is a line end that was copied from a file.
 fn header_text<'a>(environment: &'a Environment, name: &str, problems: &mut Problems) -> Option<&'a str> {
@@ -175,11 +183,22 @@ fn iot_endpoint(environment: &Environment, problems: &mut Problems) -> Option<En
     let fault = match Url::parse(&url) {
         Ok(url) if url.scheme != "https" => "must begin with https://, or with the host",
         Ok(url) if url.path != "/" => "must end after host and port",
+        Ok(url) if is_of_data(&url.host) => {
+            "is the endpoint for data: give that which aws iot describe-endpoint prints with --endpoint-type \
+             iot:CredentialProvider"
+        }
         Ok(url) => return Some(EndpointUrl { tls: true, host: url.host, port: url.port.unwrap_or(443) }),
         Err(error) => error,
     };
-    problems.push(Problem::variable(IOT_ENDPOINT, fault).with_text(text));
+    let problem = Problem::variable(IOT_ENDPOINT, fault);
+    problems.push(if may_hold_a_secret(text) { problem } else { problem.with_text(text) });
     None
+}
+
+/// Whether an endpoint of AWS IoT is that of its broker, `....iot.region.amazonaws.com`, with `-ats` or without.
+fn is_of_data(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    host.contains(".amazonaws.com") && host.contains(".iot.") && !host.contains(".credentials.iot.")
 }
 
 /// AWS IoT API, `CreateRoleAlias`: `[\w=,@-]+`.
@@ -197,7 +216,7 @@ fn ec2(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl
     if environment.is_set(EC2_ENDPOINT) {
         let (endpoint, path) = http_url(environment, EC2_ENDPOINT, problems)?;
         if path != "/" {
-            problems.push(Problem::variable(EC2_ENDPOINT, format!("must end after host and port, without {path}")));
+            problems.push(Problem::variable(EC2_ENDPOINT, no_path(&path)));
         }
         return Some(endpoint);
     }

@@ -45,7 +45,10 @@ mod tests;
 
 use std::{ffi::OsString, path::Path};
 
-pub(crate) use self::nearest::nearest;
+pub(crate) use self::{
+    credentials::{NO_KEY_ID, is_key_id},
+    nearest::nearest,
+};
 pub use self::{
     environment::VARIABLES,
     no_proxy::NoProxy,

@@ -8,7 +8,7 @@ use super::{
     problem::{Problem, Problems},
     proxy,
     types::{ClientCertificate, Mqtt, MqttTls},
-    url::{Url, may_hold_a_password},
+    url::{Url, may_hold_a_secret},
 };
 use crate::error_chain::words::of_system;
 use crate::foreign::Secret;
@@ -55,7 +55,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Mqtt {
 fn url(environment: &Environment, problems: &mut Problems) -> Option<Url> {
     let text = environment.text(URL, problems).unwrap_or("mqtt://127.0.0.1:1883");
     let fault = match Url::parse(text) {
-        _ if may_hold_a_password(text) => {
+        _ if text.contains('@') => {
             let rule = format!("must not hold a login: use {USERNAME} and {PASSWORD_FILE}");
             problems.push(Problem::variable(URL, rule));
             return None;
@@ -66,7 +66,8 @@ fn url(environment: &Environment, problems: &mut Problems) -> Option<Url> {
         Err(error) => error,
     };
     let rule = format!("{fault}, such as mqtt://127.0.0.1:1883 or mqtts://broker.example:8883");
-    problems.push(Problem::variable(URL, rule).with_text(text));
+    let problem = Problem::variable(URL, rule);
+    problems.push(if may_hold_a_secret(text) { problem } else { problem.with_text(text) });
     None
 }
 

@@ -22,9 +22,14 @@ pub(super) struct Url {
     pub(super) path: String,
 }
 
-/// Whether a text may contain a password, and so must not be shown.
-pub(super) fn may_hold_a_password(text: &str) -> bool {
-    text.contains('@')
+/// What is wrong with a path where none may be. A query is not shown: it may be a key.
+pub(super) fn no_path(path: &str) -> String {
+    format!("must end after host and port, without {}", path.split_inclusive('?').next().unwrap_or_default())
+}
+
+/// Whether a text may contain a password or, as a signed URL does, a key, and so must not be shown.
+pub(super) fn may_hold_a_secret(text: &str) -> bool {
+    text.contains(['@', '?'])
 }
 
 impl Url {
@@ -71,7 +76,7 @@ pub(super) fn http_url(
     };
     let problem =
         Problem::variable(name, format!("{fault}, such as https://endpoint.example or http://127.0.0.1:4566"));
-    problems.push(if may_hold_a_password(text) { problem } else { problem.with_text(text) });
+    problems.push(if may_hold_a_secret(text) { problem } else { problem.with_text(text) });
     None
 }
 

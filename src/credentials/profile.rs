@@ -19,7 +19,7 @@ pub(super) use section::Found;
 use section::{ACCESS_KEY_ID, InvalidLine, Kind, SECRET_ACCESS_KEY, find};
 
 use crate::{
-    config::{CredentialSettings, bounded_file},
+    config::{CredentialSettings, NO_KEY_ID, bounded_file},
     foreign::file_name,
     limits::credentials as limits,
     sandbox::explained,
@@ -138,6 +138,11 @@ impl fmt::Display for ProfileError {
                     file_name(path)
                 )
             }
+            Self::Profile { path, name, fault: Fault::NotKeyId } => write!(
+                f,
+                "{}: {ACCESS_KEY_ID} of profile {name:?} {NO_KEY_ID}: is it the value of {SECRET_ACCESS_KEY}?",
+                file_name(path)
+            ),
             Self::Profile { path, name, fault: Fault::Quoted(key) } => {
                 write!(f, "{}: profile {name:?} has {key} in quotes: leave them out", file_name(path))
             }

@@ -29,8 +29,9 @@ pub const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
 pub const RENEW_INTERVAL: Duration = Duration::from_secs(10);
 /// Delay until the next attempt when an endpoint gives credentials that have expired by our clock.
 pub const EXPIRED_INTERVAL: Duration = Duration::from_secs(60);
-/// Least time between two renewals because the service refused the credentials.
-pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(10);
+/// Least time between two renewals because the service refused the credentials. Less than
+/// [`DRAIN`](super::DRAIN), so that a refusal while stopping is mended in time.
+pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(4);
 /// Delay after the first failure; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
 /// Longest delay after a failure.

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::warnings::{certificates, credentials};
+use super::warnings::{certificates, credentials, plain_http};
 use super::*;
 use crate::config::load;
 use crate::test_support::{Ca, Folder};
@@ -69,4 +69,17 @@ fn a_token_file_that_cannot_be_read_is_reported() {
     ]);
     let Warning { found, .. } = credentials(&config).remove(0);
     assert!(found.starts_with("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "{found}");
+}
+
+#[test]
+fn records_that_leave_the_machine_without_encryption_are_reported() {
+    for (url, reported) in [
+        ("http://127.0.0.1:4566", false),
+        ("http://localhost:4566", false),
+        ("https://firehose.example", false),
+        ("http://firehose.example", true),
+        ("http://10.0.0.1:4566", true),
+    ] {
+        assert_eq!(plain_http(&config(&[("AWS_ENDPOINT_URL", Path::new(url))])).is_some(), reported, "{url}");
+    }
 }

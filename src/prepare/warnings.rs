@@ -8,11 +8,11 @@ use rustix::fs::{Access, access};
 use super::files::{Use, files};
 use super::spool::segments;
 use crate::clock::calendar;
-use crate::config::Config;
+use crate::config::{Config, NoProxy};
 use crate::credentials::Source;
 use crate::error_chain::error_chain;
 use crate::error_chain::words::of_system;
-use crate::foreign::file_name;
+use crate::foreign::{file_name, foreign};
 use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
 use crate::transport::tls::last_days;
@@ -51,6 +51,7 @@ pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
     let mut warnings = certificates(config, now);
     warnings.extend(credentials(config));
     warnings.extend(memory(plan));
+    warnings.extend(plain_http(config));
     warnings.extend(spool(config));
     warnings.extend(unresolved(config));
     warnings
@@ -102,6 +103,20 @@ fn unresolved(config: &Config) -> Vec<Warning> {
         )
     });
     warnings.collect()
+}
+
+/// Whether records leave the machine without encryption.
+pub(super) fn plain_http(config: &Config) -> Option<Warning> {
+    let (endpoint, variable) = (config.aws.endpoint_url.as_ref()?, config.aws.endpoint_variable?);
+    let stays = endpoint.tls || NoProxy::default().covers(&endpoint.host, endpoint.port);
+    (!stays).then(|| Warning {
+        found: format!(
+            "{variable}: records and the session token go to {} without encryption",
+            foreign(&endpoint.host)
+        ),
+        advice: "write https:// if the network is not your own",
+        about: About::Configuration,
+    })
 }
 
 /// Whether the spool's directory cannot be used, as far as can be seen without writing.

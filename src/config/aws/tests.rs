@@ -63,6 +63,10 @@ fn an_endpoint_is_http_or_https_without_a_path() {
         Err(vec!["AWS_ENDPOINT_URL: must end after host and port, without /path".to_owned()])
     );
     assert_eq!(
+        aws(&[("AWS_ENDPOINT_URL", "https://host/?X-Amz-Signature=hidden")]),
+        Err(vec!["AWS_ENDPOINT_URL: must end after host and port, without /?".to_owned()])
+    );
+    assert_eq!(
         aws(&[("AWS_ENDPOINT_URL", "https://user:hidden@host")]),
         Err(vec!["AWS_ENDPOINT_URL: must not hold a user name or password, such as https://endpoint.example or http://127.0.0.1:4566".to_owned()])
     );
@@ -256,9 +260,13 @@ fn half_of_a_credentials_provider_is_named() {
 
 #[test]
 fn an_invalid_credentials_provider_is_refused() {
+    const OF_DATA: &str = "is the endpoint for data: give that which aws iot describe-endpoint prints with --endpoint-type \
+                           iot:CredentialProvider";
     for (name, text, rule) in [
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "http://host", "must begin with https://, or with the host"),
         ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "host/path", "must end after host and port"),
+        ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "c123-ats.iot.eu-west-1.amazonaws.com", OF_DATA),
+        ("FIREHOSE_CONNECTOR_IOT_ENDPOINT", "c123.iot.cn-north-1.amazonaws.com.cn", OF_DATA),
         ("FIREHOSE_CONNECTOR_IOT_ROLE_ALIAS", "a/b", "must be 1 to 128 letters, digits, or any of = , @ - _"),
     ] {
         let others = DEVICE.into_iter().filter(|(other, _)| *other != name);

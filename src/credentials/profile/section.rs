@@ -3,6 +3,7 @@
 //! Read as botocore does, with more patience for blanks, comments and byte order marks. A line that botocore would read
 //! as something else than it seems to be is refused.
 
+use crate::config::is_key_id;
 use crate::credentials::printable::is_printable;
 use crate::firehose::credentials::Credentials;
 use crate::foreign::Secret;
@@ -218,6 +219,7 @@ impl<'a> Profile<'a> {
             (None, None) => Ok(process),
             (None, Some(_)) => Err(Fault::Missing(ACCESS_KEY_ID)),
             (Some(_), None) => Err(Fault::Missing(SECRET_ACCESS_KEY)),
+            (Some(id), Some(_)) if !is_key_id(id) => Err(Fault::NotKeyId),
             (Some(id), Some(secret)) => Ok(Some(Found::Keys(Credentials {
                 access_key_id: id.to_owned(),
                 secret_access_key: Secret::new(secret),
@@ -237,6 +239,8 @@ pub enum Fault {
     Missing(&'static str),
     /// The value of this key contains other characters than printable ASCII.
     NotPrintable(&'static str),
+    /// The value of [`ACCESS_KEY_ID`] is a secret key.
+    NotKeyId,
     /// The value of this key is in quotes.
     Quoted(&'static str),
 }

@@ -161,6 +161,16 @@ fn keys_in_quotes_are_refused_by_name() {
 }
 
 #[test]
+fn swapped_keys_are_reported_and_not_shown() {
+    let text = "[default]\naws_access_key_id = wJalr/hidden\naws_secret_access_key = AKIA";
+    let said = key_in(text, "default").unwrap_err().to_string();
+    assert!(said.ends_with(
+        ": aws_access_key_id of profile \"default\" is no key id, which has letters and digits only: is it the value of \
+         aws_secret_access_key?"
+    ), "{said}");
+}
+
+#[test]
 fn a_token_may_have_its_former_name() {
     let token = |lines: &str| {
         let folder = Folder::new();
