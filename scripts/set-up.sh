@@ -106,7 +106,7 @@ need_venv() {
     fi
     rm -rf "$1" &&
         python3 -m venv "$1" &&
-        "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2" &&
+        "$1/bin/pip" install --quiet --disable-pip-version-check --no-compile -r "$2" &&
         cp "$2" "$1/requirements.txt"
 }
 
