@@ -15,6 +15,7 @@ use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::foreign::Secret;
 use firehose_connector::limits::BATCH_BODY_BYTES;
 use firehose_connector::relay::arn::DeliveryStreamArn;
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::Instant;
 use proptest::prelude::*;
@@ -34,6 +35,7 @@ fn batch(name: &str, single: bool, records: &[Vec<u8>]) -> (Relay, BatchId) {
         arena_bytes: 16 * MIB,
         connections: 1,
         acknowledge: Acknowledge::Safe,
+        packing: Packing::OFF,
         seed: 1,
     });
     for record in records {

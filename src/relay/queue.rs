@@ -1,6 +1,7 @@
 //! Records in order, as a chain through the arena. A queue owns its records and no memory of its own.
 
 use super::arena::Arena;
+use super::pack::{Cut, Packing};
 use super::record::{Header, Record};
 use crate::limits::STATUS_ENTRY_BYTES;
 
@@ -20,7 +21,7 @@ impl Header {
     }
 
     /// Bytes that an ordinary status of the record takes.
-    const fn status_len(self) -> usize {
+    pub(super) const fn status_len(self) -> usize {
         STATUS_ENTRY_BYTES + self.id_len
     }
 }
@@ -114,34 +115,9 @@ impl RecordQueue {
     /// Takes the first records: at most `records` and what each of them bears as company, at most `bytes` encoded, at
     /// most `statuses` bytes of statuses, at least one if there is any.
     pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
-        let mut batch = Self::default();
-        batch.fill(self, arena, records, bytes, statuses);
-        batch
-    }
-
-    /// The same, until a batch is so large that is begun already. Answers how many records its company allows.
-    pub(super) fn fill(
-        &mut self,
-        from: &mut Self,
-        arena: &mut Arena,
-        mut records: usize,
-        bytes: usize,
-        statuses: usize,
-    ) -> usize {
-        while let Some(record) = from.front() {
-            let header = record.header(arena);
-            if header.suspicion.company > 0 {
-                records = records.min(header.suspicion.company.into());
-            }
-            let encoded = self.encoded + header.encoded_len();
-            let answered = self.statuses + header.status_len();
-            if self.count > 0 && (self.count >= records || encoded > bytes || answered > statuses) {
-                break;
-            }
-            from.pop(arena);
-            self.push(arena, record);
-        }
-        records
+        let mut cut = Cut::new(Packing::OFF);
+        cut.fill(self, arena, records, bytes, statuses);
+        cut.records
     }
 
     /// Shows each record to `show`, in order, until it answers false; answers so then.
