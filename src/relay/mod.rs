@@ -19,6 +19,7 @@ pub mod aside;
 pub mod backoff;
 mod broker;
 pub mod chain;
+pub mod cut;
 pub mod json;
 pub mod message;
 pub mod outcome;

@@ -1,7 +1,6 @@
 //! Records in order, as a chain through the arena. A queue owns its records and no memory of its own.
 
 use super::arena::Arena;
-use super::pack::{Cut, Packing};
 use super::record::{Header, Record};
 use crate::limits::STATUS_ENTRY_BYTES;
 
@@ -110,14 +109,6 @@ impl RecordQueue {
         self.encoded -= header.encoded_len();
         self.statuses -= header.status_len();
         Some(record)
-    }
-
-    /// Takes the first records: at most `records` and what each of them bears as company, at most `bytes` encoded, at
-    /// most `statuses` bytes of statuses, at least one if there is any.
-    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
-        let mut cut = Cut::new(Packing::OFF);
-        cut.fill(self, arena, records, bytes, statuses);
-        cut.records
     }
 
     /// Shows each record to `show`, in order, until it answers false; answers so then.

@@ -1,6 +1,6 @@
 //! Which batch goes next, and when.
 
-use super::pack::Cut;
+use super::cut::Cut;
 use super::{Batch, BatchId, Relay};
 use crate::limits::{
     BATCH_RECORDS, ID_JSON_BYTES, SINGLE_IN_FLIGHT, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES_MIN, STREAMS,

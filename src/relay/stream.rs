@@ -4,7 +4,8 @@ use super::arena::Arena;
 use super::arn::DeliveryStreamArn;
 use super::aside::Aside;
 use super::backoff::{self, Jitter};
-use super::pack::{Cut, Packing};
+use super::cut::Cut;
+use super::pack::Packing;
 use super::queue::RecordQueue;
 use super::record::{Place, Record, Suspicion};
 use crate::limits::{
