@@ -9,6 +9,7 @@ use crate::limits::{ARENA_BYTES, STATUS_BYTES_MIN};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use crate::relay::outcome::{Outcome, RecordOutcome};
+use crate::relay::pack::{Delimiter, Packing};
 use crate::relay::{Acknowledge, BatchId, Relay, Settings};
 use crate::time::{Duration, Instant};
 
@@ -72,6 +73,12 @@ fn relay(bytes: &[u8]) {
         arena_bytes: ARENA_BYTES,
         connections: 1 + usize::from(setup >> 1 & 3),
         acknowledge: Acknowledge::Safe,
+        packing: Packing {
+            bytes: if setup & 8 == 0 { 0 } else { 64 },
+            binary: setup & 16 == 0,
+            delimiter: Delimiter::new(b"\r\n").unwrap_or_default(),
+            at_end: setup & 32 != 0,
+        },
         seed: setup.into(),
     });
     let mut story = Story(bytes);
@@ -110,7 +117,7 @@ fn relay(bytes: &[u8]) {
 fn settle(relay: &mut Relay, now: Instant, id: BatchId, story: &mut Story<'_>) {
     let Some((batch, _)) = relay.batch(&id) else { return };
     let how = story.byte().unwrap_or_default();
-    let records: Vec<_> = (0..batch.records.len() + usize::from(how == 255))
+    let records: Vec<_> = (0..batch.packs + usize::from(how == 255))
         .map(|number| match (usize::from(how) >> (number % 5)) & 3 {
             0 | 1 => RecordOutcome::Delivered { record_id: "id" },
             2 => RecordOutcome::Retry,

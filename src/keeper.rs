@@ -156,7 +156,7 @@ impl Keeper {
     /// [takes](Keeper::takes) records, ask again when an operation is done.
     pub fn append_status(&mut self, now: Instant, wall: u64, message: &[u8]) -> bool {
         let received = u32::try_from(wall).unwrap_or(u32::MAX);
-        let new = New { kind: Kind::Status, stream: "", id: 0, data: message.len(), received };
+        let new = New { kind: Kind::Status, stream: "", id: 0, data: message.len(), received, own_pack: false };
         self.append_one(now, &new, Writing::Status, &mut |buffer| buffer.extend_from_slice(message))
     }
 
@@ -207,7 +207,8 @@ impl Keeper {
             let age = now.since(record.received_at(arena)).as_secs();
             let received = u32::try_from(wall.saturating_sub(age)).unwrap_or(u32::MAX);
             let (id, data) = (record.id_len(arena), record.data_len(arena));
-            let new = New { kind: Kind::Record, stream, id, data, received };
+            let own_pack = record.has_own_pack(arena);
+            let new = New { kind: Kind::Record, stream, id, data, received, own_pack };
             self.append_one(now, &new, Writing::Record(record), &mut |buffer| {
                 copy(Cursor::id(record, arena), arena, buffer);
                 copy(Cursor::data(record, arena), arena, buffer);
@@ -240,7 +241,7 @@ impl Keeper {
             let back = match held.kind {
                 Kind::Status if relay.take_status_back(held.data, place) => TakenBack::Held,
                 Kind::Status => TakenBack::Left,
-                _ => relay.take_back(now, held.stream, held.id, held.data, place),
+                _ => relay.take_back(now, held.stream, held.id, held.data, held.own_pack, place),
             };
             match back {
                 TakenBack::Held => Answer::Take,

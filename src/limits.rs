@@ -22,6 +22,10 @@ pub const BATCH_RECORDS: usize = 500;
 /// Service: bytes of one request body. The API does not say whether base64 counts; encoded bytes
 /// are counted here, which is right under either reading.
 pub const BATCH_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Service: bytes of a record are billed in multiples of this, rounded up for each record.
+pub const BILLED_BYTES: usize = 5 * 1024;
+/// Service: records that it takes out of one, where it splits them ("Record deaggregation").
+pub const PACK_RECORDS: usize = 500;
 /// Service: characters of a delivery stream name.
 pub const NAME_BYTES: usize = 64;
 
@@ -62,6 +66,13 @@ pub const SINGLE_IN_FLIGHT: usize = 4;
 pub const BATCH_BYTES_FIRST: usize = 1024 * 1024;
 /// The least to which that limit is halved. A larger record is sent alone.
 pub const BATCH_BYTES_LEAST: usize = 64 * 1024;
+/// Records in a batch when they are packed. As many as the smallest room for statuses can answer
+/// ([`STATUS_QUEUE_BYTES_MIN`]), and as [`SEARCHES`] halvings reduce to one. They come back together if the request
+/// fails, and more would save nothing: what is billed is packs.
+pub const BATCH_PACKED: usize = 2 * BATCH_RECORDS;
+const _: () = assert!(BATCH_PACKED >> SEARCHES == 0 && PACK_RECORDS <= BATCH_PACKED);
+/// Bytes of a delimiter.
+pub const DELIMITER_BYTES: usize = 8;
 /// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and the JSON around it.
 pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
 /// Most bytes of a request body that are encoded at a time. Each chunk is a write to the socket.

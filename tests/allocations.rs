@@ -12,6 +12,7 @@ use firehose_connector::limits::{CHUNK_BYTES, credentials::MAX_PROFILE_FILE, mem
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use firehose_connector::{clock::Clock, credentials::Provider, transport::route::Route, transport::tls::Tls};
@@ -71,6 +72,7 @@ fn relay() -> Relay {
         arena_bytes: 8 << 20,
         connections: 1,
         acknowledge: Acknowledge::Safe,
+        packing: Packing::OFF,
         seed: 1,
     })
 }

@@ -245,6 +245,21 @@ fn the_origin_of_each_setting_and_its_effect_are_shown() {
     for line in ["service                     http://[::1]:4566 (AWS_ENDPOINT_URL)\n", "mqtt://[fd00::1]:80 by"] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    let text = shown(&[("FIREHOSE_CONNECTOR_PACK", "5120")]);
+    assert!(text.contains("packing                     records of up to 5120 bytes\n"), "{text}");
+}
+
+#[test]
+fn packing_without_batching_is_warned_of() {
+    let pack = [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("FIREHOSE_CONNECTOR_PACK", "5120")];
+    let warning = "FIREHOSE_CONNECTOR_PACK is 5120 and records do not wait for a batch; each goes alone: set \
+        PublishInterval to 1 or more, in a definition of version 2 or later";
+    for (interval, is_warned) in [("0", true), ("1", false)] {
+        let output = connector(&["check"], &[&pack[..], &[("PUBLISH_INTERVAL", interval)]].concat());
+        assert_eq!(output.status.code(), Some(0));
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        assert_eq!(said.contains(warning), is_warned, "{said}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use firehose_connector::firehose::sign::{Unsigned, headers};
 use firehose_connector::foreign::Secret;
 use firehose_connector::limits::BATCH_BODY_BYTES;
 use firehose_connector::relay::arn::DeliveryStreamArn;
+use firehose_connector::relay::pack::{Delimiter, Packing};
 use firehose_connector::relay::{Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::Instant;
 use proptest::prelude::*;
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use support::scenario::MIB;
 
 /// The first batch of a relay that was given `records` for the delivery stream `name`.
-fn batch(name: &str, single: bool, records: &[Vec<u8>]) -> (Relay, BatchId) {
+fn batch(name: &str, single: bool, packing: Packing, records: &[Vec<u8>]) -> (Relay, BatchId) {
     let arn = format!("arn:aws:firehose:eu-west-1:123456789012:deliverystream/{name}");
     let mut relay = Relay::new(&Settings {
         version: if single { 1 } else { 5 },
@@ -34,6 +35,7 @@ fn batch(name: &str, single: bool, records: &[Vec<u8>]) -> (Relay, BatchId) {
         arena_bytes: 16 * MIB,
         connections: 1,
         acknowledge: Acknowledge::Safe,
+        packing,
         seed: 1,
     });
     for record in records {
@@ -79,13 +81,40 @@ fn plain(name: &str, single: bool, records: &[Vec<u8>]) -> String {
     }
 }
 
+/// What the service gets: the records joined as far as they fit.
+fn packed(packing: Packing, records: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let (delimiter, mut packs) = (packing.delimiter.as_bytes(), Vec::<(usize, Vec<u8>)>::new());
+    let end = if packing.at_end { delimiter } else { b"" };
+    for record in records {
+        match packs.last_mut() {
+            Some((count, pack))
+                if packing.bytes > 0
+                    && *count < 500
+                    && pack.len() + delimiter.len() + record.len() + end.len() <= packing.bytes =>
+            {
+                pack.extend_from_slice(delimiter);
+                pack.extend_from_slice(record);
+                *count += 1;
+            }
+            _ => packs.push((1, record.clone())),
+        }
+    }
+    packs.into_iter().map(|(_, pack)| [&pack, end].concat()).collect()
+}
+
 fn check(name: &str, single: bool, records: &[Vec<u8>], chunks: &[usize]) {
-    let (mut relay, id) = batch(name, single, records);
+    check_packed(name, single, Packing::OFF, records, chunks);
+}
+
+fn check_packed(name: &str, single: bool, packing: Packing, records: &[Vec<u8>], chunks: &[usize]) {
+    let (mut relay, id) = batch(name, single, packing, records);
     let sent = relay.batch(&id).unwrap().0;
     let (length, count) = (body_len(name, sent), sent.records.len());
     assert_eq!(Call::of(sent), call(single));
     let body = encode(&mut relay, &id, name, chunks);
-    assert!(body == plain(name, single, &records[..count]), "{count} records, chunks of {chunks:?}");
+    let bytes = if single { 0 } else { packing.bytes };
+    let packs = packed(Packing { bytes, ..packing }, &records[..count]);
+    assert!(body == plain(name, single, &packs), "{count} records, chunks of {chunks:?}");
     assert_eq!(body.len(), length, "announced length");
     assert!(length <= BATCH_BODY_BYTES);
 }
@@ -109,6 +138,29 @@ proptest! {
     ) {
         check(&name, single, &records, &chunks);
     }
+
+    #[test]
+    fn any_records_in_any_packs_make_the_body_of_a_plain_encoder(
+        single: bool,
+        bytes in prop_oneof![Just(0_usize), 1..200_usize, 200..6_000_usize],
+        delimiter in "[-|\n]{1,8}",
+        at_end: bool,
+        records in proptest::collection::vec(record(), 1..40),
+        chunks in proptest::collection::vec(TEXT_BYTES..2_000, 1..5),
+    ) {
+        let delimiter = Delimiter::new(delimiter.as_bytes()).unwrap();
+        check_packed("name", single, Packing { bytes, binary: true, delimiter, at_end }, &records, &chunks);
+    }
+}
+
+#[test]
+fn packs_at_the_limits_are_those_of_a_plain_encoder() {
+    let delimiter = Delimiter::new(b"12345678").unwrap();
+    let packing = Packing { bytes: 5120, binary: true, delimiter, at_end: true };
+    check_packed("name", false, packing, &vec![b"x".to_vec(); 1000], &[TEXT_BYTES]);
+    check_packed("name", false, Packing { bytes: 1_024_000, ..packing }, &vec![Vec::new(); 800], &[TEXT_BYTES]);
+    let largest = [vec![0xff; 1_023_990], b"x".to_vec(), vec![0xff; 1_023_992]];
+    check_packed("name", false, Packing { bytes: 1_024_000, ..packing }, &largest, &[16 * 1024]);
 }
 
 #[test]
@@ -195,7 +247,7 @@ fn every_body_equals_botocores() {
     for case in golden()["requests"].as_array().unwrap() {
         let (stream, single) = (text(case, "stream"), case["single"] == true);
         let records: Vec<_> = case["records"].as_array().unwrap().iter().map(|r| r.as_str().unwrap().into()).collect();
-        let (mut relay, id) = batch(stream, single, &records);
+        let (mut relay, id) = batch(stream, single, Packing::OFF, &records);
         let body = encode(&mut relay, &id, stream, &[16 * 1024]);
         let (ours, theirs): (Value, Value) =
             (serde_json::from_str(&body).unwrap(), serde_json::from_str(text(case, "body")).unwrap());

@@ -4,7 +4,7 @@
 //!   of journald (`log_output`).
 //! - `definition`, `parameters`: the connector definition file and the connector's parameters.
 //! - `environment`: the variables that are read.
-//! - `settings`, `mqtt`, `greengrass`, `aws`, `credentials`, `proxy`: their values, by topic.
+//! - `settings`, `packing`, `mqtt`, `greengrass`, `aws`, `credentials`, `proxy`: their values, by topic.
 //! - `endpoint`: the service's endpoint for a delivery stream.
 //! - `problem`: everything that is wrong, collected.
 //!
@@ -22,6 +22,7 @@ mod json;
 mod mqtt;
 mod nearest;
 mod no_proxy;
+mod packing;
 mod parameters;
 mod problem;
 mod proxy;
@@ -95,6 +96,7 @@ pub fn load(
     let log_format = settings::log_format(&environment, &mut problems);
     let counters_interval = settings::counters_interval(&environment, &mut problems);
     let acknowledge = settings::acknowledge(&environment, &mut problems);
+    let packing = packing::read(&environment, &mut problems);
     let spool = settings::spool(&environment, &mut problems);
 
     let unresolved = environment.unresolved();
@@ -107,6 +109,7 @@ pub fn load(
         log_format,
         counters_interval,
         acknowledge,
+        packing,
         spool,
         unresolved,
     })

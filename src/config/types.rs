@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::no_proxy::NoProxy;
 use crate::foreign::Secret;
 use crate::relay::Acknowledge;
+use crate::relay::pack::Packing;
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub counters_interval: Option<Duration>,
     /// `FIREHOSE_CONNECTOR_ACKNOWLEDGE`.
     pub acknowledge: Acknowledge,
+    /// `FIREHOSE_CONNECTOR_PACK` and what goes with it.
+    pub packing: Packing,
     /// Where records are kept on disk while the uplink is away; `None`: nowhere.
     pub spool: Option<Spool>,
     /// Variables that Greengrass left without their value; they count as unset.

@@ -85,6 +85,7 @@ impl Counters {
             acknowledged_held,
             spooled,
             read_back,
+            packs,
         } = relay.counters();
         let wall = clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
         let (blocks, free) = (relay.arena().blocks(), relay.arena().free());
@@ -113,6 +114,7 @@ impl Counters {
             statuses_waiting: relay.waiting_statuses() as u64,
             statuses_lost: relay.lost_statuses(),
             statuses_refused: self.statuses_refused,
+            service_records: packs,
             requests: traffic.requests,
             requests_failed: traffic.requests_failed,
             request_bytes: traffic.bytes,
@@ -152,6 +154,7 @@ struct Snapshot<'a> {
     statuses_waiting: u64,
     statuses_lost: u64,
     statuses_refused: u64,
+    service_records: u64,
     requests: u64,
     requests_failed: u64,
     request_bytes: u64,
@@ -201,6 +204,7 @@ mod tests {
             statuses_waiting: 3,
             statuses_lost: 2,
             statuses_refused: 4,
+            service_records: 1_000_000,
             requests: 900,
             requests_failed: 9,
             request_bytes: 123_456_789_012,

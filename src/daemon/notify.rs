@@ -185,6 +185,7 @@ mod tests {
             arena_bytes: crate::limits::ARENA_BYTES,
             connections: 1,
             acknowledge: crate::relay::Acknowledge::Safe,
+            packing: crate::relay::pack::Packing::OFF,
             seed: 1,
         })
     }

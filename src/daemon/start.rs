@@ -128,7 +128,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, spool, .. } = config;
+    let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, packing, spool, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -138,6 +138,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         arena_bytes: plan.arena,
         connections: plan.connections,
         acknowledge,
+        packing,
         seed: crate::random::random_number(),
     }));
     if connector.touch_memory {

@@ -53,6 +53,7 @@ struct Connection {
 struct Busy {
     number: u64,
     call: Call,
+    packs: usize,
     records: usize,
     name: heapless::String<NAME_BYTES>,
     encoder: Encoder,
@@ -152,10 +153,10 @@ impl Uplink {
         let (chunks, body) = mpsc::channel(1);
         let request = Request { number, target, headers, length: body_len(arn.name, batch), chunks: body };
         let name = arn.name.try_into().unwrap_or_default();
-        let records = batch.records.len();
+        let (packs, records) = (batch.packs, batch.records.len());
         Ok(Some((
             request,
-            Busy { number, call, records, name, encoder: Encoder::new(batch), chunks, sent: clock.now() },
+            Busy { number, call, packs, records, name, encoder: Encoder::new(batch), chunks, sent: clock.now() },
         )))
     }
 
@@ -233,7 +234,7 @@ impl Uplink {
             Ok(reply) => {
                 let answer =
                     reply::Reply { status: reply.status, error_type: reply.error_type.as_deref(), body: &reply.body };
-                let answer = reply::read(busy.call, busy.records, &answer);
+                let answer = reply::read(busy.call, busy.packs, &answer);
                 // The time of a captive portal is not to be trusted.
                 if !matches!(answer, Answer::Unreadable(_))
                     && reply.date.as_deref().is_some_and(|date| clock.learn(date, busy.sent, over_tls))

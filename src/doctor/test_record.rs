@@ -7,6 +7,7 @@ use crate::firehose::request::{Call, Encoder, body_len, without_records};
 use crate::limits::{ARENA_BYTES, CHUNK_BYTES_MIN};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::message::BINARY_TOPIC;
+use crate::relay::pack::Packing;
 use crate::relay::{Acknowledge, Relay, Settings};
 use crate::time::Instant;
 
@@ -28,6 +29,7 @@ impl Body {
             arena_bytes: ARENA_BYTES,
             connections: 1,
             acknowledge: Acknowledge::Held,
+            packing: Packing::OFF,
             seed: 0,
         }));
         let now = Instant::default();

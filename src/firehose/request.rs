@@ -5,8 +5,10 @@
 
 use base64_simd::{AsOut as _, STANDARD};
 
+use crate::limits::DELIMITER_BYTES;
 use crate::relay::Batch;
 use crate::relay::arena::Arena;
+use crate::relay::pack::Packing;
 use crate::relay::queue::{RECORD_OVERHEAD, RecordQueue};
 use crate::relay::record::{Cursor, Record};
 
@@ -16,6 +18,9 @@ const RECORDS: &str = "\",\"Records\":[";
 const DATA: &str = "{\"Data\":\"";
 const DATA_END: &str = "\"}";
 const NEXT: &str = ",";
+/// The most that follows the data of a record: a delimiter as base64, with what was carried, and the text up to the
+/// next record.
+const DATA_END_BYTES: usize = (DELIMITER_BYTES + 2).div_ceil(3) * 4 + DATA_END.len() + NEXT.len();
 const CLOSE: &str = "}";
 const CLOSE_RECORDS: &str = "]}";
 
@@ -75,7 +80,7 @@ pub fn without_records(call: Call, name: &str) -> String {
 #[must_use]
 pub const fn body_len(name: &str, batch: &Batch) -> usize {
     // The count of each record includes a comma, and the last has none.
-    let records = batch.records.encoded() - NEXT.len();
+    let records = batch.encoded - NEXT.len();
     let envelope = match Call::of(batch) {
         Call::PutRecord => OPEN.len() + RECORD.len() + CLOSE.len(),
         Call::PutRecordBatch => OPEN.len() + RECORDS.len() + CLOSE_RECORDS.len(),
@@ -88,7 +93,18 @@ pub const fn body_len(name: &str, batch: &Batch) -> usize {
 pub struct Encoder {
     call: Call,
     records: RecordQueue,
+    packing: Packing,
+    /// The delimiter stands at the end of this pack.
+    ends: bool,
+    carry: Carry,
     state: State,
+}
+
+/// Bytes of data that wait for others: base64 has four characters for each three.
+#[derive(Debug, Clone, Copy)]
+struct Carry {
+    bytes: [u8; 3],
+    length: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +120,9 @@ impl Encoder {
     /// At the first byte of the body for `batch`.
     #[must_use]
     pub const fn new(batch: &Batch) -> Self {
-        Self { call: Call::of(batch), records: batch.records, state: State::Start }
+        let Batch { records, packing, .. } = *batch;
+        let carry = Carry { bytes: [0; 3], length: 0 };
+        Self { call: Call::of(batch), records, packing, ends: false, carry, state: State::Start }
     }
 
     /// Writes the next chunk to the front of `chunk`, which has at least [`TEXT_BYTES`] bytes, and returns its length
@@ -124,14 +142,31 @@ impl Encoder {
                 }
                 State::Record(record) if out.room() >= RECORD_OVERHEAD => {
                     out.text(DATA);
-                    State::Data(Cursor::data(record, arena))
+                    let data = Cursor::data(record, arena);
+                    self.ends = self.packing.ends(if self.is_joined(arena) { 0 } else { data.left() });
+                    State::Data(data)
                 }
                 State::Data(mut cursor) => {
-                    out.base64(&mut cursor, arena);
-                    if cursor.left() > 0 || out.room() < DATA_END.len() + NEXT.len() {
+                    if self.packing.is_off() {
+                        out.base64(&mut cursor, arena);
+                    } else {
+                        out.part(&mut self.carry, &mut cursor, arena);
+                    }
+                    if cursor.left() > 0 || out.room() < DATA_END_BYTES {
                         self.state = State::Data(cursor);
                         return out.used;
                     }
+                    if self.is_joined(arena)
+                        && let Some(record) = self.records.pop(arena)
+                    {
+                        out.join(&mut self.carry, self.packing.delimiter.as_bytes());
+                        self.state = State::Data(Cursor::data(record, arena));
+                        continue;
+                    }
+                    if self.ends {
+                        out.join(&mut self.carry, self.packing.delimiter.as_bytes());
+                    }
+                    out.pad(&mut self.carry);
                     out.text(DATA_END);
                     let next = self.next_record(arena);
                     if matches!(next, State::Record(_)) {
@@ -146,6 +181,11 @@ impl Encoder {
                 State::Start | State::Record(_) | State::End | State::Done => return out.used,
             };
         }
+    }
+
+    /// Whether the next record is in the same pack.
+    fn is_joined(&self, arena: &Arena) -> bool {
+        self.packing.bytes > 0 && self.records.front().is_some_and(|next| next.is_joined(arena))
     }
 
     fn next_record(&mut self, arena: &Arena) -> State {
@@ -177,9 +217,50 @@ impl Out<'_> {
             }
             // Only the last piece of a record has a length not divisible by 3, so there is padding
             // at the end alone; and `room` was counted, so the slice is never too small.
-            let written = STANDARD.encode(piece, self.chunk[self.used..].as_out());
-            self.used += written.len();
+            self.encoded(piece);
             cursor.advance(arena, piece.len());
         }
+    }
+
+    /// The same for a record in a pack with others: what is left of its end waits for what follows.
+    fn part(&mut self, carry: &mut Carry, cursor: &mut Cursor, arena: &Arena) {
+        loop {
+            let room = self.room() / 4 * 3;
+            let piece = cursor.piece(arena, room.saturating_sub(carry.length));
+            if piece.is_empty() {
+                return;
+            }
+            self.join(carry, piece);
+            cursor.advance(arena, piece.len());
+        }
+    }
+
+    /// Writes `bytes`, for which there is room, up to the last one or two that are left over.
+    fn join(&mut self, carry: &mut Carry, mut bytes: &[u8]) {
+        if carry.length > 0 {
+            let (first, rest) = bytes.split_at(bytes.len().min(3 - carry.length));
+            carry.bytes[carry.length..][..first.len()].copy_from_slice(first);
+            carry.length += first.len();
+            if carry.length < 3 {
+                return;
+            }
+            self.encoded(&carry.bytes);
+            bytes = rest;
+        }
+        let (whole, rest) = bytes.split_at(bytes.len() / 3 * 3);
+        self.encoded(whole);
+        carry.bytes[..rest.len()].copy_from_slice(rest);
+        carry.length = rest.len();
+    }
+
+    /// Writes what is left over at the end of a pack.
+    fn pad(&mut self, carry: &mut Carry) {
+        self.encoded(&carry.bytes[..carry.length]);
+        carry.length = 0;
+    }
+
+    fn encoded(&mut self, bytes: &[u8]) {
+        let written = STANDARD.encode(bytes, self.chunk[self.used..].as_out());
+        self.used += written.len();
     }
 }

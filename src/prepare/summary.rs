@@ -54,9 +54,11 @@ pub fn summary(config: &Config) -> String {
         ),
         ("credentials", Source::of(&aws.credentials).map_or("none yet", |source| source.name()).to_owned()),
     ];
+    let packing = config.packing.bytes;
+    let packing = (packing > 0).then(|| ("packing", format!("records of up to {packing} bytes")));
     let spool = spool(config).map(|spool| ("spool", spool));
     let mut text = String::new();
-    for (name, value) in rows.into_iter().chain(spool) {
+    for (name, value) in rows.into_iter().chain(packing).chain(spool) {
         // Writing to a String cannot fail.
         let _: fmt::Result = writeln!(text, "{name:<28}{value}");
     }

@@ -52,6 +52,7 @@ pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
     warnings.extend(credentials(config));
     warnings.extend(memory(plan));
     warnings.extend(plain_http(config));
+    warnings.extend(packing(config));
     warnings.extend(spool(config));
     warnings.extend(unresolved(config));
     warnings
@@ -59,7 +60,7 @@ pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
 
 /// Those that are logged at each start. Whatever else a check warns of, the log says when it happens.
 pub fn at_start(config: &Config, plan: &Plan) -> impl Iterator<Item = Warning> {
-    memory(plan).into_iter().chain(web_identity(config)).chain(unresolved(config))
+    memory(plan).into_iter().chain(packing(config)).chain(web_identity(config)).chain(unresolved(config))
 }
 
 /// One of those; `tests/readme.rs` finds their texts by this name.
@@ -82,6 +83,19 @@ fn memory(plan: &Plan) -> Vec<Warning> {
         ),
     });
     warnings.collect()
+}
+
+/// Whether records are to be packed that do not wait for each other.
+fn packing(config: &Config) -> Option<Warning> {
+    let waits = config.connector.version > 1 && !config.connector.publish_interval.is_zero();
+    let bytes = config.packing.bytes;
+    (bytes > 0 && !waits).then(|| {
+        logged(
+            format!("FIREHOSE_CONNECTOR_PACK is {bytes} and records do not wait for a batch"),
+            "each goes alone: set PublishInterval to 1 or more, in a definition of version 2 or later",
+            About::Configuration,
+        )
+    })
 }
 
 fn web_identity(config: &Config) -> Option<Warning> {

@@ -57,14 +57,14 @@ impl Relay {
             None => DEFAULT,
             Some(text) => self.find_stream(text)?,
         };
-        self.hold(now, stream, |record| {
+        self.hold(now, stream, false, |record| {
             json::unescape::<Refusal<'m>>(request.data, |piece| Ok(record.data(piece)?))?;
             Ok(record.id(id.as_bytes()).map_err(WriteError::from)?)
         })
     }
 
     fn hold_binary(&mut self, now: Instant, id: &str, payload: &[u8]) -> Result<(), Refusal<'static>> {
-        self.hold(now, DEFAULT, |record| {
+        self.hold(now, DEFAULT, true, |record| {
             record.data(payload)?;
             write_json(record, id).map_err(|_| Refusal::MemoryFull)
         })
@@ -74,9 +74,10 @@ impl Relay {
         &mut self,
         now: Instant,
         index: usize,
+        is_binary: bool,
         write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
     ) -> Result<(), Refusal<'m>> {
-        let held = self.write_record(now, index, write);
+        let held = self.write_record(now, index, is_binary, write);
         if held.is_err() {
             self.retire(index);
         }
@@ -87,6 +88,7 @@ impl Relay {
         &mut self,
         now: Instant,
         index: usize,
+        is_binary: bool,
         write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
     ) -> Result<(), Refusal<'m>> {
         let stream = self.streams[index].as_mut().ok_or(Refusal::Streams)?;
@@ -98,6 +100,9 @@ impl Relay {
         let mut writer = writer.map_err(|Full| spooling.instead_of(Refusal::MemoryFull))?;
         write(&mut writer).map_err(|refusal| spooling.instead_of(refusal))?;
         let record = writer.finish(now);
+        if is_binary && self.packing.bytes > 0 && !self.packing.binary {
+            record.set_own_pack(&mut self.arena);
+        }
         if let Some(number) = self.receiving {
             record.set_receipt(&mut self.arena, Some(number));
             self.receipts.hold(number, record, index);
@@ -127,7 +132,7 @@ impl Relay {
         let arn = DeliveryStreamArn::parse(arn)?;
         let index = self.streams.iter().position(Option::is_none);
         if let Some(index) = index {
-            self.streams[index] = Some(DeliveryStream::new(arn));
+            self.streams[index] = Some(DeliveryStream::new(arn, self.packing));
         }
         Ok(index)
     }

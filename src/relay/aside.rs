@@ -61,12 +61,12 @@ impl Aside {
         new.into_iter().chain(old).min().filter(|_| self.in_flight.is_none())
     }
 
-    /// Takes the next, to send it.
-    pub(super) fn cut(&mut self, arena: &mut Arena) -> RecordQueue {
+    /// Where the next is, to be sent.
+    pub(super) fn cut(&mut self) -> &mut RecordQueue {
         let is_new = !self.new.is_empty() && (self.old.is_empty() || self.new_at <= self.old_at);
         let (age, records) = if is_new { (Age::New, &mut self.new) } else { (Age::Old, &mut self.old) };
         self.in_flight = Some(age);
-        records.split(arena, 1, usize::MAX, usize::MAX)
+        records
     }
 
     /// Sets a record aside.

@@ -19,9 +19,11 @@ pub mod aside;
 pub mod backoff;
 mod broker;
 pub mod chain;
+pub mod cut;
 pub mod json;
 pub mod message;
 pub mod outcome;
+pub mod pack;
 pub mod queue;
 mod read_back;
 pub mod receipts;
@@ -39,6 +41,7 @@ use acknowledge::Progress;
 use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
+use pack::Packing;
 use queue::RecordQueue;
 pub use read_back::TakenBack;
 use receipts::Receipts;
@@ -69,6 +72,8 @@ pub struct Settings<'a> {
     pub connections: usize,
     /// When a publish is safe, so that its source may be told.
     pub acknowledge: Acknowledge,
+    /// How records are packed. Without batching, none waits for another, so each is a pack of its own.
+    pub packing: Packing,
     /// For jitter, and for what publishes are recognised by.
     pub seed: u64,
 }
@@ -130,6 +135,12 @@ pub struct BatchId(usize);
 pub struct Batch {
     /// In the order of the request.
     pub records: RecordQueue,
+    /// Records of the service that they are packed into.
+    pub packs: usize,
+    /// Bytes that these take in the request body.
+    pub encoded: usize,
+    /// How they are packed.
+    pub packing: Packing,
     /// Sent by `PutRecord` instead of `PutRecordBatch`.
     pub single: bool,
     /// Its one record failed alone before, see [`aside`].
@@ -145,6 +156,8 @@ pub struct Counters {
     pub received: u64,
     /// Records the service took.
     pub succeeded: u64,
+    /// Packs in which it took them: what is billed.
+    pub packs: u64,
     /// Records that ended in a `fail` status.
     pub failed: u64,
     /// Of these, those whose publish was wrong, see [`Refusal`].
@@ -208,6 +221,7 @@ pub struct Relay {
     /// Number of the publish that is being accepted, if its record's end is waited for.
     receiving: Option<u64>,
     acknowledge: Acknowledge,
+    packing: Packing,
     spool: SpoolSide,
     seed: u64,
     jitter: Jitter,
@@ -234,8 +248,9 @@ impl Relay {
     pub fn new(settings: &Settings<'_>) -> Self {
         let status_bytes = (settings.arena_bytes / STATUS_SHARE).clamp(STATUS_QUEUE_BYTES_MIN, STATUS_QUEUE_BYTES);
         let mut streams = [const { None }; STREAMS];
-        streams[DEFAULT] = Some(DeliveryStream::new(settings.default_delivery_stream));
         let single = settings.version == 1 || settings.publish_interval.is_zero();
+        let packing = Packing { bytes: if single { 0 } else { settings.packing.bytes }, ..settings.packing };
+        streams[DEFAULT] = Some(DeliveryStream::new(settings.default_delivery_stream, packing));
         Self {
             arena: Arena::new(settings.arena_bytes),
             statuses: StatusQueue::new(settings.version, status_bytes),
@@ -247,6 +262,7 @@ impl Relay {
             progress: Progress::default(),
             receiving: None,
             acknowledge: settings.acknowledge,
+            packing,
             spool: SpoolSide::default(),
             seed: settings.seed,
             jitter: Jitter::new(settings.seed),

@@ -20,7 +20,7 @@ impl Header {
     }
 
     /// Bytes that an ordinary status of the record takes.
-    const fn status_len(self) -> usize {
+    pub(super) const fn status_len(self) -> usize {
         STATUS_ENTRY_BYTES + self.id_len
     }
 }
@@ -109,39 +109,6 @@ impl RecordQueue {
         self.encoded -= header.encoded_len();
         self.statuses -= header.status_len();
         Some(record)
-    }
-
-    /// Takes the first records: at most `records` and what each of them bears as company, at most `bytes` encoded, at
-    /// most `statuses` bytes of statuses, at least one if there is any.
-    pub fn split(&mut self, arena: &mut Arena, records: usize, bytes: usize, statuses: usize) -> Self {
-        let mut batch = Self::default();
-        batch.fill(self, arena, records, bytes, statuses);
-        batch
-    }
-
-    /// The same, until a batch is so large that is begun already. Answers how many records its company allows.
-    pub(super) fn fill(
-        &mut self,
-        from: &mut Self,
-        arena: &mut Arena,
-        mut records: usize,
-        bytes: usize,
-        statuses: usize,
-    ) -> usize {
-        while let Some(record) = from.front() {
-            let header = record.header(arena);
-            if header.suspicion.company > 0 {
-                records = records.min(header.suspicion.company.into());
-            }
-            let encoded = self.encoded + header.encoded_len();
-            let answered = self.statuses + header.status_len();
-            if self.count > 0 && (self.count >= records || encoded > bytes || answered > statuses) {
-                break;
-            }
-            from.pop(arena);
-            self.push(arena, record);
-        }
-        records
     }
 
     /// Shows each record to `show`, in order, until it answers false; answers so then.

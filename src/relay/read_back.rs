@@ -22,8 +22,17 @@ pub enum TakenBack {
 }
 
 impl Relay {
-    /// Takes a record back that the spool has at `place`. `id` is JSON text.
-    pub fn take_back(&mut self, now: Instant, arn: &str, id: &[u8], data: &[u8], place: u64) -> TakenBack {
+    /// Takes a record back that the spool has at `place`. `id` is JSON text; with
+    /// `own_pack` the record is not packed with others.
+    pub fn take_back(
+        &mut self,
+        now: Instant,
+        arn: &str,
+        id: &[u8],
+        data: &[u8],
+        own_pack: bool,
+        place: u64,
+    ) -> TakenBack {
         if self.spool.all_from.is_some() {
             return TakenBack::NoRoom;
         }
@@ -31,13 +40,13 @@ impl Relay {
             self.spool.left_nameless = true;
             return TakenBack::Left;
         };
-        let back = self.back(now, index, id, data, place);
+        let back = self.back(now, index, id, data, own_pack, place);
         self.retire(index);
         self.check_conservation();
         back
     }
 
-    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], place: u64) -> TakenBack {
+    fn back(&mut self, now: Instant, index: usize, id: &[u8], data: &[u8], own_pack: bool, place: u64) -> TakenBack {
         let has_failed = self.has_failed(index, now);
         let (free, all) = self.record_blocks();
         let is_alone = self.held() == 0;
@@ -60,6 +69,9 @@ impl Relay {
         match written {
             Ok(record) => {
                 record.set_spooled(&mut self.arena, place);
+                if own_pack {
+                    record.set_own_pack(&mut self.arena);
+                }
                 stream.backlog.push(&mut self.arena, record);
                 self.counters.read_back += 1;
                 TakenBack::Held

@@ -11,10 +11,17 @@ use super::chain::Chain;
 use crate::limits::RECORD_BYTES;
 use crate::time::Instant;
 
-/// Bytes before the data in the first block: next record 4, data length 4, id length 4, time of
+/// Bytes before the data in the first block: next record 4, data length 3, how it is packed 1, id length 4, time of
 /// receipt 8, what is known of its failures 4, and where its receipt is kept 9: a kind and a number.
 const HEADER: usize = 33;
 const RECEIPT: usize = 24;
+/// The highest byte of the data's length, which is always zero there: how the record is packed.
+const PACKED: usize = 7;
+const _: () = assert!(RECORD_BYTES < 1 << 24);
+/// It goes in a pack of its own.
+const OWN_PACK: u8 = 1;
+/// In the batch that it is in, it is in one pack with the record before it.
+const JOINED: u8 = 2;
 /// Kinds of receipts: none, the number of a publish, a place in the spool.
 const NO_RECEIPT: u8 = 0;
 const NUMBER: u8 = 1;
@@ -137,6 +144,10 @@ pub(super) struct Header {
     pub(super) id_len: usize,
     received_at: Instant,
     pub(super) suspicion: Suspicion,
+    /// It goes in a pack of its own.
+    pub(super) own_pack: bool,
+    /// In the batch that it is in, it is in one pack with the record before it.
+    pub(super) joined: bool,
 }
 
 /// What failed requests say about a record that was in them. Zero in a new one.
@@ -218,13 +229,15 @@ impl Record {
         let bytes = arena.bytes(self.0);
         Header {
             next: Self(Block::from_bytes(field(bytes, 0))),
-            data_len: u32::from_le_bytes(field(bytes, 4)) as usize,
+            data_len: (u32::from_le_bytes(field(bytes, 4)) & 0xff_ffff) as usize,
             id_len: u32::from_le_bytes(field(bytes, 8)) as usize,
             received_at: Instant::from_millis(u64::from_le_bytes(field(bytes, 12))),
             suspicion: Suspicion {
                 company: u16::from_le_bytes(field(bytes, 20)),
                 failed_at: u16::from_le_bytes(field(bytes, 22)),
             },
+            own_pack: bytes[PACKED] & OWN_PACK != 0,
+            joined: bytes[PACKED] & JOINED != 0,
         }
     }
 
@@ -232,6 +245,27 @@ impl Record {
         let header = arena.bytes_mut(self.0);
         header[20..22].copy_from_slice(&company.to_le_bytes());
         header[22..24].copy_from_slice(&failed_at.to_le_bytes());
+    }
+
+    /// Whether the record goes in a pack of its own.
+    #[must_use]
+    pub fn has_own_pack(self, arena: &Arena) -> bool {
+        self.header(arena).own_pack
+    }
+
+    /// Whether the record is in one pack with the one before it, in the batch that it is in.
+    #[must_use]
+    pub fn is_joined(self, arena: &Arena) -> bool {
+        self.header(arena).joined
+    }
+
+    pub(super) fn set_own_pack(self, arena: &mut Arena) {
+        arena.bytes_mut(self.0)[PACKED] |= OWN_PACK;
+    }
+
+    pub(super) fn set_joined(self, arena: &mut Arena, joined: bool) {
+        let packed = &mut arena.bytes_mut(self.0)[PACKED];
+        *packed = *packed & OWN_PACK | if joined { JOINED } else { 0 };
     }
 
     pub(super) fn set_next(self, arena: &mut Arena, next: Self) {

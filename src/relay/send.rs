@@ -1,5 +1,6 @@
 //! Which batch goes next, and when.
 
+use super::cut::Cut;
 use super::{Batch, BatchId, Relay};
 use crate::limits::{
     BATCH_RECORDS, ID_JSON_BYTES, SINGLE_IN_FLIGHT, STATUS_ENTRY_BYTES, STATUS_QUEUE_BYTES_MIN, STREAMS,
@@ -21,11 +22,13 @@ impl Relay {
         let alone = due(self.due_alone(index));
         let room = if self.waits_for_room(now) { self.status_room() } else { usize::MAX };
         let stream = self.streams[index].as_mut()?;
-        let records = match alone {
+        let Cut { records, packs, encoded, .. } = match alone {
             true => stream.cut_alone(&mut self.arena),
             false => stream.cut(&mut self.arena, self.single, room),
         };
-        self.batches[slot] = Some(Batch { records, single: self.single, alone, stream: index, cut_at: now });
+        let (packing, single) = (self.packing, self.single);
+        self.batches[slot] =
+            Some(Batch { records, packs, encoded, packing, single, alone, stream: index, cut_at: now });
         Some(BatchId(slot))
     }
 

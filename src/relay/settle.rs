@@ -21,15 +21,20 @@ impl Relay {
         let mut suspect = false;
         let (safe, outstanding, mut any_waited_for) = (self.receipts.safe(), self.receipts.outstanding(), false);
         let may_lie_in_a_record = outcome.may_lie_in_a_record();
+        let is_a_record = matches!(outcome, Outcome::Records(_));
         let arn = self.note_endpoint(now, batch.stream, outcome);
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
         let anywhere = self.waits_for_room(now);
         let refusal = arn.map(|arn| Refusal::Endpoint { region: arn.region, partition: arn.partition });
-        for place in 0..count {
+        let mut place = 0;
+        for nth in 0..count {
             let Some(record) = batch.records.pop(&self.arena) else { break };
+            let is_joined = record.is_joined(&self.arena);
+            place += usize::from(nth > 0 && !is_joined);
+            let goes_on = batch.records.front().is_some_and(|next| next.is_joined(&self.arena));
             let this = match outcome {
                 // An answer for another number of records says nothing about any of them.
-                Outcome::Records(records) if records.len() == count => records[place],
+                Outcome::Records(packs) if packs.len() == batch.packs => packs[place],
                 Outcome::Rejected { code, message } => RecordOutcome::Rejected { code, message },
                 Outcome::Records(_)
                 | Outcome::Retry
@@ -40,7 +45,19 @@ impl Relay {
                 | Outcome::NoSuchEndpoint => RecordOutcome::Retry,
             };
             let status = match (this, &refusal) {
-                (RecordOutcome::Delivered { record_id }, _) => Status::Success { record_id },
+                (RecordOutcome::Delivered { record_id }, _) => {
+                    self.counters.packs += u64::from(!goes_on);
+                    Status::Success { record_id }
+                }
+                // One of the pack may be the reason, and the others need not fail with it.
+                (RecordOutcome::Rejected { .. }, _) if is_a_record && (is_joined || goes_on) => {
+                    settled.retried += 1;
+                    record.set_own_pack(&mut self.arena);
+                    if let Some(stream) = &mut self.streams[batch.stream] {
+                        stream.requeue(&mut self.arena, record);
+                    }
+                    continue;
+                }
                 (RecordOutcome::Rejected { code, message }, _) => {
                     let most = STATUS_ENTRY_BYTES + self.spare_status_room(anywhere, batch.records, record);
                     self.statuses.rejected(code, message, most)
@@ -95,7 +112,7 @@ impl Relay {
     /// Updates the delivery stream of a `batch` that is settled: its backoff, and how large its next batches are.
     fn settle_stream(&mut self, now: Instant, batch: &Batch, outcome: Outcome<'_>, settled: Settled, suspect: bool) {
         let took = now.since(batch.cut_at);
-        let (count, encoded) = (batch.records.len(), batch.records.encoded());
+        let (count, encoded) = (batch.records.len(), batch.encoded);
         let is_answered = settled.retried < count.div_ceil(2);
         if is_answered {
             self.answered(took);

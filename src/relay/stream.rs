@@ -4,12 +4,14 @@ use super::arena::Arena;
 use super::arn::DeliveryStreamArn;
 use super::aside::Aside;
 use super::backoff::{self, Jitter};
+use super::cut::Cut;
+use super::pack::Packing;
 use super::queue::RecordQueue;
 use super::record::{Place, Record, Suspicion};
 use crate::limits::{
     ARN_BYTES, ASIDE_UNPROVEN, BACKLOG_GATHER, BACKOFF_BASE, BACKOFF_CAP, BACKOFF_OFFLINE, BACKOFF_PUT_OFF,
-    BATCH_BODY_BYTES, BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, BATCH_RECORDS, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES,
-    ENVELOPE_BYTES, FAILURES_SPLIT, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
+    BATCH_BODY_BYTES, BATCH_BYTES_FIRST, BATCH_BYTES_LEAST, ENDPOINT_MISSING, ENDPOINT_MISSING_TIMES, ENVELOPE_BYTES,
+    FAILURES_SPLIT, SEARCHES, SIGNATURE_LIFE, TOO_LARGE_KEPT,
 };
 use crate::time::{Duration, Instant};
 
@@ -42,6 +44,7 @@ pub struct DeliveryStream {
     searches: u32,
     /// No request before this.
     retry_at: Instant,
+    packing: Packing,
     /// Records in a batch; fewer than the service takes after a request that was too slow or a reply that was too long.
     batch_records: usize,
     /// Encoded bytes in a batch, likewise; few after a failure, because nothing is known of the link then.
@@ -74,7 +77,7 @@ struct Missing {
 impl DeliveryStream {
     /// A stream without records.
     #[must_use]
-    pub fn new(arn: DeliveryStreamArn<'_>) -> Self {
+    pub fn new(arn: DeliveryStreamArn<'_>, packing: Packing) -> Self {
         let mut text = heapless::String::new();
         let fits = text.push_str(arn.text);
         debug_assert!(fits.is_ok(), "ARN_BYTES holds every ARN that parses");
@@ -91,7 +94,8 @@ impl DeliveryStream {
             successes: 1,
             searches: 0,
             retry_at: Instant::default(),
-            batch_records: BATCH_RECORDS,
+            packing,
+            batch_records: packing.batch_records(),
             batch_bytes: RECORDS_BYTES,
             grow_at: Instant::default(),
             passed: 0,
@@ -145,32 +149,33 @@ impl DeliveryStream {
 
     /// Takes the next batch off the queue: one record, or as many as a request holds and `statuses` bytes
     /// can answer.
-    pub fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> RecordQueue {
+    pub(super) fn cut(&mut self, arena: &mut Arena, single: bool, statuses: usize) -> Cut {
         let records = if single { 1 } else { self.batch_records };
         let (bytes, waiting, backlog) = (self.batch_bytes, &mut self.waiting, &mut self.backlog);
-        let batch = if backlog.is_empty() {
-            waiting.split(arena, records, bytes, statuses)
+        let mut batch = Cut::new(self.packing);
+        if backlog.is_empty() {
+            batch.fill(waiting, arena, records, bytes, statuses);
         } else {
             // Half of each, by turns where one is left over.
             self.backlog_first = !self.backlog_first || waiting.is_empty();
             let (one, other) = if self.backlog_first { (backlog, waiting) } else { (waiting, backlog) };
             let half = if other.is_empty() { (records, bytes) } else { (records.div_ceil(2), bytes / 2) };
-            let mut batch = RecordQueue::default();
             let company = batch.fill(one, arena, half.0, half.1, statuses);
             let records = if company < half.0 { company } else { records };
             let records = batch.fill(other, arena, records, bytes, statuses);
             batch.fill(one, arena, records, bytes, statuses);
-            batch
-        };
+        }
         self.requests += 1;
-        self.in_flight += batch.len();
+        self.in_flight += batch.records.len();
         batch
     }
 
     /// Takes the first of the records that wait alone.
-    pub fn cut_alone(&mut self, arena: &mut Arena) -> RecordQueue {
+    pub(super) fn cut_alone(&mut self, arena: &mut Arena) -> Cut {
+        let mut batch = Cut::new(self.packing);
+        batch.fill(self.aside.cut(), arena, 1, usize::MAX, usize::MAX);
         self.in_flight += 1;
-        self.aside.cut(arena)
+        batch
     }
 
     /// A record comes back, because the request with it and others, `count` in all, failed for reasons that may lie in
@@ -228,7 +233,7 @@ impl DeliveryStream {
         self.retry_at = self.retry_at.min(now + BACKOFF_BASE);
         // Twice as many then still take less than it.
         if took < SIGNATURE_LIFE / 3 && now >= self.grow_at {
-            self.batch_records = (self.batch_records * 2).min(BATCH_RECORDS);
+            self.batch_records = (self.batch_records * 2).min(self.packing.batch_records());
             self.batch_bytes = (self.batch_bytes * 2).min(RECORDS_BYTES);
         }
     }

@@ -21,6 +21,8 @@ pub struct New<'a> {
     pub data: usize,
     /// When it was received, seconds since 1970.
     pub received: u32,
+    /// The record is not packed with others.
+    pub own_pack: bool,
 }
 
 /// Why an entry is not taken.
@@ -55,7 +57,7 @@ impl Spool {
             return Err(Refused::TooLarge);
         };
         let mut head = Head::new(new.kind, 0, new.received);
-        (head.stream, head.id) = (stream, id);
+        (head.stream, head.id, head.own_pack) = (stream, id, new.own_pack);
         self.push(now, SEGMENTS_KEPT, head, new.stream.len() + new.id + new.data, &mut |buffer| {
             buffer.extend_from_slice(new.stream.as_bytes());
             write(buffer);

@@ -3,8 +3,8 @@
 //! ```text
 //! file    "fhcspool"  version 4  segment 4  length 4  zero 8  checksum 4
 //! entry   checksum of the head 4  checksum of the body 4  length of the body 4  length of the id 4
-//!         received 4  number 2  first number of its commit 2  kind 1  length of the delivery stream's ARN 1  zero 2,
-//!         then the body and up to 7 zeros
+//!         received 4  number 2  first number of its commit 2  kind 1  length of the delivery stream's ARN 1  flags 1
+//!         zero 1, then the body and up to 7 zeros
 //! body    (of a copy: where the original is 8)  ARN  id  data
 //! ```
 //!
@@ -123,6 +123,8 @@ pub struct Head {
     pub id: u32,
     /// When it was received, seconds since 1970 by the clock of that time.
     pub received: u32,
+    /// The record is not packed with others.
+    pub own_pack: bool,
     body_checksum: u32,
 }
 
@@ -140,12 +142,16 @@ pub struct Body<'a> {
 }
 
 const COPY: u8 = 0x80;
+/// A flag, which earlier versions wrote as zero and do not read.
+const OWN_PACK: u8 = 1;
 
 impl Head {
     /// A head for [`seal`], which fills in the rest.
     #[must_use]
     pub const fn new(kind: Kind, number: u16, received: u32) -> Self {
-        Self { kind, number, first: number, is_copy: false, length: 0, stream: 0, id: 0, received, body_checksum: 0 }
+        let (is_copy, own_pack) = (false, false);
+        let (length, stream, id, body_checksum) = (0, 0, 0, 0);
+        Self { kind, number, first: number, is_copy, length, stream, id, received, own_pack, body_checksum }
     }
 
     /// Reads the head of an entry of the segment `name`; `None`: these bytes are none.
@@ -168,6 +174,7 @@ impl Head {
             stream: bytes[25],
             id: u32_at(bytes, 12),
             received: u32_at(bytes, 16),
+            own_pack: bytes[26] & OWN_PACK != 0,
             body_checksum: u32_at(bytes, 4),
         };
         (head.number < ENTRIES && name.checksum_of(&bytes[4..]) == u32_at(bytes, 0)).then_some(head)
@@ -218,6 +225,7 @@ pub fn seal(name: Name, mut head: Head, buffer: &mut Vec<u8>, begin: usize) {
     bytes[22..24].copy_from_slice(&head.first.to_le_bytes());
     bytes[24] = kind | if head.is_copy { COPY } else { 0 };
     bytes[25] = head.stream;
+    bytes[26] = if head.own_pack { OWN_PACK } else { 0 };
     let checksum = name.checksum_of(&bytes[4..]);
     bytes[..4].copy_from_slice(&checksum.to_le_bytes());
     buffer.resize(buffer.len().next_multiple_of(ALIGN as usize), 0);

@@ -23,6 +23,8 @@ pub struct Held<'a> {
     pub data: &'a [u8],
     /// When it was received, seconds since 1970.
     pub received: u32,
+    /// The record is not packed with others.
+    pub own_pack: bool,
 }
 
 /// What the caller does with an entry that it is offered.
@@ -218,5 +220,6 @@ fn offer(walk: &Walk, head: &Head, take: &mut dyn FnMut(Held<'_>) -> Answer) -> 
         id: body.id,
         data: body.data,
         received: head.received,
+        own_pack: head.own_pack,
     })
 }

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::receipts::{Begin, Token};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
@@ -80,6 +81,7 @@ impl World {
             arena_bytes: 8 * 1024 * 1024,
             connections: 4,
             acknowledge,
+            packing: Packing::OFF,
             seed,
         });
         relay.set_broker_takes_statuses(true);

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use firehose_connector::limits::STATUS_ENTRY_BYTES;
 use firehose_connector::relay::arena::{Arena, PAYLOAD};
+use firehose_connector::relay::cut::Cut;
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::queue::{RecordQueue, encoded_len};
 use firehose_connector::relay::record::{Cursor, Record, RecordWriter, WriteError};
 use firehose_connector::time::Instant;
@@ -146,7 +148,10 @@ proptest! {
                     }
                 }
                 Operation::Split { records, bytes, statuses, back } => {
-                    let mut batch = queue.split(&mut arena, records, bytes, statuses);
+                    let mut cut = Cut::new(Packing::OFF);
+                    cut.fill(&mut queue, &mut arena, records, bytes, statuses);
+                    prop_assert_eq!((cut.packs, cut.encoded), (cut.records.len(), cut.records.encoded()));
+                    let mut batch = cut.records;
                     let mut plain = split(&mut model, records, bytes, statuses);
                     agree(&batch, &arena, &plain);
                     while let Some(record) = batch.pop(&arena) {

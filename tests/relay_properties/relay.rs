@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES, STATUS_QUEUE_BYTES_MIN};
+use firehose_connector::limits::{
+    BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES, PACK_RECORDS, RECORD_BYTES, STATUS_QUEUE_BYTES_MIN,
+};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::pack::{Delimiter, Packing};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;
@@ -14,7 +17,7 @@ use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 
-use crate::support::scenario::{ARN, data_of};
+use crate::support::scenario::{ARN, data_of, decoded};
 
 #[derive(Debug, Clone)]
 enum Operation {
@@ -97,14 +100,15 @@ struct Setup {
     seed: u64,
     /// Publishes that are not taken come again.
     again: bool,
+    packing: Packing,
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
     let version = prop_oneof![Just(1_u8), Just(2), Just(5), Just(5)];
     let interval = prop_oneof![Just(0_u64), 1..30_u64, Just(900)];
     let arena = STATUS_QUEUE_BYTES_MIN + 256 * 1024..3_000_000_usize;
-    (version, interval, 10..900_usize, arena, 1..6_usize, any::<u64>(), any::<bool>()).prop_map(
-        |(version, interval, queue_size, arena, connections, seed, again)| Setup {
+    (version, interval, 10..2500_usize, arena, 1..6_usize, any::<u64>(), any::<bool>(), packing()).prop_map(
+        |(version, interval, queue_size, arena, connections, seed, again, packing)| Setup {
             version,
             interval,
             queue_size,
@@ -112,13 +116,24 @@ fn setup() -> impl Strategy<Value = Setup> {
             connections,
             seed,
             again,
+            packing,
         },
     )
 }
 
+fn packing() -> impl Strategy<Value = Packing> {
+    let bytes = prop_oneof![4 => Just(0_usize), 1 => Just(RECORD_BYTES), 5 => 1..8_000_usize];
+    let delimiter = prop_oneof![Just("\n"), Just("\r\n"), Just("--------")];
+    (bytes, any::<bool>(), delimiter, any::<bool>()).prop_map(|(bytes, binary, delimiter, at_end)| {
+        let delimiter = Delimiter::new(delimiter.as_bytes()).unwrap();
+        Packing { bytes, binary, delimiter, at_end }
+    })
+}
+
 struct Flight {
     id: BatchId,
-    numbers: Vec<u64>,
+    /// The numbers of the records in each pack.
+    packs: Vec<Vec<u64>>,
 }
 
 /// What can be known from outside: each record by its number, which is its id and begins its data.
@@ -132,6 +147,8 @@ struct Model {
     rejected: HashSet<u64>,
     retried: HashSet<u64>,
     refused: HashSet<u64>,
+    /// These came in a pack that was rejected.
+    alone: HashSet<u64>,
     held: HashMap<u64, usize>,
     /// Per stream, the last record sent for the first time.
     last: HashMap<String, u64>,
@@ -151,13 +168,15 @@ impl Model {
             arena_bytes: setup.arena,
             connections: setup.connections,
             acknowledge: Acknowledge::Safe,
+            packing: setup.packing,
             seed: setup.seed,
         });
         relay.set_broker_takes_statuses(setup.again);
         relay.set_source_redelivers(setup.again);
-        let (in_flight, accepted, rejected, retried, refused) = Default::default();
+        let (in_flight, accepted, rejected, retried, refused, alone) = Default::default();
         let (held, last, statuses, codes) = Default::default();
-        Self { relay, now: 0, next: 0, in_flight, accepted, rejected, retried, refused, held, last, statuses, codes }
+        let (now, next) = (0, 0);
+        Self { relay, now, next, in_flight, accepted, rejected, retried, refused, alone, held, last, statuses, codes }
     }
 
     fn publish(&mut self, stream: usize, size: usize) -> Accepted {
@@ -210,27 +229,53 @@ impl Model {
         let now = Instant::from_millis(self.now);
         while let Some(id) = self.relay.poll_send(now) {
             let (batch, arena) = self.relay.batch(&id).unwrap();
-            assert!((1..=BATCH_RECORDS).contains(&batch.records.len()));
-            assert!(batch.records.encoded() <= BATCH_BODY_BYTES - ENVELOPE_BYTES);
-            let data = batch.records.iter(arena).map(|record| data_of(record, arena));
-            let numbers: Vec<u64> = data.map(|data| str::from_utf8(&data[..10]).unwrap().parse().unwrap()).collect();
+            assert!((1..=BATCH_RECORDS).contains(&batch.packs));
+            assert!(batch.encoded <= BATCH_BODY_BYTES - ENVELOPE_BYTES);
+            let number_of = |data: &[u8]| str::from_utf8(&data[..10]).unwrap().parse::<u64>().unwrap();
+            let mut packs = Vec::<Vec<u64>>::new();
+            let mut joined = Vec::<Vec<u8>>::new();
+            for record in batch.records.iter(arena) {
+                let data = data_of(record, arena);
+                match (record.is_joined(arena), packs.last_mut(), joined.last_mut()) {
+                    (true, Some(pack), Some(whole)) => {
+                        pack.push(number_of(&data));
+                        whole.extend_from_slice(batch.packing.delimiter.as_bytes());
+                        whole.extend_from_slice(&data);
+                        assert!(pack.len() <= PACK_RECORDS && whole.len() <= batch.packing.bytes);
+                    }
+                    _ => {
+                        packs.push(vec![number_of(&data)]);
+                        joined.push(data);
+                    }
+                }
+            }
+            assert_eq!(packs.len(), batch.packs);
+            assert!(packs.len() == batch.records.len() || batch.packing.bytes > 0 && !batch.single);
+            if !batch.packing.is_off() && batch.encoded < 100_000 {
+                for data in joined.iter_mut().filter(|data| batch.packing.ends(data.len())) {
+                    data.extend_from_slice(batch.packing.delimiter.as_bytes());
+                }
+                assert_eq!(decoded(batch, arena), joined, "the service sees what was packed");
+            }
             let stream = self.relay.stream(&id).unwrap().arn().to_owned();
-            for number in &numbers {
+            for number in packs.iter().flatten() {
                 assert!(!self.accepted.contains(number), "record {number} was accepted and is sent again");
                 assert!(!self.rejected.contains(number), "record {number} was rejected and is sent again");
                 assert_eq!(self.held.get(number).map(|stream| format!("{ARN}s{stream}")).as_ref(), Some(&stream));
+                let is_alone = packs.iter().any(|pack| **pack == [*number]);
+                assert!(is_alone || !self.alone.contains(number), "record {number} is to have a pack of its own");
                 if !self.retried.contains(number) {
                     let last = self.last.insert(stream.clone(), *number);
                     assert!(last.is_none_or(|last| last < *number), "first attempts keep their order");
                 }
             }
-            self.in_flight.push(Flight { id, numbers });
+            self.in_flight.push(Flight { id, packs });
         }
         assert!(self.relay.poll_timeout().is_none_or(|at| at > now));
     }
 
     fn answer(&mut self, at: usize, answer: &Answer) {
-        let Flight { id, numbers } = self.in_flight.swap_remove(at);
+        let Flight { id, packs } = self.in_flight.swap_remove(at);
         let each = |number: u64| match answer {
             Answer::Each(seed) => match seed.rotate_left(u32::try_from(number % 64).unwrap()) % 4 {
                 0 | 1 => RecordOutcome::Delivered { record_id: "some-record-id" },
@@ -247,15 +292,22 @@ impl Model {
             | Answer::NoSuchEndpoint
             | Answer::WrongLength(_) => RecordOutcome::Retry,
         };
-        for number in &numbers {
-            match each(*number) {
-                RecordOutcome::Delivered { .. } => self.accepted.insert(*number),
-                RecordOutcome::Rejected { .. } => self.rejected.insert(*number),
-                RecordOutcome::Retry => self.retried.insert(*number),
-            };
+        for pack in &packs {
+            for number in pack {
+                match each(pack[0]) {
+                    RecordOutcome::Delivered { .. } => self.accepted.insert(*number),
+                    // Only one of them may be the reason, so each comes again, alone.
+                    RecordOutcome::Rejected { .. } if pack.len() > 1 && matches!(answer, Answer::Each(_)) => {
+                        self.alone.insert(*number);
+                        self.retried.insert(*number)
+                    }
+                    RecordOutcome::Rejected { .. } => self.rejected.insert(*number),
+                    RecordOutcome::Retry => self.retried.insert(*number),
+                };
+            }
         }
-        let records: Vec<_> = numbers.iter().map(|number| each(*number)).collect();
-        let wrong = vec![RecordOutcome::Delivered { record_id: "for whom?" }; numbers.len() + 1];
+        let records: Vec<_> = packs.iter().map(|pack| each(pack[0])).collect();
+        let wrong = vec![RecordOutcome::Delivered { record_id: "for whom?" }; packs.len() + 1];
         let outcome = match answer {
             Answer::Each(_) | Answer::Delivered => Outcome::Records(&records),
             Answer::Rejected => Outcome::Rejected { code: "Code", message: "words" },
@@ -266,11 +318,11 @@ impl Model {
             Answer::TooLarge => Outcome::TooLarge,
             // All streams have one endpoint, so any answer shows that it exists; see the scenarios for others.
             Answer::NoSuchEndpoint => Outcome::NoSuchEndpoint,
-            Answer::WrongLength(length) if *length >= numbers.len() => Outcome::Records(&wrong),
+            Answer::WrongLength(length) if *length >= packs.len() => Outcome::Records(&wrong),
             Answer::WrongLength(length) => Outcome::Records(&wrong[..*length]),
         };
         let settled = self.relay.handle_outcome(Instant::from_millis(self.now), id, outcome);
-        assert_eq!(settled.succeeded + settled.failed + settled.retried, numbers.len());
+        assert_eq!(settled.succeeded + settled.failed + settled.retried, packs.iter().flatten().count());
     }
 
     fn take_statuses(&mut self, limit: usize) {

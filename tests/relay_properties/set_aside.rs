@@ -7,6 +7,7 @@ use firehose_connector::limits::{ASIDE_TRIES, BACKOFF_BASE, BACKOFF_CAP, BACKOFF
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::BINARY_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Accepted, Acknowledge, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use proptest::prelude::*;
@@ -49,6 +50,7 @@ proptest! {
             arena_bytes: 4 << 20,
             connections,
             acknowledge: Acknowledge::Safe,
+            packing: Packing::OFF,
             seed,
         });
         relay.set_broker_takes_statuses(true);

@@ -8,6 +8,7 @@ mod endpoints;
 mod failing_service;
 mod input;
 mod outcomes;
+mod packing;
 mod set_aside;
 mod slow_links;
 mod spooled;

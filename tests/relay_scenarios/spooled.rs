@@ -7,6 +7,7 @@ use firehose_connector::keeper::Keeper;
 use firehose_connector::limits::spool::{COMMIT_DELAY, STALL};
 use firehose_connector::limits::{PROBES, RECEIVE_MAXIMUM, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Accepted, Acknowledge, Settled};
 use firehose_connector::spool::{self, operation::Fault};
 use firehose_connector::time::{Duration, Instant};
@@ -23,6 +24,7 @@ const SPOOL: Setup = Setup {
     connections: 4,
     acknowledge: Acknowledge::Safe,
     spool: Some(64 * 1024),
+    packing: Packing::OFF,
     seed: 7,
 };
 

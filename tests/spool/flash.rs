@@ -33,7 +33,7 @@ fn amplification(per_second: u64, bytes: usize) -> (f64, f64) {
     for at in 0..SECONDS * per_second {
         run.now = firehose_connector::time::Instant::from_millis(10 + at * 1000 / per_second);
         sync(&mut run, &mut disk);
-        let new = New { kind: Kind::Record, stream: STREAMS[0], id: 16, data: bytes, received: 1 };
+        let new = New { kind: Kind::Record, stream: STREAMS[0], id: 16, data: bytes, received: 1, own_pack: false };
         let mut write = |buffer: &mut Vec<u8>| buffer.resize(buffer.len() + 16 + bytes, b'x');
         while let Err(refused) = run.spool.append(run.now, &new, &mut write) {
             assert_eq!(refused, Refused::Busy);
@@ -76,7 +76,7 @@ fn a_spool_that_is_full_refuses_what_is_new_and_keeps_what_it_has() {
     let settings = Settings::new(8 * u64::from(SEGMENT_BYTES), 1);
     let mut run = Run::new(settings);
     run.operate(&mut disk);
-    let new = New { kind: Kind::Record, stream: STREAMS[0], id: 0, data: 100_000, received: 1 };
+    let new = New { kind: Kind::Record, stream: STREAMS[0], id: 0, data: 100_000, received: 1, own_pack: false };
     let mut write = |buffer: &mut Vec<u8>| buffer.resize(buffer.len() + 100_000, b'x');
     let mut records = 0;
     loop {
@@ -97,7 +97,7 @@ fn after_a_start_the_first_new_record_waits_for_a_list_of_files_only() {
     let mut disk = Disk::new(1);
     let mut run = Run::new(Settings::new(8 * u64::from(SEGMENT_BYTES), 1));
     run.operate(&mut disk);
-    let new = New { kind: Kind::Record, stream: STREAMS[0], id: 0, data: 1000, received: 1 };
+    let new = New { kind: Kind::Record, stream: STREAMS[0], id: 0, data: 1000, received: 1, own_pack: false };
     let mut write = |buffer: &mut Vec<u8>| buffer.resize(buffer.len() + 1000, b'x');
     for _ in 0..u32::from(ENTRIES) / 2 {
         while run.spool.append(run.now, &new, &mut write).is_err() {

@@ -53,7 +53,7 @@ impl Plain {
 
     pub(crate) fn append(&self, spool: &mut Spool, now: Instant) -> Result<Position, Refused> {
         let Self { kind, stream, ref id, ref data, received } = *self;
-        let new = New { kind, stream, id: id.len(), data: data.len(), received };
+        let new = New { kind, stream, id: id.len(), data: data.len(), received, own_pack: false };
         spool.append(now, &new, &mut |buffer| {
             buffer.extend_from_slice(id);
             buffer.extend_from_slice(data);

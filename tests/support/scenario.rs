@@ -13,16 +13,19 @@
 
 use std::collections::VecDeque;
 
+use data_encoding::BASE64;
+use firehose_connector::firehose::request::{Encoder, body_len};
 use firehose_connector::keeper::Keeper;
 use firehose_connector::limits::spool::STALL;
-use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_RECORDS, ENVELOPE_BYTES, STATUS_BYTES};
+use firehose_connector::limits::{BATCH_BODY_BYTES, BATCH_PACKED, BATCH_RECORDS, ENVELOPE_BYTES, STATUS_BYTES};
 use firehose_connector::relay::arena::Arena;
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::receipts::{Begin, Token};
 use firehose_connector::relay::record::{Cursor, Record};
-use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings, Settled, TooLong, status};
+use firehose_connector::relay::{Accepted, Acknowledge, Batch, BatchId, Relay, Settings, Settled, TooLong, status};
 use firehose_connector::spool;
 use firehose_connector::spool::operation::perform;
 use firehose_connector::time::{Duration, Instant};
@@ -57,6 +60,8 @@ pub struct Setup {
     pub acknowledge: Acknowledge,
     /// KB of the spool, if there is one.
     pub spool: Option<u64>,
+    /// How records are packed.
+    pub packing: Packing,
     /// For jitter.
     pub seed: u64,
 }
@@ -71,6 +76,7 @@ impl Default for Setup {
             connections: 4,
             acknowledge: Acknowledge::Safe,
             spool: None,
+            packing: Packing::OFF,
             seed: 7,
         }
     }
@@ -101,8 +107,10 @@ pub struct Sent {
     pub index: usize,
     /// By `PutRecord`.
     pub single: bool,
-    /// The data of its records.
+    /// The data of its records, as the service decodes them.
     pub data: Vec<Vec<u8>>,
+    /// The records of the relay in it.
+    pub records: usize,
 }
 
 impl Setup {
@@ -117,6 +125,7 @@ impl Setup {
             arena_bytes: self.arena,
             connections: self.connections,
             acknowledge: self.acknowledge,
+            packing: self.packing,
             seed: self.seed,
         });
         relay.set_broker_takes_statuses(true);
@@ -354,7 +363,7 @@ impl Scenario {
     /// Any outcome.
     pub fn outcome(&mut self, sent: Sent, outcome: Outcome<'_>) -> Settled {
         let settled = self.relay.handle_outcome(self.now, sent.id, outcome);
-        assert_eq!(settled.succeeded + settled.failed + settled.retried, sent.data.len());
+        assert_eq!(settled.succeeded + settled.failed + settled.retried, sent.records);
         self.step();
         settled
     }
@@ -513,15 +522,21 @@ impl Scenario {
 
     fn send(&mut self, id: BatchId) {
         let (batch, arena) = self.relay.batch(&id).unwrap();
-        assert!((1..=BATCH_RECORDS).contains(&batch.records.len()));
-        assert!(batch.records.encoded() <= BATCH_BODY_BYTES - ENVELOPE_BYTES);
-        assert!(!batch.single || batch.records.len() == 1);
-        let data = batch.records.iter(arena).map(|record| data_of(record, arena)).collect();
+        let records = batch.records.len();
+        assert!((1..=BATCH_RECORDS).contains(&batch.packs));
+        assert!(batch.packs <= records && records <= BATCH_PACKED);
+        assert!(batch.encoded <= BATCH_BODY_BYTES - ENVELOPE_BYTES);
+        assert!(!batch.single || records == 1);
+        let data: Vec<_> = match batch.packing.is_off() {
+            true => batch.records.iter(arena).map(|record| data_of(record, arena)).collect(),
+            false => decoded(batch, arena),
+        };
+        assert_eq!(data.len(), batch.packs);
         let single = batch.single;
         let arn = self.relay.stream(&id).unwrap().arn();
         let stream = arn.strip_prefix(ARN).unwrap_or(arn).to_owned();
         let index = self.relay.stream_index(&id).unwrap();
-        self.sent.push_back(Sent { id, at: self.now(), stream, index, single, data });
+        self.sent.push_back(Sent { id, at: self.now(), stream, index, single, data, records });
     }
 }
 
@@ -532,6 +547,22 @@ impl Drop for Scenario {
             self.expect_no_status();
         }
     }
+}
+
+/// The records of the request for a batch.
+pub fn decoded(batch: &Batch, arena: &Arena) -> Vec<Vec<u8>> {
+    let (mut body, mut chunk) = (Vec::new(), vec![0; 16 * 1024]);
+    let mut encoder = Encoder::new(batch);
+    loop {
+        match encoder.encode(DEFAULT, arena, &mut chunk) {
+            0 => break,
+            length => body.extend_from_slice(&chunk[..length]),
+        }
+    }
+    assert_eq!(body.len(), body_len(DEFAULT, batch), "the announced length");
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("a body is JSON");
+    let records = body["Records"].as_array().cloned().unwrap_or_else(|| vec![body["Record"].clone()]);
+    records.iter().map(|record| BASE64.decode(record["Data"].as_str().unwrap().as_bytes()).unwrap()).collect()
 }
 
 /// The data of a record.

@@ -96,7 +96,7 @@ async fn a_record_outlives_the_process_that_kept_it() {
     let directory = Temporary::new("outlives");
     let settings = Settings::new(Settings::LEAST, 1);
     let now = Instant::from_millis(1);
-    let new = New { kind: Kind::Record, stream: "arn", id: 2, data: 300_000, received: 9 };
+    let new = New { kind: Kind::Record, stream: "arn", id: 2, data: 300_000, received: 9, own_pack: false };
 
     let mut disk = Disk::start(directory.0.clone()).unwrap();
     let mut spool = Spool::new(settings);

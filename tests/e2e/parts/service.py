@@ -52,6 +52,10 @@ class Standin:
     def state(self):
         return self._ask("state")
 
+    def accepted(self):
+        """The data of accepted records by their ids, in the order of acceptance."""
+        return {record["record_id"]: base64.b64decode(record["data"]) for record in self._ask("records")}
+
     def records(self, stream=None):
         """The data of accepted records, in the order of acceptance."""
         records = self._ask("records")
