@@ -8,7 +8,7 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 58] = [
+pub const VARIABLES: [&str; 59] = [
     "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
@@ -31,6 +31,7 @@ pub const VARIABLES: [&str; 58] = [
     "FIREHOSE_CONNECTOR_MQTT_PROXY",
     "FIREHOSE_CONNECTOR_MQTT_URL",
     "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "FIREHOSE_CONNECTOR_MQTT_VERSION",
     "FIREHOSE_CONNECTOR_PUBSUB_TOPICS",
     "FIREHOSE_CONNECTOR_SOURCE",
     "FIREHOSE_CONNECTOR_SPOOL",
