@@ -53,10 +53,12 @@ impl Versions {
         self.next
     }
 
-    /// How long the broker may take to answer the login. A broker that answers 3.1.1 would not take much longer for version 5.
+    /// How long the broker may take to answer the login. Less in version 5 while there is another one to try: if that is answered, a
+    /// login in version 5 follows, with time by the answer's.
     pub(super) fn patience(&self) -> Duration {
         match (self.next, self.answer) {
-            (MqttVersion::V5, Some(answer)) => MQTT_CONNECT.min(MQTT_ANSWER + answer * 2),
+            (MqttVersion::V5, Some(answer)) => MQTT_CONNECT.min(MQTT_ANSWER.1 + answer * 2),
+            (MqttVersion::V5, None) if !self.by_setting => MQTT_ANSWER.0,
             _ => MQTT_CONNECT,
         }
     }

@@ -157,12 +157,13 @@ fn a_certificate_that_is_refused_says_nothing_of_the_version() {
 #[test]
 fn a_broker_that_answered_3_1_1_is_soon_known_to_be_silent_to_5() {
     let mut versions = Versions::new(None);
-    assert_eq!(versions.patience(), MQTT_CONNECT);
+    assert_eq!(versions.patience(), MQTT_ANSWER.0);
+    assert_eq!(Versions::new(Some(V5)).patience(), MQTT_CONNECT);
     let silent = || MqttError::Silent(Unanswered::Login, MQTT_CONNECT);
     assert!(!versions.failed(&silent()));
     assert_eq!((versions.next(), versions.patience()), (V3, MQTT_CONNECT));
     assert!(!versions.accepted(Duration::from_secs(2), Instant::now()));
-    assert_eq!((versions.next(), versions.patience()), (V5, MQTT_ANSWER + Duration::from_secs(4)));
+    assert_eq!((versions.next(), versions.patience()), (V5, MQTT_ANSWER.1 + Duration::from_secs(4)));
     assert!(versions.failed(&silent()));
     assert!(versions.accepted(MQTT_CONNECT, Instant::now()));
     versions.failed(&silent());
