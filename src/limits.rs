@@ -255,6 +255,11 @@ pub const MQTT_STEP_MIN: Duration = Duration::from_secs(1);
 pub const MQTT_BYTES_PER_SECOND: u32 = 64;
 /// How long the broker may take to answer the login, and then the subscription.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
+/// The same for a login in MQTT 5, where 3.1.1 can be tried, too: at first, and, beside twice the time that the answer to 3.1.1 took,
+/// behind that. On a link with a round trip of 1.5 s two packets in a row may be lost.
+pub const MQTT_ANSWER: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// How long MQTT 3.1.1 is spoken over new connections until version 5 is tried again: a broker may have learnt it meanwhile.
+pub const MQTT_VERSION_KNOWN: Duration = Duration::from_secs(24 * 3600);
 /// The most that the answer to the subscription may take, when publishes of the resumed session precede it on a slow
 /// link.
 pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);

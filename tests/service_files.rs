@@ -90,6 +90,7 @@ fn what_the_environment_file_shows_as_default_is_the_default() {
         "FIREHOSE_CONNECTOR_MEMORY_TOUCH",
         "FIREHOSE_CONNECTOR_LOG",
         "FIREHOSE_CONNECTOR_MQTT_URL",
+        "FIREHOSE_CONNECTOR_MQTT_VERSION",
         "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID",
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
         "AWS_USE_FIPS_ENDPOINT",

@@ -8,7 +8,7 @@ use std::{
 use super::problem::{Problem, Problems};
 
 /// Every variable that is read; the help text explains each.
-pub const VARIABLES: [&str; 62] = [
+pub const VARIABLES: [&str; 63] = [
     "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
     "FIREHOSE_CONNECTOR_COUNTERS_INTERVAL",
     "FIREHOSE_CONNECTOR_DEFINITION",
@@ -33,6 +33,7 @@ pub const VARIABLES: [&str; 62] = [
     "FIREHOSE_CONNECTOR_MQTT_PROXY",
     "FIREHOSE_CONNECTOR_MQTT_URL",
     "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "FIREHOSE_CONNECTOR_MQTT_VERSION",
     "FIREHOSE_CONNECTOR_PACK",
     "FIREHOSE_CONNECTOR_PACK_BINARY",
     "FIREHOSE_CONNECTOR_PUBSUB_TOPICS",

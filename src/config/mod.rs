@@ -56,8 +56,8 @@ pub use self::{
     problem::{ConfigError, Problem},
     types::{
         Aws, ClientCertificate, Config, Connector, ContainerAuthorization, ContainerSettings, CredentialSettings,
-        EndpointUrl, EnvironmentKeys, Greengrass, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, Origin, Proxy,
-        PubsubTopic, Spool, host_and_port,
+        EndpointUrl, EnvironmentKeys, Greengrass, IotSettings, IsolationMode, LogFormat, Mqtt, MqttTls, MqttVersion,
+        Origin, Proxy, PubsubTopic, Spool, host_and_port,
     },
 };
 

@@ -7,7 +7,7 @@ use super::{
     environment::Environment,
     problem::{Problem, Problems},
     proxy,
-    types::{ClientCertificate, Mqtt, MqttTls},
+    types::{ClientCertificate, Mqtt, MqttTls, MqttVersion},
     url::{Url, may_hold_a_secret},
 };
 use crate::error_chain::words::of_system;
@@ -21,6 +21,7 @@ pub(super) const KEY: &str = "FIREHOSE_CONNECTOR_MQTT_KEY";
 const ALPN: &str = "FIREHOSE_CONNECTOR_MQTT_ALPN";
 const USERNAME: &str = "FIREHOSE_CONNECTOR_MQTT_USERNAME";
 const PASSWORD_FILE: &str = "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE";
+const VERSION: &str = "FIREHOSE_CONNECTOR_MQTT_VERSION";
 const CLIENT_ID: &str = "FIREHOSE_CONNECTOR_MQTT_CLIENT_ID";
 
 /// The longest ALPN protocol name, in bytes (RFC 7301, section 3.1).
@@ -45,6 +46,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Mqtt {
         port: port.unwrap_or(if encrypted { 8883 } else { 1883 }),
         host,
         tls: has_tls.then_some(tls),
+        version: version(environment, problems),
         client_id,
         username,
         password,
@@ -69,6 +71,18 @@ fn url(environment: &Environment, problems: &mut Problems) -> Option<Url> {
     let problem = Problem::variable(URL, rule);
     problems.push(if may_hold_a_secret(text) { problem } else { problem.with_text(text) });
     None
+}
+
+fn version(environment: &Environment, problems: &mut Problems) -> Option<MqttVersion> {
+    match environment.text(VERSION, problems)? {
+        "5" => Some(MqttVersion::V5),
+        "3.1.1" => Some(MqttVersion::V3),
+        text if text.eq_ignore_ascii_case("auto") => None,
+        text => {
+            problems.push(Problem::variable(VERSION, "must be auto, 5 or 3.1.1").with_text(text));
+            None
+        }
+    }
 }
 
 fn tls(environment: &Environment, problems: &mut Problems) -> MqttTls {

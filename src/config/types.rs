@@ -125,6 +125,26 @@ impl LogFormat {
     }
 }
 
+/// A version of MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// 3.1.1.
+    V3,
+    /// 5.
+    V5,
+}
+
+impl MqttVersion {
+    /// As its specification has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V3 => "3.1.1",
+            Self::V5 => "5",
+        }
+    }
+}
+
 /// The broker and the login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mqtt {
@@ -134,6 +154,8 @@ pub struct Mqtt {
     pub port: u16,
     /// `None`: plain TCP.
     pub tls: Option<MqttTls>,
+    /// `FIREHOSE_CONNECTOR_MQTT_VERSION`; `None`: what the broker speaks.
+    pub version: Option<MqttVersion>,
     /// `FIREHOSE_CONNECTOR_MQTT_CLIENT_ID`.
     pub client_id: String,
     /// `FIREHOSE_CONNECTOR_MQTT_USERNAME`.

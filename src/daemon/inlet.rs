@@ -33,6 +33,7 @@ impl Inlet {
                     port: mqtt.port,
                     route,
                     tls,
+                    version: mqtt.version,
                     client_id: mqtt.client_id,
                     lasting: true,
                     username: mqtt.username,

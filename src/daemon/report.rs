@@ -85,7 +85,17 @@ impl Report {
             Peer::Broker => self.broker_limit.info(now, format_args!("broker connected, session {session}")),
             Peer::Nucleus => self.broker_limit.info(now, format_args!("nucleus connected")),
         }
-        if core::mem::replace(&mut self.terms, terms) == terms {
+        let before = core::mem::replace(&mut self.terms, terms);
+        if terms.mqtt_3 && !before.mqtt_3 {
+            self.broker_limit.info(
+                now,
+                format_args!(
+                    "MQTT 3.1.1 is spoken with the broker: it gives no reasons, and sets no limits of packets, publishes in flight \
+                     and the session's life"
+                ),
+            );
+        }
+        if before == terms {
             return;
         }
         for loss in terms.losses() {

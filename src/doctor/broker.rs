@@ -1,12 +1,13 @@
 //! The broker's steps: connection, login, and whether the client may subscribe and publish.
 
 use bytes::Bytes;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::Subject;
 use super::connection::ConnectionSteps;
 use super::report::{Report, Step};
 use crate::cli::Online;
+use crate::config::MqttVersion;
 use crate::error_chain::error_chain;
 use crate::foreign::foreign;
 use crate::limits::MQTT_FIELD_BYTES;
@@ -14,7 +15,9 @@ use crate::limits::doctor::STEP;
 use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
+use crate::transport::connect::{Stream, connect};
 use crate::transport::route::Route;
+use crate::transport::tls::Tls;
 
 /// Reports all steps that concern the broker. Leaves the session of a running connector alone.
 pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Report<'_>) {
@@ -39,6 +42,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         port: mqtt.port,
         route,
         tls: None,
+        version: mqtt.version,
         // A session with an id that is given may be a connector's, and what waits in it has to stay.
         lasting: online.client_id.is_some(),
         client_id,
@@ -49,9 +53,8 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         status_bytes: plan.status,
     };
     let id = &settings.client_id;
-    let login = timeout_at(report.deadline(), Probe::log_in(stream, &settings)).await;
-    let mut probe = match login.unwrap_or(Err(MqttError::Silent(Unanswered::Login, STEP))) {
-        Ok(probe) => probe,
+    let (mut probe, version) = match log_in(stream, &settings, broker_tls.as_ref(), report).await {
+        Ok(session) => session,
         Err(error) => {
             let advice = (!settings.lasting && error.may_be_for_the_client_id()).then(|| {
                 let id = foreign(&mqtt.client_id);
@@ -62,7 +65,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         }
     };
     let qos = if probe.is_acknowledged() { 1 } else { 0 };
-    report.ok(Step::BrokerLogin, format!("MQTT 5, client id \"{}\", QoS {qos}", foreign(id)));
+    report.ok(Step::BrokerLogin, format!("MQTT {}, client id \"{}\", QoS {qos}", version.name(), foreign(id)));
 
     let subscribed = timeout_at(report.deadline(), probe.subscribe()).await;
     match subscribed.unwrap_or(Err(MqttError::Silent(Unanswered::Subscription, STEP))) {
@@ -91,6 +94,33 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         report.skip(Step::BrokerPublish, "with QoS 0 the broker does not answer");
     }
     log_out(probe, report).await;
+}
+
+/// Logs in in MQTT 5, or in 3.1.1 where that is refused or has no answer.
+async fn log_in(
+    stream: Stream,
+    settings: &Settings,
+    tls: Option<&Tls>,
+    report: &Report<'_>,
+) -> Result<(Probe, MqttVersion), MqttError> {
+    let Settings { route, host, port, .. } = settings;
+    let first = settings.version.unwrap_or(MqttVersion::V5);
+    let by =
+        if settings.version.is_some() { report.deadline() } else { report.deadline().min(Instant::now() + STEP / 2) };
+    let silent = || MqttError::Silent(Unanswered::Login, STEP);
+    let login = timeout_at(by, Probe::log_in(stream, settings, first)).await;
+    match login.unwrap_or_else(|_| Err(silent())) {
+        Ok(probe) => return Ok((probe, first)),
+        Err(error) if settings.version.is_some() => return Err(error),
+        Err(error) if error.has_no_answer() || matches!(error, MqttError::OtherVersion(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let again = async {
+        let stream = connect(route, host, *port, tls, None).await.map_err(MqttError::Connect)?;
+        Probe::log_in(stream, settings, MqttVersion::V3).await
+    };
+    let login = timeout_at(report.deadline(), again).await.unwrap_or_else(|_| Err(silent()))?;
+    Ok((login, MqttVersion::V3))
 }
 
 async fn log_out(probe: Probe, report: &Report<'_>) {

@@ -1,6 +1,6 @@
-//! MQTT 5 packets on a byte stream: rumqttc's codec, with six gaps closed.
+//! MQTT packets on a byte stream: rumqttc's codec for version 5, beside [what differs](super::version_3) in 3.1.1, with six gaps closed.
 //!
-//! - A broker that speaks only MQTT 3.1.1 answers with a CONNACK that has no properties, which the codec
+//! - A broker that speaks only MQTT 3.1.1 answers version 5 with a CONNACK that has no properties, which the codec
 //!   takes for an unfinished packet.
 //! - A short DISCONNECT, which MQTT 5 allows, is taken for an unfinished or a wrong one.
 //! - Any other packet that ends before all that its kind has is taken for an unfinished one, and vanishes from the stream.
@@ -16,7 +16,9 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::oversized::Oversized;
 use super::variable_length::decode;
+use super::version_3::{conn_ack, publish, sub_ack, write};
 use super::{MqttError, properties, received};
+use crate::config::MqttVersion;
 use crate::limits::CONTROL_PACKET_BYTES;
 use crate::source::Received;
 
@@ -44,6 +46,7 @@ const fn properties_at(kind: u8) -> Option<usize> {
 #[derive(Debug)]
 pub(super) struct Packets {
     codec: Codec,
+    version: MqttVersion,
     limit: usize,
     /// A publish above `limit` that is being skipped.
     oversized: Option<Oversized>,
@@ -59,10 +62,10 @@ pub(super) enum Incoming {
 }
 
 impl Packets {
-    /// Takes packets of at most `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    /// Takes packets of this version, of at most `limit` bytes.
+    pub(super) fn new(limit: usize, version: MqttVersion) -> Self {
         let max_incoming_size = Some(u32::try_from(limit).unwrap_or(u32::MAX));
-        Self { codec: Codec { max_incoming_size, max_outgoing_size: None }, limit, oversized: None }
+        Self { codec: Codec { max_incoming_size, max_outgoing_size: None }, version, limit, oversized: None }
     }
 
     /// Sends packets of at most `bytes`, the broker's limit.
@@ -91,14 +94,22 @@ impl Decoder for Packets {
         if let Some(protocol) = foreign_protocol(bytes) {
             return Err(MqttError::NotMqtt(protocol));
         }
+        let is_3 = self.version == MqttVersion::V3;
         let mut whole = false;
         if let Some((first, length, header)) = fixed_header(bytes) {
             whole = bytes.len() >= header + length;
             match first >> 4 {
-                CONNACK if length == CONNACK_LENGTH_3 => return Err(MqttError::NotMqtt5),
+                CONNACK if (length == CONNACK_LENGTH_3) != is_3 || refuses_the_version(&bytes[header..]) => {
+                    return Err(MqttError::OtherVersion(self.version));
+                }
                 PUBLISH if length > self.limit => {
-                    self.oversized = Oversized::begin(bytes, header, length, self.limit)?;
+                    self.oversized = Oversized::begin(bytes, header, length, self.limit, !is_3)?;
                     return self.skip(bytes);
+                }
+                CONNACK if whole && is_3 => return Ok(Some(Incoming::Other(conn_ack(bytes, header, length)?))),
+                SUBACK if whole && is_3 => return Ok(Some(Incoming::Other(sub_ack(bytes, header, length)?))),
+                PUBLISH if whole && is_3 => {
+                    return Ok(Some(Incoming::Publish(received(publish(bytes, header, length)?))));
                 }
                 PUBLISH if whole => {
                     cut_out_of_publish(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?
@@ -114,7 +125,7 @@ impl Decoder for Packets {
                     return Ok(Some(Incoming::Other(Packet::Disconnect(Disconnect::new(reason)))));
                 }
                 kind => {
-                    let properties = properties_at(kind);
+                    let properties = if is_3 { None } else { properties_at(kind) };
                     let limit = if properties.is_some() { self.limit } else { CONTROL_PACKET_BYTES };
                     if length > limit.max(CONTROL_PACKET_BYTES) {
                         return Err(mqttbytes::Error::PayloadTooLong.into());
@@ -143,7 +154,8 @@ impl Encoder<Packet> for Packets {
     type Error = MqttError;
 
     fn encode(&mut self, packet: Packet, bytes: &mut BytesMut) -> Result<(), MqttError> {
-        Ok(self.codec.encode(packet, bytes)?)
+        let packet = if self.version == MqttVersion::V3 { write(packet, bytes)? } else { Some(packet) };
+        Ok(packet.map_or(Ok(()), |packet| self.codec.encode(packet, bytes))?)
     }
 }
 
@@ -163,6 +175,11 @@ fn fixed_header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (first, rest) = bytes.split_first()?;
     let (length, digits) = decode(rest)?;
     Some((*first, length, 1 + digits))
+}
+
+/// Whether a CONNACK, of which this is there behind the fixed header, has the return code of MQTT 3.1.1 for a wrong version.
+const fn refuses_the_version(bytes: &[u8]) -> bool {
+    matches!(bytes, [_, 1, ..])
 }
 
 /// Makes a reason code of a PUBACK that MQTT 5 does not have the general one of its kind: from 0x80 on it refuses (section 2.4).

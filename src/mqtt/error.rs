@@ -6,6 +6,7 @@ use std::io;
 use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, DisconnectReasonCode, SubscribeReasonCode};
 
+use crate::config::MqttVersion;
 use crate::error_chain::words::spelled;
 use crate::time::Duration;
 use crate::transport::connect::{ConnectError, TlsFailure};
@@ -15,8 +16,8 @@ use crate::transport::connect::{ConnectError, TlsFailure};
 pub enum MqttError {
     /// The connection could not be established.
     Connect(ConnectError),
-    /// The broker supports MQTT 3.1.1 only.
-    NotMqtt5,
+    /// The broker does not speak this version of MQTT.
+    OtherVersion(MqttVersion),
     /// The peer is not a broker; the name of its protocol.
     NotMqtt(&'static str),
     /// The broker closed the connection instead of answering the login. With TLS 1.3 the cause may be that it refuses
@@ -90,7 +91,7 @@ impl MqttError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::NotMqtt5 | Self::NotMqtt(_) | Self::TakesTooLittle { .. } => true,
+            Self::OtherVersion(_) | Self::NotMqtt(_) | Self::TakesTooLittle { .. } => true,
             Self::NoAnswer(cause) => cause.as_ref().and_then(TlsFailure::of).is_some(),
             Self::SubscriptionRefused { reason, .. } => !matches!(reason, SubscribeReasonCode::QuotaExceeded),
             Self::Refused(code) => !matches!(
@@ -124,6 +125,16 @@ impl MqttError {
 }
 
 impl MqttError {
+    /// Whether the broker left the login without an answer, as some do with that of a version that they do not speak.
+    #[must_use]
+    pub fn has_no_answer(&self) -> bool {
+        match self {
+            Self::NoAnswer(cause) => cause.as_ref().and_then(TlsFailure::of).is_none(),
+            Self::Silent(unanswered, _) => *unanswered == Unanswered::Login,
+            _ => false,
+        }
+    }
+
     /// Whether the broker might accept another client id.
     #[must_use]
     pub fn may_be_for_the_client_id(&self) -> bool {
@@ -147,7 +158,11 @@ impl fmt::Display for MqttError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => error.fmt(f),
-            Self::NotMqtt5 => f.write_str("the broker speaks MQTT 3.1.1, but not the MQTT 5 that the connector needs"),
+            Self::OtherVersion(version) => write!(
+                f,
+                "the broker does not speak MQTT {}: with FIREHOSE_CONNECTOR_MQTT_VERSION auto, 5 and 3.1.1 are tried",
+                version.name()
+            ),
             Self::NotMqtt("TLS") => {
                 f.write_str("the broker answers in TLS: write mqtts:// in FIREHOSE_CONNECTOR_MQTT_URL")
             }
@@ -160,13 +175,10 @@ impl fmt::Display for MqttError {
             Self::NoAnswer(cause) => match cause.as_ref().and_then(TlsFailure::of) {
                 Some(failure) => write!(f, "the broker {failure}"),
                 None => f.write_str(
-                    "the broker closed the connection in answer to the login; perhaps it is still starting, does not speak \
-                     MQTT 5, or wants TLS or a client certificate",
+                    "the broker closed the connection in answer to the login; perhaps it is still starting, or wants TLS, a \
+                     client certificate or another version of MQTT",
                 ),
             },
-            Self::Refused(
-                ConnectReturnCode::UnsupportedProtocolVersion | ConnectReturnCode::RefusedProtocolVersion,
-            ) => f.write_str("the broker does not speak the MQTT 5 that the connector needs"),
             Self::Refused(code @ (ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized)) => {
                 write!(
                     f,
@@ -203,22 +215,22 @@ impl fmt::Display for MqttError {
                 write!(f, " {} s", time.as_secs())?;
                 // Some brokers silently drop a login of a version that they do not know.
                 if matches!(unanswered, Unanswered::Login) {
-                    f.write_str("; perhaps it speaks MQTT 3.1.1 only, or this is not its port for MQTT")?;
+                    f.write_str("; perhaps it speaks another version of MQTT, or this is not its port for MQTT")?;
                 }
                 Ok(())
             }
             // What the decoder says of it means nothing to users.
-            Self::Protocol(_) => f.write_str("the broker does not keep to MQTT 5, or this is not its port for MQTT"),
+            Self::Protocol(_) => f.write_str("the broker does not keep to MQTT, or this is not its port for MQTT"),
             Self::TakesTooLittle { most, needed } => write!(
                 f,
                 "the broker takes packets of at most {most} bytes, and the connector needs {needed}: raise the broker's maximum \
                  packet size"
             ),
             Self::NotOurSubscription => {
-                f.write_str("the broker does not keep to MQTT 5: it answers a subscription that is not ours")
+                f.write_str("the broker does not keep to MQTT: it answers a subscription that is not ours")
             }
             Self::Unexpected => f.write_str("the broker sent a packet out of place"),
-            Self::Unasked => f.write_str("the broker does not keep to MQTT 5: it sends answers to what it was not asked"),
+            Self::Unasked => f.write_str("the broker does not keep to MQTT: it sends answers to what it was not asked"),
             Self::LeftBehind => f.write_str(
                 "publishes were left at the broker while there was no room for their statuses, and are fetched now",
             ),

@@ -22,19 +22,22 @@ mod takeover;
 mod tests;
 mod unacknowledged;
 mod variable_length;
+mod version_3;
+mod versions;
 
 pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
 
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::config::MqttVersion;
 use crate::foreign::Secret;
 use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
 use crate::source::{self, Channels, Inbound, Peer, Received, Token};
-use crate::transport::connect::connect;
+use crate::transport::connect::{ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 use in_flight::InFlight;
@@ -42,6 +45,7 @@ use retry::Retry;
 use session::{End, Session};
 use takeover::Takeover;
 use unacknowledged::Unacknowledged;
+use versions::Versions;
 
 /// Where the broker is, how to log in, and how much memory its side may use.
 #[derive(Debug)]
@@ -54,6 +58,8 @@ pub struct Settings {
     pub route: Route,
     /// `None`: plain TCP.
     pub tls: Option<Tls>,
+    /// The only version to speak. `None`: the one that the broker speaks.
+    pub version: Option<MqttVersion>,
     /// Client identifier: names the session.
     pub client_id: String,
     /// Whether the session goes on that the broker has kept, if it has one.
@@ -89,10 +95,12 @@ async fn serve(settings: Settings, mut ends: Ends) {
     let mut in_flight = InFlight::default();
     let mut retry = Retry::new(Jitter::new(random_number()));
     let mut takeover = Takeover::default();
+    let mut versions = Versions::new(settings.version);
     loop {
         let start = Instant::now();
-        let error = match run_session(&settings, &mut ends, &mut in_flight, &mut retry).await {
-            Ok(End::Stopped | End::Abandoned) => return,
+        let error = match run_session(&settings, &mut ends, &mut in_flight, &mut retry, &mut versions).await {
+            Ok(Some(End::Stopped | End::Abandoned)) => return,
+            Ok(None) => continue,
             Err(error) => error,
         };
         let lasted = ends.up.then(|| start.elapsed());
@@ -120,13 +128,14 @@ fn received(publish: Publish) -> Received {
     Received { topic, payload, token, too_long: None }
 }
 
-/// Connects, and runs the session to its end.
+/// Connects, and runs the session to its end. `None`: the next attempt is to be made at once, in another version of MQTT.
 async fn run_session(
     settings: &Settings,
     ends: &mut Ends,
     in_flight: &mut InFlight,
     retry: &mut Retry,
-) -> Result<End, MqttError> {
+    versions: &mut Versions,
+) -> Result<Option<End>, MqttError> {
     let Settings { route, host, port, tls, .. } = settings;
     let connected = connect(route, host, *port, tls.as_ref(), Some(BROKER_SEND_BUFFER)).await;
     let address = match &connected {
@@ -137,8 +146,29 @@ async fn run_session(
     if let Some(address) = address.filter(|_| route.proxy(host, *port, tls.is_some()).is_none()) {
         retry.tried(address.ip());
     }
+    let begin = Instant::now();
+    let mut session = match log_in(connected, settings, versions).await {
+        Ok(session) => session,
+        Err(error) => return if versions.failed(&error) { Ok(None) } else { Err(error) },
+    };
+    if !versions.accepted(begin.elapsed(), Instant::now()) {
+        session.leave().await?;
+        return Ok(None);
+    }
+    let end = session.run(ends, in_flight).await;
+    versions.ended(Instant::now());
+    end.map(Some)
+}
+
+async fn log_in(
+    connected: Result<Stream, ConnectError>,
+    settings: &Settings,
+    versions: &Versions,
+) -> Result<Session, MqttError> {
     let stream = connected.map_err(MqttError::Connect)?;
-    Session::open(stream, settings).await?.run(ends, in_flight).await
+    let patience = versions.patience();
+    let login = timeout(patience, Session::log_in(stream, settings, versions.next())).await;
+    login.unwrap_or(Err(MqttError::Silent(Unanswered::Login, patience)))
 }
 
 /// Decodes what a broker may send, see [`crate::fuzz`]. The first byte is the size of the pieces, which must not matter.
@@ -147,8 +177,9 @@ pub fn fuzz(bytes: &[u8]) {
     use tokio_util::codec::Decoder as _;
 
     let Some((&at_a_time, bytes)) = bytes.split_first() else { return };
-    let packets = |at_a_time: usize| {
-        let (mut codec, mut buffer, mut packets) = (codec::Packets::new(1000), bytes::BytesMut::new(), Vec::new());
+    let packets = |at_a_time: usize, version| {
+        let (mut codec, mut buffer, mut packets) =
+            (codec::Packets::new(1000, version), bytes::BytesMut::new(), Vec::new());
         for piece in bytes.chunks(at_a_time) {
             buffer.extend_from_slice(piece);
             loop {
@@ -161,5 +192,7 @@ pub fn fuzz(bytes: &[u8]) {
         }
         packets
     };
-    assert_eq!(packets(bytes.len().max(1)), packets(usize::from(at_a_time).max(1)));
+    for version in [MqttVersion::V3, MqttVersion::V5] {
+        assert_eq!(packets(bytes.len().max(1), version), packets(usize::from(at_a_time).max(1), version));
+    }
 }

@@ -25,6 +25,8 @@ pub(super) struct Oversized {
     left: usize,
     topic_left: usize,
     properties_left: Option<usize>,
+    /// MQTT 3.1.1 has none.
+    has_properties: bool,
     /// Beginning of the topic, and behind it of the payload.
     kept: Vec<u8>,
     topic_kept: usize,
@@ -39,6 +41,7 @@ impl Oversized {
         header: usize,
         length: usize,
         limit: usize,
+        has_properties: bool,
     ) -> Result<Option<Self>, Error> {
         let Some(&[high, low]) = bytes.get(header..header + 2) else { return Ok(None) };
         let topic = usize::from(u16::from_be_bytes([high, low]));
@@ -58,6 +61,7 @@ impl Oversized {
             left: length - 2,
             topic_left: topic,
             properties_left: None,
+            has_properties,
             kept: Vec::with_capacity(kept),
             topic_kept: topic.min(kept),
             topic_cut: topic > kept,
@@ -74,7 +78,9 @@ impl Oversized {
         if self.properties_left.is_none() {
             let at_hand = &bytes[..bytes.len().min(self.left)];
             let id = if self.qos == QoS::AtMostOnce { 0 } else { 2 };
-            let Some((properties, digits)) = at_hand.get(id..).and_then(decode) else {
+            let behind = at_hand.get(id..);
+            let properties = if self.has_properties { behind.and_then(decode) } else { behind.map(|_| (0, 0)) };
+            let Some((properties, digits)) = properties else {
                 let is_all = at_hand.len() == self.left || at_hand.len() >= id + MAX_BYTES;
                 return if is_all { Err(Error::MalformedPacket) } else { Ok(false) };
             };

@@ -10,6 +10,7 @@ use rumqttc::v5::mqttbytes::v5::{
 use super::codec::Incoming;
 use super::session::{FILTERS, Session};
 use super::{MqttError, Settings};
+use crate::config::MqttVersion;
 use crate::error_chain::words::spelled;
 use crate::source::Terms;
 use crate::transport::connect::Stream;
@@ -33,9 +34,9 @@ impl Probe {
     /// Logs in over `stream`. Host, port, route and TLS of `settings` are not used.
     ///
     /// # Errors
-    /// The broker refuses the login, or the peer is not an MQTT 5 broker.
-    pub async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
-        Session::log_in(stream, settings).await.map(Self)
+    /// The broker refuses the login, or the peer is not a broker of this version.
+    pub async fn log_in(stream: Stream, settings: &Settings, version: MqttVersion) -> Result<Self, MqttError> {
+        Session::log_in(stream, settings, version).await.map(Self)
     }
 
     /// Whether the broker acknowledges publishes, and so answers [`Probe::publish_status`].

@@ -11,6 +11,7 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     Disconnect, DisconnectReasonCode, Packet, PingReq, PubAck, PubAckReason, PubComp, PubRec, Publish,
+    RetainForwardRule,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -67,9 +68,10 @@ pub(super) enum End {
 }
 
 impl Session {
-    /// Runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
+    /// Subscribes, and runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
+        self.subscribe(RetainForwardRule::OnNewSubscribe).await?;
         in_flight.start_again();
         // At QoS 0 nothing is acknowledged, so nothing waits for it.
         if self.qos == QoS::AtMostOnce && in_flight.flows() {
@@ -86,8 +88,7 @@ impl Session {
             self.repeat_statuses(ends, in_flight).await?;
             if stopping && in_flight.is_empty() {
                 self.acknowledge(ends).await?;
-                let bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
-                self.send(Packet::Disconnect(bye)).await?;
+                self.leave().await?;
                 return Ok(End::Stopped);
             }
             let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
@@ -337,6 +338,11 @@ impl Session {
             publish.dup = repeated;
         }
         Packet::Publish(publish)
+    }
+
+    /// Says that the connection ends. The broker keeps the session.
+    pub(super) async fn leave(&mut self) -> Result<(), MqttError> {
+        self.send(Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection))).await
     }
 
     pub(super) async fn send(&mut self, packet: Packet) -> Result<(), MqttError> {

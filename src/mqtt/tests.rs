@@ -13,6 +13,7 @@ mod publishes;
 mod reconnects;
 mod silence;
 mod statuses;
+mod version_3;
 
 use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS;
@@ -25,8 +26,8 @@ use tokio::io::AsyncWriteExt as _;
 use super::*;
 use crate::error_chain::error_chain;
 use crate::limits::{
-    MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM, SESSION_EXPIRY,
-    STATUS_ACKNOWLEDGED, STATUS_REPEATED,
+    MQTT_ANSWER, MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM,
+    SESSION_EXPIRY, STATUS_ACKNOWLEDGED, STATUS_REPEATED,
 };
 use crate::source::Begin;
 use crate::source::{Again, Terms};

@@ -3,6 +3,8 @@
 /// Restrictions of one session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terms {
+    /// MQTT 3.1.1 is spoken.
+    pub mqtt_3: bool,
     /// Publishes come at QoS 0.
     pub publishes_at_most_once: bool,
     /// Statuses go at QoS 0.

@@ -81,7 +81,7 @@ def test_statuses_wait_while_the_broker_is_away(broker, connect, client, standin
 @pytest.mark.parametrize(
     ("refuse", "words"),
     [
-        ("protocol version", "the broker speaks MQTT 3\\.1\\.1, but not the MQTT 5 that the connector needs"),
+        ("protocol version", r"the broker does not speak MQTT 3\.1\.1: with FIREHOSE_CONNECTOR_MQTT_VERSION auto, 5 and 3\.1\.1 are tried"),
         ("subscription", r"the broker refuses the subscription to kinesisfirehose/message \(not authorized\)"),
     ],
 )

@@ -2,7 +2,7 @@
 
 use super::read;
 use crate::config::{
-    ClientCertificate, Mqtt, MqttTls,
+    ClientCertificate, Mqtt, MqttTls, MqttVersion,
     problem::Problems,
     tests::{TempFile, environment, lines},
 };
@@ -24,6 +24,7 @@ fn by_default_the_broker_is_on_this_machine() {
         host: "127.0.0.1".to_owned(),
         port: 1883,
         tls: None,
+        version: None,
         client_id: "firehose-connector".to_owned(),
         username: None,
         password: None,
@@ -45,6 +46,20 @@ fn the_url_gives_host_port_and_encryption() {
     ] {
         let mqtt = mqtt(&[("FIREHOSE_CONNECTOR_MQTT_URL", url)]).unwrap();
         assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.tls.is_some()), (host, port, encrypted), "{url}");
+    }
+}
+
+#[test]
+fn the_version_is_the_brokers_unless_it_is_named() {
+    let version = |text| mqtt(&[("FIREHOSE_CONNECTOR_MQTT_VERSION", text)]).map(|mqtt| mqtt.version);
+    for (text, expected) in
+        [("auto", None), ("Auto", None), ("5", Some(MqttVersion::V5)), ("3.1.1", Some(MqttVersion::V3))]
+    {
+        assert_eq!(version(text), Ok(expected), "{text}");
+    }
+    for text in ["3", "4", "3.1", "5.0", "v5"] {
+        let rule = format!("FIREHOSE_CONNECTOR_MQTT_VERSION \"{text}\": must be auto, 5 or 3.1.1");
+        assert_eq!(version(text), Err(vec![rule]));
     }
 }
 

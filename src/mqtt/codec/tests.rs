@@ -3,9 +3,12 @@
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish, PublishProperties};
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, ConnectReturnCode, PubAck, PubAckReason, Publish, PublishProperties, SubAck, SubscribeReasonCode,
+};
 
 use super::*;
+use crate::config::MqttVersion::{V3, V5};
 use crate::limits::PUBLISH_BEGIN_BYTES;
 use crate::mqtt::variable_length::encode;
 use crate::relay::TooLong;
@@ -14,9 +17,14 @@ use crate::source::Token;
 /// Bytes that a packet may have in these tests.
 const LIMIT: usize = 300;
 
-fn encoded(publish: &Publish) -> BytesMut {
+/// Of version 5.
+fn packets(limit: usize) -> Packets {
+    Packets::new(limit, V5)
+}
+
+fn encoded(publish: &Publish, version: MqttVersion) -> BytesMut {
     let mut bytes = BytesMut::new();
-    publish.write(&mut bytes).unwrap();
+    Packets::new(0, version).encode(Packet::Publish(publish.clone()), &mut bytes).unwrap();
     bytes
 }
 
@@ -31,7 +39,7 @@ struct Sent {
     expected: Incoming,
 }
 
-fn publish_of(topic: usize, payload: usize, qos: u8, properties: usize, id: u16) -> Sent {
+fn publish_of(version: MqttVersion, topic: usize, payload: usize, qos: u8, properties: usize, id: u16) -> Sent {
     let qos = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce][usize::from(qos)];
     let payload: Vec<u8> = (0..payload).map(|place| place.to_le_bytes()[0]).collect();
     let mut publish = Publish::new("t".repeat(topic), qos, payload, None);
@@ -39,7 +47,7 @@ fn publish_of(topic: usize, payload: usize, qos: u8, properties: usize, id: u16)
     let mut sent = publish.clone();
     let user_properties = vec![("name".to_owned(), "v".repeat(60)); properties];
     sent.properties = (properties > 0).then(|| PublishProperties { user_properties, ..Default::default() });
-    let bytes = encoded(&sent);
+    let bytes = encoded(&sent, version);
     let (_, length, _) = fixed_header(&bytes).unwrap();
     if length <= LIMIT {
         return Sent { bytes, expected: incoming(publish) };
@@ -58,12 +66,15 @@ fn acknowledgement(id: u16) -> Sent {
     Sent { bytes, expected: Incoming::Other(Packet::PubAck(ack)) }
 }
 
-fn packet() -> impl Strategy<Value = Sent> {
+/// A packet of either version.
+fn packet() -> impl Strategy<Value = [Sent; 2]> {
     (0..3 * LIMIT, 0..9 * LIMIT, 0..4_u8, 0..9_usize, 1..=u16::MAX, any::<bool>()).prop_map(
-        |(topic, payload, kind, properties, id, short)| match (kind, short) {
-            (3, _) => acknowledgement(id),
-            (qos, true) => publish_of(topic % 50, payload % 50, qos, 0, id),
-            (qos, false) => publish_of(topic, payload, qos, properties, id),
+        |(topic, payload, kind, properties, id, short)| {
+            [V3, V5].map(|version| match (kind, short) {
+                (3, _) => acknowledgement(id),
+                (qos, true) => publish_of(version, topic % 50, payload % 50, qos, 0, id),
+                (qos, false) => publish_of(version, topic, payload, qos, properties, id),
+            })
         },
     )
 }
@@ -79,9 +90,9 @@ proptest::proptest! {
         let plain = publish.clone();
         let user_properties = vec![("a".to_owned(), "b".to_owned()); pairs];
         publish.properties = Some(PublishProperties { user_properties, message_expiry_interval: Some(7), ..Default::default() });
-        let mut whole = encoded(&publish);
-        whole.extend_from_slice(&encoded(&plain));
-        let mut codec = Packets::new(100_000);
+        let mut whole = encoded(&publish, V5);
+        whole.extend_from_slice(&encoded(&plain, V5));
+        let mut codec = packets(100_000);
         let later = whole.split_off(whole.len().min(cut));
         let mut bytes = whole;
         let first = codec.decode(&mut bytes).unwrap();
@@ -97,12 +108,14 @@ proptest::proptest! {
 
     #[test]
     fn packets_do_not_depend_on_how_the_stream_is_cut_and_none_above_the_limit_is_held(
-        packets in vec(packet(), 1..12), cuts in vec(1..1000_usize, 1..20), singly: bool,
+        packets in vec(packet(), 1..12), cuts in vec(1..1000_usize, 1..20), singly: bool, is_3: bool,
     ) {
+        let version = if is_3 { V3 } else { V5 };
+        let packets: Vec<_> = packets.into_iter().map(|[of_3, of_5]| if is_3 { of_3 } else { of_5 }).collect();
         let mut cuts = cuts.into_iter().cycle().map(|cut| if singly { 1 } else { cut });
         let mut stream = BytesMut::new();
         packets.iter().for_each(|packet| stream.extend_from_slice(&packet.bytes));
-        let (mut codec, mut buffer, mut decoded) = (Packets::new(LIMIT), BytesMut::new(), vec![]);
+        let (mut codec, mut buffer, mut decoded) = (Packets::new(LIMIT, version), BytesMut::new(), vec![]);
         while !stream.is_empty() {
             let cut = cuts.next().unwrap().min(stream.len());
             buffer.unsplit(stream.split_to(cut));
@@ -120,7 +133,7 @@ proptest::proptest! {
         let mut bytes = BytesMut::from(&[0x32, length.to_le_bytes()[0]][..]);
         bytes.extend_from_slice(&tail);
         let before = bytes.len();
-        match Packets::new(10).decode(&mut bytes) {
+        match packets(10).decode(&mut bytes) {
             Ok(Some(_)) => proptest::prop_assert_eq!(before - bytes.len(), 2 + length),
             Ok(None) => proptest::prop_assert!(before < 2 + length),
             Err(_) => {}
@@ -128,19 +141,20 @@ proptest::proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes: Vec<u8>, publish: bool) {
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, publish: bool, is_3: bool) {
         let mut bytes = BytesMut::from(&bytes[..]);
         if let (true, Some(first)) = (publish, bytes.first_mut()) {
             *first = 0x32;
         }
-        while matches!(Packets::new(1000).decode(&mut bytes), Ok(Some(_))) {}
+        let version = if is_3 { V3 } else { V5 };
+        while matches!(Packets::new(1000, version).decode(&mut bytes), Ok(Some(_))) {}
     }
 }
 
 #[test]
 fn a_short_disconnect_has_its_reason() {
     use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
-    let reason = |bytes: &[u8]| match Packets::new(1000).decode(&mut BytesMut::from(bytes)) {
+    let reason = |bytes: &[u8]| match packets(1000).decode(&mut BytesMut::from(bytes)) {
         Ok(Some(Incoming::Other(Packet::Disconnect(bye)))) => bye.reason_code,
         other => panic!("{other:?}"),
     };
@@ -163,7 +177,7 @@ fn a_puback_with_a_reason_code_of_its_own_refuses_from_0x80_on() {
         (0x99, PubAckReason::PayloadFormatInvalid),
     ] {
         for packet in [&[0x40, 3, 1, 2, code][..], &[0x40, 4, 1, 2, code, 0]] {
-            match Packets::new(1000).decode(&mut BytesMut::from(packet)) {
+            match packets(1000).decode(&mut BytesMut::from(packet)) {
                 Ok(Some(Incoming::Other(Packet::PubAck(ack)))) => {
                     assert_eq!((ack.pkid, ack.reason), (0x0102, expected))
                 }
@@ -181,7 +195,7 @@ fn what_answers_in_another_protocol_is_recognised_by_its_first_bytes() {
         (b"HTTP/", "HTTP"),
         (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "HTTP"),
     ] {
-        let decoded = Packets::new(1000).decode(&mut BytesMut::from(bytes));
+        let decoded = packets(1000).decode(&mut BytesMut::from(bytes));
         assert!(matches!(decoded, Err(MqttError::NotMqtt(protocol)) if protocol == expected), "{decoded:?}");
     }
 }
@@ -189,9 +203,99 @@ fn what_answers_in_another_protocol_is_recognised_by_its_first_bytes() {
 #[test]
 fn a_broker_of_mqtt_3_1_1_is_recognised() {
     for code in [0, 1] {
-        let decoded = Packets::new(1000).decode(&mut BytesMut::from(&[0x20, 2, 0, code][..]));
-        assert!(matches!(decoded, Err(MqttError::NotMqtt5)), "{decoded:?}");
+        let decoded = packets(1000).decode(&mut BytesMut::from(&[0x20, 2, 0, code][..]));
+        assert!(matches!(decoded, Err(MqttError::OtherVersion(V5))), "{decoded:?}");
     }
+    // And the other way round.
+    for answer in [&[0x20, 3, 0, 0x84, 0][..], &[0x20, 2, 0, 1]] {
+        let decoded = Packets::new(1000, V3).decode(&mut BytesMut::from(answer));
+        assert!(matches!(decoded, Err(MqttError::OtherVersion(V3))), "{decoded:?}");
+    }
+}
+
+#[test]
+fn answers_in_3_1_1_have_the_names_of_mqtt_5() {
+    let decode = |bytes: &[u8]| match Packets::new(1000, V3).decode(&mut BytesMut::from(bytes)) {
+        Ok(Some(Incoming::Other(packet))) => Some(packet),
+        Ok(Some(other)) => panic!("{other:?}"),
+        _ => None,
+    };
+    for (code, expected) in [
+        (0, Some(ConnectReturnCode::Success)),
+        (2, Some(ConnectReturnCode::ClientIdentifierNotValid)),
+        (3, Some(ConnectReturnCode::ServerUnavailable)),
+        (4, Some(ConnectReturnCode::BadUserNamePassword)),
+        (5, Some(ConnectReturnCode::NotAuthorized)),
+        (6, None),
+    ] {
+        let packet = expected.map(|code| Packet::ConnAck(ConnAck { session_present: true, code, properties: None }));
+        assert_eq!(decode(&[0x20, 2, 1, code]), packet, "{code}");
+    }
+    let granted = |qos| SubscribeReasonCode::Success(qos);
+    let return_codes = vec![
+        granted(QoS::AtMostOnce),
+        granted(QoS::AtLeastOnce),
+        SubscribeReasonCode::Unspecified,
+        // That of MQTT 5, as some brokers say it in 3.1.1, too.
+        SubscribeReasonCode::Unspecified,
+    ];
+    let packet = Packet::SubAck(SubAck { pkid: 0x0102, return_codes, properties: None });
+    assert_eq!(decode(&[0x90, 6, 1, 2, 0, 1, 0x80, 0x87]), Some(packet));
+    for wrong in [&[0x90, 3, 1, 2, 3][..], &[0x90, 2, 1, 2], &[0x90, 1, 1], &[0x90, 0]] {
+        assert_eq!(decode(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_publish_in_3_1_1_that_contradicts_itself_is_an_error() {
+    for (what, packet) in [
+        ("a topic beyond the packet", &[0x30, 3, 0, 2, b't'][..]),
+        ("no length of the topic", &[0x30, 1, 0]),
+        ("nothing", &[0x30, 0]),
+        ("no packet id", &[0x32, 4, 0, 1, b't', 1]),
+        ("packet id zero", &[0x32, 5, 0, 1, b't', 0, 0]),
+        ("QoS 3", &[0x36, 5, 0, 1, b't', 0, 1]),
+    ] {
+        let decoded = Packets::new(50, V3).decode(&mut BytesMut::from(packet));
+        assert!(matches!(decoded, Err(MqttError::Protocol(_))), "{what}: {decoded:?}");
+    }
+}
+
+#[test]
+fn packets_in_3_1_1_have_no_properties() {
+    use rumqttc::v5::mqttbytes::v5::{Connect, ConnectProperties, DisconnectProperties, Filter, Login, Subscribe};
+    let written = |packet| {
+        let mut bytes = BytesMut::new();
+        Packets::new(1000, V3).encode(packet, &mut bytes).unwrap();
+        bytes.to_vec()
+    };
+    let connect = Connect {
+        keep_alive: 60,
+        client_id: "gw".to_owned(),
+        clean_start: false,
+        properties: Some(ConnectProperties { receive_maximum: Some(500), ..ConnectProperties::new() }),
+    };
+    assert_eq!(
+        written(Packet::Connect(connect, None, Some(Login::new("u", "p")))),
+        b"\x10\x14\0\x04MQTT\x04\xC0\0\x3C\0\x02gw\0\x01u\0\x01p"
+    );
+    let mut subscribe = Subscribe::new(Filter::new("a/#", QoS::AtLeastOnce), None);
+    subscribe.pkid = 0x0102;
+    assert_eq!(written(Packet::Subscribe(subscribe)), b"\x82\x08\x01\x02\0\x03a/#\x01");
+    let mut publish = Publish::new("t", QoS::AtLeastOnce, "{}", None);
+    (publish.pkid, publish.dup) = (0x0102, true);
+    assert_eq!(written(Packet::Publish(publish)), b"\x3A\x07\0\x01t\x01\x02{}");
+    assert_eq!(written(Packet::PubAck(PubAck::new(0x0102, None))), [0x40, 2, 1, 2]);
+    let session_expiry_interval = Some(0);
+    let properties = DisconnectProperties {
+        session_expiry_interval,
+        reason_string: None,
+        user_properties: vec![],
+        server_reference: None,
+    };
+    let mut bye = Disconnect::new(DisconnectReasonCode::NormalDisconnection);
+    bye.properties = Some(properties);
+    assert_eq!(written(Packet::Disconnect(bye)), [0xE0, 0]);
 }
 
 #[test]
@@ -200,7 +304,7 @@ fn the_longest_possible_packet_passes_and_the_next_one_arrives() {
     let topic = "kinesisfirehose/message/binary/7";
     let (length, _) = encode(LONGEST);
     let mut buffer = BytesMut::from(&[&[0x32][..], &length, &[0, 32], topic.as_bytes(), &[1, 2, 0]].concat()[..]);
-    let (mut codec, chunk) = (Packets::new(120_000), vec![b'x'; 32 * 1024]);
+    let (mut codec, chunk) = (packets(120_000), vec![b'x'; 32 * 1024]);
     let mut left = LONGEST - 2 - topic.len() - 3;
     while left > 0 {
         assert_eq!(codec.decode(&mut buffer).unwrap(), None);
@@ -230,7 +334,7 @@ fn a_publish_above_the_limit_whose_lengths_contradict_each_other_is_an_error() {
         ("QoS 3", &[0x36, length, 0, 1, b't', 0, 1, 0]),
     ] {
         let mut bytes = BytesMut::from(packet);
-        let mut codec = Packets::new(50);
+        let mut codec = packets(50);
         assert!(codec.decode(&mut bytes).is_err(), "{what}");
     }
 }
@@ -242,7 +346,7 @@ fn only_a_publish_may_be_above_the_limit() {
         let (length, digits) = encode(too_long);
         for there in [20, too_long] {
             let mut bytes = BytesMut::from(&[&[kind << 4], &length[..digits], &vec![0; there]].concat()[..]);
-            assert!(Packets::new(100_000).decode(&mut bytes).is_err(), "{kind}");
+            assert!(packets(100_000).decode(&mut bytes).is_err(), "{kind}");
         }
     }
 }
@@ -265,7 +369,7 @@ fn texts_in_answers_may_be_long_and_are_not_kept() {
         let decode = |mut bytes: BytesMut| {
             let behind = acknowledgement(9);
             bytes.extend_from_slice(&behind.bytes);
-            let mut codec = Packets::new(100_000);
+            let mut codec = packets(100_000);
             let first = codec.decode(&mut bytes).unwrap();
             assert_eq!(codec.decode(&mut bytes).unwrap(), Some(behind.expected));
             first.unwrap()
@@ -303,6 +407,6 @@ fn properties_of_an_answer_that_contradict_each_other_are_an_error() {
         ("one that there is not", &[0x20, 5, 0, 0, 2, 0x7E, 0]),
         ("numbers again and again", &[[0x20, 45, 0, 0, 42].as_slice(), &[0x24, 0].repeat(21)].concat()),
     ] {
-        assert!(Packets::new(1000).decode(&mut BytesMut::from(packet)).is_err(), "{what}");
+        assert!(packets(1000).decode(&mut BytesMut::from(packet)).is_err(), "{what}");
     }
 }

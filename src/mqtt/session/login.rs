@@ -6,14 +6,14 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, Connect, ConnectProperties, ConnectReturnCode, Filter, Login, Packet, RetainForwardRule, SubAck,
     Subscribe, SubscribeReasonCode,
 };
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant};
 use tokio_util::codec::Framed;
 
 use super::{FILTERS, SUBSCRIPTION_ID, Session};
-use crate::limits::{MQTT_CONNECT, MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY};
+use crate::config::MqttVersion;
+use crate::limits::{MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY};
 use crate::mqtt::codec::{Incoming, Packets};
 use crate::mqtt::counted::Counted;
-use crate::mqtt::error::Unanswered;
 use crate::mqtt::keep_alive::KeepAlive;
 use crate::mqtt::{MqttError, Settings};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
@@ -21,18 +21,14 @@ use crate::source::Terms;
 use crate::transport::connect::Stream;
 
 impl Session {
-    /// Logs in over an established connection, and subscribes.
-    pub(in crate::mqtt) async fn open(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
-        let log_in = timeout(MQTT_CONNECT, Self::log_in(stream, settings)).await;
-        let mut session = log_in.map_err(|_| MqttError::Silent(Unanswered::Login, MQTT_CONNECT))??;
-        session.subscribe(RetainForwardRule::OnNewSubscribe).await?;
-        Ok(session)
-    }
-
-    /// Logs in alone.
-    pub(in crate::mqtt) async fn log_in(stream: Stream, settings: &Settings) -> Result<Self, MqttError> {
-        let mut framed =
-            Framed::with_capacity(Counted::new(stream), Packets::new(settings.packet_bytes), settings.read_bytes);
+    /// Logs in over an established connection, in this version of MQTT.
+    pub(in crate::mqtt) async fn log_in(
+        stream: Stream,
+        settings: &Settings,
+        version: MqttVersion,
+    ) -> Result<Self, MqttError> {
+        let packets = Packets::new(settings.packet_bytes, version);
+        let mut framed = Framed::with_capacity(Counted::new(stream), packets, settings.read_bytes);
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
         properties.receive_maximum = Some(RECEIVE_MAXIMUM);
@@ -46,21 +42,23 @@ impl Session {
         };
         let password = settings.password.as_ref().map(|password| password.expose().to_owned()).unwrap_or_default();
         let login = settings.username.clone().map(|username| Login::new(username, password));
-        framed.send(Packet::Connect(connect, None, login)).await?;
-        let answer = match framed.next().await {
-            Some(Ok(Incoming::Other(Packet::ConnAck(answer)))) => answer,
-            Some(Ok(_)) => return Err(MqttError::Unexpected),
-            Some(Err(MqttError::Closed(cause))) => return Err(MqttError::NoAnswer(cause)),
-            None => return Err(MqttError::NoAnswer(None)),
-            Some(Err(error)) => return Err(error),
+        let answer = match framed.send(Packet::Connect(connect, None, login)).await {
+            Ok(()) => framed.next().await.unwrap_or(Err(MqttError::Closed(None))),
+            Err(error) => Err(error),
         };
-        if answer.code != ConnectReturnCode::Success {
-            return Err(MqttError::Refused(answer.code));
+        match answer {
+            Ok(Incoming::Other(Packet::ConnAck(answer))) => match answer.code {
+                ConnectReturnCode::Success => Ok(Self::new(framed, &answer, settings, version)),
+                ConnectReturnCode::UnsupportedProtocolVersion => Err(MqttError::OtherVersion(version)),
+                code => Err(MqttError::Refused(code)),
+            },
+            Ok(_) => Err(MqttError::Unexpected),
+            Err(MqttError::Closed(cause)) => Err(MqttError::NoAnswer(cause)),
+            Err(error) => Err(error),
         }
-        Ok(Self::new(framed, &answer, settings))
     }
 
-    fn new(mut framed: Framed<Counted, Packets>, answer: &ConnAck, settings: &Settings) -> Self {
+    fn new(mut framed: Framed<Counted, Packets>, answer: &ConnAck, settings: &Settings, version: MqttVersion) -> Self {
         let properties = answer.properties.as_ref();
         let most = properties.and_then(|all| all.max_packet_size);
         framed.codec_mut().limit_outgoing(most);
@@ -74,6 +72,7 @@ impl Session {
             }),
             resumed: answer.session_present,
             terms: Terms {
+                mqtt_3: version == MqttVersion::V3,
                 publishes_at_most_once: false,
                 statuses_at_most_once: properties.and_then(|all| all.max_qos) == Some(0),
                 session_seconds: properties

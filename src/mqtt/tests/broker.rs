@@ -63,6 +63,7 @@ pub(super) fn settings(host: &str, port: u16) -> Settings {
         port,
         route: Route::default(),
         tls: None,
+        version: Some(MqttVersion::V5),
         client_id: "gateway".to_owned(),
         lasting: true,
         username: Some("user".to_owned()),
@@ -84,8 +85,15 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings.
+    pub(super) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (broker, task) = broker(settings("127.0.0.1", listener.local_addr().unwrap().port()));
+        let mut settings = settings("127.0.0.1", listener.local_addr().unwrap().port());
+        change(&mut settings);
+        let (broker, task) = broker(settings);
         let wakes = Arc::<AtomicU32>::default();
         let counter = wakes.clone();
         let task = tokio::spawn(async move {

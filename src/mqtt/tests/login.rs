@@ -34,7 +34,6 @@ async fn a_refused_login_says_why_and_is_retried_seldom_when_only_a_person_can_h
     for (code, refusal) in [
         (ConnectReturnCode::NotAuthorized, true),
         (ConnectReturnCode::BadUserNamePassword, true),
-        (ConnectReturnCode::UnsupportedProtocolVersion, true),
         (ConnectReturnCode::ServerMoved, true),
         (ConnectReturnCode::ServerBusy, false),
         (ConnectReturnCode::QuotaExceeded, false),
@@ -98,6 +97,7 @@ async fn what_a_broker_does_not_grant_is_reported() {
     let at_most_once = SubscribeReasonCode::Success(QoS::AtMostOnce);
     let lasting = |seconds| ConnAckProperties { session_expiry_interval: Some(seconds), ..nothing() };
     let terms = |publishes, statuses, session_seconds| Terms {
+        mqtt_3: false,
         publishes_at_most_once: publishes,
         statuses_at_most_once: statuses,
         session_seconds,

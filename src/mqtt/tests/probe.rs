@@ -10,7 +10,7 @@ async fn a_probe_has_a_session_of_its_own_and_acknowledges_no_publish() {
     let settings = Settings { lasting: false, ..settings(host, port) };
     let probe = async {
         let stream = connect(&settings.route, host, port, None, None).await.unwrap();
-        let mut probe = Probe::log_in(stream, &settings).await.unwrap();
+        let mut probe = Probe::log_in(stream, &settings, MqttVersion::V5).await.unwrap();
         probe.subscribe().await.unwrap();
         assert_eq!(probe.terms().session_seconds, Some(600));
         assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap().unwrap(), "not authorized");

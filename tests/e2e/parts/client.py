@@ -3,7 +3,7 @@
 import json
 import threading
 
-from paho.mqtt.client import CallbackAPIVersion, Client as Paho, MQTTv5
+from paho.mqtt.client import CallbackAPIVersion, Client as Paho, MQTTv5, MQTTv311
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -15,10 +15,11 @@ STATUS = "kinesisfirehose/message/status"
 
 
 class Client:
-    def __init__(self, port, client_id="application", **login):
+    def __init__(self, port, client_id="application", old=False, **login):
+        """`old`: of MQTT 3.1.1."""
         self.payloads = []
         self.subscribed = threading.Event()
-        self.paho = Paho(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+        self.paho = Paho(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv311 if old else MQTTv5, **({"clean_session": False} if old else {}))
         if login:
             self.paho.username_pw_set(**login)
         self.paho.max_inflight_messages_set(1000)
@@ -30,7 +31,8 @@ class Client:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 3600
         properties.ReceiveMaximum = 1000
-        self.paho.connect("127.0.0.1", port, keepalive=20, clean_start=False, properties=properties)
+        session = {} if old else {"clean_start": False, "properties": properties}
+        self.paho.connect("127.0.0.1", port, keepalive=20, **session)
         self.paho.loop_start()
         self.wait_subscribed()
 
