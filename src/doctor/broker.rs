@@ -14,6 +14,7 @@ use crate::limits::doctor::STEP;
 use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
+use crate::transport::connect::Buffers;
 use crate::transport::route::Route;
 
 /// Reports all steps that concern the broker. Leaves the session of a running connector alone.
@@ -26,7 +27,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         host: &mqtt.host,
         port: mqtt.port,
         tls: broker_tls.as_ref(),
-        send_buffer: None,
+        buffers: Buffers::default(),
         advice: ["see FIREHOSE_CONNECTOR_MQTT_URL", ""],
     };
     let Some(stream) = steps.connect(&route, report).await else {
@@ -45,6 +46,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         username: mqtt.username.clone(),
         password: mqtt.password.clone(),
         packet_bytes: plan.packet,
+        gather: None,
         read_bytes: plan.read,
         status_bytes: plan.status,
     };

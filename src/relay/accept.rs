@@ -97,7 +97,8 @@ impl Relay {
         let writer = RecordWriter::new(&mut self.arena, self.statuses.reserve());
         let mut writer = writer.map_err(|Full| spooling.instead_of(Refusal::MemoryFull))?;
         write(&mut writer).map_err(|refusal| spooling.instead_of(refusal))?;
-        let record = writer.finish(now);
+        let (read, since) = self.read;
+        let record = writer.finish(if read == now { since } else { now });
         if let Some(number) = self.receiving {
             record.set_receipt(&mut self.arena, Some(number));
             self.receipts.hold(number, record, index);
