@@ -11,6 +11,10 @@
 //!
 //! Times from peers and from the system's clock are bounded before anything is computed with them.
 
+mod beat;
+
+pub use beat::Beat;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;

@@ -195,6 +195,14 @@ pub const PUBLISHES_BYTES: usize = 32 * 1024;
 pub const PUBLISHES_BUSY: usize = 4;
 /// How long publishes may then gather before they are read.
 pub const PUBLISHES_GATHER: Duration = Duration::from_millis(1);
+/// How long publishes gather unread while their records wait for an interval anyway: each time they are read the process
+/// wakes. A multiple of 64 ms, see [`crate::clock::Beat`]; with a request a second, too, that is 9 wake-ups a second.
+pub const GATHER: Duration = Duration::from_millis(128);
+/// No shorter than that: with more publishes they are read without a pause.
+pub const GATHER_LEAST: Duration = Duration::from_millis(4);
+/// Publishes gather in at most one part in this many of the kernel's receive buffer, so that the broker can always send:
+/// the kernel counts its own structures, too, and a burst takes more.
+pub const GATHER_BUFFER_SHARE: usize = 3;
 /// QoS 1 publishes that the broker may have sent without our acknowledgement (`Receive Maximum`).
 pub const RECEIVE_MAXIMUM: u16 = 500;
 /// Most publishes of a connection that are not acknowledged; above it the oldest are. Some brokers send more than

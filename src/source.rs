@@ -36,6 +36,9 @@ pub struct Acknowledged {
     /// One more than the number of the first token that was left at the broker, or zero. Those after it on the same connection are
     /// left, too.
     pub left_behind: u64,
+    /// Publishes that the source sends without an acknowledgement, as far as is known; zero: how many gather unread would
+    /// hold it up, because what is read is acknowledged at once.
+    pub window: usize,
 }
 
 /// Who is at the other end of a source's connection.

@@ -1,5 +1,6 @@
 //! The task by which publishes come in and statuses go out: the broker's, or the nucleus's.
 
+use crate::clock::Beat;
 use crate::config::{Greengrass, Mqtt, host_and_port};
 use crate::foreign::file_name;
 use crate::memory::Plan;
@@ -24,8 +25,8 @@ impl Inlet {
         }
     }
 
-    /// Starts the task.
-    pub(super) fn open(self, plan: &Plan) -> Channels {
+    /// Starts the task. With `gather` a broker's publishes may gather unread.
+    pub(super) fn open(self, plan: &Plan, gather: Option<Beat>) -> Channels {
         match self {
             Self::Mqtt(mqtt, route, tls) => {
                 let (channels, task) = broker(mqtt::Settings {
@@ -40,6 +41,7 @@ impl Inlet {
                     password: mqtt.password,
                     packet_bytes: plan.packet,
                     read_bytes: plan.read,
+                    gather,
                     status_bytes: plan.status,
                 });
                 tokio::spawn(task);

@@ -17,9 +17,9 @@ mod uplink;
 pub use start::{RunError, confine, run};
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep_until;
+use tokio::time::{self, sleep_until};
 
-use crate::clock::Clock;
+use crate::clock::{Beat, Clock};
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
 use crate::limits::{DRAIN_SPOOL, REFUSED_DRAINING, STATUS_BYTES, STATUSES_ASKED};
@@ -38,6 +38,7 @@ use uplink::{Done, Uplink};
 /// The loop and everything that it owns.
 struct Daemon {
     clock: Clock,
+    beat: Beat,
     relay: Box<Relay>,
     broker: Channels,
     uplink: Uplink,
@@ -128,7 +129,6 @@ impl Daemon {
         let now = self.clock.now();
         let counters = self.status_bytes.and_then(|_| self.counters.deadline());
         let deadlines = [
-            self.send_deadline(),
             self.relay.unblock_due(now),
             self.drain_by,
             self.relay.has_statuses_back().then(|| now + STATUSES_ASKED),
@@ -137,7 +137,8 @@ impl Daemon {
             self.report.deadline(now),
             self.notify.deadline(),
         ];
-        let deadline = deadlines.into_iter().flatten().min();
+        let exact = deadlines.into_iter().flatten().min().map(|at| self.clock.at(at));
+        let deadline = self.send_deadline().map(|at| self.on_the_beat(at)).into_iter().chain(exact).min();
         let takes = self.spooling.as_ref().is_none_or(|spooling| !spooling.holds_up(now, &self.relay));
         let has_status = self.status_bytes.is_some() && self.relay.has_status();
         tokio::select! {
@@ -149,7 +150,7 @@ impl Daemon {
             // Before what comes in: a flood of bad messages must not keep the answers back.
             Ok(_) = self.broker.statuses.reserve(), if has_status => Turn::Status,
             inbound = self.broker.inbound.recv(), if takes => Turn::Inbound(inbound),
-            () = sleep_until(self.clock.at(deadline.unwrap_or_default())), if deadline.is_some() => Turn::Time,
+            () = sleep_until(deadline.unwrap_or_else(time::Instant::now)), if deadline.is_some() => Turn::Time,
         }
     }
 
@@ -157,6 +158,14 @@ impl Daemon {
     fn send_deadline(&self) -> Option<Instant> {
         let due = self.credentials.borrow().as_ref().and_then(|_| self.relay.poll_timeout())?;
         Some(self.refused_until().map_or(due, |end| due.max(end)))
+    }
+
+    /// When a batch that is due `at` some time is sent: where records wait for an interval anyway, with the next beat, and
+    /// so with the publishes that are read then.
+    fn on_the_beat(&self, at: Instant) -> time::Instant {
+        let at = self.clock.at(at);
+        let is_exact = !self.relay.gathers() || self.drain_by.is_some() || at <= time::Instant::now();
+        if is_exact { at } else { self.beat.after(at) }
     }
 
     /// While stopping: until when nothing is sent, because the service does not take the credentials.
@@ -218,6 +227,7 @@ impl Daemon {
                 self.left_behind = false;
             }
             Inbound::Publishes(mut publishes) => {
+                self.relay.read(self.clock.now());
                 publishes.drain(..).for_each(|received| self.accept(&received));
                 self.acknowledge();
                 // The task waits for it, unless it has ended; then nobody wants it.
@@ -284,8 +294,9 @@ impl Daemon {
 
     /// Tells the broker's side what may be acknowledged.
     fn acknowledge(&mut self) {
-        let Acknowledged { below, left_behind } = &mut self.acknowledged;
+        let Acknowledged { below, left_behind, window } = &mut self.acknowledged;
         *below = self.relay.safe();
+        *window = self.relay.window();
         if self.drain_by.is_some() {
             *left_behind = u64::MAX;
         }

@@ -7,6 +7,7 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 use super::Daemon;
 use super::counters::Counters;
@@ -17,7 +18,7 @@ use super::signals::Signals;
 use super::spooling::Spooling;
 use super::under_way::UnderWay;
 use super::uplink::Uplink;
-use crate::clock::Clock;
+use crate::clock::{Beat, Clock};
 use crate::config::{Config, IsolationMode};
 use crate::credentials::{Provider, keep_fresh};
 use crate::http;
@@ -86,10 +87,10 @@ pub fn run(ready: Ready, clock: Clock, signals: io::Result<File>, started: &dyn 
     if let Some(confined) = confine(&ready.config) {
         warn_of_gaps(&confined);
     }
-    let runtime = runtime().map_err(RunError::System)?;
+    let (runtime, beat) = runtime().map_err(RunError::System)?;
     let ended = runtime.block_on(async {
         let signals = Signals::new(signals).map_err(RunError::System)?;
-        let daemon = assemble(ready, clock, notify)?;
+        let daemon = assemble(ready, clock, beat, notify)?;
         started();
         // As a task, because waking what `block_on` runs takes a system call.
         let expelled: Result<bool, JoinError> = tokio::spawn(daemon.run(signals)).await;
@@ -122,11 +123,13 @@ fn warn_of_gaps(confined: &Confined) {
 }
 
 /// One thread runs everything; others come and go to resolve names.
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+fn runtime() -> io::Result<(Runtime, Beat)> {
+    let start = Instant::now();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    Ok((runtime, Beat::new(start)))
 }
 
-fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunError> {
+fn assemble(ready: Ready, clock: Clock, beat: Beat, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
     let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, packing, spool, .. } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
@@ -162,7 +165,8 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
         acknowledge.as_str()
     );
 
-    let broker = inlet.open(&plan);
+    // Where each record is sent at once, each is read at once.
+    let broker = inlet.open(&plan, relay.gathers().then_some(beat));
 
     // A connection has at most one chunk asked for and one answer given that are not taken yet.
     let (event, events) = mpsc::channel(2 * plan.connections);
@@ -184,6 +188,7 @@ fn assemble(ready: Ready, clock: Clock, notify: Notify) -> Result<Daemon, RunErr
     let peer = broker.peer;
     Ok(Daemon {
         clock,
+        beat,
         relay,
         broker,
         uplink,

@@ -15,7 +15,7 @@ use crate::limits::doctor::STEP;
 use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
-use crate::transport::connect::{Stream, connect};
+use crate::transport::connect::{Buffers, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
@@ -29,7 +29,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         host: &mqtt.host,
         port: mqtt.port,
         tls: broker_tls.as_ref(),
-        send_buffer: None,
+        buffers: Buffers::default(),
         advice: ["see FIREHOSE_CONNECTOR_MQTT_URL", ""],
     };
     let Some(stream) = steps.connect(&route, report).await else {
@@ -49,6 +49,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         username: mqtt.username.clone(),
         password: mqtt.password.clone(),
         packet_bytes: plan.packet,
+        gather: None,
         read_bytes: plan.read,
         status_bytes: plan.status,
     };
@@ -116,7 +117,7 @@ async fn log_in(
         Err(error) => return Err(error),
     }
     let again = async {
-        let stream = connect(route, host, *port, tls, None).await.map_err(MqttError::Connect)?;
+        let stream = connect(route, host, *port, tls, Buffers::default()).await.map_err(MqttError::Connect)?;
         Probe::log_in(stream, settings, MqttVersion::V3).await
     };
     let login = timeout_at(report.deadline(), again).await.unwrap_or_else(|_| Err(silent()))?;

@@ -9,7 +9,7 @@ use tokio_rustls::client::TlsStream;
 use super::report::{Report, Step};
 use crate::config::host_and_port;
 use crate::error_chain::error_chain;
-use crate::transport::connect::{self, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
+use crate::transport::connect::{self, Buffers, ConnectFailure, Reached, Stream, TlsFailure, connect_watched};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
@@ -21,7 +21,7 @@ pub(super) struct ConnectionSteps<'a> {
     pub(super) port: u16,
     pub(super) tls: Option<&'a Tls>,
     /// Size of the kernel's send buffer, bytes; `None`: the system's default.
-    pub(super) send_buffer: Option<u32>,
+    pub(super) buffers: Buffers,
     /// What to do about a name that does not exist, and about an unknown CA; empty: nothing to add.
     pub(super) advice: [&'a str; 2],
 }
@@ -30,9 +30,9 @@ impl ConnectionSteps<'_> {
     /// Connects, and reports each step. `None`: a step failed, and the ones after it were skipped.
     pub(super) async fn connect(self, route: &Route, report: &mut Report<'_>) -> Option<Stream> {
         const PARTS: [connect::Step; 3] = [connect::Step::Resolve, connect::Step::Connect, connect::Step::TlsHandshake];
-        let Self { steps, host, port, tls, send_buffer, .. } = self;
+        let Self { steps, host, port, tls, buffers, .. } = self;
         let (sender, mut progress) = mpsc::channel(2);
-        let mut attempt = pin!(connect_watched(route, host, port, tls, send_buffer, Some(&sender)));
+        let mut attempt = pin!(connect_watched(route, host, port, tls, buffers, Some(&sender)));
         let mut at = 0;
         let result = loop {
             tokio::select! {

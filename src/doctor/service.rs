@@ -19,10 +19,11 @@ use crate::firehose::reply::{self, Answer, Unreadable};
 use crate::firehose::sign::{Unsigned, headers};
 use crate::foreign::foreign;
 use crate::http::{self, Event, Reply, Request};
-use crate::limits::{CLOCK_TOLERANCE, net::SERVICE_SEND_BUFFER};
+use crate::limits::CLOCK_TOLERANCE;
 use crate::prepare::Ready;
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::outcome::RecordOutcome;
+use crate::transport::connect::Buffers;
 use crate::transport::route::Route;
 
 /// Reports all steps that concern the service.
@@ -50,7 +51,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         host: &target.host,
         port: target.port,
         tls: target.tls.then_some(service_tls),
-        send_buffer: Some(SERVICE_SEND_BUFFER),
+        buffers: Buffers::SERVICE,
         advice,
     };
     let Some(stream) = steps.connect(&route, report).await else {

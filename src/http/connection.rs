@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::body::ChunkBody;
 use super::progress::{Progress, Watched};
 use crate::config::EndpointUrl;
-use crate::transport::connect::{ConnectError, Stream, connect};
+use crate::transport::connect::{Buffers, ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
@@ -38,17 +38,17 @@ pub(super) enum Failure {
 }
 
 impl Connection {
-    /// Connects to `endpoint`; `tls` is for one with `https`. `send_buffer` bounds what the kernel holds unsent and
+    /// Connects to `endpoint`; `tls` is for one with `https`. `buffers` bounds what the kernel holds unsent and
     /// `buffer` what hyper holds in each direction, both in bytes.
     pub(super) async fn open(
         endpoint: &EndpointUrl,
         route: &Route,
         tls: &Tls,
-        send_buffer: Option<u32>,
+        buffers: Buffers,
         buffer: usize,
     ) -> Result<Self, Failure> {
         let tls = endpoint.tls.then_some(tls);
-        let stream = connect(route, &endpoint.host, endpoint.port, tls, send_buffer).await.map_err(Failure::Connect)?;
+        let stream = connect(route, &endpoint.host, endpoint.port, tls, buffers).await.map_err(Failure::Connect)?;
         Self::over(stream, buffer).await
     }
 

@@ -12,7 +12,7 @@ use super::connection::{Connection, Failure};
 use crate::{
     config::EndpointUrl,
     limits::credentials as limits,
-    transport::connect::{ConnectError, TlsFailure},
+    transport::connect::{Buffers, ConnectError, TlsFailure},
     transport::route::Route,
     transport::tls::Tls,
 };
@@ -64,7 +64,7 @@ async fn exchange(
     if let Ok(host) = HeaderValue::from_str(&endpoint.authority()) {
         headers.insert(header::HOST, host);
     }
-    let mut connection = Connection::open(endpoint, route, tls, None, limits::HTTP_BUFFER).await?;
+    let mut connection = Connection::open(endpoint, route, tls, Buffers::default(), limits::HTTP_BUFFER).await?;
     let (head, body) = connection.send(request, limits::MAX_REPLY).await?.into_parts();
     Ok(Reply { status: head.status, body })
 }

@@ -14,8 +14,8 @@ use super::error::SendError;
 use super::request::{Event, Reply, Request};
 use super::tally::Tally;
 use crate::config::EndpointUrl;
-use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, REPLY_BYTES, SERVICE_IDLE, STALL, net::SERVICE_SEND_BUFFER};
-use crate::transport::connect::Stream;
+use crate::limits::{ANSWER, HTTP_BUFFER_BYTES, REPLY_BYTES, SERVICE_IDLE, STALL};
+use crate::transport::connect::{Buffers, Stream};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 
@@ -108,7 +108,7 @@ async fn exchange(
             answer => return Ok(answer?),
         }
     }
-    let connection = Connection::open(&target, route, tls, Some(SERVICE_SEND_BUFFER), HTTP_BUFFER_BYTES).await?;
+    let connection = Connection::open(&target, route, tls, Buffers::SERVICE, HTTP_BUFFER_BYTES).await?;
     connected.count();
     Ok(send(&mut open.insert(Open { target, connection }).connection, message).await??)
 }

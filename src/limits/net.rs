@@ -29,6 +29,9 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 pub const SERVICE_SEND_BUFFER: u32 = 128 * 1024;
 /// The same for the broker: a long status message.
 pub const BROKER_SEND_BUFFER: u32 = 128 * 1024;
+/// Bytes that the kernel may hold unread for the connection to the broker (`SO_RCVBUF`; the kernel doubles it for its own
+/// accounting, and `net.core.rmem_max` limits it): publishes of 1 KiB that gather at 1,000 a second, and as many again.
+pub const BROKER_RECEIVE_BUFFER: u32 = 256 * 1024;
 /// Bytes that a TLS connection may hold unsent, in either direction of the API.
 pub const TLS_BUFFER: usize = 32 * 1024;
 /// Server names whose TLS sessions are remembered for a short handshake.

@@ -24,6 +24,16 @@ impl Counted {
     pub(super) fn new(stream: Stream) -> Self {
         Self { stream, read: 0, last: Instant::now() }
     }
+
+    /// What arrives from now on wakes nobody, until something is read or written.
+    pub(super) fn rest(&mut self) {
+        self.stream.rest();
+    }
+
+    /// Bytes of the kernel's buffer for what arrives.
+    pub(super) fn receive_buffer(&self) -> usize {
+        self.stream.receive_buffer()
+    }
 }
 
 impl AsyncRead for Counted {

@@ -10,6 +10,7 @@
 mod codec;
 mod counted;
 mod error;
+mod gather;
 mod in_flight;
 mod keep_alive;
 mod oversized;
@@ -31,13 +32,14 @@ pub use probe::Probe;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::clock::Beat;
 use crate::config::MqttVersion;
 use crate::foreign::Secret;
-use crate::limits::{MQTT_BACKOFF, net::BROKER_SEND_BUFFER};
+use crate::limits::MQTT_BACKOFF;
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
 use crate::source::{self, Channels, Inbound, Peer, Received, Token};
-use crate::transport::connect::{ConnectError, Stream, connect};
+use crate::transport::connect::{Buffers, ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
 use in_flight::InFlight;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub packet_bytes: usize,
     /// Bytes read at a time.
     pub read_bytes: usize,
+    /// Publishes may gather unread, and rests end with this; `None`: each is read at once.
+    pub gather: Option<Beat>,
     /// Largest status message, bytes.
     pub status_bytes: usize,
 }
@@ -137,7 +141,7 @@ async fn run_session(
     versions: &mut Versions,
 ) -> Result<Option<End>, MqttError> {
     let Settings { route, host, port, tls, .. } = settings;
-    let connected = connect(route, host, *port, tls.as_ref(), Some(BROKER_SEND_BUFFER)).await;
+    let connected = connect(route, host, *port, tls.as_ref(), Buffers::BROKER).await;
     let address = match &connected {
         Ok(stream) => stream.peer(),
         Err(error) => error.address(),

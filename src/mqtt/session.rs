@@ -5,21 +5,20 @@
 //! one read. The relay says which publishes are safe, and all that became so are acknowledged with one write.
 
 mod login;
+mod write;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use bytes::BytesMut;
+use futures_util::{FutureExt as _, StreamExt as _};
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    Disconnect, DisconnectReasonCode, Packet, PingReq, PubAck, PubAckReason, PubComp, PubRec, Publish,
-    RetainForwardRule,
-};
+use rumqttc::v5::mqttbytes::v5::{Packet, PingReq, PubAckReason, PubComp, RetainForwardRule};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::codec::Framed;
 
 use super::codec::{Incoming, Packets};
 use super::counted::Counted;
 use super::error::Unanswered;
+use super::gather::{Gather, Room};
 use super::in_flight::InFlight;
 use super::keep_alive::{KeepAlive, Liveness};
 use super::unacknowledged::PING;
@@ -28,8 +27,8 @@ use crate::error_chain::words::spelled;
 use crate::limits::{
     MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER, UNASKED,
 };
-use crate::relay::message::{BINARY_TOPIC, COUNTERS_TOPIC, JSON_TOPIC, STATUS_TOPIC};
-use crate::source::{Again, Inbound, Received, Terms};
+use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC};
+use crate::source::{Acknowledged, Again, Inbound, Received, Terms};
 
 /// What is subscribed to. `#` matches its parent level, too, so this includes `.../binary` itself.
 pub(super) const FILTERS: [&str; 2] = [JSON_TOPIC, "kinesisfirehose/message/binary/#"];
@@ -53,6 +52,9 @@ pub(super) struct Session {
     group: Vec<Received>,
     /// The group ended because no more packets were available.
     read_all: bool,
+    gather: Gather,
+    /// Until then nothing is read, unless something else is to be done before.
+    resting: Option<Instant>,
     keep_alive: KeepAlive,
     read_bytes: usize,
     /// Packets of the broker that answered nothing.
@@ -91,9 +93,14 @@ impl Session {
                 self.leave().await?;
                 return Ok(End::Stopped);
             }
+            let resting = self.resting;
+            if resting.is_some() {
+                // Something may have been written.
+                self.framed.get_mut().rest();
+            }
             let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
             tokio::select! {
-                packet = self.framed.next() => {
+                packet = self.framed.next(), if resting.is_none() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
                     let taken = self.take_group(packet, ends, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
@@ -117,6 +124,7 @@ impl Session {
                         }
                     }
                 }
+                () = sleep_until(resting.unwrap_or(start)), if resting.is_some() => self.resting = None,
                 message = ends.channels.statuses.recv(), if room => match message {
                     Some(message) => self.send_status(message, ends, in_flight).await?,
                     None => stopping = true,
@@ -173,7 +181,9 @@ impl Session {
         while let Some(packet) = next {
             match packet {
                 Incoming::Publish(mut received) => {
-                    bytes += received.topic.len() + received.payload.len();
+                    let length = received.topic.len() + received.payload.len();
+                    bytes += length;
+                    self.gather.read(length, received.token.is_some());
                     let left_behind = ends.channels.acknowledged.borrow().left_behind;
                     let is_left = received.token.is_some() && ends.unacknowledged.is_past(left_behind);
                     if let Some(token) = received.token.as_mut().filter(|_| !is_left) {
@@ -239,7 +249,7 @@ impl Session {
     /// any more.
     async fn relay_group(&mut self, ends: &mut Ends) -> Result<bool, MqttError> {
         let group = core::mem::take(&mut self.group);
-        let gather = self.read_all && group.len() >= PUBLISHES_BUSY;
+        let busy = group.len() >= PUBLISHES_BUSY;
         if ends.channels.inbound.send(Inbound::Publishes(group)).await.is_err() {
             return Ok(false);
         }
@@ -251,131 +261,21 @@ impl Session {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
         self.acknowledge(ends).await?;
-        if gather {
-            // At full rate the task would wake for a few publishes each time. Letting some gather saves system calls.
-            sleep(PUBLISHES_GATHER).await;
+        if self.read_all {
+            self.rest(ends, busy).await;
         }
         Ok(true)
     }
 
-    /// Acknowledges what is safe.
-    async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
-        self.feed_acknowledgements(ends).await?;
-        if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
-    }
-
-    async fn feed_acknowledgements(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
-        let safe = ends.channels.acknowledged.borrow_and_update().below;
-        while let Some((packet_id, exactly_once)) = ends.unacknowledged.pop_below(safe) {
-            let answer = if exactly_once {
-                self.unasked = self.unasked.saturating_sub(1);
-                Packet::PubRec(PubRec::new(packet_id, None))
-            } else {
-                Packet::PubAck(PubAck::new(packet_id, None))
-            };
-            self.feed(answer).await?;
-        }
-        Ok(())
-    }
-
-    /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
-    async fn repeat_statuses(&mut self, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
-        let mut fed = false;
-        while let Some((id, message)) = in_flight.send_again(self.receive_maximum) {
-            let fits = message.len() <= self.status_bytes;
-            if !fits || self.qos == QoS::AtMostOnce {
-                in_flight.settle(id);
-            }
-            if fits {
-                self.feed(self.status(id, message, self.resumed)).await?;
-                fed = true;
-            } else {
-                ends.channels.say(Inbound::StatusTooLong(message)).await;
-            }
-        }
-        if fed { self.flush().await } else { Ok(()) }
-    }
-
-    async fn send_status(
-        &mut self,
-        message: Bytes,
-        ends: &mut Ends,
-        in_flight: &mut InFlight,
-    ) -> Result<(), MqttError> {
-        // It may have been made for an earlier connection.
-        if message.len() > self.status_bytes {
-            ends.channels.say(Inbound::StatusTooLong(message)).await;
-            return Ok(());
-        }
-        if in_flight.is_empty() {
-            self.acknowledged = Instant::now();
-        }
-        let id = match self.qos {
-            QoS::AtMostOnce => 0,
-            _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
-        };
-        // The broker's answer to the status then shows that it has them.
-        self.feed_acknowledgements(ends).await?;
-        if id > 0 {
-            ends.unacknowledged.ask(id);
-        }
-        self.send(self.status(id, message, false)).await?;
-        // The buffer grew with the message, and would keep its size.
-        *self.framed.write_buffer_mut() = BytesMut::new();
-        Ok(())
-    }
-
-    /// At QoS 0: the next counters make up for lost ones.
-    async fn send_counters(&mut self, message: Bytes) -> Result<(), MqttError> {
-        let publish = Publish::new(COUNTERS_TOPIC, QoS::AtMostOnce, message, None);
-        self.send(Packet::Publish(publish)).await
-    }
-
-    pub(super) fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
-        let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
-        if self.qos != QoS::AtMostOnce {
-            publish.pkid = id;
-            publish.dup = repeated;
-        }
-        Packet::Publish(publish)
-    }
-
-    /// Says that the connection ends. The broker keeps the session.
-    pub(super) async fn leave(&mut self) -> Result<(), MqttError> {
-        self.send(Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection))).await
-    }
-
-    pub(super) async fn send(&mut self, packet: Packet) -> Result<(), MqttError> {
-        self.feed(packet).await?;
-        self.flush().await
-    }
-
-    /// Encodes `packet`, and writes only when the buffer is full.
-    async fn feed(&mut self, packet: Packet) -> Result<(), MqttError> {
-        if self.framed.write_buffer().len() >= self.framed.backpressure_boundary() {
-            self.flush().await?;
-        }
-        self.framed.start_send_unpin(packet)
-    }
-
-    async fn flush(&mut self) -> Result<(), MqttError> {
-        let now = Instant::now();
-        self.keep_alive.wrote(now);
-        if let Some(done) = self.framed.flush().now_or_never() {
-            return done;
-        }
-        // The kernel's buffer is full. It drains when the peer acknowledges bytes, which is a sign of life, too.
-        let mut by = self.keep_alive.gone_by(now);
-        loop {
-            let left = self.framed.write_buffer().len();
-            match timeout_at(by, self.framed.flush()).await {
-                Ok(done) => {
-                    self.heard();
-                    return done;
-                }
-                Err(_) if self.framed.write_buffer().len() == left => return Err(self.silent(Unanswered::Write)),
-                Err(_) => by = Instant::now() + self.keep_alive.patience(),
-            }
+    /// Lets publishes gather, unless the end is near.
+    async fn rest(&mut self, ends: &Ends, busy: bool) {
+        let Acknowledged { window, .. } = *ends.channels.acknowledged.borrow();
+        let outstanding = ends.unacknowledged.len();
+        let room = Room { window, outstanding, buffer: self.framed.get_ref().receive_buffer() };
+        self.resting = self.gather.rest(Instant::now(), room).filter(|_| !*ends.channels.hurry.borrow());
+        if self.resting.is_none() && busy {
+            // At full rate the task would wake for a few publishes each time. Letting some gather saves system calls.
+            sleep(PUBLISHES_GATHER).await;
         }
     }
 

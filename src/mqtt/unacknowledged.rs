@@ -64,6 +64,11 @@ impl Unacknowledged {
         left_behind > self.begin
     }
 
+    /// Publishes that are not acknowledged.
+    pub(super) fn len(&self) -> usize {
+        self.packet_ids.len()
+    }
+
     /// Adds a publish and returns its number.
     pub(super) fn push(&mut self, packet_id: u16, exactly_once: bool) -> u64 {
         self.packet_ids.push_back((packet_id, exactly_once));

@@ -99,7 +99,8 @@ impl Relay {
         let writer = RecordWriter::new(&mut self.arena, self.statuses.reserve());
         let mut writer = writer.map_err(|Full| spooling.instead_of(Refusal::MemoryFull))?;
         write(&mut writer).map_err(|refusal| spooling.instead_of(refusal))?;
-        let record = writer.finish(now);
+        let (read, since) = self.read;
+        let record = writer.finish(if read == now { since } else { now });
         if is_binary && self.packing.bytes > 0 && !self.packing.binary {
             record.set_own_pack(&mut self.arena);
         }

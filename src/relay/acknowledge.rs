@@ -205,6 +205,13 @@ impl Relay {
         }
     }
 
+    /// Publishes that the source sends without an acknowledgement, as far as is known; zero where they are acknowledged
+    /// at once.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        if self.waits_for_delivery() { self.source_window.size() } else { 0 }
+    }
+
     fn waits_for_delivery(&self) -> bool {
         self.acknowledge == Acknowledge::Safe
     }

@@ -52,7 +52,9 @@ pub use spooled::{Ended, SpoolState};
 use status_queue::StatusQueue;
 use stream::DeliveryStream;
 
-use crate::limits::{BACKOFF_DRAINING, CONNECTIONS, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS};
+use crate::limits::{
+    BACKOFF_DRAINING, CONNECTIONS, GATHER, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE, STREAMS,
+};
 use crate::time::{Duration, Instant};
 
 /// What a relay is made for.
@@ -239,6 +241,8 @@ pub struct Relay {
     /// That time, once the broker was lost and until it takes statuses again.
     pause_ends: Option<Instant>,
     source_redelivers: bool,
+    /// When publishes were last read, and when before that. Those of the last time may have come soon after the time before.
+    read: (Instant, Instant),
     draining: bool,
 }
 
@@ -275,6 +279,7 @@ impl Relay {
             room_until: Instant::default(),
             pause_ends: None,
             source_redelivers: false,
+            read: Default::default(),
             draining: false,
         }
     }
@@ -320,6 +325,20 @@ impl Relay {
     /// What has failed may go well now: it is tried at once.
     pub fn retry_now(&mut self) {
         self.streams.iter_mut().flatten().for_each(DeliveryStream::hurry);
+    }
+
+    /// Whether records wait for others, so that a moment more or less does not matter.
+    #[must_use]
+    pub const fn gathers(&self) -> bool {
+        !self.single
+    }
+
+    /// Publishes were read that may have gathered unread since the last time, for [`GATHER`] at most. The interval of
+    /// their records begins then, so that it ends no later than if each had been read when it came.
+    pub fn read(&mut self, now: Instant) {
+        let before = self.read.0;
+        let since = if self.gathers() && now.since(before) <= GATHER { before } else { now };
+        self.read = (now, since);
     }
 
     /// Records that wait or are in flight.

@@ -51,6 +51,11 @@ impl SourceWindow {
         Self { size: ANNOUNCED, suspected: 0, pause: PAUSE, received: Instant::default(), answered: None }
     }
 
+    /// Publishes that it sends without an acknowledgement, at most, as far as is known.
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+
     /// A new connection: most probably with the window of the last one.
     pub(super) fn begin(&mut self) {
         *self = Self { size: self.size, ..Self::new() };

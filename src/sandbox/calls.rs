@@ -139,6 +139,7 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     // Sizes and signs of life, and what the resolvers of C libraries set. Some others turn a connection into something
     // else (`TCP_ULP`), or load a program into the kernel (`SO_ATTACH_BPF`).
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)]),
+    (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_RCVBUF)]),
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_KEEPALIVE)]),
     // Those up to 7: `TCP_NODELAY`, `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, and like ones.
     (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_TCP), none_but(2, 7)]),

@@ -4,6 +4,7 @@
 //! the callers.
 
 mod error;
+mod socket;
 mod stream;
 mod tcp;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tunnel;
 
 pub use super::failure::{ConnectFailure, ProxyFailure, Step, TlsFailure};
 pub use error::ConnectError;
+pub use socket::Socket;
 pub use stream::Stream;
 
 use std::{io, net::SocketAddr};
@@ -30,9 +32,24 @@ use crate::{config::EndpointUrl, limits::net as limits, sandbox::resolver_out_of
 use tcp::{alternate_families, connect_any};
 use tunnel::tunnel;
 
+/// What the kernel may hold for a connection, bytes; it doubles them for its own accounting. `None`: as much as it sees fit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Buffers {
+    /// Unsent.
+    pub send: Option<u32>,
+    /// Unread.
+    pub receive: Option<u32>,
+}
+
+impl Buffers {
+    /// For a connection to the service.
+    pub const SERVICE: Self = Self { send: Some(limits::SERVICE_SEND_BUFFER), receive: None };
+    /// For a connection to the broker.
+    pub const BROKER: Self =
+        Self { send: Some(limits::BROKER_SEND_BUFFER), receive: Some(limits::BROKER_RECEIVE_BUFFER) };
+}
+
 /// Connects to `host` (name or address, without brackets) by `route`, over TLS if `tls` is given.
-///
-/// `send_buffer` bounds what the kernel holds unsent, in bytes; `None` leaves it to the kernel.
 ///
 /// # Errors
 /// The failure of the last step, and of TCP the most telling one of all addresses.
@@ -41,9 +58,9 @@ pub async fn connect(
     host: &str,
     port: u16,
     tls: Option<&Tls>,
-    send_buffer: Option<u32>,
+    buffers: Buffers,
 ) -> Result<Stream, ConnectError> {
-    connect_watched(route, host, port, tls, send_buffer, None).await
+    connect_watched(route, host, port, tls, buffers, None).await
 }
 
 /// How far an attempt has come.
@@ -64,16 +81,16 @@ pub async fn connect_watched(
     host: &str,
     port: u16,
     tls: Option<&Tls>,
-    send_buffer: Option<u32>,
+    buffers: Buffers,
     watch: Option<&mpsc::Sender<Reached>>,
 ) -> Result<Stream, ConnectError> {
     let peer = Peer { host, port, tls, proxy: "" };
     let (stream, address) = match route.proxy(host, port, tls.is_some()) {
-        None => peer.reach(route, send_buffer, watch).await?,
+        None => peer.reach(route, buffers, watch).await?,
         Some((proxy, tls)) => {
             let EndpointUrl { host: name, port: its_port, tls: over_tls } = &proxy.endpoint;
             let behind = Peer { host: name, port: *its_port, tls: over_tls.then_some(tls), proxy: proxy.variable };
-            let (stream, address) = behind.reach(route, send_buffer, watch).await?;
+            let (stream, address) = behind.reach(route, buffers, watch).await?;
             let mut stream = behind.secure(stream, address).await?;
             let tunnel = tunnel(&mut stream, proxy, host, port).await;
             tunnel.map_err(|(failure, cause)| behind.error((failure, address, cause)))?;
@@ -99,7 +116,7 @@ impl Peer<'_> {
     async fn reach(
         self,
         route: &Route,
-        send_buffer: Option<u32>,
+        buffers: Buffers,
         watch: Option<&mpsc::Sender<Reached>>,
     ) -> Result<(Stream, Option<SocketAddr>), ConnectError> {
         let notify = |reached: &dyn Fn() -> Reached| {
@@ -111,10 +128,10 @@ impl Peer<'_> {
         let mut lookup = route.names.look_up(self.host, self.port);
         let found = lookup.addresses().await.map_err(|failed| self.error(failed))?;
         notify(&|| Reached::Addresses(alternate_families(found.iter().copied())));
-        let stream = connect_any(&mut lookup, found, send_buffer).await.map_err(|failed| self.error(failed))?;
+        let stream = connect_any(&mut lookup, found, buffers).await.map_err(|failed| self.error(failed))?;
         let address = stream.peer_addr().ok();
         notify(&|| Reached::Peer(address));
-        Ok((Stream::Plain(stream), address))
+        Ok((Stream::Plain(stream.into()), address))
     }
 
     /// TLS, if it is wanted.

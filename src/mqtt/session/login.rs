@@ -14,6 +14,7 @@ use crate::config::MqttVersion;
 use crate::limits::{MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY};
 use crate::mqtt::codec::{Incoming, Packets};
 use crate::mqtt::counted::Counted;
+use crate::mqtt::gather::Gather;
 use crate::mqtt::keep_alive::KeepAlive;
 use crate::mqtt::{MqttError, Settings};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
@@ -82,6 +83,8 @@ impl Session {
             acknowledged: Instant::now(),
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
+            gather: Gather::new(settings.gather, Instant::now()),
+            resting: None,
             keep_alive: KeepAlive::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
             read_bytes: settings.read_bytes,
             unasked: 0,

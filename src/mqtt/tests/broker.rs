@@ -70,6 +70,7 @@ pub(super) fn settings(host: &str, port: u16) -> Settings {
         password: Some(Secret::new("secret")),
         packet_bytes: PACKET_BYTES,
         read_bytes: 4096,
+        gather: Some(Beat::new(Instant::now())),
         status_bytes: STATUS_BYTES,
     }
 }

@@ -295,7 +295,7 @@ async fn check_leaves_without_a_session_of_its_own() {
     let (host, port) = ("127.0.0.1", test.listener.local_addr().unwrap().port());
     let settings = Settings { lasting: false, ..settings(host, port) };
     let probe = async {
-        let stream = connect(&settings.route, host, port, None, None).await.unwrap();
+        let stream = connect(&settings.route, host, port, None, Buffers::default()).await.unwrap();
         let mut probe = Probe::log_in(stream, &settings, MqttVersion::V3).await.unwrap();
         probe.subscribe().await.unwrap();
         assert_eq!(probe.publish_status(Bytes::from_static(b"{}")).await.unwrap(), None);

@@ -6,19 +6,17 @@ use core::{
 };
 use std::{io, net::SocketAddr, sync::Arc};
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
+use super::socket::Socket;
 use crate::transport::tls::{OwnCertificate, OwnRefused};
 
 /// A connection, ready for the protocol on top of it.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP alone.
-    Plain(TcpStream),
+    Plain(Socket),
     /// TLS over TCP, or over TLS with a proxy; boxed, as its state is about 1 KiB. With our certificate, if we have
     /// one.
     Tls(Box<TlsStream<Self>>, Option<Arc<OwnCertificate>>),
@@ -28,8 +26,24 @@ impl Stream {
     /// The peer's address; `None`: the connection is closed.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         match self {
-            Self::Plain(stream) => stream.peer_addr().ok(),
+            Self::Plain(stream) => stream.peer(),
             Self::Tls(stream, _) => stream.get_ref().0.peer(),
+        }
+    }
+
+    /// See [`Socket::rest`].
+    pub(crate) fn rest(&mut self) {
+        match self {
+            Self::Plain(stream) => stream.rest(),
+            Self::Tls(stream, _) => stream.get_mut().0.rest(),
+        }
+    }
+
+    /// See [`Socket::receive_buffer`].
+    pub(crate) fn receive_buffer(&self) -> usize {
+        match self {
+            Self::Plain(stream) => stream.receive_buffer(),
+            Self::Tls(stream, _) => stream.get_ref().0.receive_buffer(),
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::Buffers;
 use crate::{
     limits::net as limits,
     transport::failure::{ConnectFailure, Failed, Step},
@@ -18,7 +19,7 @@ use crate::{
 pub(super) async fn connect_any(
     lookup: &mut Lookup,
     found: Vec<SocketAddr>,
-    send_buffer: Option<u32>,
+    buffers: Buffers,
 ) -> Result<TcpStream, Failed> {
     let end = Instant::now() + limits::CONNECT_TIMEOUT;
     let mut worst: Failed = (ConnectFailure::NameNotResolved, None, None);
@@ -31,7 +32,7 @@ pub(super) async fn connect_any(
             continue;
         };
         let limit = end.min(Instant::now() + limits::CONNECT_ADDRESS_TIMEOUT);
-        let (failure, cause) = match timeout_at(limit, connect_one(address, send_buffer)).await {
+        let (failure, cause) = match timeout_at(limit, connect_one(address, buffers)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(cause)) if cause.kind() == io::ErrorKind::ConnectionRefused => {
                 (ConnectFailure::Refused, Some(cause))
@@ -64,10 +65,13 @@ const fn weight(failure: ConnectFailure) -> u8 {
     }
 }
 
-async fn connect_one(address: SocketAddr, send_buffer: Option<u32>) -> io::Result<TcpStream> {
+async fn connect_one(address: SocketAddr, buffers: Buffers) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if let Some(bytes) = send_buffer {
+    if let Some(bytes) = buffers.send {
         socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = buffers.receive {
+        socket.set_recv_buffer_size(bytes)?;
     }
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;

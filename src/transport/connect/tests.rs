@@ -2,7 +2,6 @@
 
 use std::{error::Error, net::Ipv4Addr};
 
-use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -46,7 +45,7 @@ async fn echo(mut stream: Stream) -> io::Result<()> {
 }
 
 async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
-    let error = connect(&Route::default(), HOST, port, Some(tls), None).await.unwrap_err();
+    let error = connect(&Route::default(), HOST, port, Some(tls), Buffers::default()).await.unwrap_err();
     assert!(error.source().is_some(), "{error}");
     let ConnectFailure::Tls(failure) = error.kind() else { panic!("{error}") };
     (failure, error_chain(&error))
@@ -56,11 +55,13 @@ async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
 async fn plain_connections_carry_bytes_and_hold_few_of_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let stream = connect(&Route::default(), "127.0.0.1", port, None, Some(limits::SERVICE_SEND_BUFFER)).await.unwrap();
+    let stream = connect(&Route::default(), "127.0.0.1", port, None, Buffers::BROKER).await.unwrap();
     let Stream::Plain(plain) = &stream else { panic!("TLS without being asked") };
-    assert!(plain.nodelay().unwrap());
-    assert!(SockRef::from(plain).keepalive().unwrap());
-    assert_eq!(SockRef::from(plain).send_buffer_size().unwrap(), 2 * 128 * 1024);
+    let socket = plain.as_socket().unwrap();
+    assert!(socket.tcp_nodelay().unwrap());
+    assert!(socket.keepalive().unwrap());
+    assert_eq!(socket.send_buffer_size().unwrap(), 2 * 128 * 1024);
+    assert_eq!(socket.recv_buffer_size().unwrap(), 2 * 256 * 1024);
     let (mut served, _) = listener.accept().await.unwrap();
     let serve = async {
         let mut bytes = [0; 4];
@@ -74,14 +75,18 @@ async fn plain_connections_carry_bytes_and_hold_few_of_them() {
 async fn a_server_of_our_ca_is_trusted() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, THIS_CENTURY), None).await;
-    echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), Buffers::default()).await.unwrap())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_server_can_be_named_by_its_address() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue("127.0.0.1", THIS_CENTURY), None).await;
-    echo(connect(&Route::default(), "127.0.0.1", port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), "127.0.0.1", port, Some(&trusting(&ca)), Buffers::default()).await.unwrap())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -105,7 +110,7 @@ async fn a_ca_renewed_under_its_old_name_is_an_unknown_issuer() {
 async fn an_expired_certificate_is_refused_with_its_last_day_and_today() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2000, 2001)), None).await;
-    let error = connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap_err();
+    let error = connect(&Route::default(), HOST, port, Some(&trusting(&ca)), Buffers::default()).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::Tls(TlsFailure::Expired));
     let text = error.to_string();
     assert!(text.contains("expired on 2001-01-01, and to this device it is 2"), "{text}");
@@ -117,7 +122,9 @@ async fn an_expired_certificate_is_refused_with_its_last_day_and_today() {
 async fn a_certificate_from_the_future_is_accepted() {
     let ca = Ca::new();
     let port = serve_tls(&ca.issue(HOST, (2090, 2100)), None).await;
-    echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), Buffers::default()).await.unwrap())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -163,21 +170,26 @@ async fn a_required_client_certificate_is_asked_for() {
 
     let port = serve_tls(&server, Some(&ca)).await;
     let device = with_certificate(&ca, &ca.issue("device", THIS_CENTURY));
-    echo(connect(&Route::default(), HOST, port, Some(&device), None).await.unwrap()).await.unwrap();
+    echo(connect(&Route::default(), HOST, port, Some(&device), Buffers::default()).await.unwrap()).await.unwrap();
 
     let port = serve_tls(&server, Some(&ca)).await;
-    let error =
-        echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), None).await.unwrap()).await.unwrap_err();
+    let error = echo(connect(&Route::default(), HOST, port, Some(&trusting(&ca)), Buffers::default()).await.unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateMissing));
 
     let port = serve_tls(&server, Some(&ca)).await;
     let stranger = with_certificate(&ca, &Ca::new().issue("device", THIS_CENTURY));
-    let error = echo(connect(&Route::default(), HOST, port, Some(&stranger), None).await.unwrap()).await.unwrap_err();
+    let error = echo(connect(&Route::default(), HOST, port, Some(&stranger), Buffers::default()).await.unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateRefused));
 
     let port = serve_tls(&server, Some(&ca)).await;
     let ended = with_certificate(&ca, &ca.issue("device", (2000, 2001)));
-    let error = echo(connect(&Route::default(), HOST, port, Some(&ended), None).await.unwrap()).await.unwrap_err();
+    let error = echo(connect(&Route::default(), HOST, port, Some(&ended), Buffers::default()).await.unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(TlsFailure::of(&error), Some(TlsFailure::ClientCertificateExpired));
     let text = error.to_string();
     assert!(text.starts_with("it says \"certificate expired\" of FIREHOSE_CONNECTOR_MQTT_CERT: "), "{text}");
@@ -189,7 +201,9 @@ async fn a_silent_server_runs_into_the_handshake_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let before = Instant::now();
-    let error = connect(&Route::default(), "127.0.0.1", port, Some(&trusting(&Ca::new())), None).await.unwrap_err();
+    let error = connect(&Route::default(), "127.0.0.1", port, Some(&trusting(&Ca::new())), Buffers::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::TimedOut(Step::TlsHandshake));
     assert!(before.elapsed() >= limits::TLS_HANDSHAKE_TIMEOUT);
 }
@@ -199,7 +213,7 @@ async fn a_closed_port_is_named_with_its_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = connect(&Route::default(), HOST, port, None, None).await.unwrap_err();
+    let error = connect(&Route::default(), HOST, port, None, Buffers::default()).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::Refused);
     assert_eq!(
         error.to_string(),
@@ -217,7 +231,7 @@ fn the_address_of_a_peer_is_shown_as_a_url_has_it() {
 
 #[tokio::test]
 async fn a_name_without_address_is_reported() {
-    let error = connect(&Route::default(), "empty..label", 1883, None, None).await.unwrap_err();
+    let error = connect(&Route::default(), "empty..label", 1883, None, Buffers::default()).await.unwrap_err();
     assert_eq!(error.kind(), ConnectFailure::NoSuchName);
     assert!(error.source().is_some());
 }
@@ -232,7 +246,7 @@ async fn a_refusal_is_reported_rather_than_a_missing_route() {
     let mut nothing_more = Route::default().names.look_up("192.0.2.1", 9);
     nothing_more.addresses().await.unwrap();
     let found = vec![closed, unreachable];
-    let (failure, address, _) = connect_any(&mut nothing_more, found, None).await.unwrap_err();
+    let (failure, address, _) = connect_any(&mut nothing_more, found, Buffers::default()).await.unwrap_err();
     assert_eq!((failure, address), (ConnectFailure::Refused, Some(closed)));
 }
 

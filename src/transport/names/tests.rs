@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::limits::memory::THREADS;
-use crate::transport::connect::{Reached, connect_watched};
+use crate::transport::connect::{Buffers, Reached, connect_watched};
 use crate::transport::route::Route;
 
 const V4: c_int = libc::AF_INET;
@@ -171,8 +171,9 @@ async fn a_host_down_for_one_address_family_is_reached_by_the_other_even_if_late
         Ok(vec![SocketAddr::new("127.0.0.1".parse().unwrap(), port)])
     });
     let (tell, mut told) = mpsc::channel(2);
-    let connecting =
-        tokio::spawn(async move { connect_watched(&route, "broker", address.port(), None, None, Some(&tell)).await });
+    let connecting = tokio::spawn(async move {
+        connect_watched(&route, "broker", address.port(), None, Buffers::default(), Some(&tell)).await
+    });
     let Some(Reached::Addresses(first)) = told.recv().await else { panic!("no address") };
     assert!(first.iter().all(SocketAddr::is_ipv6), "{first:?}");
     RELEASED.store(true, Ordering::SeqCst);

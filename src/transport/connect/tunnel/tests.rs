@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::net::TcpListener;
 
-use super::super::{ConnectError, connect};
+use super::super::{Buffers, ConnectError, connect};
 use super::*;
 use crate::config::{ConfigError, load};
 use crate::{
@@ -36,7 +36,7 @@ fn tls(ca: &Ca) -> Tls {
 /// Connects to [`MEANT`] over TLS by the proxy, which leads to `port`, and has four bytes echoed.
 async fn by(url: &str, ca: &Ca) -> Result<(), ConnectError> {
     let tls = tls(ca);
-    let mut stream = connect(&Route::https(Some(proxy(url)), &tls), MEANT, 443, Some(&tls), None).await?;
+    let mut stream = connect(&Route::https(Some(proxy(url)), &tls), MEANT, 443, Some(&tls), Buffers::default()).await?;
     stream.write_all(b"ping").await.unwrap();
     stream.flush().await.unwrap();
     let mut answer = [0; 4];
@@ -126,12 +126,12 @@ async fn an_unknown_proxy_name_is_not_taken_for_an_unknown_endpoint() {
 async fn exceptions_and_plain_http_bypass_the_proxy() {
     let tls = tls(&Ca::new());
     let route = Route::https(Some(proxy("http://127.0.0.1:1")), &tls);
-    let direct = connect(&route, "direct.invalid", 443, Some(&tls), None).await.unwrap_err();
-    let plain = connect(&route, MEANT, 80, None, None).await.unwrap_err();
+    let direct = connect(&route, "direct.invalid", 443, Some(&tls), Buffers::default()).await.unwrap_err();
+    let plain = connect(&route, MEANT, 80, None, Buffers::default()).await.unwrap_err();
     for error in [direct, plain] {
         assert!(!error.to_string().contains("HTTPS_PROXY"), "{error}");
     }
     let any = Route::to_any(Some(proxy("http://127.0.0.1:1")), &tls);
-    let plain = connect(&any, MEANT, 1883, None, None).await.unwrap_err();
+    let plain = connect(&any, MEANT, 1883, None, Buffers::default()).await.unwrap_err();
     assert!(plain.to_string().contains("HTTPS_PROXY"), "{plain}");
 }

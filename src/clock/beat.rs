@@ -1,0 +1,52 @@
+//! Points in time at which a wait costs one wake-up.
+//!
+//! The runtime keeps deadlines in slots of 64 ms from its start, and sorts a slot when it begins. So a deadline within a
+//! later slot wakes the thread twice, one at its beginning once.
+
+use tokio::time::{Duration, Instant};
+
+/// Milliseconds of a slot (tokio, `runtime/time/wheel`).
+const SLOT: u64 = 64;
+
+/// The slots of the runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct Beat(Instant);
+
+impl Beat {
+    /// For a runtime that was built within a millisecond after `start`.
+    #[must_use]
+    pub const fn new(start: Instant) -> Self {
+        Self(start)
+    }
+
+    /// The last beginning of a slot until `at`.
+    #[must_use]
+    pub fn before(self, at: Instant) -> Instant {
+        let millis = u64::try_from((at - self.0).as_millis()).unwrap_or(u64::MAX);
+        self.0 + Duration::from_millis(millis / SLOT * SLOT)
+    }
+
+    /// The first beginning of a slot from `at` on.
+    #[must_use]
+    pub fn after(self, at: Instant) -> Instant {
+        let slot = self.before(at);
+        if slot < at { slot + Duration::from_millis(SLOT) } else { at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slots_around_a_time_are_found() {
+        let start = Instant::now();
+        let beat = Beat::new(start);
+        let millis = |millis| start + Duration::from_millis(millis);
+        for (at, before, after) in [(0, 0, 0), (1, 0, 64), (63, 0, 64), (64, 64, 64), (1000, 960, 1024)] {
+            assert_eq!((beat.before(millis(at)), beat.after(millis(at))), (millis(before), millis(after)));
+        }
+        let late = millis(64) + Duration::from_micros(1);
+        assert_eq!((beat.before(late), beat.after(late)), (millis(64), millis(128)));
+    }
+}

@@ -1,0 +1,137 @@
+//! What is written to the broker: acknowledgements, statuses, counters.
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt as _, SinkExt as _};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet, PubAck, PubRec, Publish};
+use tokio::time::{Instant, timeout_at};
+
+use super::Session;
+use crate::mqtt::error::Unanswered;
+use crate::mqtt::in_flight::InFlight;
+use crate::mqtt::{Ends, MqttError};
+use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
+use crate::source::Inbound;
+
+impl Session {
+    /// Acknowledges what is safe.
+    pub(super) async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
+        self.feed_acknowledgements(ends).await?;
+        if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
+    }
+
+    async fn feed_acknowledgements(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
+        let safe = ends.channels.acknowledged.borrow_and_update().below;
+        while let Some((packet_id, exactly_once)) = ends.unacknowledged.pop_below(safe) {
+            let answer = if exactly_once {
+                self.unasked = self.unasked.saturating_sub(1);
+                Packet::PubRec(PubRec::new(packet_id, None))
+            } else {
+                Packet::PubAck(PubAck::new(packet_id, None))
+            };
+            self.feed(answer).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
+    pub(super) async fn repeat_statuses(&mut self, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+        let mut fed = false;
+        while let Some((id, message)) = in_flight.send_again(self.receive_maximum) {
+            let fits = message.len() <= self.status_bytes;
+            if !fits || self.qos == QoS::AtMostOnce {
+                in_flight.settle(id);
+            }
+            if fits {
+                self.feed(self.status(id, message, self.resumed)).await?;
+                fed = true;
+            } else {
+                ends.channels.say(Inbound::StatusTooLong(message)).await;
+            }
+        }
+        if fed { self.flush().await } else { Ok(()) }
+    }
+
+    pub(super) async fn send_status(
+        &mut self,
+        message: Bytes,
+        ends: &mut Ends,
+        in_flight: &mut InFlight,
+    ) -> Result<(), MqttError> {
+        // It may have been made for an earlier connection.
+        if message.len() > self.status_bytes {
+            ends.channels.say(Inbound::StatusTooLong(message)).await;
+            return Ok(());
+        }
+        if in_flight.is_empty() {
+            self.acknowledged = Instant::now();
+        }
+        let id = match self.qos {
+            QoS::AtMostOnce => 0,
+            _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
+        };
+        // The broker's answer to the status then shows that it has them.
+        self.feed_acknowledgements(ends).await?;
+        if id > 0 {
+            ends.unacknowledged.ask(id);
+        }
+        self.send(self.status(id, message, false)).await?;
+        // The buffer grew with the message, and would keep its size.
+        *self.framed.write_buffer_mut() = BytesMut::new();
+        Ok(())
+    }
+
+    /// At QoS 0: the next counters make up for lost ones.
+    pub(super) async fn send_counters(&mut self, message: Bytes) -> Result<(), MqttError> {
+        let publish = Publish::new(COUNTERS_TOPIC, QoS::AtMostOnce, message, None);
+        self.send(Packet::Publish(publish)).await
+    }
+
+    pub(in crate::mqtt) fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
+        let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
+        if self.qos != QoS::AtMostOnce {
+            publish.pkid = id;
+            publish.dup = repeated;
+        }
+        Packet::Publish(publish)
+    }
+
+    /// Says that the connection ends. The broker keeps the session.
+    pub(in crate::mqtt) async fn leave(&mut self) -> Result<(), MqttError> {
+        self.send(Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection))).await
+    }
+
+    pub(in crate::mqtt) async fn send(&mut self, packet: Packet) -> Result<(), MqttError> {
+        self.feed(packet).await?;
+        self.flush().await
+    }
+
+    /// Encodes `packet`, and writes only when the buffer is full.
+    pub(super) async fn feed(&mut self, packet: Packet) -> Result<(), MqttError> {
+        if self.framed.write_buffer().len() >= self.framed.backpressure_boundary() {
+            self.flush().await?;
+        }
+        self.framed.start_send_unpin(packet)
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), MqttError> {
+        let now = Instant::now();
+        self.keep_alive.wrote(now);
+        if let Some(done) = self.framed.flush().now_or_never() {
+            return done;
+        }
+        // The kernel's buffer is full. It drains when the peer acknowledges bytes, which is a sign of life, too.
+        let mut by = self.keep_alive.gone_by(now);
+        loop {
+            let left = self.framed.write_buffer().len();
+            match timeout_at(by, self.framed.flush()).await {
+                Ok(done) => {
+                    self.heard();
+                    return done;
+                }
+                Err(_) if self.framed.write_buffer().len() == left => return Err(self.silent(Unanswered::Write)),
+                Err(_) => by = Instant::now() + self.keep_alive.patience(),
+            }
+        }
+    }
+}
