@@ -66,6 +66,11 @@ class Broker:
         """None: it is not there."""
         raise NotImplementedError
 
+    @classmethod
+    def spoken(cls):
+        """The version of MQTT that is to be spoken with it."""
+        return cls.speaks
+
     def command(self):
         """What runs it in the foreground, and its environment."""
         raise NotImplementedError
@@ -78,7 +83,7 @@ class Broker:
             self.process = subprocess.Popen(
                 [*map(str, command)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment, cwd=self.folder
             )
-        until(lambda: listens(self.port), f"{self.name} to listen", within=60)
+        until(lambda: listens(self.port), f"{self.name} to listen", within=180)
         return self
 
     def stop(self):
@@ -190,9 +195,9 @@ class RabbitMq(Broker):
     def version(cls):
         return version_of_package("rabbitmq-server") if of_root(cls.program) else None
 
-    @property
-    def speaks(self):
-        major, minor = map(int, self.version().split(".")[:2])
+    @classmethod
+    def spoken(cls):
+        major, minor = map(int, cls.version().split(".")[:2])
         return "5" if (major, minor) >= (3, 13) else "3.1.1"
 
     def start(self):
