@@ -119,3 +119,6 @@ const fn qos_5(qos: QoS) -> mqttbytes_5::QoS {
         QoS::ExactlyOnce => mqttbytes_5::QoS::ExactlyOnce,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,15 +10,39 @@ from pathlib import Path
 from .broker import CONFIGURATION, Mosquitto
 from .waiting import end, free_port, listens, until
 
-# What scripts/brokers has installed that no package of the system has.
+# What scripts/brokers has installed that no package of the system has, and another Debian, whose packages are taken then.
 CACHE = Path(os.environ.get("BROKERS_FOLDER", Path(__file__).parents[3] / ".cache/brokers"))
+ROOT = os.environ.get("BROKERS_ROOT", "/")
 USERNAME, PASSWORD = "gateway", "wrong-horse-9"
+
+ENTER = """
+set -e
+for folder in tmp proc dev; do mount --rbind /$folder "$0/$folder"; done
+exec chroot "$0" env --chdir="$PWD" "$@"
+"""
+
+
+def within_root(command):
+    """The same in the other Debian."""
+    return command if ROOT == "/" else ["unshare", "--mount", "sh", "-c", ENTER, ROOT, *command]
 
 
 def output(*command, **more):
-    """What the program prints of its version."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
+    """What a program prints, of its version for example."""
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **more)
     return done.stdout + done.stderr
+
+
+def of_root(pattern):
+    """A file of the system that there is."""
+    return next(("/" + str(found.relative_to(ROOT)) for found in Path(ROOT).glob(pattern.lstrip("/"))), None)
+
+
+def version_of_package(name):
+    """As its makers number it."""
+    status = Path(ROOT) / "var/lib/dpkg"
+    version = output("dpkg-query", f"--admindir={status}", "-W", "-f", "${Version}", name)
+    return version.partition(":")[2].partition("-")[0] if ":" in version else version.partition("-")[0]
 
 
 class Broker:
@@ -27,10 +51,13 @@ class Broker:
 
     name = speaks = ""
     setting = None
-    patience = 30.0
+    user = USERNAME
+    always_login = False
+    # A package of the system.
+    of_system = True
 
     def __init__(self, folder, login=False, certificate=None):
-        self.folder, self.login, self.certificate = folder, login, certificate
+        self.folder, self.login, self.certificate = folder, login or self.always_login, certificate
         self.port = free_port()
         self.process = None
 
@@ -39,21 +66,29 @@ class Broker:
         """None: it is not there."""
         raise NotImplementedError
 
+    @classmethod
+    def spoken(cls):
+        """The version of MQTT that is to be spoken with it."""
+        return cls.speaks
+
     def command(self):
         """What runs it in the foreground, and its environment."""
         raise NotImplementedError
 
     def start(self):
         command, environment = self.command()
+        if self.of_system:
+            command = within_root(command)
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*map(str, command)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment, cwd=self.folder
             )
-        until(lambda: listens(self.port), f"{self.name} to listen", within=60)
+        until(lambda: listens(self.port), f"{self.name} to listen", within=180)
         return self
 
     def stop(self):
-        end(self.process, within=30)
+        if self.process:
+            end(self.process, within=30)
 
     def file(self, name, text):
         path = self.folder / name
@@ -63,23 +98,22 @@ class Broker:
 
 class OfMosquitto(Broker):
     name, speaks = "mosquitto", "5"
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 
     @classmethod
     def version(cls):
-        return output(cls.program, "-h").split()[2] if Path(cls.program).exists() else None
+        return version_of_package("mosquitto") if of_root("/usr/sbin/mosquitto") else None
 
     def command(self):
         more = "user root\n"
         if self.login:
             passwords = self.folder / "passwords"
-            subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, USERNAME, PASSWORD], check=True)
+            output(*within_root(["mosquitto_passwd", "-c", "-b", passwords, USERNAME, PASSWORD]))
             more += f"password_file {passwords}\n"
         if self.certificate:
             more += f"certfile {self.certificate.certificate}\nkeyfile {self.certificate.key}\n"
         anonymous = "false" if self.login else "true"
         text = CONFIGURATION.format(port=self.port, folder=self.folder, anonymous=anonymous, more=more)
-        return [self.program, "-c", self.file("mosquitto.conf", text)], {}
+        return ["/usr/sbin/mosquitto", "-c", self.file("mosquitto.conf", text)], {}
 
 
 class OfMosquitto3(OfMosquitto):
@@ -87,7 +121,7 @@ class OfMosquitto3(OfMosquitto):
 
 
 class Amqtt(Broker):
-    name, speaks = "amqtt", "3.1.1"
+    name, speaks, of_system = "amqtt", "3.1.1", False
     programs = [Path(sys.executable).parent / "amqtt", CACHE / "venv/bin/amqtt"]
 
     @classmethod
@@ -114,7 +148,7 @@ class Amqtt(Broker):
 
 
 class Aedes(Broker):
-    name, speaks = "aedes", "3.1.1"
+    name, speaks, of_system = "aedes", "3.1.1", False
     module = CACHE / "node/node_modules/aedes"
 
     @classmethod
@@ -132,15 +166,10 @@ class Aedes(Broker):
 
 class Nats(Broker):
     name, speaks = "NATS server", "3.1.1"
-    programs = [shutil.which("nats-server") or "", CACHE / "nats/usr/sbin/nats-server"]
-
-    @classmethod
-    def program(cls):
-        return next((str(program) for program in cls.programs if program and Path(program).exists()), None)
 
     @classmethod
     def version(cls):
-        return cls.program() and output(cls.program(), "--version").split()[-1].lstrip("v")
+        return version_of_package("nats-server") if of_root("/usr/sbin/nats-server") else None
 
     def command(self):
         more = f'authorization {{ user: {USERNAME}, password: "{PASSWORD}" }}\n' if self.login else ""
@@ -153,30 +182,28 @@ listen: "127.0.0.1:{free_port()}"
 jetstream {{ store_dir: "{self.folder}/store" }}
 mqtt {{ listen: "127.0.0.1:{self.port}", max_ack_pending: 1000, {tls} }}
 {more}"""
-        return [self.program(), "-c", self.file("nats.conf", text)], {}
+        return ["/usr/sbin/nats-server", "-c", self.file("nats.conf", text)], {}
 
 
 class RabbitMq(Broker):
     """Since 3.13 it speaks version 5."""
 
     name = "RabbitMQ"
-    program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    program = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
     @classmethod
     def version(cls):
-        if not cls.program.exists():
-            return None
-        return output("dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server").partition("-")[0]
+        return version_of_package("rabbitmq-server") if of_root(cls.program) else None
 
-    @property
-    def speaks(self):
-        major, minor = map(int, self.version().split(".")[:2])
+    @classmethod
+    def spoken(cls):
+        major, minor = map(int, cls.version().split(".")[:2])
         return "5" if (major, minor) >= (3, 13) else "3.1.1"
 
     def start(self):
         self.epmd_port = free_port()
         environment = os.environ | {"ERL_EPMD_ADDRESS": "127.0.0.1"}
-        self.epmd = subprocess.Popen(["epmd", "-port", str(self.epmd_port)], env=environment)
+        self.epmd = subprocess.Popen(within_root(["epmd", "-port", str(self.epmd_port)]), env=environment)
         until(lambda: listens(self.epmd_port), "epmd to listen")
         super().start()
         if self.login:
@@ -190,7 +217,7 @@ class RabbitMq(Broker):
 
     def _ctl(self, *arguments):
         environment = os.environ | self.environment()
-        subprocess.run(["/usr/lib/rabbitmq/bin/rabbitmqctl", *arguments], env=environment, check=False, capture_output=True)
+        output(*within_root(["/usr/lib/rabbitmq/bin/rabbitmqctl", *arguments]), env=environment)
 
     def environment(self):
         return {
@@ -218,4 +245,95 @@ class RabbitMq(Broker):
         return [self.program], self.environment()
 
 
-KINDS = [OfMosquitto, OfMosquitto3, Amqtt, Aedes, Nats, RabbitMq]
+class Ejabberd(Broker):
+    """It gives whoever comes without a name another one each time, so there is always a login."""
+
+    name, speaks, user = "ejabberd", "5", f"{USERNAME}@localhost"
+    libraries = "/usr/lib/*/ejabberd-*/ebin"
+    always_login = True
+
+    @classmethod
+    def version(cls):
+        return version_of_package("ejabberd") if of_root(cls.libraries) else None
+
+    def command(self):
+        program = self.file("passwords.pl", PASSWORDS.replace("USER", USERNAME).replace("PASSWORD", PASSWORD))
+        listener = {"port": self.port, "ip": "127.0.0.1", "module": "mod_mqtt"}
+        more = {}
+        if self.certificate:
+            both = "".join(Path(file).read_text() for file in [self.certificate.certificate, self.certificate.key])
+            listener["tls"] = True
+            more["certfiles"] = [str(self.file("both.pem", both))]
+        configuration = {
+            "hosts": ["localhost"],
+            "listen": [listener],
+            "auth_method": "external",
+            "extauth_program": f"/usr/bin/perl {program}",
+            "modules": {"mod_mqtt": {"max_queue": 5000, "session_expiry": "1 day"}},
+        }
+        environment = {
+            "HOME": str(self.folder),
+            "EJABBERD_CONFIG_PATH": str(self.file("ejabberd.yml", json.dumps(configuration | more))),
+            "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
+            "ERL_LIBS": str(Path(of_root(self.libraries)).parents[1]),
+        }
+        database = f'"{self.folder}/mnesia"'
+        return ["erl", "-noinput", "-mnesia", "dir", database, "-s", "ejabberd"], environment
+
+
+# For ejabberd: each question has its length before it, and each answer, too.
+PASSWORDS = """
+while (read(STDIN, my $length, 2) == 2) {
+    read(STDIN, my $question, unpack("n", $length));
+    my ($command, $user, undef, $password) = split(/:/, $question, 4);
+    my $known = $user eq "USER" && ($command ne "auth" || $password eq "PASSWORD");
+    syswrite(STDOUT, pack("nn", 2, $known ? 1 : 0));
+}
+"""
+
+
+class Rumqttd(Broker):
+    """It has a listener for each version."""
+
+    name, speaks, table, of_system = "rumqttd, v5 listener", "5", "v5", False
+
+    @classmethod
+    def program(cls):
+        return CACHE / "cargo/bin/rumqttd"
+
+    @classmethod
+    def version(cls):
+        return output(cls.program(), "--version").split()[-1] if cls.program().exists() else None
+
+    def command(self):
+        listener = f"{self.table}.1"
+        text = f"""
+id = 0
+[router]
+id = 0
+max_connections = 100
+max_outgoing_packet_count = 200
+max_segment_size = 104857600
+max_segment_count = 10
+[{listener}]
+name = "broker"
+listen = "127.0.0.1:{self.port}"
+next_connection_delay_ms = 1
+[{listener}.connections]
+connection_timeout_ms = 60000
+max_payload_size = 2000000
+max_inflight_count = 100
+dynamic_filters = true
+"""
+        if self.login:
+            text += f'[{listener}.connections.auth]\n{USERNAME} = "{PASSWORD}"\n'
+        if self.certificate:
+            text += f'[{listener}.tls]\ncertpath = "{self.certificate.certificate}"\nkeypath = "{self.certificate.key}"\n'
+        return [self.program(), "-c", self.file("rumqttd.toml", text)], {}
+
+
+class Rumqttd4(Rumqttd):
+    name, speaks, table = "rumqttd, v4 listener", "3.1.1", "v4"
+
+
+KINDS = [OfMosquitto, OfMosquitto3, Amqtt, Aedes, Nats, RabbitMq, Ejabberd, Rumqttd, Rumqttd4]

@@ -13,6 +13,8 @@ from .waiting import PATIENCE, until
 
 BINARY = os.environ.get("FIREHOSE_CONNECTOR_BIN", str(TARGET / "release/firehose-connector"))
 RUNNER = shlex.split(os.environ.get("FIREHOSE_CONNECTOR_RUNNER", ""))
+# All tests with another version of MQTT than the one that they are made for.
+MQTT_VERSION = os.environ.get("MQTT_VERSION")
 CLIENT_ID = "connector"
 STREAM = "stream-name"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
@@ -71,7 +73,7 @@ class Connector:
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
             "AWS_EC2_METADATA_DISABLED": "true",
-        } | (environment or {})
+        } | ({"FIREHOSE_CONNECTOR_MQTT_VERSION": MQTT_VERSION} if MQTT_VERSION else {}) | (environment or {})
         self.environment = {name: value for name, value in self.environment.items() if value is not None}
         self.process = None
         SPEAKERS.append((document, self.environment, lambda: "\n".join(self.log()) if self.log_file.exists() else ""))
