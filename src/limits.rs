@@ -204,7 +204,7 @@ pub const GATHER_LEAST: Duration = Duration::from_millis(4);
 /// the kernel counts its own structures, too, and a burst takes more.
 pub const GATHER_BUFFER_SHARE: usize = 3;
 /// QoS 1 publishes that the broker may have sent without our acknowledgement (`Receive Maximum`).
-pub const RECEIVE_MAXIMUM: u16 = 500;
+pub const RECEIVE_MAXIMUM: u16 = 1000;
 /// Most publishes of a connection that are not acknowledged; above it the oldest are. Some brokers send more than
 /// [`RECEIVE_MAXIMUM`] (mosquitto before 2.0.13: all that it keeps, by default 1,500).
 pub const UNACKNOWLEDGED: usize = 2048;

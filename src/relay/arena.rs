@@ -9,8 +9,12 @@
 //! the payloads, so what neighbours hold is one slice, see [`Arena::run`]. `PAYLOAD` is divisible by 3, so base64 of a
 //! chain can be written run by run.
 
-use core::fmt;
+mod groups;
 
+use core::fmt;
+use core::ops::Range;
+
+use groups::Groups;
 use memmap2::MmapMut;
 
 use crate::limits::{BLOCK_BYTES, SEGMENT_BYTES, SEGMENTS};
@@ -59,6 +63,7 @@ pub struct Full;
 /// A pool of fixed blocks, chained into records.
 pub struct Arena {
     segments: heapless::Vec<Segment, SEGMENTS>,
+    groups: Groups,
     /// Bit n: segment n has a block to give.
     open: u64,
     /// Blocks per segment, as a power of two.
@@ -86,7 +91,8 @@ impl Arena {
         let segment_bytes = bytes.div_ceil(SEGMENTS).next_power_of_two().max(SEGMENT_BYTES);
         let shift = (segment_bytes / BLOCK_BYTES).trailing_zeros();
         let mut left = u32::try_from(bytes / BLOCK_BYTES).unwrap_or(u32::MAX);
-        let mut arena = Self { segments: heapless::Vec::new(), open: 0, shift, free: left as usize, pinned: false };
+        let (segments, groups) = (heapless::Vec::new(), Groups::new(1 << shift));
+        let mut arena = Self { segments, groups, open: 0, shift, free: left as usize, pinned: false };
         while left > 0 {
             let blocks = left.min(1 << shift);
             arena.open |= 1 << arena.segments.len();
@@ -131,8 +137,8 @@ impl Arena {
         Ok(())
     }
 
-    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at each link of one
-    /// segment at worst.
+    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at 64 links at worst, in an
+    /// arena of up to 256 MiB; at 1,024 of 262,144 with 4 GiB.
     ///
     /// # Errors
     /// All blocks are in use, or the kernel gave no memory for a new segment.
@@ -140,9 +146,13 @@ impl Arena {
         let index = self.open.trailing_zeros();
         let segment = self.segments.get_mut(index as usize).ok_or(Full)?;
         segment.map()?;
-        let within = segment.lowest_free().ok_or(Full)?;
+        let group = self.groups.first(index as usize).ok_or(Full)?;
+        let (within, last) = segment.lowest_free(&group).ok_or(Full)?;
         segment.set_link(within, Block::NONE);
         segment.lowest = within + 1;
+        if last {
+            self.groups.set(index as usize, within, true);
+        }
         segment.fresh = segment.fresh.max(within + 1);
         segment.used += 1;
         if segment.used == segment.blocks {
@@ -161,6 +171,7 @@ impl Arena {
             block = segment.link(within);
             segment.set_link(within, Block::FREE);
             segment.lowest = segment.lowest.min(within);
+            self.groups.set(index, within, false);
             segment.used -= 1;
             self.open |= 1 << index;
             self.free += 1;
@@ -235,9 +246,12 @@ impl Segment {
         self.fresh = 0;
     }
 
-    fn lowest_free(&self) -> Option<u32> {
-        let links = self.links().get(self.lowest as usize..self.blocks as usize)?;
-        (self.lowest..).zip(links).find_map(|(within, link)| (*link == Block::FREE.to_bytes()).then_some(within))
+    /// The lowest free block of those in `group`, and whether it was the last one there.
+    fn lowest_free(&self, group: &Range<u32>) -> Option<(u32, bool)> {
+        let (from, to) = (group.start.max(self.lowest), group.end.min(self.blocks));
+        let links = self.links().get(from as usize..to as usize)?;
+        let mut free = (from..).zip(links).filter(|(_, link)| **link == Block::FREE.to_bytes());
+        Some((free.next()?.0, free.next().is_none()))
     }
 
     // A block in use lies in a mapped segment, so the empty slices below are never indexed.
