@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -138,6 +138,8 @@ async fn serve(acceptor: TlsAcceptor, client: Counted, to: u16, close: Option<Du
 /// A certificate for this machine by a CA of its own, whose PEM goes to the file `ca`.
 fn config(ca: &str) -> Result<ServerConfig, Box<dyn Error>> {
     let mut authority = CertificateParams::new([])?;
+    // Not the name of the leaf, or OpenSSL takes that for signed by itself.
+    authority.distinguished_name.push(DnType::CommonName, "CA of a bench");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     fs::File::create(ca)?.write_all(authority.pem().as_bytes())?;
