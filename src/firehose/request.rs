@@ -255,8 +255,10 @@ impl Out<'_> {
 
     /// Writes what is left over at the end of a pack.
     fn pad(&mut self, carry: &mut Carry) {
-        self.encoded(&carry.bytes[..carry.length]);
-        carry.length = 0;
+        if carry.length > 0 {
+            self.encoded(&carry.bytes[..carry.length]);
+            carry.length = 0;
+        }
     }
 
     fn encoded(&mut self, bytes: &[u8]) {
