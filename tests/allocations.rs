@@ -12,7 +12,7 @@ use firehose_connector::limits::{CHUNK_BYTES, credentials::MAX_PROFILE_FILE, mem
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::message::JSON_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
-use firehose_connector::relay::pack::Packing;
+use firehose_connector::relay::pack::{Delimiter, Packing};
 use firehose_connector::relay::{Accepted, Acknowledge, BatchId, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use firehose_connector::{clock::Clock, credentials::Provider, transport::route::Route, transport::tls::Tls};
@@ -64,6 +64,10 @@ fn allocations<T>(work: impl FnOnce() -> T) -> (usize, T) {
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/default";
 
 fn relay() -> Relay {
+    packing_relay(Packing::OFF)
+}
+
+fn packing_relay(packing: Packing) -> Relay {
     Relay::new(&Settings {
         version: 5,
         default_delivery_stream: DeliveryStreamArn::parse(ARN).unwrap(),
@@ -72,7 +76,7 @@ fn relay() -> Relay {
         arena_bytes: 8 << 20,
         connections: 1,
         acknowledge: Acknowledge::Safe,
-        packing: Packing::OFF,
+        packing,
         seed: 1,
     })
 }
@@ -116,7 +120,7 @@ fn cycle(relay: &mut Relay, now: u64, chunk: &mut [u8], message: &mut Vec<u8>) -
         let (polling, id) = allocations(|| relay.poll_send(Instant::from_millis(now)));
         let id = id.unwrap();
         let (encoding, _) = allocations(|| encode(relay, &id, chunk));
-        let count = relay.batch(&id).unwrap().0.records.len();
+        let count = relay.batch(&id).unwrap().0.packs;
         let records = vec![RecordOutcome::Delivered { record_id: "some-record-id" }; count];
         let (settling, _) =
             allocations(|| relay.handle_outcome(Instant::from_millis(now), id, Outcome::Records(&records)));
@@ -130,16 +134,19 @@ fn cycle(relay: &mut Relay, now: u64, chunk: &mut [u8], message: &mut Vec<u8>) -
 
 #[test]
 fn accepting_sending_encoding_and_settling_allocate_nothing_once_memory_is_warm() {
-    let mut relay = relay();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut message = Vec::new();
-    accept(&mut relay, 0, 2_000);
-    cycle(&mut relay, 10_000, &mut chunk, &mut message);
-    for round in 2..5 {
-        let (accepting, ()) = allocations(|| accept(&mut relay, round * 20_000, 2_000));
-        assert_eq!(accepting, 0, "accepting 2,000 records");
-        let counts = cycle(&mut relay, round * 20_000 + 10_000, &mut chunk, &mut message);
-        assert_eq!(counts, [0; 4], "polling, encoding, settling, answering");
+    let lines = Packing { bytes: 5120, binary: true, delimiter: Delimiter::new(b"\n").unwrap(), at_end: true };
+    for packing in [Packing::OFF, lines] {
+        let mut relay = packing_relay(packing);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut message = Vec::new();
+        accept(&mut relay, 0, 2_000);
+        cycle(&mut relay, 10_000, &mut chunk, &mut message);
+        for round in 2..5 {
+            let (accepting, ()) = allocations(|| accept(&mut relay, round * 20_000, 2_000));
+            assert_eq!(accepting, 0, "accepting 2,000 records");
+            let counts = cycle(&mut relay, round * 20_000 + 10_000, &mut chunk, &mut message);
+            assert_eq!(counts, [0; 4], "polling, encoding, settling, answering");
+        }
     }
 }
 

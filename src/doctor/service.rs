@@ -59,7 +59,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     };
     let Some(credentials) = credentials else { return report.skip_to(Step::End, "no credentials") };
     let record = record(&config.mqtt.client_id, &utc(clock.wall()));
-    let Some(mut body) = Body::with(record.as_bytes(), &config.connector, arn) else {
+    let Some(mut body) = Body::with(record.as_bytes(), config, arn) else {
         return report.skip_to(Step::End, "the client id is too long for a record");
     };
     if !online.send_test_record {

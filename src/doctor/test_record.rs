@@ -2,12 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::config::Connector;
+use crate::config::Config;
 use crate::firehose::request::{Call, Encoder, body_len, without_records};
 use crate::limits::{ARENA_BYTES, CHUNK_BYTES_MIN};
 use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::message::BINARY_TOPIC;
-use crate::relay::pack::Packing;
 use crate::relay::{Acknowledge, Relay, Settings};
 use crate::time::Instant;
 
@@ -20,7 +19,8 @@ pub(super) struct Body {
 
 impl Body {
     /// The body with one record of these bytes, encoded as the relay would send it. `None`: the record is too long.
-    pub(super) fn with(record: &[u8], connector: &Connector, arn: DeliveryStreamArn<'_>) -> Option<Self> {
+    pub(super) fn with(record: &[u8], config: &Config, arn: DeliveryStreamArn<'_>) -> Option<Self> {
+        let connector = &config.connector;
         let mut relay = Box::new(Relay::new(&Settings {
             version: connector.version,
             default_delivery_stream: arn,
@@ -29,7 +29,7 @@ impl Body {
             arena_bytes: ARENA_BYTES,
             connections: 1,
             acknowledge: Acknowledge::Held,
-            packing: Packing::OFF,
+            packing: config.packing,
             seed: 0,
         }));
         let now = Instant::default();

@@ -100,7 +100,7 @@ fn the_request_is_by_the_call_that_the_configuration_uses() {
         let variables = [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("PUBLISH_INTERVAL", interval)];
         let config = load(None, variables.map(|(name, value)| (name.into(), value.into()))).unwrap();
         let arn = DeliveryStreamArn::parse(ARN).unwrap();
-        let body = Body::with(b"x", &config.connector, arn).unwrap();
+        let body = Body::with(b"x", &config, arn).unwrap();
         let text = |body: &Body| String::from_utf8(body.bytes.to_vec()).unwrap();
         assert_eq!((body.call, body.records), (call, 1));
         assert_eq!(text(&body), format!(r#"{{"DeliveryStreamName":"stream-name",{with}"#));
@@ -108,6 +108,14 @@ fn the_request_is_by_the_call_that_the_configuration_uses() {
         assert_eq!((body.call, body.records), (call, 0));
         assert_eq!(text(&body), format!(r#"{{"DeliveryStreamName":"stream-name",{without}"#));
         let long = vec![0; crate::limits::RECORD_BYTES + 1];
-        assert!(Body::with(&long, &config.connector, arn).is_none(), "no arena has room for it");
+        assert!(Body::with(&long, &config, arn).is_none(), "no arena has room for it");
     }
+}
+
+#[test]
+fn the_test_record_ends_as_all_others_do() {
+    let variables = [("DEFAULT_DELIVERY_STREAM_ARN", ARN), ("FIREHOSE_CONNECTOR_DELIMITER_AT_END", "1")];
+    let config = load(None, variables.map(|(name, value)| (name.into(), value.into()))).unwrap();
+    let body = Body::with(b"x", &config, DeliveryStreamArn::parse(ARN).unwrap()).unwrap();
+    assert!(body.bytes.ends_with(br#""Records":[{"Data":"eAo="}]}"#));
 }

@@ -143,7 +143,7 @@ impl Encoder {
                 State::Record(record) if out.room() >= RECORD_OVERHEAD => {
                     out.text(DATA);
                     let data = Cursor::data(record, arena);
-                    self.ends = self.packing.ends(if self.is_joined(arena) { 0 } else { data.left() });
+                    self.ends = self.packing.ends(data.left());
                     State::Data(data)
                 }
                 State::Data(mut cursor) => {
@@ -222,11 +222,11 @@ impl Out<'_> {
         }
     }
 
-    /// The same for a record in a pack with others: what is left of its end waits for what follows.
+    /// The same for a record in a pack with others: what is left of its end waits for what follows. That takes no more
+    /// room, as it is less than three bytes.
     fn part(&mut self, carry: &mut Carry, cursor: &mut Cursor, arena: &Arena) {
         loop {
-            let room = self.room() / 4 * 3;
-            let piece = cursor.piece(arena, room.saturating_sub(carry.length));
+            let piece = cursor.piece(arena, self.room() / 4 * 3);
             if piece.is_empty() {
                 return;
             }
@@ -255,8 +255,10 @@ impl Out<'_> {
 
     /// Writes what is left over at the end of a pack.
     fn pad(&mut self, carry: &mut Carry) {
-        self.encoded(&carry.bytes[..carry.length]);
-        carry.length = 0;
+        if carry.length > 0 {
+            self.encoded(&carry.bytes[..carry.length]);
+            carry.length = 0;
+        }
     }
 
     fn encoded(&mut self, bytes: &[u8]) {

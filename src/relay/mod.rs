@@ -253,7 +253,7 @@ impl Relay {
         let status_bytes = (settings.arena_bytes / STATUS_SHARE).clamp(STATUS_QUEUE_BYTES_MIN, STATUS_QUEUE_BYTES);
         let mut streams = [const { None }; STREAMS];
         let single = settings.version == 1 || settings.publish_interval.is_zero();
-        let packing = Packing { bytes: if single { 0 } else { settings.packing.bytes }, ..settings.packing };
+        let packing = settings.packing;
         streams[DEFAULT] = Some(DeliveryStream::new(settings.default_delivery_stream, packing));
         Self {
             arena: Arena::new(settings.arena_bytes),

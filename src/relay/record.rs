@@ -146,8 +146,6 @@ pub(super) struct Header {
     pub(super) suspicion: Suspicion,
     /// It goes in a pack of its own.
     pub(super) own_pack: bool,
-    /// In the batch that it is in, it is in one pack with the record before it.
-    pub(super) joined: bool,
 }
 
 /// What failed requests say about a record that was in them. Zero in a new one.
@@ -237,7 +235,6 @@ impl Record {
                 failed_at: u16::from_le_bytes(field(bytes, 22)),
             },
             own_pack: bytes[PACKED] & OWN_PACK != 0,
-            joined: bytes[PACKED] & JOINED != 0,
         }
     }
 
@@ -250,13 +247,13 @@ impl Record {
     /// Whether the record goes in a pack of its own.
     #[must_use]
     pub fn has_own_pack(self, arena: &Arena) -> bool {
-        self.header(arena).own_pack
+        arena.bytes(self.0)[PACKED] & OWN_PACK != 0
     }
 
     /// Whether the record is in one pack with the one before it, in the batch that it is in.
     #[must_use]
     pub fn is_joined(self, arena: &Arena) -> bool {
-        self.header(arena).joined
+        arena.bytes(self.0)[PACKED] & JOINED != 0
     }
 
     pub(super) fn set_own_pack(self, arena: &mut Arena) {

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from parts.connector import definition
+from parts.connector import STREAM, definition
 from parts.credentials import ACTIONS, user
 from parts.service import arn
 
@@ -54,6 +54,16 @@ def test_each_reading_is_accepted_once_and_its_status_has_the_id_of_its_record(f
     assert len(accepted) < 100, "50 readings make up a record"
     counters = connector.counters()
     assert (counters["succeeded"], counters["service_records"]) == (1000, len(accepted))
+
+
+def test_a_pack_that_is_too_large_for_the_service_comes_again_in_parts(connect, client, standin):
+    too_large = {"status": 413, "code": "TooLarge", "message": "too large"}
+    standin.set_faults(streams={STREAM: too_large})
+    connect(**PACKED)
+    client.send_all([client.send("one", "1"), client.send("two", "2")])
+    entries = client.wait_entries(2, within=60)
+    assert {(entry["status"], entry["ErrorCode"]) for entry in entries} == {("fail", "TooLarge")}
+    assert standin.state()["requests"] >= 3, "both together, then each by itself"
 
 
 def test_binary_publishes_are_packed_when_asked_for(connect, client, standin):

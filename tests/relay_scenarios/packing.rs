@@ -1,6 +1,8 @@
 //! Several records of a delivery stream in one of the service.
 
-use firehose_connector::limits::{BATCH_PACKED, BILLED_BYTES, PACK_RECORDS, RECORD_BYTES, STATUS_QUEUE_BYTES_MIN};
+use firehose_connector::limits::{
+    BATCH_PACKED, BATCH_RECORDS, BILLED_BYTES, PACK_RECORDS, RECORD_BYTES, STATUS_QUEUE_BYTES_MIN,
+};
 use firehose_connector::relay::Accepted;
 use firehose_connector::relay::message::BINARY_TOPIC;
 use firehose_connector::relay::outcome::{Outcome, RecordOutcome};
@@ -241,6 +243,21 @@ fn a_full_batch_goes_at_once_and_no_pack_in_it_is_cut_short() {
     s.expect_no_batch();
     let sent = s.at(10_000).expect_sent(DEFAULT);
     assert_eq!(sent.records, BATCH_PACKED - 2 * in_one);
+    s.deliver(sent);
+    s.take_statuses();
+}
+
+#[test]
+fn no_batch_has_more_packs_than_the_service_takes_records() {
+    let mut s = scenario(lines(100));
+    for _ in 0..BATCH_RECORDS + 1 {
+        s.publish_json("", &"x".repeat(60));
+    }
+    let sent = s.at(10_000).expect_sent(DEFAULT);
+    assert_eq!((sent.data.len(), sent.records), (BATCH_RECORDS, BATCH_RECORDS));
+    s.deliver(sent);
+    let sent = s.expect_sent(DEFAULT);
+    assert_eq!(sent.records, 1);
     s.deliver(sent);
     s.take_statuses();
 }

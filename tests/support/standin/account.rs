@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 /// Characters of a `RecordId`, as the service's are.
 const RECORD_ID_LEN: usize = 224;
+/// The pricing page: "in increments of 5 KB".
+const BILLED_BYTES: u64 = 5 * 1024;
 
 /// One accepted record.
 #[derive(Debug, Clone)]
@@ -72,6 +74,8 @@ pub(super) struct Figures {
     pub(super) dropped: u64,
     pub(super) accepted: u64,
     pub(super) accepted_bytes: u64,
+    /// Each record rounded up to a multiple of 5 KB.
+    pub(super) billed_bytes: u64,
     /// Accepted although the same data had been accepted for the same stream before.
     pub(super) repeated: u64,
     /// Accepted in requests whose answer was then lost on purpose.
@@ -101,6 +105,7 @@ impl Account {
     pub(super) fn accept(&mut self, stream: &str, data: Vec<u8>) -> io::Result<String> {
         self.figures.accepted += 1;
         self.figures.accepted_bytes += data.len() as u64;
+        self.figures.billed_bytes += (data.len() as u64).div_ceil(BILLED_BYTES).max(1) * BILLED_BYTES;
         let record_id = record_id(self.figures.accepted);
         let mut hasher = DefaultHasher::new();
         data.hash(&mut hasher);
@@ -152,6 +157,7 @@ impl Account {
             "dropped": f.dropped,
             "accepted": f.accepted,
             "accepted_bytes": f.accepted_bytes,
+            "billed_bytes": f.billed_bytes,
             "repeated": f.repeated,
             "accepted_unanswered": f.accepted_unanswered,
             "largest_batch": f.largest_batch,

@@ -1,8 +1,8 @@
 //! The load: publishes records on `kinesisfirehose/message` and accounts for each one on
 //! `kinesisfirehose/message/status`.
 //!
-//! Usage: `publisher HOST:PORT RECORDS BYTES QOS RATE`; BYTES is the size of `data`, RATE is in records per second, 0
-//! for as fast as the broker takes them. Ends when every record has its status and nothing more has come for a while,
+//! Usage: `publisher HOST:PORT RECORDS BYTES QOS RATE [json | binary]`; BYTES is the size of `data`, RATE is in records
+//! per second, 0 for as fast as the broker takes them; a binary one goes to a topic with its id. Ends when every record has its status and nothing more has come for a while,
 //! or when no status has come for `PATIENCE`; prints one line of JSON.
 
 use std::{collections::BTreeMap, env, error::Error, fmt::Write, time::Duration};
@@ -15,7 +15,10 @@ use tokio::{
 };
 
 const INPUT: &str = "kinesisfirehose/message";
+const BINARY_INPUT: &str = "kinesisfirehose/message/binary";
 const STATUS: &str = "kinesisfirehose/message/status";
+
+const USAGE: &str = "usage: publisher HOST:PORT RECORDS BYTES QOS RATE [json | binary]";
 
 /// How long without a status until the rest counts as missing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,8 +66,12 @@ struct Account {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [broker, records, bytes, qos, rate] = arguments.as_slice() else {
-        return Err("usage: publisher HOST:PORT RECORDS BYTES QOS RATE".into());
+    let ([broker, records, bytes, qos, rate], kind) = arguments.split_first_chunk().ok_or(USAGE)?;
+    let is_binary = match kind {
+        [] => false,
+        [kind] if kind == "json" => false,
+        [kind] if kind == "binary" => true,
+        _ => return Err(USAGE.into()),
     };
     let (host, port) = broker.rsplit_once(':').ok_or("the broker is HOST:PORT")?;
     let (port, records, bytes, rate) = (port.parse()?, records.parse()?, bytes.parse()?, rate.parse()?);
@@ -80,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (publisher, mut events) = connect("bench-publisher", host, port);
     tokio::spawn(async move { while events.poll().await.is_ok() {} });
     let start = Instant::now();
-    let published = tokio::spawn(publish(publisher, records, bytes, qos, rate));
+    let published = tokio::spawn(publish(publisher, records, bytes, qos, rate, is_binary));
 
     let mut seen = vec![false; records];
     let mut account = Account { records, ..Account::default() };
@@ -123,20 +130,29 @@ async fn publish(
     bytes: usize,
     qos: QoS,
     rate: u32,
+    is_binary: bool,
 ) -> Result<Instant, rumqttc::ClientError> {
     let start = Instant::now();
     for number in 0..records {
         if rate > 0 {
             time::sleep_until(start + Duration::from_secs(1) * u32::try_from(number).unwrap_or(u32::MAX) / rate).await;
         }
-        let message = serde_json::json!({"request": {"data": data(number, bytes)}, "id": format!("record-{number}")});
-        mqtt.publish(INPUT, qos, false, message.to_string()).await?;
+        let (data, id) = (data(number, bytes), format!("record-{number}"));
+        if is_binary {
+            mqtt.publish(format!("{BINARY_INPUT}/{id}"), qos, false, data).await?;
+        } else {
+            let message = serde_json::json!({"request": {"data": data}, "id": id});
+            mqtt.publish(INPUT, qos, false, message.to_string()).await?;
+        }
     }
     Ok(Instant::now())
 }
 
 /// A sensor message as JSON text, ASCII, of exactly `bytes` bytes unless that is less than its frame needs.
 fn data(number: usize, bytes: usize) -> String {
+    if bytes < 100 {
+        return format!(r#"{{"pump":17,"number":"{number:0width$}"}}"#, width = bytes.saturating_sub(23));
+    }
     const END: &str = "0]}";
     let mut text = format!(r#"{{"device":"pump-17","number":{number},"unit":"bar","pressure":["#);
     let mut reading = number;
