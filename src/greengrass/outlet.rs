@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::event::Fault;
 use crate::limits::STATUS_ACKNOWLEDGED;
-use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_STATUSES};
+use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_STATUSES, DOUBTS};
 use crate::relay::backoff::{Jitter, delay};
 use crate::time::Instant;
 
@@ -22,6 +22,8 @@ pub(super) struct Outlet {
     at: Instant,
     /// Since when nothing has been taken of what is here.
     stuck_since: Instant,
+    /// The last one that was not put off was taken.
+    trusted: bool,
     failures: u32,
 }
 
@@ -61,18 +63,18 @@ impl Outlet {
     /// The answer to the first; `Err`: why it was not taken.
     pub(super) fn settle(&mut self, now: Instant, answer: &Result<(), Fault>, jitter: &mut Jitter) -> Settled {
         match answer {
-            Err(fault) if !fault.is_for_good() => {
+            Err(fault) if !fault.is_for_good(self.trusted && self.failures < DOUBTS) => {
                 self.failures = self.failures.saturating_add(1);
                 (self.stream, self.at) = (0, now + delay(self.failures, AGAIN.0, AGAIN.1, jitter));
                 Settled::Later
             }
             answer => match (self.drop_first(), answer) {
                 (Some(message), Ok(())) => {
-                    (self.at, self.stuck_since, self.failures) = (now, now, 0);
+                    (self.at, self.stuck_since, self.failures, self.trusted) = (now, now, 0, true);
                     Settled::Taken(message)
                 }
                 (Some(message), Err(_)) => {
-                    (self.at, self.stuck_since) = (now, now);
+                    (self.at, self.stuck_since, self.trusted) = (now, now, false);
                     Settled::Refused(message)
                 }
                 (None, _) => Settled::Later,

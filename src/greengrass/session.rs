@@ -191,13 +191,11 @@ impl<'a> Session<'a> {
         if subscription.deadline(topic.cloud) > now {
             return Ok(());
         }
-        if subscription.stream != 0 {
-            // Or an old subscription that lives on would deliver everything twice.
-            put(&mut self.out, [kind::MESSAGE, flag::TERMINATE, subscription.stream], &[], b"");
-        }
         match subscription.state {
             State::Asked(_) if !topic.cloud => return Err(GreengrassError::Silent("a subscription")),
             State::Asked(_) => {
+                let stream = subscription.stream;
+                self.end(stream);
                 self.not_delivered(now, index, &Fault::silent());
                 return Ok(());
             }
@@ -209,8 +207,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Ends a subscription's request, or one that lives on would deliver everything twice.
+    fn end(&mut self, stream: i32) {
+        put(&mut self.out, [kind::MESSAGE, flag::TERMINATE, stream], &[], b"");
+    }
+
     fn not_delivered(&mut self, now: Instant, index: usize, fault: &Fault) {
-        self.subscriptions[index].failed(now, fault.is_for_good(), &mut self.statuses.jitter);
+        let cloud = self.settings.greengrass.topics[index].cloud;
+        self.subscriptions[index].failed(now, fault, cloud, &mut self.statuses.jitter);
         self.news.push_back(News::NotDelivered(index, fault.to_string()));
     }
 
@@ -231,7 +235,7 @@ impl<'a> Session<'a> {
 
     /// A message or an error of a request, if it is not one of those whose answer makes no difference.
     fn on_stream(&mut self, now: Instant, frame: &Frame) {
-        if let Some(index) = self.subscriptions.iter().position(|subscription| subscription.stream == frame.stream) {
+        if let Some(index) = self.subscriptions.iter().position(|subscription| subscription.is_by(frame.stream)) {
             self.on_subscription(now, index, frame);
         } else if self.statuses.local.stream == frame.stream {
             self.settle(now, false, answer(frame));
@@ -242,24 +246,29 @@ impl<'a> Session<'a> {
 
     fn on_subscription(&mut self, now: Instant, index: usize, frame: &Frame) {
         let subscription = &mut self.subscriptions[index];
-        if frame.kind == kind::ERROR {
+        let is_asked = subscription.stream == frame.stream && matches!(subscription.state, State::Asked(_));
+        if frame.kind == kind::ERROR && subscription.stream == frame.stream {
             return self.not_delivered(now, index, &Fault::of(frame));
         }
-        if matches!(subscription.state, State::Asked(_)) {
-            if subscription.granted(now) {
+        if is_asked {
+            let (had_failed, former) = subscription.granted(now);
+            if had_failed {
                 self.news.push_back(News::Delivered(index));
             }
+            if let Some(former) = former {
+                self.end(former);
+            }
         } else {
-            subscription.state = State::Granted(now);
-            let filter = &self.settings.greengrass.topics[index].filter;
-            let received = received(frame, filter, self.settings.frame_bytes);
-            // Our own come back to a subscription that covers them.
-            let is_ours =
-                |received: &Received| [STATUS_TOPIC, COUNTERS_TOPIC].iter().any(|ours| received.topic == ours);
-            self.news.extend(received.filter(|received| !is_ours(received)).map(News::Publish));
+            subscription.heard(now);
         }
+        // Of nucleus lite a message may come before the answer.
+        let filter = &self.settings.greengrass.topics[index].filter;
+        let received = received(frame, filter, self.settings.frame_bytes);
+        // Our own come back to a subscription that covers them.
+        let is_ours = |received: &Received| [STATUS_TOPIC, COUNTERS_TOPIC].iter().any(|ours| received.topic == ours);
+        self.news.extend(received.filter(|received| !is_ours(received)).map(News::Publish));
         if frame.flags & flag::TERMINATE != 0 {
-            self.subscriptions[index].ended(now, &mut self.statuses.jitter);
+            self.subscriptions[index].ended(now, frame.stream, &mut self.statuses.jitter);
         }
     }
 

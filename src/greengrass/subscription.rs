@@ -1,6 +1,7 @@
 //! A subscription to one topic: asked for, granted, and made again when it has ended or may have.
 
-use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_QUIET, QUIET, REFUSED_AGAIN};
+use super::event::Fault;
+use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_QUIET, DOUBTS, FLOW, LULL, QUIET, REFUSED_AGAIN};
 use crate::relay::backoff::{Jitter, delay};
 use crate::time::Instant;
 
@@ -20,15 +21,22 @@ pub(super) enum State {
 pub(super) struct Subscription {
     /// The request that its messages come by; zero: there is none.
     pub(super) stream: i32,
+    /// The request of before, whose messages count until the new one is granted; zero: there is none.
+    former: i32,
     pub(super) state: State,
     /// The nucleus has answered once.
     pub(super) answered: bool,
+    /// The nucleus has granted it once.
+    known: bool,
+    /// Messages come one soon after the other.
+    flows: bool,
     failures: u32,
 }
 
 impl Subscription {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { stream: 0, state: State::Waits(now), answered: false, failures: 0 }
+        let state = State::Waits(now);
+        Self { stream: 0, former: 0, state, answered: false, known: false, flows: false, failures: 0 }
     }
 
     /// When it is to be asked for (again), or its answer is overdue.
@@ -36,32 +44,56 @@ impl Subscription {
         match self.state {
             State::Waits(until) => until,
             State::Asked(since) => since + ANSWER,
-            State::Granted(heard) => heard + if cloud { CLOUD_QUIET } else { QUIET },
+            State::Granted(heard) if cloud => heard + CLOUD_QUIET,
+            State::Granted(heard) => heard + if self.flows { LULL } else { QUIET },
         }
     }
 
+    /// Whether what comes by this request is for it.
+    pub(super) const fn is_by(&self, stream: i32) -> bool {
+        self.stream == stream || self.former == stream
+    }
+
+    /// It is made anew: until that is granted, nothing is missed of what the former one may still deliver.
     pub(super) const fn asked(&mut self, now: Instant, stream: i32) {
+        if self.stream != 0 {
+            self.former = self.stream;
+        }
         (self.stream, self.state) = (stream, State::Asked(now));
     }
 
-    /// Returns whether it had failed before.
-    pub(super) const fn granted(&mut self, now: Instant) -> bool {
-        (self.state, self.answered) = (State::Granted(now), true);
-        core::mem::replace(&mut self.failures, 0) > 0
+    /// Returns whether it had failed before, and the former request, if there is one to be ended.
+    pub(super) fn granted(&mut self, now: Instant) -> (bool, Option<i32>) {
+        (self.state, self.answered, self.known, self.flows) = (State::Granted(now), true, true, false);
+        let former = core::mem::take(&mut self.former);
+        (core::mem::take(&mut self.failures) > 0, (former != 0).then_some(former))
     }
 
-    pub(super) fn failed(&mut self, now: Instant, for_good: bool, jitter: &mut Jitter) {
+    /// A message came.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if let State::Granted(before) = self.state {
+            (self.state, self.flows) = (State::Granted(now), now.since(before) <= FLOW);
+        }
+    }
+
+    /// The request that is asked for was not granted.
+    pub(super) fn failed(&mut self, now: Instant, fault: &Fault, cloud: bool, jitter: &mut Jitter) {
+        let for_good = fault.is_for_good(self.known && self.failures < DOUBTS);
         self.failures = self.failures.saturating_add(1);
         (self.stream, self.answered) = (0, true);
         let wait = match for_good {
             true => REFUSED_AGAIN.0 + delay(self.failures, REFUSED_AGAIN.0, REFUSED_AGAIN.1, jitter),
-            false => delay(self.failures, AGAIN.0, AGAIN.1, jitter),
+            false => delay(self.failures, AGAIN.0, if cloud { AGAIN.1 } else { QUIET }, jitter),
         };
         self.state = State::Waits(now + wait);
     }
 
-    /// The nucleus ended it, without an error.
-    pub(super) fn ended(&mut self, now: Instant, jitter: &mut Jitter) {
+    /// The nucleus ended this request, without an error.
+    pub(super) fn ended(&mut self, now: Instant, stream: i32, jitter: &mut Jitter) {
+        if stream == self.former {
+            self.former = 0;
+            return;
+        }
         self.stream = 0;
         self.state = State::Waits(now + delay(1, AGAIN.0, AGAIN.1, jitter));
     }

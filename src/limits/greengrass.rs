@@ -28,6 +28,10 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 /// A local subscription without a message for this long is made again: lite loses subscriptions silently, when its own
 /// daemon restarts or at a message that is too much for it, and what is published until then is missed. Both were seen.
 pub const QUIET: Duration = Duration::from_secs(15);
+/// The same if messages came one soon after the other before, which means at most this far apart.
+pub const LULL: Duration = Duration::from_secs(2);
+/// See [`LULL`].
+pub const FLOW: Duration = Duration::from_millis(250);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
 /// While messages come one soon after the other, and no status is under way, they gather for this long before they are read.
@@ -39,6 +43,9 @@ pub const GATHERED: usize = 32;
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.
 pub const REFUSED_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+/// How often it may be said of what was granted before that it is not authorized, until that counts. Lite says so of everything
+/// while its daemon for the configuration restarts. Seen.
+pub const DOUBTS: u32 = 4;
 /// First and longest delay between two attempts to connect: to this machine, so they cost next to nothing.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
 /// Attempts in a row at which the nucleus does not take the token, until the process ends so that its start brings a new one.

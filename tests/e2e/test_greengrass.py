@@ -94,6 +94,33 @@ def test_a_nucleus_that_comes_back_delivers_again(how, connect, client, nucleus,
     assert connector.alive()
 
 
+def test_statuses_outlast_a_nucleus_without_its_configuration(connect, client, nucleus, standin):
+    connector = connect()
+    client.send("before", "1")
+    client.wait_entries(1)
+    nucleus.configured = False
+    nucleus.publish(MESSAGE, {"request": {"data": "meanwhile"}, "id": "2"})
+    until(lambda: nucleus.operations().count("PublishToTopic") >= 3, "attempts")
+    nucleus.configured = True
+    assert [entry["id"] for entry in client.wait_entries(2)] == ["1", "2"]
+    assert connector.counters()["statuses_refused"] == 0
+
+
+def test_a_message_may_come_before_the_answer_to_its_subscription(connect, nucleus, standin):
+    nucleus.early = (MESSAGE, {"request": {"data": "early"}})
+    connect()
+    standin.wait_accepted(2)
+
+
+def test_where_messages_flowed_a_lost_subscription_is_made_again_within_seconds(connect, nucleus, standin):
+    connect()
+    for number in range(100):
+        nucleus.publish(MESSAGE, {"request": {"data": str(number)}})
+    standin.wait_accepted(100)
+    nucleus.lose_subscriptions()
+    until(lambda: MESSAGE in nucleus.subscribed(), "a new subscription", within=10)
+
+
 def test_a_subscription_that_is_silently_lost_is_made_again(connect, nucleus, standin):
     connect()
     nucleus.publish(MESSAGE, {"request": {"data": "x"}, "id": "1", "more": list(range(100))})

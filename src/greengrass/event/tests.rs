@@ -76,10 +76,10 @@ fn an_error_has_its_name_and_words_of_either_nucleus_and_says_whether_it_stays()
     };
     let classic = fault("aws.greengrass#UnauthorizedError", r#"{"message": "Principal x is not\n authorized"}"#);
     assert_eq!(classic.to_string(), r"UnauthorizedError: Principal x is not\n authorized");
-    assert!(classic.is_for_good());
+    assert!(classic.is_for_good(false) && !classic.is_for_good(true));
     let lite = fault("aws.greengrass#ServiceError", r#"{"_message": "Failed.", "_errorCode": "ServiceError"}"#);
     assert_eq!(lite.to_string(), "ServiceError: Failed.");
-    assert!(!lite.is_for_good());
+    assert!(!lite.is_for_good(false));
     assert_eq!(fault("", "").to_string(), "an error without a name");
 }
 

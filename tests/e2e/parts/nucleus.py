@@ -68,6 +68,10 @@ class Nucleus:
         self.faults = []
         # What is allowed, by the resource as the recipe has it; None: everything.
         self.access = None
+        # Whether its daemon for the configuration runs: without it nucleus lite says of everything that it is not authorized.
+        self.configured = True
+        # What comes before the answer to each subscription, as it may of nucleus lite, where messages and answers come by two threads.
+        self.early = None
         # AWS IoT Core: what was published there, and whether it can be reached.
         self.cloud, self.online = [], True
         self.requests = []
@@ -260,6 +264,9 @@ class Client:
         if len(topic.encode()) > LITE_TOPIC:
             self.error(stream, "InvalidArgumentsError", "the topic is too long")
             return False
+        if not self.nucleus.configured:
+            self.error(stream, "UnauthorizedError", "IPC Operation not authorized.")
+            return False
         access = self.nucleus.access
         if access is None or self.component != "connector" or topic in access.get(operation, ()):
             return True
@@ -268,6 +275,8 @@ class Client:
 
     def SubscribeToTopic(self, stream, request):
         if self.may(stream, "SubscribeToTopic", request["topic"]):
+            if self.nucleus.early:
+                self.deliver(stream, *self.nucleus.early, cloud=False)
             self.answer(stream, "SubscribeToTopic", {"topicName": request["topic"]}, streaming=True)
             self.subscriptions[stream] = (request["topic"], False)
 
