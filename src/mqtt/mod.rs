@@ -175,6 +175,27 @@ async fn log_in(
     login.unwrap_or(Err(MqttError::Silent(Unanswered::Login, patience)))
 }
 
+/// Decodes the publishes at the front of `bytes` as a session does, and gives each to `take`. Packets may have `limit` bytes.
+/// For those who count what a record costs.
+///
+/// # Errors
+/// What is there is no MQTT.
+pub fn publishes(
+    bytes: &mut bytes::BytesMut,
+    limit: usize,
+    take: &mut dyn FnMut(Received),
+) -> Result<(), Box<dyn core::error::Error>> {
+    use tokio_util::codec::Decoder as _;
+
+    let mut codec = codec::Packets::new(limit);
+    while let Some(packet) = codec.decode(bytes)? {
+        if let codec::Incoming::Publish(received) = packet {
+            take(received);
+        }
+    }
+    Ok(())
+}
+
 /// Decodes what a broker may send, see [`crate::fuzz`]. The first byte is the size of the pieces, which must not matter.
 #[cfg(any(test, fuzzing))]
 pub fn fuzz(bytes: &[u8]) {

@@ -34,6 +34,9 @@ fn depth(text: &[u8]) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoneSurrogate;
 
+/// Bytes of pieces that are given as one: between escapes there are often only a few.
+const GATHERED: usize = 256;
+
 /// Gives what a JSON string says, piece by piece, as UTF-8.
 ///
 /// `text` is the string as it stands in the message, with its quotes, already known to be valid JSON.
@@ -42,20 +45,35 @@ pub struct LoneSurrogate;
 /// `E` from `piece`, or a lone surrogate turned into `E`.
 pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    let (mut gathered, mut used) = ([0; GATHERED], 0);
+    let mut give = |part: &[u8], end: bool| {
+        if used > 0 && (end || used + part.len() > GATHERED) {
+            piece(&gathered[..used])?;
+            used = 0;
+        }
+        match gathered.get_mut(used..used + part.len()) {
+            Some(room) if !end => {
+                room.copy_from_slice(part);
+                used += part.len();
+                Ok(())
+            }
+            _ if part.is_empty() => Ok(()),
+            _ => piece(part),
+        }
+    };
     // A character that stands for itself begins a piece, behind which the next backslash is looked for.
     let mut from = 0;
     loop {
         let plain = memchr::memchr(b'\\', &rest.as_bytes()[from..]).map_or(rest.len(), |place| from + place);
         let (before, escape) = rest.split_at(plain);
-        if !before.is_empty() {
-            piece(before.as_bytes())?;
-        }
-        match escape.as_bytes().get(1) {
+        let next = escape.as_bytes().get(1);
+        give(before.as_bytes(), next.is_none())?;
+        match next {
             None => return Ok(()),
             Some(b'"' | b'\\' | b'/') => (rest, from) = (&escape[1..], 1),
             Some(_) => {
                 let (character, length) = escaped(escape)?;
-                piece(character.encode_utf8(&mut [0; 4]).as_bytes())?;
+                give(character.encode_utf8(&mut [0; 4]).as_bytes(), false)?;
                 (rest, from) = (escape.get(length..).unwrap_or_default(), 0);
             }
         }

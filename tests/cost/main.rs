@@ -1,0 +1,117 @@
+//! What a record costs: takes batches of records from the bytes of MQTT packets to the body of a request, encoded twice, and from
+//! the answer to the status message, as the daemon does, but without a socket, a hash or a clock. See scripts/cost.
+//!
+//! usage: cost json|binary BYTES BATCHES
+
+use std::error::Error;
+
+use bytes::BytesMut;
+use firehose_connector::firehose::reply::{self, Answer, Reply};
+use firehose_connector::firehose::request::{Call, Encoder};
+use firehose_connector::limits::CHUNK_BYTES;
+use firehose_connector::mqtt;
+use firehose_connector::relay::arn::DeliveryStreamArn;
+use firehose_connector::relay::outcome::Outcome;
+use firehose_connector::relay::{Acknowledge, Relay, Settings};
+use firehose_connector::time::{Duration, Instant};
+use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
+
+const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream";
+/// Records of a batch: as many as 4 MiB hold of the largest that is counted.
+const RECORDS: u16 = 100;
+/// Bytes read at a time.
+const READ: usize = 32 * 1024;
+const PACKET: usize = 1 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [kind, bytes, batches] = &arguments[..] else { return Err("usage: cost json|binary BYTES BATCHES".into()) };
+    let packets = packets(kind == "json", bytes.parse()?)?;
+    let answer = answer();
+    let mut relay = Box::new(Relay::new(&Settings {
+        version: 5,
+        default_delivery_stream: DeliveryStreamArn::parse(ARN).map_err(|error| error.to_string())?,
+        queue_size: 5000,
+        publish_interval: Duration::from_secs(1),
+        arena_bytes: 32 << 20,
+        connections: 1,
+        acknowledge: Acknowledge::Safe,
+        seed: 1,
+    }));
+    let mut number = 0;
+    for batch in 0..batches.parse()? {
+        let received = Instant::from_millis(batch * 1000);
+        receive(&mut relay, received, &packets, &mut number)?;
+        let statuses = send(&mut relay, received + Duration::from_secs(1), &answer)?;
+        if statuses != usize::from(RECORDS) || relay.held() > 0 || relay.safe() != number {
+            return Err(format!("{statuses} statuses, {} records are held", relay.held()).into());
+        }
+    }
+    Ok(())
+}
+
+/// A batch of publishes as a broker sends it.
+fn packets(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
+    // As sensors write it: with quotation marks to escape, and a line's end.
+    let reading = "{\"temperature\": 21.57, \"unit\": \"C\"}\n";
+    let data: String = reading.chars().cycle().take(bytes).collect();
+    let mut packets = BytesMut::new();
+    for id in 1..=RECORDS {
+        let (topic, payload) = if json {
+            let message = serde_json::json!({"request": {"data": data}, "id": id.to_string()});
+            ("kinesisfirehose/message".to_owned(), message.to_string())
+        } else {
+            (format!("kinesisfirehose/message/binary/{id}"), data.clone())
+        };
+        let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload, None);
+        publish.pkid = id;
+        publish.write(&mut packets)?;
+    }
+    Ok(packets)
+}
+
+/// As Amazon Data Firehose answers.
+fn answer() -> Vec<u8> {
+    let record = format!("{{\"RecordId\":\"{}\"}}", "x".repeat(224));
+    let records = vec![record; RECORDS.into()].join(",");
+    format!("{{\"FailedPutCount\":0,\"Encrypted\":false,\"RequestResponses\":[{records}]}}").into_bytes()
+}
+
+fn receive(relay: &mut Relay, now: Instant, packets: &[u8], number: &mut u64) -> Result<(), Box<dyn Error>> {
+    let mut buffer = BytesMut::with_capacity(READ);
+    for piece in packets.chunks(READ) {
+        buffer.extend_from_slice(piece);
+        mqtt::publishes(&mut buffer, PACKET, &mut |mut publish| {
+            if let Some(token) = &mut publish.token {
+                token.number = *number;
+                *number += 1;
+            }
+            relay.receive(now, &publish.topic, &publish.payload, None, publish.token);
+        })?;
+    }
+    Ok(())
+}
+
+/// Sends what is held; answers the number of statuses.
+fn send(relay: &mut Relay, now: Instant, answer: &[u8]) -> Result<usize, Box<dyn Error>> {
+    let id = relay.poll_send(now).ok_or("no batch is due")?;
+    let (batch, arena) = relay.batch(&id).ok_or("the batch is gone")?;
+    let (call, records) = (Call::of(batch), batch.records.len());
+    let mut chunk = vec![0; CHUNK_BYTES];
+    // Once for the signature and once for the socket.
+    for _ in 0..2 {
+        let mut encoder = Encoder::new(batch);
+        while encoder.encode("stream", arena, &mut chunk) > 0 {}
+    }
+    let answer = Reply { status: 200, error_type: None, body: answer };
+    let Answer::Records(outcomes) = reply::read(call, records, &answer) else {
+        return Err("the answer is wrong".into());
+    };
+    relay.handle_outcome(now, id, Outcome::Records(&outcomes.outcomes()));
+    let (mut message, mut statuses) = (Vec::new(), 0);
+    while relay.has_status() {
+        statuses += relay.next_status(128 * 1024, &mut message);
+        message.clear();
+    }
+    Ok(statuses)
+}
