@@ -4,8 +4,8 @@
 //! deadline. Every call takes `now`; a time that runs backwards only delays.
 //!
 //! A record's life: [`Relay::accept`] copies it into the [`arena`] and the [`queue`] of its
-//! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, which `firehose::request`
-//! reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
+//! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, in which several may share a [`pack`], and
+//! which `firehose::request` reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
 //! to the end of the queue, or [`aside`] when others are taken and this one is not. [`Relay::next_status`] yields the
 //! statuses as messages.
 //!
