@@ -4,8 +4,8 @@
 //! deadline. Every call takes `now`; a time that runs backwards only delays.
 //!
 //! A record's life: [`Relay::accept`] copies it into the [`arena`] and the [`queue`] of its
-//! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, which `firehose::request`
-//! reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
+//! [`stream`], or queues a `fail` status. [`Relay::poll_send`] cuts a batch, in which several may share a [`pack`], and
+//! which `firehose::request` reads in place. [`Relay::handle_outcome`] settles each record: a status and freed memory, or back
 //! to the end of the queue, or [`aside`] when others are taken and this one is not. [`Relay::next_status`] yields the
 //! statuses as messages.
 //!
@@ -19,6 +19,7 @@ pub mod aside;
 pub mod backoff;
 mod broker;
 pub mod chain;
+mod counters;
 pub mod cut;
 pub mod json;
 pub mod message;
@@ -41,11 +42,11 @@ use acknowledge::Progress;
 use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
+pub use counters::Counters;
 use pack::Packing;
 use queue::RecordQueue;
 pub use read_back::TakenBack;
 use receipts::Receipts;
-use refusal::Refusal;
 use source_window::SourceWindow;
 use spooled::SpoolSide;
 pub use spooled::{Ended, SpoolState};
@@ -149,36 +150,6 @@ pub struct Batch {
     alone: bool,
     stream: usize,
     cut_at: Instant,
-}
-
-/// Records since the start. `failed` is the sum of the three that are named after it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Publishes taken from the broker on the connector's topics.
-    pub received: u64,
-    /// Records the service took.
-    pub succeeded: u64,
-    /// Packs in which it took them: what is billed.
-    pub packs: u64,
-    /// Records that ended in a `fail` status.
-    pub failed: u64,
-    /// Of these, those whose publish was wrong, see [`Refusal`].
-    pub failed_invalid: u64,
-    /// Of these, those that found no room.
-    pub failed_full: u64,
-    /// Of these, those that were held and could not be delivered: refused by the service, without an endpoint, or left
-    /// when the connector stopped.
-    pub failed_undelivered: u64,
-    /// Times that a record went back to the end of its queue.
-    pub retried: u64,
-    /// Publishes that came again and were recognised.
-    pub redelivered: u64,
-    /// Publishes that were acknowledged although their records were only held, because delivery waited.
-    pub acknowledged_held: u64,
-    /// Times that a record left the memory for the spool, where it stays.
-    pub spooled: u64,
-    /// Times that a record came back from there.
-    pub read_back: u64,
 }
 
 /// What an outcome did.
@@ -392,22 +363,6 @@ impl Relay {
             "every record received is accounted for"
         );
         debug_assert_eq!(failed, failed_invalid + failed_full + failed_undelivered, "every failure has a reason");
-    }
-}
-
-impl Counters {
-    const fn refused(&mut self, refusal: &Refusal<'_>) {
-        self.failed += 1;
-        if refusal.is_for_room() {
-            self.failed_full += 1;
-        } else {
-            self.failed_invalid += 1;
-        }
-    }
-
-    const fn undelivered(&mut self, records: usize) {
-        self.failed += records as u64;
-        self.failed_undelivered += records as u64;
     }
 }
 

@@ -26,12 +26,13 @@ impl Relay {
         let arn = arn.as_deref().and_then(|arn| DeliveryStreamArn::parse(arn).ok());
         let anywhere = self.waits_for_room(now);
         let refusal = arn.map(|arn| Refusal::Endpoint { region: arn.region, partition: arn.partition });
-        let mut place = 0;
+        let is_packed = batch.packs < count;
+        let (mut place, mut goes_on) = (0, false);
         for nth in 0..count {
             let Some(record) = batch.records.pop(&self.arena) else { break };
-            let is_joined = record.is_joined(&self.arena);
+            let is_joined = goes_on;
+            goes_on = is_packed && batch.records.front().is_some_and(|next| next.is_joined(&self.arena));
             place += usize::from(nth > 0 && !is_joined);
-            let goes_on = batch.records.front().is_some_and(|next| next.is_joined(&self.arena));
             let this = match outcome {
                 // An answer for another number of records says nothing about any of them.
                 Outcome::Records(packs) if packs.len() == batch.packs => packs[place],

@@ -251,12 +251,10 @@ fn unescape(mut text: &[u8], plain: &mut Vec<u8>) -> Outcome<()> {
     while let Some(at) = memchr(b'\\', text) {
         plain.extend(&text[..at]);
         plain.push(match text[at + 1] {
-            b'b' => 8,
-            b'f' => 12,
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
-            b'u' => {
+            b'u' | b'b' | b'f' => {
                 let quoted = [b"\"", whole, b"\""].concat();
                 *plain = serde_json::from_slice::<String>(&quoted)?.into_bytes();
                 return Ok(());
