@@ -19,8 +19,13 @@ const SOCKET: &str = "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT";
 const TOKEN: &str = "SVCUID";
 const URL: &str = "FIREHOSE_CONNECTOR_MQTT_URL";
 /// What only a broker has a use for.
-const OF_A_BROKER: [&str; 4] =
-    [URL, "FIREHOSE_CONNECTOR_MQTT_USERNAME", "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE", "FIREHOSE_CONNECTOR_MQTT_PROXY"];
+const OF_A_BROKER: [&str; 5] = [
+    URL,
+    "FIREHOSE_CONNECTOR_MQTT_USERNAME",
+    "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE",
+    "FIREHOSE_CONNECTOR_MQTT_PROXY",
+    "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
+];
 
 /// `None`: publishes come from a broker.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option<Greengrass> {

@@ -148,21 +148,24 @@ fn assemble(ready: Ready, clock: Clock, beat: Beat, notify: Notify) -> Result<Da
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
     let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
+    let mut acknowledged = format!("when {}", acknowledge.as_str());
     let inlet = match greengrass {
-        Some(greengrass) => Inlet::Greengrass(greengrass),
+        Some(greengrass) => {
+            acknowledged = "by nobody".to_owned();
+            Inlet::Greengrass(greengrass)
+        }
         None => {
             let route = Route::to_any(mqtt.proxy.clone(), &service_tls);
             Inlet::Mqtt(mqtt, route, broker_tls)
         }
     };
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are acknowledged \
-         when {}",
+        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are acknowledged {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
         inlet.name(),
         arn.text,
-        acknowledge.as_str()
+        acknowledged
     );
 
     // Where each record is sent at once, each is read at once.

@@ -12,7 +12,7 @@ use super::gather::Gather;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
-use crate::limits::greengrass::{ANSWER, GATHER};
+use crate::limits::greengrass::ANSWER;
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -54,10 +54,7 @@ impl<'a> Link<'a> {
         loop {
             let now = since(*start);
             let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
-            let mut gathers = false;
-            if !session.has_room() {
-                gather.status_sent(now);
-            }
+            let mut gathers = time::Duration::ZERO;
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
                 let count = if let Inbound::Publishes(group) = &inbound { group.len() } else { 0 };
@@ -67,7 +64,7 @@ impl<'a> Link<'a> {
                 if count > 0 {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = gather.came(now, count, read_all);
+                    gathers = gather.came(start.elapsed(), count, read_all);
                 }
             }
             if taken? == Taken::Group {
@@ -76,10 +73,12 @@ impl<'a> Link<'a> {
             if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
-            if gathers {
+            // Statuses go one after the other, each upon the answer to the one before.
+            let held_up = !session.has_room() && !ends.statuses.is_empty();
+            if !gathers.is_zero() && session.out.is_empty() && !held_up {
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
-                sleep(GATHER).await;
+                sleep(gathers).await;
                 stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
             }
             make_room(&mut buffer, settings.read_bytes);

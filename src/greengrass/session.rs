@@ -13,7 +13,7 @@ use super::outlet::{Outlet, Settled};
 use super::request::{RUNNING, connect, operation, publish, request, subscription};
 use super::subscription::{State, Subscription};
 use super::{GreengrassError, Settings};
-use crate::limits::greengrass::{ANSWER, HEADERS_BYTES};
+use crate::limits::greengrass::{ANSWER, HEADERS_BYTES, OUT_BYTES};
 use crate::relay::backoff::Jitter;
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::Received;
@@ -117,7 +117,7 @@ impl<'a> Session<'a> {
             kind::PROTOCOL_ERROR | kind::INTERNAL_ERROR => {
                 return Err(GreengrassError::Ended(Fault::of(frame).to_string()));
             }
-            kind::PING if frame.payload.len() <= HEADERS_BYTES => {
+            kind::PING if frame.payload.len() <= HEADERS_BYTES && self.out.len() < OUT_BYTES => {
                 put(&mut self.out, [kind::PING_RESPONSE, 0, frame.stream], &[], &frame.payload);
             }
             kind::MESSAGE | kind::ERROR if frame.stream > 0 => self.on_stream(now, frame),
@@ -134,6 +134,9 @@ impl<'a> Session<'a> {
 
     /// Publishes counters. Whether they are taken makes no difference.
     pub(super) fn publish_counters(&mut self, message: &[u8]) -> Result<(), GreengrassError> {
+        if self.out.len() >= OUT_BYTES {
+            return Ok(());
+        }
         self.request(operation::PUBLISH, &publish(COUNTERS_TOPIC, message, false)).map(drop)
     }
 

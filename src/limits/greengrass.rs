@@ -15,6 +15,8 @@ pub const STATUS_BYTES: usize = 7_000;
 pub const CLOUD_STATUS_BYTES: usize = 4_900;
 /// Bytes of the headers of a frame. Those of both nuclei take about 200.
 pub const HEADERS_BYTES: usize = 4 * 1024;
+/// While as many bytes wait until the nucleus reads them, pings are not answered, and counters not published.
+pub const OUT_BYTES: usize = 32 * 1024;
 /// Bytes kept of the payload of a frame above the limit: where the id of its message may stand.
 pub const BEGIN_BYTES: usize = 16 * 1024;
 /// Topics subscribed to. Lite has 100 subscriptions for all components.
@@ -34,11 +36,11 @@ pub const LULL: Duration = Duration::from_secs(2);
 pub const FLOW: Duration = Duration::from_millis(250);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// While messages come one soon after the other, and no status is under way, they gather for this long before they are read.
+/// While messages come one soon after the other, and no status waits, they gather for this long at most before they are read.
 pub const GATHER: Duration = Duration::from_millis(20);
-/// If more messages than this gathered, the next are read at once: of 1 KiB the kernel holds about 90 (`wmem_default`), and then
-/// the nucleus waits.
-pub const GATHERED: usize = 32;
+/// About as many messages gather: of 1 KiB the kernel holds about 90 (`wmem_default`), and then the nucleus waits. A status tells of
+/// about as many records, so that as many go out as come in.
+pub const GATHERED: u32 = 20;
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.

@@ -84,6 +84,8 @@ fn what_has_no_effect_is_told_with_the_way_out() {
     let (_, problems) = read(&with(&[(SOURCE, "greengrass"), (URL, "mqtt://broker")]));
     let rule = "has no effect with Greengrass as the source: leave it out, or set FIREHOSE_CONNECTOR_SOURCE to mqtt";
     assert_eq!(problems, [format!("{URL}: {rule}")]);
+    let (_, problems) = read(&with(&[("FIREHOSE_CONNECTOR_ACKNOWLEDGE", "held")]));
+    assert_eq!(problems, [format!("FIREHOSE_CONNECTOR_ACKNOWLEDGE: {rule}")]);
     let (_, problems) = read(&[(STATUS_TO_CLOUD, "1")]);
     let rule =
         "has no effect with a broker as the source: leave it out, or set FIREHOSE_CONNECTOR_SOURCE to greengrass";

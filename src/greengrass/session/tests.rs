@@ -423,6 +423,21 @@ fn a_ping_is_answered_with_its_payload_and_what_nobody_knows_is_passed_over() {
 }
 
 #[test]
+fn what_waits_for_a_nucleus_that_does_not_read_does_not_grow() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    for _ in 0..100 {
+        nucleus.say(kind::PING, 0, 0, &"x".repeat(HEADERS_BYTES));
+        nucleus.session.publish_counters(&[b'x'; 1000]).unwrap();
+    }
+    assert!(nucleus.session.out.len() < 2 * OUT_BYTES, "{}", nucleus.session.out.len());
+    assert!(!nucleus.asked().is_empty());
+    nucleus.say(kind::PING, 0, 0, "x");
+    assert_eq!(nucleus.asked().len(), 1, "it reads again");
+}
+
+#[test]
 fn when_the_numbers_of_a_connection_are_used_up_it_ends() {
     let settings = settings(&[(JSON, false)], false);
     let mut statuses = statuses();
