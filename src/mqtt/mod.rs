@@ -187,7 +187,7 @@ pub fn publishes(
 ) -> Result<(), Box<dyn core::error::Error>> {
     use tokio_util::codec::Decoder as _;
 
-    let mut codec = codec::Packets::new(limit);
+    let mut codec = codec::Packets::new(limit, MqttVersion::V5);
     while let Some(packet) = codec.decode(bytes)? {
         if let codec::Incoming::Publish(received) = packet {
             take(received);

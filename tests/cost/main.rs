@@ -12,6 +12,7 @@ use firehose_connector::limits::CHUNK_BYTES;
 use firehose_connector::mqtt;
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::outcome::Outcome;
+use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Acknowledge, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
@@ -36,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         arena_bytes: 32 << 20,
         connections: 1,
         acknowledge: Acknowledge::Safe,
+        packing: Packing::OFF,
         seed: 1,
     }));
     let mut number = 0;
