@@ -38,7 +38,7 @@ use crate::foreign::Secret;
 use crate::limits::MQTT_BACKOFF;
 use crate::random::random_number;
 use crate::relay::backoff::Jitter;
-use crate::source::{self, Channels, Inbound, Peer, Received, Token};
+use crate::source::{self, Channels, Inbound, Peer, Received, Terms, Token};
 use crate::transport::connect::{Buffers, ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
@@ -86,12 +86,14 @@ struct Ends {
     unacknowledged: Unacknowledged,
     /// Whether the last connection got as far as [`Inbound::Up`].
     up: bool,
+    /// The terms of the last session with a subscription, if that was in MQTT 3.1.1.
+    granted: Option<Terms>,
 }
 
 /// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are.
 pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send) {
     let (relay, channels) = source::channels(Peer::Broker);
-    let ends = Ends { channels, unacknowledged: Unacknowledged::default(), up: false };
+    let ends = Ends { channels, unacknowledged: Unacknowledged::default(), up: false, granted: None };
     (relay, serve(settings, ends))
 }
 

@@ -73,7 +73,6 @@ impl Session {
     /// Subscribes, and runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
     pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
-        self.subscribe(RetainForwardRule::OnNewSubscribe).await?;
         in_flight.start_again();
         // At QoS 0 nothing is acknowledged, so nothing waits for it.
         if self.qos == QoS::AtMostOnce && in_flight.flows() {
@@ -84,7 +83,12 @@ impl Session {
         ends.channels.say(Inbound::Begins(begin)).await;
         let start = Instant::now();
         let mut granted_by = start + MQTT_CONNECT;
-        let mut granted = false;
+        let mut granted = self.has_subscription(ends);
+        if !granted {
+            self.subscribe(RetainForwardRule::OnNewSubscribe).await?;
+        } else if !self.say_up(ends).await {
+            return Ok(End::Abandoned);
+        }
         let mut stopping = false;
         loop {
             self.repeat_statuses(ends, in_flight).await?;
@@ -115,13 +119,8 @@ impl Session {
                     if !relayed? {
                         return Ok(End::Abandoned);
                     }
-                    if granted && !ends.up {
-                        ends.up = true;
-                        let Self { status_bytes, resumed, terms, .. } = *self;
-                        let up = Inbound::Up { status_bytes, resumed, terms };
-                        if ends.channels.inbound.send(up).await.is_err() {
-                            return Ok(End::Abandoned);
-                        }
+                    if granted && !ends.up && !self.say_up(ends).await {
+                        return Ok(End::Abandoned);
                     }
                 }
                 () = sleep_until(resting.unwrap_or(start)), if resting.is_some() => self.resting = None,

@@ -16,9 +16,9 @@ use crate::mqtt::codec::{Incoming, Packets};
 use crate::mqtt::counted::Counted;
 use crate::mqtt::gather::Gather;
 use crate::mqtt::keep_alive::KeepAlive;
-use crate::mqtt::{MqttError, Settings};
+use crate::mqtt::{Ends, MqttError, Settings};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
-use crate::source::Terms;
+use crate::source::{Inbound, Terms};
 use crate::transport::connect::Stream;
 
 impl Session {
@@ -102,6 +102,22 @@ impl Session {
         let mut subscribe = Subscribe::new_many(filters, None);
         subscribe.pkid = SUBSCRIPTION_ID;
         self.send(Packet::Subscribe(subscribe)).await
+    }
+
+    /// Whether the session has our subscription. That of MQTT 3.1.1 has it when this process was granted it before; to ask again would
+    /// bring retained publishes again at each reconnect.
+    pub(super) fn has_subscription(&mut self, ends: &Ends) -> bool {
+        let granted = ends.granted.filter(|_| self.terms.mqtt_3 && self.resumed);
+        self.terms.publishes_at_most_once |= granted.is_some_and(|before| before.publishes_at_most_once);
+        granted.is_some()
+    }
+
+    /// Says [`Inbound::Up`]. Answers false when there is no relay any more.
+    pub(super) async fn say_up(&self, ends: &mut Ends) -> bool {
+        let Self { status_bytes, resumed, terms, .. } = *self;
+        ends.up = true;
+        ends.granted = terms.mqtt_3.then_some(terms);
+        ends.channels.inbound.send(Inbound::Up { status_bytes, resumed, terms }).await.is_ok()
     }
 
     /// Whether both filters were granted, by an answer to our SUBSCRIBE, and on which terms.

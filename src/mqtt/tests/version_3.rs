@@ -43,6 +43,11 @@ impl Peer3 {
         subscribe.filters
     }
 
+    /// The session goes on, with its subscription.
+    async fn resume(&mut self) {
+        self.say(Packet::ConnAck(ConnAck { session_present: true, code: ConnectReturnCode::Success })).await;
+    }
+
     async fn publish(&mut self, id: u16, dup: bool, payload: Vec<u8>) {
         let qos = if id == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
         let mut publish = Publish::new(JSON_TOPIC, qos, payload);
@@ -150,14 +155,54 @@ async fn a_status_goes_at_qos_1_and_again_after_a_reconnect() {
     later(MQTT_BACKOFF.1).await;
     let mut peer = self::peer(&test).await;
     peer.connect().await;
-    peer.accept(true, GRANTED).await;
+    peer.resume().await;
+    test.expect_up(true).await;
     let again = peer.status().await;
     assert_eq!((again.pkid, again.dup, &again.payload), (first.pkid, true, &first.payload));
     peer.say(Packet::PubAck(PubAck { pkid: again.pkid })).await;
-    test.expect_up(true).await;
     drop(test.broker.statuses);
     assert_eq!(peer.packet().await, Packet::Disconnect);
     test.task.await.unwrap();
+}
+
+/// A broker answers each SUBSCRIBE with what it has retained.
+#[tokio::test]
+async fn the_subscription_is_asked_for_once_while_the_session_lasts() {
+    let (mut test, mut peer) = up().await;
+    for kept in [true, false, true] {
+        drop(peer);
+        test.down().await;
+        later(MQTT_BACKOFF.1).await;
+        peer = self::peer(&test).await;
+        peer.connect().await;
+        if kept {
+            peer.resume().await;
+        } else {
+            peer.accept(false, SubscribeReasonCode::Success(QoS::AtMostOnce)).await;
+        }
+        let Inbound::Up { resumed, .. } = test.inbound().await else { panic!() };
+        assert_eq!(resumed, kept);
+    }
+    peer.publish(1, true, b"{}".to_vec()).await;
+    let group = test.publishes().await;
+    test.take(group).await;
+    assert_eq!(peer.packet().await, Packet::PubAck(PubAck { pkid: 1 }));
+}
+
+#[tokio::test]
+async fn what_was_granted_is_remembered_with_it() {
+    let mut test = speaking(Some(MqttVersion::V3)).await;
+    let mut peer = peer(&test).await;
+    peer.connect().await;
+    peer.accept(false, SubscribeReasonCode::Success(QoS::AtMostOnce)).await;
+    assert!(test.terms().await.publishes_at_most_once);
+    drop(peer);
+    test.down().await;
+    later(MQTT_BACKOFF.1).await;
+    let mut peer = self::peer(&test).await;
+    peer.connect().await;
+    peer.resume().await;
+    assert!(test.terms().await.publishes_at_most_once);
 }
 
 #[tokio::test]
