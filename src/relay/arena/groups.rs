@@ -5,8 +5,10 @@ use core::ops::Range;
 
 use crate::limits::SEGMENTS;
 
-/// 64 groups each, of a segment.
+/// Of 64 groups each, for a segment.
 const WORDS: usize = 4;
+/// Groups of a segment, at most.
+const GROUPS: u32 = 64 * 4;
 /// Blocks of a group, at least: so many links are looked at in no time.
 const BLOCKS: u32 = 64;
 
@@ -21,7 +23,7 @@ pub(super) struct Groups {
 impl Groups {
     /// For segments of so many blocks, a power of two.
     pub(super) const fn new(blocks: u32) -> Self {
-        let group = blocks / (64 * WORDS as u32);
+        let group = blocks / GROUPS;
         let group = if group < BLOCKS { BLOCKS } else { group };
         Self { full: [[0; WORDS]; SEGMENTS], shift: group.trailing_zeros() }
     }
