@@ -5,8 +5,8 @@
 
 use tokio::time::{Duration, Instant};
 
-/// Milliseconds of a slot (tokio, `runtime/time/wheel`).
-const SLOT: u64 = 64;
+/// A slot (tokio, `runtime/time/wheel`).
+const SLOT: Duration = Duration::from_millis(64);
 
 /// The slots of the runtime.
 #[derive(Debug, Clone, Copy)]
@@ -22,15 +22,15 @@ impl Beat {
     /// The last beginning of a slot until `at`.
     #[must_use]
     pub fn before(self, at: Instant) -> Instant {
-        let millis = u64::try_from((at - self.0).as_millis()).unwrap_or(u64::MAX);
-        self.0 + Duration::from_millis(millis / SLOT * SLOT)
+        let millis = (at - self.0).as_millis() / SLOT.as_millis() * SLOT.as_millis();
+        self.0 + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
     }
 
     /// The first beginning of a slot from `at` on.
     #[must_use]
     pub fn after(self, at: Instant) -> Instant {
         let slot = self.before(at);
-        if slot < at { slot + Duration::from_millis(SLOT) } else { at }
+        if slot < at { slot + SLOT } else { at }
     }
 }
 

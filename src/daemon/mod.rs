@@ -227,7 +227,7 @@ impl Daemon {
                 self.left_behind = false;
             }
             Inbound::Publishes(mut publishes) => {
-                self.relay.read(self.clock.now());
+                self.relay.source_is_read(self.clock.now());
                 publishes.drain(..).for_each(|received| self.accept(&received));
                 self.acknowledge();
                 // The task waits for it, unless it has ended; then nobody wants it.

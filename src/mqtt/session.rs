@@ -3,6 +3,8 @@
 //! Publishes are read in groups: all that the connection has at hand, up to a bound. A group is handed to the relay, and nothing
 //! is read until each of its records is in the arena or has its fail status; so what is held here is one group and the bytes of
 //! one read. The relay says which publishes are safe, and all that became so are acknowledged with one write.
+//!
+//! Between two groups publishes may [gather](super::gather) unread: the connection rests then, which written packets interrupt.
 
 mod login;
 mod write;

@@ -304,9 +304,9 @@ impl Relay {
         !self.single
     }
 
-    /// Publishes were read that may have gathered unread since the last time, for [`GATHER`] at most. The interval of
-    /// their records begins then, so that it ends no later than if each had been read when it came.
-    pub fn read(&mut self, now: Instant) {
+    /// Publishes have been read, and are received next. They may have gathered unread since the last time, for [`GATHER`]
+    /// at most. The interval of their records begins then, so that it ends no later than if each had been read when it came.
+    pub fn source_is_read(&mut self, now: Instant) {
         let before = self.read.0;
         let since = if self.gathers() && now.since(before) <= GATHER { before } else { now };
         self.read = (now, since);

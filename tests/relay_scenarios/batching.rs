@@ -22,6 +22,26 @@ fn a_batch_goes_one_interval_after_its_first_record() {
 }
 
 #[test]
+fn the_interval_of_publishes_that_gathered_begins_when_the_source_was_read_last() {
+    let mut s = Scenario::new(Setup { interval: 10, ..Setup::default() });
+    s.read_at(5_000).publish_json("1", "a");
+    let batch = s.at(15_000).expect_batch(DEFAULT, &["a"]);
+    s.deliver(batch);
+    s.take_statuses();
+    // Soon after: it may have come at once after that.
+    s.read_at(20_000);
+    s.read_at(20_128).publish_json("2", "b");
+    s.at(29_999).expect_no_batch();
+    let batch = s.at(30_000).expect_batch(DEFAULT, &["b"]);
+    s.deliver(batch);
+    s.take_statuses();
+    // Nothing gathers for longer.
+    s.read_at(30_129).publish_json("3", "c");
+    s.at(40_128).expect_no_batch();
+    s.at(40_129).expect_batch(DEFAULT, &["c"]);
+}
+
+#[test]
 fn the_longest_interval_is_kept_to_the_millisecond() {
     let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
     s.at(1).publish_json("", "a");

@@ -208,6 +208,13 @@ impl Scenario {
         self.at(self.now() + millis)
     }
 
+    /// The source is read at `millis`, and what was read follows.
+    pub fn read_at(&mut self, millis: u64) -> &mut Self {
+        self.at(millis);
+        self.relay.source_is_read(Instant::from_millis(millis));
+        self
+    }
+
     /// Moves on by `millis`, with requests that the script has not taken yet.
     pub fn step_unwatched(&mut self, millis: u64) -> &mut Self {
         self.now = Instant::from_millis(self.now() + millis);

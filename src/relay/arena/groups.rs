@@ -5,10 +5,10 @@ use core::ops::Range;
 
 use crate::limits::SEGMENTS;
 
+/// Of 64 groups each, for a segment.
+const WORDS: usize = 4;
 /// Groups of a segment, at most.
-const GROUPS: u32 = 256;
-/// Words with a bit for each of them.
-const WORDS: usize = GROUPS as usize / 64;
+const GROUPS: u32 = 64 * 4;
 /// Blocks of a group, at least: so many links are looked at in no time.
 const BLOCKS: u32 = 64;
 
