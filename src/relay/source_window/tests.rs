@@ -74,7 +74,7 @@ fn a_producer_that_is_slow_costs_few_early_batches() {
 fn what_is_on_its_way_is_not_waited_for_with_half_batches() {
     let window = SourceWindow::new();
     let at_once = |outstanding, in_flight| window.due(outstanding, in_flight) == Some(Instant::default());
-    assert!(!at_once(374, 0) && at_once(375, 0));
-    assert!(!at_once(376, 375) && !at_once(375 + 92, 375) && at_once(375 + 93, 375));
-    assert!(!at_once(500, 500) && !at_once(600, 600), "there is nothing more to send");
+    assert!(!at_once(749, 0) && at_once(750, 0));
+    assert!(!at_once(751, 750) && !at_once(750 + 186, 750) && at_once(750 + 187, 750));
+    assert!(!at_once(1000, 1000) && !at_once(1200, 1200), "there is nothing more to send");
 }
