@@ -118,11 +118,11 @@ fn a_failing_stream_is_kept_on_disk_and_later_sent_in_order() {
 #[test]
 fn it_is_kept_no_sooner_than_it_must_be() {
     let mut s = Scenario::new(SPOOL);
-    (0..400).for_each(|id| _ = one(&mut s, id));
+    (0..800).for_each(|id| _ = one(&mut s, id));
     serve(&mut s, SPOOL_WAITED_FOR.as_secs() * 1000, down);
     assert_eq!(s.files.written, 0);
     serve(&mut s, 2000, down);
-    assert_eq!(s.safe(), 400, "the broker soon sends no more");
+    assert_eq!(s.safe(), 800, "the broker soon sends no more");
 
     let mut s = Scenario::new(Setup { acknowledge: Acknowledge::Held, interval: 1, ..SPOOL });
     (0..10).for_each(|id| _ = one(&mut s, id));
@@ -261,7 +261,7 @@ fn a_spool_that_is_full_keeps_what_it_has_and_what_is_new_fails() {
 fn without_a_disk_that_works_memory_serves_as_without_a_spool() {
     let mut s = Scenario::new(SPOOL);
     s.files.fault = Some(Fault(5));
-    for id in 0..1000 {
+    for id in 0..2000 {
         one(&mut s, id);
         serve(&mut s, 50, down);
         assert!(id as u64 + 1 - s.safe() < u64::from(RECEIVE_MAXIMUM), "the input never stops");
@@ -269,8 +269,8 @@ fn without_a_disk_that_works_memory_serves_as_without_a_spool() {
     assert!(s.relay().counters().acknowledged_held > 400);
     s.files.fault = None;
     serve(&mut s, 400_000, down);
-    assert_eq!(s.spooled().records, 1000, "it is tried again");
-    assert_eq!(serve(&mut s, 600_000, up).len(), 1000);
+    assert_eq!(s.spooled().records, 2000, "it is tried again");
+    assert_eq!(serve(&mut s, 600_000, up).len(), 2000);
     s.take_statuses();
 }
 
