@@ -3,7 +3,6 @@
 use super::arena::Arena;
 use super::pack::Packing;
 use super::queue::{RecordQueue, encoded_len};
-use super::record::Header;
 use crate::limits::{BATCH_RECORDS, PACK_RECORDS};
 
 /// A batch that is being cut.
@@ -46,12 +45,13 @@ impl Cut {
             if header.suspicion.company > 0 {
                 records = records.min(header.suspicion.company.into());
             }
-            let joined = self.joined(&header);
+            let is_alone = self.packing.bytes == 0 || record.has_own_pack(arena);
+            let joined = if is_alone { None } else { self.joined(header.data_len) };
             let (packs, encoded, expected) = match joined {
                 Some(length) => (self.packs, self.encoded + encoded_len(length) - encoded_len(self.last), 1),
                 None => {
-                    let length = self.packing.single(header.data_len);
-                    (self.packs + 1, self.encoded + encoded_len(length), self.packing.expected(&header))
+                    let expected = if is_alone { 1 } else { self.packing.expected(header.data_len) };
+                    (self.packs + 1, self.encoded + encoded_len(self.packing.single(header.data_len)), expected)
                 }
             };
             let count = self.records.len() + expected;
@@ -68,7 +68,7 @@ impl Cut {
                 self.last = joined.unwrap_or_else(|| self.packing.single(header.data_len));
                 self.last_records = match joined {
                     Some(_) => self.last_records + 1,
-                    None if header.own_pack => PACK_RECORDS,
+                    None if is_alone => PACK_RECORDS,
                     None => 1,
                 };
             }
@@ -76,10 +76,10 @@ impl Cut {
         records
     }
 
-    /// Bytes of the last pack with this record, if it has room.
-    const fn joined(&self, header: &Header) -> Option<usize> {
-        let length = self.last + self.packing.delimiter.len() + header.data_len;
-        let fits = self.last_records < PACK_RECORDS && !header.own_pack && length <= self.packing.bytes;
+    /// Bytes of the last pack with a record of so many, if it has room.
+    const fn joined(&self, data_len: usize) -> Option<usize> {
+        let length = self.last + self.packing.delimiter.len() + data_len;
+        let fits = self.last_records < PACK_RECORDS && length <= self.packing.bytes;
         if fits { Some(length) } else { None }
     }
 }

@@ -7,7 +7,6 @@
 //! ones unless they were asked for, and those that came in a pack that the service refused for good, because only one
 //! of them may be the reason.
 
-use super::record::Header;
 use crate::limits::{BATCH_PACKED, BATCH_RECORDS, DELIMITER_BYTES, PACK_RECORDS, RECORD_BYTES};
 
 /// How records are packed, and what separates them.
@@ -54,12 +53,9 @@ impl Packing {
         if self.ends(data_len) { data_len + self.delimiter.len() } else { data_len }
     }
 
-    /// Records like this one that fill a pack.
-    pub(super) fn expected(&self, header: &Header) -> usize {
-        if self.bytes == 0 || header.own_pack {
-            return 1;
-        }
-        (self.bytes / (header.data_len + self.delimiter.len()).max(1)).clamp(1, PACK_RECORDS)
+    /// Records of so many bytes that fill a pack.
+    pub(super) fn expected(&self, data_len: usize) -> usize {
+        (self.bytes / (data_len + self.delimiter.len()).max(1)).clamp(1, PACK_RECORDS)
     }
 }
 

@@ -144,8 +144,6 @@ pub(super) struct Header {
     pub(super) id_len: usize,
     received_at: Instant,
     pub(super) suspicion: Suspicion,
-    /// It goes in a pack of its own.
-    pub(super) own_pack: bool,
 }
 
 /// What failed requests say about a record that was in them. Zero in a new one.
@@ -234,7 +232,6 @@ impl Record {
                 company: u16::from_le_bytes(field(bytes, 20)),
                 failed_at: u16::from_le_bytes(field(bytes, 22)),
             },
-            own_pack: bytes[PACKED] & OWN_PACK != 0,
         }
     }
 
