@@ -8,7 +8,7 @@ use super::{
     types::{Greengrass, PubsubTopic},
 };
 use crate::foreign::Secret;
-use crate::limits::greengrass::{TOKEN_BYTES, TOPIC_BYTES, TOPICS as MOST_TOPICS};
+use crate::limits::greengrass::{SOCKET_BYTES, TOKEN_BYTES, TOPIC_BYTES, TOPICS as MOST_TOPICS};
 use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 
 const SOURCE: &str = "FIREHOSE_CONNECTOR_SOURCE";
@@ -65,8 +65,14 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
         let rule = format!("must be a token of at most {TOKEN_BYTES} bytes; it is not shown");
         problems.push(Problem::variable(TOKEN, rule));
     }
+    let socket = environment.path(SOCKET).unwrap_or_default();
+    if socket.as_os_str().len() > SOCKET_BYTES {
+        let rule =
+            format!("must be a path of at most {SOCKET_BYTES} bytes, as each socket's: shorten Greengrass's root path");
+        problems.push(Problem::variable(SOCKET, rule));
+    }
     Some(Greengrass {
-        socket: environment.path(SOCKET).unwrap_or_default(),
+        socket,
         token: Secret::new(token),
         topics: topics(environment, problems),
         status_to_cloud: flag(environment, STATUS_TO_CLOUD, ["0", "1"], problems),

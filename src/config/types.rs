@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::no_proxy::NoProxy;
 use crate::foreign::Secret;
+use crate::limits::greengrass::{CLOUD_STATUS_BYTES, STATUS_BYTES};
 use crate::relay::Acknowledge;
 use crate::relay::pack::Packing;
 
@@ -177,6 +178,14 @@ pub struct Greengrass {
     pub topics: Vec<PubsubTopic>,
     /// `FIREHOSE_CONNECTOR_STATUS_TO_IOT_CORE`: statuses go to AWS IoT Core, too.
     pub status_to_cloud: bool,
+}
+
+impl Greengrass {
+    /// Largest status message, bytes: what nucleus lite carries.
+    #[must_use]
+    pub const fn status_bytes(&self) -> usize {
+        if self.status_to_cloud { CLOUD_STATUS_BYTES } else { STATUS_BYTES }
+    }
 }
 
 /// A topic of the component's `pubsubTopics`.

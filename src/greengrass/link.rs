@@ -171,7 +171,7 @@ fn next_inbound(
             News::Publish(received) => group.push(received),
             News::Ready => {
                 *was_up = true;
-                let status_bytes = settings.status_bytes();
+                let status_bytes = settings.greengrass.status_bytes();
                 return Some(Inbound::Up { status_bytes, resumed: false, terms: Terms::default() });
             }
             News::NotDelivered(index, why) => {
@@ -181,6 +181,13 @@ fn next_inbound(
             News::Delivered(index) => {
                 let filter = filter(index);
                 limit.info(now, format_args!("the nucleus delivers \"{filter}\" again"));
+            }
+            News::Unread(index) => {
+                let filter = filter(index);
+                limit.warn(
+                    now,
+                    format_args!("the nucleus sends a message of \"{filter}\" that cannot be read, ignored"),
+                );
             }
             News::StatusRefused(why, message) => return Some(Inbound::StatusRefused(why, message)),
             News::StatusesHeldUp(held_up) => return Some(Inbound::StatusesHeldUp(held_up)),

@@ -30,7 +30,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::Greengrass;
 use crate::limits::MQTT_STABLE;
-use crate::limits::greengrass::{AGAIN, BACKOFF, CLOUD_STATUS_BYTES, STATUS_BYTES, TOKEN_REFUSED};
+use crate::limits::greengrass::{AGAIN, BACKOFF, TOKEN_REFUSED};
 use crate::random::random_number;
 use crate::relay::backoff::{Jitter, delay};
 use crate::source::{Channels, Ends, Inbound, Peer, channels};
@@ -47,13 +47,6 @@ pub struct Settings {
     pub frame_bytes: usize,
     /// Bytes read at a time.
     pub read_bytes: usize,
-}
-
-impl Settings {
-    /// Largest status message, bytes.
-    const fn status_bytes(&self) -> usize {
-        if self.greengrass.status_to_cloud { CLOUD_STATUS_BYTES } else { STATUS_BYTES }
-    }
 }
 
 /// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are, and when the

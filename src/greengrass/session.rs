@@ -25,6 +25,8 @@ pub(super) enum News {
     /// Each local subscription was answered, so that what is published from now on arrives.
     Ready,
     Publish(Received),
+    /// A message of the topic of this number cannot be read.
+    Unread(usize),
     /// The topic of this number is not delivered, and why; it is asked for again.
     NotDelivered(usize, String),
     /// The topic of this number is delivered again.
@@ -267,6 +269,9 @@ impl<'a> Session<'a> {
         // Of nucleus lite a message may come before the answer.
         let filter = &self.settings.greengrass.topics[index].filter;
         let received = received(frame, filter, self.settings.frame_bytes);
+        if received.is_none() && frame.model.ends_with(b"Message") {
+            self.news.push_back(News::Unread(index));
+        }
         // Our own come back to a subscription that covers them.
         let is_ours = |received: &Received| [STATUS_TOPIC, COUNTERS_TOPIC].iter().any(|ours| received.topic == ours);
         self.news.extend(received.filter(|received| !is_ours(received)).map(News::Publish));

@@ -12,6 +12,7 @@ use super::frame::{Frame, Frames, flag, kind, put};
 use super::*;
 use crate::config::PubsubTopic;
 use crate::foreign::Secret;
+use crate::limits::greengrass::STATUS_BYTES;
 use crate::source::Received;
 use crate::test_support::Folder;
 

@@ -21,6 +21,8 @@ pub const OUT_BYTES: usize = 32 * 1024;
 pub const BEGIN_BYTES: usize = 16 * 1024;
 /// Topics subscribed to. Lite has 100 subscriptions for all components.
 pub const TOPICS: usize = 16;
+/// Bytes of the path of a socket (`sockaddr_un`, unix(7)).
+pub const SOCKET_BYTES: usize = 107;
 /// Bytes of the token, `SVCUID`. Both nuclei's have 16.
 pub const TOKEN_BYTES: usize = 256;
 /// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.

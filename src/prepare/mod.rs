@@ -55,8 +55,11 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
         }
     };
     let bytes = usize::try_from(config.connector.memory_size).unwrap_or(usize::MAX).saturating_mul(1024);
-    let plan = Plan::new(bytes, program_bytes(), Tunnels::of(&config), config.spool.is_some())
+    let mut plan = Plan::new(bytes, program_bytes(), Tunnels::of(&config), config.spool.is_some())
         .map_err(|small| faults.push(Fault::Memory(Problem::memory_size(&config.connector, small.to_string()))));
+    if let (Ok(plan), Some(greengrass)) = (&mut plan, &config.greengrass) {
+        plan.status = plan.status.min(greengrass.status_bytes());
+    }
     if let Some((name, bytes)) = plan.as_ref().ok().and_then(system_limit) {
         let rule = format!(
             "needs more memory than the {} KB that the system allows ({name}): raise that or lower this",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from parts.client import BINARY, MESSAGE, STATUS
@@ -192,6 +193,27 @@ def test_bytes_that_are_no_frame_end_the_connection_and_the_next_one_is_good(con
     connector.wait_line("info: nucleus connected", before)
 
 
+def test_a_message_that_cannot_be_read_is_told_and_the_next_one_is_delivered(connect, nucleus, standin):
+    connector = connect()
+    (peer,) = nucleus.clients
+    peer.send(0, 0, 1, {"binaryMessage": {"message": "no base64"}}, "SubscriptionResponseMessage")
+    connector.wait_line('warn: the nucleus sends a message of "kinesisfirehose/message" that cannot be read, ignored')
+    nucleus.publish(MESSAGE, {"request": {"data": "x"}})
+    standin.wait_accepted(1)
+
+
+def test_pings_whose_answers_nobody_reads_take_no_memory(connect, nucleus):
+    connector = connect()
+    (peer,) = nucleus.clients
+    with nucleus.lock:
+        # Whoever holds the lock keeps the nucleus from reading.
+        before = connector.memory("RssAnon")
+        for _ in range(5000):
+            peer.send(2, 0, 0, "x" * 4000)
+        assert RUNNER or connector.memory("RssAnon") - before < 2000
+    assert connector.alive()
+
+
 def test_a_ping_is_answered(connect, nucleus):
     connect()
     (peer,) = nucleus.clients
@@ -231,6 +253,7 @@ def test_check_needs_no_nucleus_and_takes_what_greengrass_writes(nucleus, standi
     )
     done = run(["check"], settings)
     assert done.returncode == 0, done.stderr
+    assert re.search("\nlargest status message +7000 bytes\n", done.stdout), done.stdout
     assert "\nbroker" not in done.stdout and "ipc.socket, topics kinesisfirehose/message, " in done.stdout
     assert "PUBLISH_INTERVAL refers to a key that the component's configuration does not have" in done.stdout
 

@@ -84,6 +84,11 @@ fn what_has_no_effect_is_told_with_the_way_out() {
     let (_, problems) = read(&with(&[(SOURCE, "greengrass"), (URL, "mqtt://broker")]));
     let rule = "has no effect with Greengrass as the source: leave it out, or set FIREHOSE_CONNECTOR_SOURCE to mqtt";
     assert_eq!(problems, [format!("{URL}: {rule}")]);
+    let long = "x".repeat(108);
+    let (_, problems) = read(&[(SOCKET, &long), STARTED[1]]);
+    assert!(matches!(&problems[..], [line] if line.contains("at most 107 bytes")), "{problems:?}");
+    let (_, problems) = read(&[(SOCKET, &long[1..]), STARTED[1]]);
+    assert_eq!(problems, [""; 0]);
     let (_, problems) = read(&with(&[("FIREHOSE_CONNECTOR_ACKNOWLEDGE", "held")]));
     assert_eq!(problems, [format!("FIREHOSE_CONNECTOR_ACKNOWLEDGE: {rule}")]);
     let (_, problems) = read(&[(STATUS_TO_CLOUD, "1")]);

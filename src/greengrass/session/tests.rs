@@ -263,6 +263,19 @@ fn a_message_before_the_answer_counts() {
 }
 
 #[test]
+fn a_message_that_cannot_be_read_is_told() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    for (model, news) in [("SubscriptionResponseMessage", vec![News::Unread(0)]), ("SubscribeToTopicResponse", vec![])]
+    {
+        let frame = Frame { stream: 1, payload: Bytes::from_static(b"{}"), model: model.into(), ..Frame::default() };
+        nucleus.session.take(nucleus.now, &frame).unwrap();
+        assert_eq!(nucleus.news(), news);
+    }
+}
+
+#[test]
 fn a_nucleus_without_its_configuration_for_a_while_refuses_nothing_for_good() {
     let settings = settings(&[(JSON, false)], false);
     let mut statuses = statuses();
