@@ -51,7 +51,7 @@ mod tests {
         let mut wait = gather.came(now, 4 * GATHERED as usize, true);
         assert_eq!(wait, GATHER / 4);
         for _ in 0..10 {
-            now = now + wait;
+            now += wait;
             // Six in a millisecond, in two reads.
             let count = 6 * wait.as_millis() as usize;
             assert_eq!(gather.came(now, count / 2, false), Duration::ZERO, "there is more in the socket");
