@@ -2,10 +2,10 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
-import re
 import subprocess
 import tempfile
 from pathlib import Path
