@@ -163,6 +163,9 @@ pub const CERTIFICATE_EXPIRES: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const STATUS_BYTES: usize = 128 * 1024;
 /// The same with little memory: the longest possible status.
 pub const STATUS_BYTES_MIN: usize = 72 * 1024;
+/// A broker that takes packets of fewer bytes is warned of: a status with an id of a kilobyte and a long error needs as
+/// many.
+pub const STATUS_PACKET: u32 = 8 * 1024;
 /// Status messages of full size in flight: sent and not yet acknowledged by the broker. Of smaller ones, as many as
 /// have the same total of bytes.
 pub const STATUS_IN_FLIGHT_FULL: usize = 2;

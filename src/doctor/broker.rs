@@ -75,7 +75,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             if losses.is_empty() {
                 report.ok(Step::BrokerSubscribe, Probe::FILTERS.join(", "));
             } else {
-                let advice = "allow QoS 1, and sessions of 24 hours, at the broker";
+                let advice = "allow QoS 1, sessions of 24 hours, and packets of 128 KB, at the broker";
                 report.warn(Step::BrokerSubscribe, losses.join("\n"), advice);
             }
         }

@@ -79,13 +79,14 @@ impl Probe {
         }
     }
 
-    /// The next packet that is no publish.
+    /// The next packet that answers something. Some brokers send others, too, for which the session has its bound.
     async fn answer(&mut self) -> Result<Packet, MqttError> {
         loop {
             match self.0.framed.next().await.ok_or(MqttError::Closed(None))?? {
                 Incoming::Publish(_) => {}
                 Incoming::Other(Packet::Disconnect(bye)) => return Err(MqttError::Disconnected(bye.reason_code)),
-                Incoming::Other(packet) => return Ok(packet),
+                Incoming::Other(packet @ (Packet::SubAck(_) | Packet::PubAck(_))) => return Ok(packet),
+                Incoming::Other(_) => self.0.unasked()?,
             }
         }
     }

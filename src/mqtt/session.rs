@@ -241,7 +241,7 @@ impl Session {
     }
 
     /// Counts a packet that answers nothing, or for which less was counted when it was asked for.
-    const fn unasked(&mut self) -> Result<(), MqttError> {
+    pub(super) const fn unasked(&mut self) -> Result<(), MqttError> {
         self.unasked += 1;
         if self.unasked > UNASKED { Err(MqttError::Unasked) } else { Ok(()) }
     }

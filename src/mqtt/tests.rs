@@ -27,7 +27,7 @@ use super::*;
 use crate::error_chain::error_chain;
 use crate::limits::{
     MQTT_ANSWER, MQTT_BACKOFF, MQTT_BACKOFF_NEAR, MQTT_CONNECT, MQTT_KEEP_ALIVE, MQTT_OFFLINE, RECEIVE_MAXIMUM,
-    SESSION_EXPIRY, STATUS_ACKNOWLEDGED, STATUS_REPEATED,
+    SESSION_EXPIRY, STATUS_ACKNOWLEDGED, STATUS_PACKET, STATUS_REPEATED,
 };
 use crate::source::Begin;
 use crate::source::{Again, Terms};

@@ -11,6 +11,8 @@ pub struct Terms {
     pub statuses_at_most_once: bool,
     /// Seconds for which the broker keeps the session while the connector is away, if fewer than asked for.
     pub session_seconds: Option<u32>,
+    /// Bytes of the largest packet that the broker takes, if below [`STATUS_PACKET`](crate::limits::STATUS_PACKET).
+    pub packet_bytes: Option<u32>,
 }
 
 impl Terms {
@@ -28,6 +30,11 @@ impl Terms {
         if let Some(seconds) = self.session_seconds {
             losses.push(format!(
                 "the broker keeps the session for {seconds} s only: publishes are lost when the connection is away for longer"
+            ));
+        }
+        if let Some(bytes) = self.packet_bytes {
+            losses.push(format!(
+                "the broker takes packets of at most {bytes} bytes only: statuses are lost that are longer, with a long id or error"
             ));
         }
         losses

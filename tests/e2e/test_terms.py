@@ -81,9 +81,10 @@ def test_a_receive_maximum_of_zero_means_one_status_at_a_time(connectors, standi
         (b"", b"\0\0", "the broker grants QoS 0 only: publishes are lost"),
         (b"\x24\0", b"\0\0", "the broker grants QoS 0 only: publishes and statuses are lost"),
         (b"\x11" + (3600).to_bytes(4, "big"), b"\1\1", "the broker keeps the session for 3600 s only"),
+        (b"\x27" + (2000).to_bytes(4, "big"), b"\1\1", "the broker takes packets of at most 2000 bytes only"),
         (b"\x11" + (86400).to_bytes(4, "big"), b"\1\1", None),
     ],
-    ids=["subscription", "Maximum QoS", "session", "as asked for"],
+    ids=["subscription", "Maximum QoS", "session", "packets", "as asked for"],
 )
 def test_what_a_broker_does_not_grant_is_logged_once(connack, suback, said, connectors, standin):
     with ScriptedBroker(connack=lambda _: connack, suback=suback) as broker:

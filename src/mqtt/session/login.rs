@@ -11,7 +11,7 @@ use tokio_util::codec::Framed;
 
 use super::{FILTERS, SUBSCRIPTION_ID, Session};
 use crate::config::MqttVersion;
-use crate::limits::{MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY};
+use crate::limits::{MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_PACKET};
 use crate::mqtt::codec::{Incoming, Packets};
 use crate::mqtt::counted::Counted;
 use crate::mqtt::gather::Gather;
@@ -79,6 +79,7 @@ impl Session {
                 session_seconds: properties
                     .and_then(|all| all.session_expiry_interval)
                     .filter(|kept| *kept < seconds(SESSION_EXPIRY)),
+                packet_bytes: most.filter(|most| *most < STATUS_PACKET),
             },
             acknowledged: Instant::now(),
             group: Vec::with_capacity(PUBLISHES),

@@ -101,7 +101,9 @@ async fn what_a_broker_does_not_grant_is_reported() {
         publishes_at_most_once: publishes,
         statuses_at_most_once: statuses,
         session_seconds,
+        packet_bytes: None,
     };
+    let small = |most| ConnAckProperties { max_packet_size: Some(most), ..nothing() };
     for (properties, granted, expected) in [
         (nothing(), GRANTED, terms(false, false, None)),
         (lasting(asked), GRANTED, terms(false, false, None)),
@@ -110,6 +112,8 @@ async fn what_a_broker_does_not_grant_is_reported() {
         (lasting(0), at_most_once, terms(true, false, Some(0))),
         (ConnAckProperties { max_qos: Some(0), ..nothing() }, at_most_once, terms(true, true, None)),
         (ConnAckProperties { max_qos: Some(1), ..nothing() }, GRANTED, terms(false, false, None)),
+        (small(STATUS_PACKET), GRANTED, terms(false, false, None)),
+        (small(500), GRANTED, Terms { packet_bytes: Some(500), ..terms(false, false, None) }),
     ] {
         let mut test = Test::new().await;
         let _peer = test.accept_with(false, properties, granted).await;

@@ -1,5 +1,7 @@
 //! The session of `check --online`.
 
+use rumqttc::v5::mqttbytes::v5::PingResp;
+
 use super::*;
 
 #[tokio::test]
@@ -26,6 +28,7 @@ async fn a_probe_has_a_session_of_its_own_and_acknowledges_no_publish() {
         let subscribe = peer.subscribe().await;
         assert!(subscribe.filters.iter().all(|filter| filter.retain_forward_rule == RetainForwardRule::Never));
         peer.publish(0..=3).await;
+        peer.say(Packet::PingResp(PingResp)).await;
         peer.say(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes: vec![GRANTED; 2], properties: None }))
             .await;
         let status = peer.status().await;
