@@ -163,6 +163,8 @@ pub const CERTIFICATE_EXPIRES: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const STATUS_BYTES: usize = 128 * 1024;
 /// The same with little memory: the longest possible status.
 pub const STATUS_BYTES_MIN: usize = 72 * 1024;
+/// Bytes of a status message that are sent even to a broker that closes connections on longer ones: one ordinary status.
+pub const STATUS_BYTES_LEAST: usize = 1024;
 /// A broker that takes packets of fewer bytes is warned of: a status with an id of a kilobyte and a long error needs as
 /// many.
 pub const STATUS_PACKET: u32 = 8 * 1024;

@@ -58,6 +58,11 @@ impl InFlight {
             && self.bytes + largest <= STATUS_IN_FLIGHT_FULL * largest
     }
 
+    /// Bytes of the longest that was sent over the current connection; zero: there is none.
+    pub(super) fn longest_sent(&self) -> usize {
+        self.messages.iter().take(self.sent).map(|(_, message)| message.len()).max().unwrap_or(0)
+    }
+
     /// Adds `message`, which is sent now, and returns its packet id. `None`: there is no room.
     pub(super) fn insert(&mut self, message: Bytes) -> Option<u16> {
         // Far more ids than places, so the next id is never in use.

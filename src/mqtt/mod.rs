@@ -18,6 +18,7 @@ mod probe;
 mod properties;
 mod retry;
 mod session;
+mod status_limit;
 mod takeover;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use crate::transport::tls::Tls;
 use in_flight::InFlight;
 use retry::Retry;
 use session::{End, Session};
+use status_limit::StatusLimit;
 use takeover::Takeover;
 use unacknowledged::Unacknowledged;
 use versions::Versions;
@@ -86,14 +88,24 @@ struct Ends {
     unacknowledged: Unacknowledged,
     /// Whether the last connection got as far as [`Inbound::Up`].
     up: bool,
-    /// The terms of the last session with a subscription, if that was in MQTT 3.1.1.
+    /// The terms of the last session with a subscription, if that was in MQTT 3.1.1 and the broker has not lost it since.
     granted: Option<Terms>,
+    /// The broker's session is new, and the relay has not been told.
+    is_new: bool,
+    status_limit: StatusLimit,
 }
 
 /// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are.
 pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send) {
     let (relay, channels) = source::channels(Peer::Broker);
-    let ends = Ends { channels, unacknowledged: Unacknowledged::default(), up: false, granted: None };
+    let ends = Ends {
+        channels,
+        unacknowledged: Unacknowledged::default(),
+        up: false,
+        granted: None,
+        is_new: false,
+        status_limit: StatusLimit::default(),
+    };
     (relay, serve(settings, ends))
 }
 
@@ -110,6 +122,9 @@ async fn serve(settings: Settings, mut ends: Ends) {
             Err(error) => error,
         };
         let lasted = ends.up.then(|| start.elapsed());
+        if ends.up && matches!(error, MqttError::Closed(_)) {
+            ends.status_limit.closed_on(in_flight.longest_sent());
+        }
         let error = takeover.judge(error, lasted, &settings.client_id);
         let wait = retry.after(&error, lasted);
         ends.up = false;
@@ -157,10 +172,17 @@ async fn run_session(
         Ok(session) => session,
         Err(error) => return if versions.failed(&error) { Ok(None) } else { Err(error) },
     };
+    if !session.resumed {
+        ends.granted = None;
+        ends.is_new = true;
+    }
     if !versions.accepted(begin.elapsed(), Instant::now()) {
         session.leave().await?;
         return Ok(None);
     }
+    // That a login which was left made it does not make it an old one.
+    session.resumed &= !core::mem::take(&mut ends.is_new);
+    session.status_bytes = ends.status_limit.of(session.status_bytes);
     let end = session.run(ends, in_flight).await;
     versions.ended(Instant::now());
     end.map(Some)

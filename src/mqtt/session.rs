@@ -45,7 +45,7 @@ pub(super) struct Session {
     /// The highest QoS at which the broker accepts publishes, at most 1.
     pub(super) qos: QoS,
     receive_maximum: u16,
-    status_bytes: usize,
+    pub(super) status_bytes: usize,
     /// The broker kept our session from before.
     pub(super) resumed: bool,
     pub(super) terms: Terms,

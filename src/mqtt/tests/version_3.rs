@@ -356,3 +356,35 @@ async fn check_leaves_without_a_session_of_its_own() {
     };
     tokio::join!(probe, broker);
 }
+
+#[tokio::test]
+async fn a_session_that_a_left_login_made_is_subscribed_to_and_is_no_old_one() {
+    let mut test = speaking(None).await;
+    let mut before = Vec::new();
+    for round in 0..2 {
+        // A broker without version 5 that forgets sessions when it starts again.
+        drop(five(&test).await);
+        test.down().await;
+        later(MQTT_BACKOFF.1).await;
+        let mut unproven = peer(&test).await;
+        unproven.connect().await;
+        unproven.say(Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success })).await;
+        assert_eq!(unproven.packet().await, Packet::Disconnect);
+        drop(five(&test).await);
+        let mut peer = peer(&test).await;
+        peer.connect().await;
+        // The login before has made it.
+        assert_eq!(peer.accept(true, GRANTED).await.len(), 2, "round {round}");
+        test.expect_up(false).await;
+        before.push(peer);
+        if round == 0 {
+            before.clear();
+            test.down().await;
+            later(MQTT_BACKOFF.1).await;
+            // The port is closed for a moment, and then nothing answers version 3.1.1 either.
+            drop(self::peer(&test).await);
+            test.down().await;
+            later(MQTT_BACKOFF.1).await;
+        }
+    }
+}
