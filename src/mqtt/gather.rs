@@ -19,6 +19,8 @@ pub(super) struct Gather {
     read: Read,
     /// The same of the time before.
     before: (Duration, u32),
+    /// The broker waited for acknowledgements, so when it sends next says nothing about its rate.
+    was_full: bool,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +43,7 @@ pub(super) struct Room {
 
 impl Gather {
     pub(super) fn new(beat: Option<Beat>, now: Instant) -> Self {
-        Self { beat, since: now, read: Read::default(), before: (Duration::ZERO, 0) }
+        Self { beat, since: now, read: Read::default(), before: (Duration::ZERO, 0), was_full: false }
     }
 
     /// A publish of so many `bytes` was read. `waits`: the broker waits for its acknowledgement.
@@ -55,6 +57,12 @@ impl Gather {
     pub(super) fn rest(&mut self, now: Instant, room: Room) -> Option<Instant> {
         let Read { publishes, bytes, waits } = core::mem::take(&mut self.read);
         let took = now - core::mem::replace(&mut self.since, now);
+        let was_full = core::mem::replace(&mut self.was_full, waits && room.is_full());
+        if was_full || self.was_full {
+            // What waited comes at once now, and is to be acknowledged soon.
+            self.before = (Duration::ZERO, 0);
+            return None;
+        }
         let (took_before, publishes_before) = core::mem::replace(&mut self.before, (took, publishes));
         let each = (took + took_before) / publishes.saturating_add(publishes_before).max(1);
         let most = (room.buffer / GATHER_BUFFER_SHARE).saturating_mul(publishes as usize) / bytes.max(1);
@@ -68,6 +76,11 @@ impl Gather {
 }
 
 impl Room {
+    /// Whether the broker waits, or will after a few publishes more.
+    const fn is_full(self) -> bool {
+        self.outstanding + self.window / 16 >= self.window
+    }
+
     /// Publishes that may gather: what is missing to three quarters of the window, where batches are sent before their
     /// interval ends. From there on, until the answer comes, as many as leave room for a few more.
     fn publishes(self) -> usize {

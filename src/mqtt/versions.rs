@@ -20,6 +20,8 @@ pub(super) struct Versions {
     known: Known,
     /// How long the broker took to answer a login in 3.1.1.
     answer: Option<Duration>,
+    /// The last login in 3.1.1 failed, so perhaps the broker has version 5 and is slow.
+    failed_3: bool,
 }
 
 /// What is known of a broker's version 5.
@@ -45,6 +47,7 @@ impl Versions {
             next: setting.unwrap_or(MqttVersion::V5),
             known: Known::Nothing,
             answer: None,
+            failed_3: false,
         }
     }
 
@@ -58,7 +61,7 @@ impl Versions {
     pub(super) fn patience(&self) -> Duration {
         match (self.next, self.answer) {
             (MqttVersion::V5, Some(answer)) => MQTT_CONNECT.min(MQTT_ANSWER.1 + answer * 2),
-            (MqttVersion::V5, None) if !self.by_setting => MQTT_ANSWER.0,
+            (MqttVersion::V5, None) if !self.by_setting && !self.failed_3 => MQTT_ANSWER.0,
             _ => MQTT_CONNECT,
         }
     }
@@ -74,6 +77,7 @@ impl Versions {
         if self.by_setting || says_nothing {
             return false;
         }
+        self.failed_3 = self.next == MqttVersion::V3;
         let was = self.known;
         (self.next, self.known) = match self.next {
             MqttVersion::V5 if matches!(error, MqttError::OtherVersion(_)) => (MqttVersion::V3, Known::Missing),
@@ -96,6 +100,7 @@ impl Versions {
             (MqttVersion::V3, Known::Spoken(since)) => (MqttVersion::V3, Known::Spoken(since)),
             (MqttVersion::V3, _) => (MqttVersion::V5, Known::Doubtful),
         };
+        self.failed_3 = false;
         self.answer = (self.next == MqttVersion::V3 || self.known == Known::Doubtful).then_some(answer);
         self.known != Known::Doubtful
     }

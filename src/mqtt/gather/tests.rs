@@ -96,3 +96,30 @@ fn where_each_is_to_be_read_at_once_nothing_rests() {
         assert_eq!(gather.rest(start + SECOND * milli / 100, LARGE), None);
     }
 }
+
+#[test]
+fn a_source_that_always_fills_its_window_is_never_kept_waiting() {
+    // A window's worth comes in pieces within a millisecond of the acknowledgements, which take 20 ms.
+    for window in [20, 100, 500] {
+        let start = Instant::now();
+        let mut gather = Gather::new(Some(Beat::new(start)), start);
+        let room = Room { window, ..LARGE };
+        let mut now = start;
+        for round in 0..100 {
+            now += Duration::from_millis(20);
+            let mut outstanding = 0;
+            while outstanding < window {
+                let piece = 18.min(window - outstanding);
+                (0..piece).for_each(|_| gather.read(1100, true));
+                outstanding += piece;
+                let rest = gather.rest(now, Room { outstanding, ..room });
+                assert_eq!(
+                    rest.filter(|_| round > 0),
+                    None,
+                    "window {window}, round {round}, {outstanding} outstanding"
+                );
+                now += Duration::from_micros(100);
+            }
+        }
+    }
+}

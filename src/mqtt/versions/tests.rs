@@ -169,3 +169,16 @@ fn a_broker_that_answered_3_1_1_is_soon_known_to_be_silent_to_5() {
     versions.failed(&silent());
     assert_eq!((versions.next(), versions.patience()), (V5, MQTT_CONNECT), "never longer");
 }
+
+#[test]
+fn a_broker_of_version_5_that_is_slow_and_refuses_3_1_1_gets_all_the_time_that_there_is() {
+    let mut versions = Versions::new(None);
+    let now = Instant::now();
+    assert_eq!(versions.patience(), MQTT_ANSWER.0);
+    for _ in 0..2 {
+        attempt(&mut versions, [Silence, Closed], now);
+    }
+    assert_eq!((versions.next(), versions.patience()), (V5, MQTT_CONNECT));
+    attempt(&mut versions, BOTH, now);
+    assert_eq!(versions.patience(), MQTT_ANSWER.0);
+}
