@@ -163,6 +163,8 @@ pub struct Settled {
     pub retried: usize,
     /// Of these, those that from now on are sent alone, because the service takes others and not them.
     pub set_aside: usize,
+    /// Of these, those of a pack that the service refused: each comes again in a pack of its own.
+    pub unpacked: usize,
 }
 
 /// What became of the records that were held at the end.

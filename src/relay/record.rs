@@ -22,6 +22,8 @@ const _: () = assert!(RECORD_BYTES < 1 << 24);
 const OWN_PACK: u8 = 1;
 /// In the batch that it is in, it is in one pack with the record before it.
 const JOINED: u8 = 2;
+/// How often the service has put it off in a pack with others, up to three times, in two bits.
+const PUT_OFF: u8 = 4;
 /// Kinds of receipts: none, the number of a publish, a place in the spool.
 const NO_RECEIPT: u8 = 0;
 const NUMBER: u8 = 1;
@@ -257,9 +259,20 @@ impl Record {
         arena.bytes_mut(self.0)[PACKED] |= OWN_PACK;
     }
 
+    /// The service has put it off, in a pack with others. The third time it gets a pack of its own: one of the others may be the
+    /// reason.
+    pub(super) fn put_off_in_pack(self, arena: &mut Arena) {
+        let packed = &mut arena.bytes_mut(self.0)[PACKED];
+        if *packed >= 2 * PUT_OFF {
+            *packed |= OWN_PACK;
+        } else {
+            *packed += PUT_OFF;
+        }
+    }
+
     pub(super) fn set_joined(self, arena: &mut Arena, joined: bool) {
         let packed = &mut arena.bytes_mut(self.0)[PACKED];
-        *packed = *packed & OWN_PACK | if joined { JOINED } else { 0 };
+        *packed = *packed & !JOINED | if joined { JOINED } else { 0 };
     }
 
     pub(super) fn set_next(self, arena: &mut Arena, next: Self) {

@@ -53,6 +53,7 @@ impl Relay {
                 // One of the pack may be the reason, and the others need not fail with it.
                 (RecordOutcome::Rejected { .. }, _) if is_a_record && (is_joined || goes_on) => {
                     settled.retried += 1;
+                    settled.unpacked += 1;
                     record.set_own_pack(&mut self.arena);
                     if let Some(stream) = &mut self.streams[batch.stream] {
                         stream.requeue(&mut self.arena, record);
@@ -67,6 +68,9 @@ impl Relay {
                 (RecordOutcome::Retry, None) => {
                     settled.retried += 1;
                     let arena = &mut self.arena;
+                    if is_a_record && (is_joined || goes_on) {
+                        record.put_off_in_pack(arena);
+                    }
                     match &mut self.streams[batch.stream] {
                         Some(stream) if may_lie_in_a_record => {
                             let back = stream.put_back(arena, record, count, batch.alone, now);
@@ -114,7 +118,8 @@ impl Relay {
     fn settle_stream(&mut self, now: Instant, batch: &Batch, outcome: Outcome<'_>, settled: Settled, suspect: bool) {
         let took = now.since(batch.cut_at);
         let (count, encoded) = (batch.records.len(), batch.encoded);
-        let is_answered = settled.retried < count.div_ceil(2);
+        let put_off = settled.retried - settled.unpacked;
+        let is_answered = put_off < count.div_ceil(2);
         if is_answered {
             self.answered(took);
         }
@@ -129,7 +134,7 @@ impl Relay {
                     stream.aside.settled();
                     stream.aside.retry_soon(now);
                 }
-                if settled.retried > 0 {
+                if put_off > 0 {
                     stream.put_off(now, &mut self.jitter);
                 }
             } else if batch.alone {

@@ -158,15 +158,32 @@ fn a_pack_that_is_refused_for_good_comes_again_as_single_records_and_only_the_ba
     }
     let sent = s.at(10_000).expect_batch(DEFAULT, &["good\nbad\nfair"]);
     assert_eq!(s.answer(sent, &[rejected("Code", "one of them is bad")]).retried, 3);
-    s.publish_json("new", "new");
-    s.publish_json("newer", "newer");
-    s.wait();
-    let sent = s.expect_batch(DEFAULT, &["good", "bad", "fair", "new\nnewer"]);
-    let bad = rejected("Code", "it is bad");
-    let settled = s.answer(sent, &[delivered("1"), bad, delivered("3"), delivered("4")]);
-    assert_eq!((settled.succeeded, settled.failed, settled.retried), (4, 1, 0));
+    // The service has answered, so nothing waits for a backoff.
+    let sent = s.expect_batch(DEFAULT, &["good", "bad", "fair"]);
+    let settled = s.answer(sent, &[delivered("1"), rejected("Code", "it is bad"), delivered("3")]);
+    assert_eq!((settled.succeeded, settled.failed, settled.retried), (2, 1, 0));
     let statuses = s.take_statuses().concat();
     assert!(statuses.contains(r#"{"ErrorCode":"Code","ErrorMessage":"it is bad","id":"bad","status":"fail"}"#));
+}
+
+#[test]
+fn a_record_that_the_service_always_puts_off_holds_back_its_company_three_times_only() {
+    let mut s = scenario(lines(100));
+    for data in ["good", "bad", "fair"] {
+        s.publish_json(data, data);
+    }
+    let mut sent = s.at(10_000).expect_batch(DEFAULT, &["good\nbad\nfair"]);
+    for _ in 0..2 {
+        s.answer(sent, &[RecordOutcome::Retry]);
+        s.wait();
+        sent = s.expect_batch(DEFAULT, &["good\nbad\nfair"]);
+    }
+    s.answer(sent, &[RecordOutcome::Retry]);
+    s.wait();
+    let sent = s.expect_batch(DEFAULT, &["good", "bad", "fair"]);
+    let settled = s.answer(sent, &[delivered("1"), RecordOutcome::Retry, delivered("3")]);
+    assert_eq!((settled.succeeded, settled.retried), (2, 1));
+    s.take_statuses();
 }
 
 /// A service that answers no request with the record "bad" in it. Answers the sizes of the requests, in records, until
