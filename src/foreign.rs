@@ -129,6 +129,8 @@ pub fn blanked(text: &str) -> String {
 /// Whether `text` has much of a secret in pieces, in base64 or in hex, which may be escaped.
 fn hides(text: &str, secrets: &[Arc<str>]) -> bool {
     let plain = letters(text.as_bytes());
+    // Bytes as programs print them: "\x77\x4a", "0x77, 0x4a".
+    let digits = text.replace("0x", "").to_ascii_lowercase().bytes().filter(u8::is_ascii_hexdigit).collect::<Vec<u8>>();
     // Most letters of ordinary texts are lower case, and this saves most of the work.
     let is_coded = plain.windows(RUN).any(|run| run.iter().filter(|c| !c.is_ascii_lowercase()).count() >= RUN / 4);
     secrets.iter().map(|secret| secret.as_bytes()).any(|secret| {
@@ -137,6 +139,7 @@ fn hides(text: &str, secrets: &[Arc<str>]) -> bool {
             secret.iter().flat_map(|byte| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]))
         };
         shares(&plain, &letters(secret))
+            || shares(&digits, &hex().collect::<Vec<u8>>())
             || is_coded
                 // Its first byte may be any of a group of three.
                 && ((0..3).any(|skipped| shares(&plain, &letters(base64(skipped).as_bytes())))
@@ -215,7 +218,11 @@ mod tests {
         let grouped = all.each_ref().map(|form| {
             form.as_bytes().chunks(3).map(|piece| str::from_utf8(piece).unwrap()).collect::<Vec<_>>().join(":")
         });
-        for form in all.iter().chain(&cut).chain(&grouped) {
+        let bytes = |before: &str, between: &str| {
+            TOKEN.bytes().map(|byte| format!("{before}{byte:02x}")).collect::<Vec<_>>().join(between)
+        };
+        let printed = [bytes("\\x", ""), bytes("0x", ", "), bytes("", " ")];
+        for form in all.iter().chain(&cut).chain(&grouped).chain(&printed) {
             assert_eq!(foreign(&format!("the string was '{form}' in the end")), "[secret]", "{form}");
         }
         for ordinary in [
