@@ -140,7 +140,7 @@ impl fmt::Display for ProfileError {
             }
             Self::Profile { path, name, fault: Fault::NotKeyId } => write!(
                 f,
-                "{}: {ACCESS_KEY_ID} of profile {name:?} {NO_KEY_ID}: is it the value of {SECRET_ACCESS_KEY}?",
+                "{}: {ACCESS_KEY_ID} of profile {name:?} {NO_KEY_ID}, perhaps it is the value of {SECRET_ACCESS_KEY}",
                 file_name(path)
             ),
             Self::Profile { path, name, fault: Fault::Quoted(key) } => {

@@ -165,8 +165,8 @@ fn swapped_keys_are_reported_and_not_shown() {
     let text = "[default]\naws_access_key_id = wJalr/hidden\naws_secret_access_key = AKIA";
     let said = key_in(text, "default").unwrap_err().to_string();
     assert!(said.ends_with(
-        ": aws_access_key_id of profile \"default\" is no key id, which has letters and digits only: is it the value of \
-         aws_secret_access_key?"
+        ": aws_access_key_id of profile \"default\" is no key id, which has letters and digits only, perhaps it is the value of \
+         aws_secret_access_key"
     ), "{said}");
 }
 
