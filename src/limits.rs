@@ -203,6 +203,8 @@ pub const PUBLISHES_GATHER: Duration = Duration::from_millis(1);
 /// How long publishes gather unread while their records wait for an interval anyway: each time they are read the process
 /// wakes. A multiple of 64 ms, see [`crate::clock::Beat`]; with a request a second, too, that is 9 wake-ups a second.
 pub const GATHER: Duration = Duration::from_millis(128);
+/// And how late they may then be read, because something else keeps the process busy.
+pub const GATHER_LATE: Duration = Duration::from_millis(32);
 /// No shorter than that: with more publishes they are read without a pause.
 pub const GATHER_LEAST: Duration = Duration::from_millis(4);
 /// Publishes gather in at most one part in this many of the kernel's receive buffer, so that the broker can always send:

@@ -227,8 +227,10 @@ impl Daemon {
                 self.left_behind = false;
             }
             Inbound::Publishes(mut publishes) => {
-                self.relay.source_is_read(self.clock.now());
-                publishes.drain(..).for_each(|received| self.accept(&received));
+                // One time for all: they are the group that was read then.
+                let now = self.clock.now();
+                self.relay.source_is_read(now);
+                publishes.drain(..).for_each(|received| self.accept(now, &received));
                 self.acknowledge();
                 // The task waits for it, unless it has ended; then nobody wants it.
                 let _: Result<(), _> = self.broker.taken.send(publishes).await;
@@ -272,8 +274,7 @@ impl Daemon {
     /// Takes a publish into the relay. While draining, those that the broker will deliver again to the next process are
     /// left to it. So are, for a while, those that can be neither held nor answered; and with them those behind them,
     /// which keeps their order.
-    fn accept(&mut self, received: &Received) {
-        let now = self.clock.now();
+    fn accept(&mut self, now: Instant, received: &Received) {
         let Received { topic, payload, token, too_long } = received;
         if let Some(token) = token
             && (self.drain_by.is_some() || self.left_behind && self.relay.waits_for_room(now))

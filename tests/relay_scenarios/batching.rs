@@ -30,7 +30,7 @@ fn the_interval_of_publishes_that_gathered_begins_when_the_source_was_read_last(
     s.take_statuses();
     // Soon after: it may have come at once after that.
     s.read_at(20_000);
-    s.read_at(20_128).publish_json("2", "b");
+    s.read_at(20_130).publish_json("2", "b");
     s.at(29_999).expect_no_batch();
     let batch = s.at(30_000).expect_batch(DEFAULT, &["b"]);
     s.deliver(batch);
