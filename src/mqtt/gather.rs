@@ -17,8 +17,8 @@ pub(super) struct Gather {
     /// When all had been read last.
     since: Instant,
     read: Read,
-    /// The same of the time before.
-    before: (Duration, u32),
+    /// From publish to publish, as it was the time before.
+    before: Option<Duration>,
     /// The broker waited for acknowledgements, so when it sends next says nothing about its rate.
     was_full: bool,
 }
@@ -43,7 +43,7 @@ pub(super) struct Room {
 
 impl Gather {
     pub(super) fn new(beat: Option<Beat>, now: Instant) -> Self {
-        Self { beat, since: now, read: Read::default(), before: (Duration::ZERO, 0), was_full: false }
+        Self { beat, since: now, read: Read::default(), before: None, was_full: false }
     }
 
     /// A publish of so many `bytes` was read. `waits`: the broker waits for its acknowledgement.
@@ -55,23 +55,27 @@ impl Gather {
 
     /// All that there was has been read. Answers until when nothing needs to be read, if that is worth a rest.
     pub(super) fn rest(&mut self, now: Instant, room: Room) -> Option<Instant> {
+        if self.read.publishes == 0 {
+            return None;
+        }
         let Read { publishes, bytes, waits } = core::mem::take(&mut self.read);
         let took = now - core::mem::replace(&mut self.since, now);
         let was_full = core::mem::replace(&mut self.was_full, waits && room.is_full());
         if was_full || self.was_full {
             // What waited comes at once now, and is to be acknowledged soon.
-            self.before = (Duration::ZERO, 0);
+            self.before = None;
             return None;
         }
-        let (took_before, publishes_before) = core::mem::replace(&mut self.before, (took, publishes));
-        let each = (took + took_before) / publishes.saturating_add(publishes_before).max(1);
+        // Of two the faster one: a source that paused, because it was waiting for something, goes on as fast as before.
+        let each = took / publishes;
+        let each = each.min(self.before.replace(each).unwrap_or(each));
         let most = (room.buffer / GATHER_BUFFER_SHARE).saturating_mul(publishes as usize) / bytes.max(1);
         let most = if waits { most.min(room.publishes()) } else { most };
         let longest = GATHER.min(each.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX)));
         let end = self.beat?.before(now + longest);
         let end = if end > now + longest / 3 { end } else { now + longest };
         // A rest in which nothing comes would be one wake-up more.
-        (publishes > 0 && end - now >= GATHER_LEAST.max(each * 3 / 4)).then_some(end)
+        (end - now >= GATHER_LEAST.max(each * 3 / 4)).then_some(end)
     }
 }
 
