@@ -239,7 +239,7 @@ pub enum Fault {
     Missing(&'static str),
     /// The value of this key contains other characters than printable ASCII.
     NotPrintable(&'static str),
-    /// The value of [`ACCESS_KEY_ID`] is a secret key.
+    /// The value of `aws_access_key_id` is a secret key.
     NotKeyId,
     /// The value of this key is in quotes.
     Quoted(&'static str),

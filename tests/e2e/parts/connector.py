@@ -104,7 +104,10 @@ class Connector:
         return [TIME.sub("", line, count=1) for line in self.raw_log()]
 
     def raw_log(self):
-        return self.log_file.read_text(errors="replace").splitlines()
+        text = self.log_file.read_text(errors="replace")
+        # The end of a line may still be on its way.
+        end = text.rfind("\n") + 1 if self.alive() else len(text)
+        return text[:end].splitlines()
 
     def wait_log(self, pattern, within=PATIENCE):
         """The first log line in which the pattern is found, upper and lower case alike."""
