@@ -2,7 +2,7 @@
 //!
 //! A single publish is read at once. When more follow, a rest is as long as the source needs at its present rate to fill
 //! half of what it may send before it has to wait: for acknowledgements, or for room in the kernel's buffer. At full rate
-//! that is too short for a rest.
+//! that is too short for a rest. A source that has had to wait is read at once until it is seen to keep its own rate again.
 
 use tokio::time::{Duration, Instant};
 

@@ -258,6 +258,14 @@ async fn a_refused_login_says_the_same_as_in_mqtt_5() {
     }
 }
 
+/// A login in 3.1.1 that proves nothing, and so is left after the answer.
+async fn unproven(test: &Test) {
+    let mut peer = peer(test).await;
+    peer.connect().await;
+    peer.say(Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success })).await;
+    assert_eq!(peer.packet().await, Packet::Disconnect);
+}
+
 /// The first attempt of `test`, in version 5.
 async fn five(test: &Test) -> Peer {
     test.connected().await.0
@@ -288,10 +296,7 @@ async fn a_broker_that_closes_on_version_5_only_is_spoken_to_in_3_1_1() {
     drop(five(&test).await);
     assert!(matches!(test.down().await, MqttError::NoAnswer(None | Some(_))));
     later(MQTT_BACKOFF.1).await;
-    let mut unproven = peer(&test).await;
-    unproven.connect().await;
-    unproven.say(Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success })).await;
-    assert_eq!(unproven.packet().await, Packet::Disconnect);
+    unproven(&test).await;
     drop(five(&test).await);
     let mut peer = peer(&test).await;
     peer.connect().await;
@@ -305,9 +310,7 @@ async fn a_broker_of_both_versions_that_was_starting_is_spoken_to_in_version_5()
     drop(five(&test).await);
     test.down().await;
     later(MQTT_BACKOFF.1).await;
-    let mut unproven = peer(&test).await;
-    unproven.connect().await;
-    unproven.say(Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success })).await;
+    unproven(&test).await;
     let _peer = test.accept(false, nothing()).await;
     assert!(!test.terms().await.mqtt_3);
 }
@@ -321,9 +324,7 @@ async fn a_broker_that_is_silent_to_version_5_is_asked_in_3_1_1() {
     let error = test.down().await;
     assert!(matches!(error, MqttError::Silent(Unanswered::Login, waited) if waited == MQTT_ANSWER.0), "{error:?}");
     later(MQTT_BACKOFF.1).await;
-    let mut unproven = peer(&test).await;
-    unproven.connect().await;
-    unproven.say(Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success })).await;
+    unproven(&test).await;
     let _silent = five(&test).await;
     settle().await;
     later(MQTT_ANSWER.1 + MQTT_CONNECT / 3).await;
@@ -366,10 +367,7 @@ async fn a_session_that_a_left_login_made_is_subscribed_to_and_is_no_old_one() {
         drop(five(&test).await);
         test.down().await;
         later(MQTT_BACKOFF.1).await;
-        let mut unproven = peer(&test).await;
-        unproven.connect().await;
-        unproven.say(Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success })).await;
-        assert_eq!(unproven.packet().await, Packet::Disconnect);
+        unproven(&test).await;
         drop(five(&test).await);
         let mut peer = peer(&test).await;
         peer.connect().await;
