@@ -263,6 +263,26 @@ fn packing_without_batching_is_warned_of() {
 }
 
 #[test]
+fn how_to_pack_without_packing_is_warned_of() {
+    let advice = "has no effect without FIREHOSE_CONNECTOR_PACK; set that to 5120, or take this one out";
+    let (binary, delimiter) = (("FIREHOSE_CONNECTOR_PACK_BINARY", "1"), ("FIREHOSE_CONNECTOR_DELIMITER", "|"));
+    let (pack, at_end) = (("FIREHOSE_CONNECTOR_PACK", "5120"), ("FIREHOSE_CONNECTOR_DELIMITER_AT_END", "1"));
+    for (variables, without_effect) in [
+        (&[binary][..], Some(binary.0)),
+        (&[delimiter], Some(delimiter.0)),
+        (&[delimiter, at_end], None),
+        (&[binary, delimiter, pack], None),
+    ] {
+        let output = connector(&["check"], &[&[("DEFAULT_DELIVERY_STREAM_ARN", ARN)], variables].concat());
+        assert_eq!(output.status.code(), Some(0));
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        let expected = without_effect.map(|variable| format!("{variable} {advice}"));
+        assert_eq!(expected.is_some(), said.contains(advice), "{said}");
+        assert!(expected.is_none_or(|line| said.contains(&line)), "{said}");
+    }
+}
+
+#[test]
 fn a_configuration_without_credentials_is_good_with_a_warning() {
     let arn = ("DEFAULT_DELIVERY_STREAM_ARN", ARN);
     let off = ("AWS_EC2_METADATA_DISABLED", "true");

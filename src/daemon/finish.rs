@@ -23,6 +23,7 @@ impl Daemon {
         if self.report.session_ends() {
             self.relay.forget_session(self.clock.now());
         }
+        self.uplink.take_back(&mut self.relay, self.clock.now());
         self.relay.spool_at_end();
         self.write_all(&[], self.clock.now() + DRAIN_SPOOL).await;
         let stopped = self.relay.stop();

@@ -58,6 +58,8 @@ struct Busy {
     name: heapless::String<NAME_BYTES>,
     encoder: Encoder,
     chunks: mpsc::Sender<Bytes>,
+    /// Whether any of its body was asked for.
+    begun: bool,
     sent: Instant,
 }
 
@@ -156,7 +158,17 @@ impl Uplink {
         let (packs, records) = (batch.packs, batch.records.len());
         Ok(Some((
             request,
-            Busy { number, call, packs, records, name, encoder: Encoder::new(batch), chunks, sent: clock.now() },
+            Busy {
+                number,
+                call,
+                packs,
+                records,
+                name,
+                encoder: Encoder::new(batch),
+                chunks,
+                begun: false,
+                sent: clock.now(),
+            },
         )))
     }
 
@@ -181,9 +193,19 @@ impl Uplink {
         let chunk = self.scratch.split_to(length).freeze();
         // An answer is written after the last chunk, however long the body took.
         busy.sent = now;
+        busy.begun = true;
         // It asked for one, so there is room; or it is over.
         if busy.chunks.try_send(chunk).is_ok() {
             self.traffic.bytes += length as u64;
+        }
+    }
+
+    /// Puts back the batches of which nothing was sent, because there is no connection yet: they cannot be stored.
+    pub(super) fn take_back(&mut self, relay: &mut Relay, now: Instant) {
+        for connection in &mut self.connections {
+            if let Some((batch, _)) = connection.busy.take_if(|(_, busy)| !busy.begun) {
+                relay.handle_outcome(now, batch, Outcome::Retry);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use crate::error_chain::words::of_system;
 use crate::foreign::{file_name, foreign};
 use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
+use crate::relay::pack::Packing;
 use crate::transport::tls::last_days;
 
 /// What was found, and what follows from it or what to do about it.
@@ -85,17 +86,31 @@ fn memory(plan: &Plan) -> Vec<Warning> {
     warnings.collect()
 }
 
-/// Whether records are to be packed that do not wait for each other.
+/// Whether records are to be packed that do not wait for each other, or how is said and not that.
 fn packing(config: &Config) -> Option<Warning> {
     let waits = config.connector.version > 1 && !config.connector.publish_interval.is_zero();
-    let bytes = config.packing.bytes;
-    (bytes > 0 && !waits).then(|| {
+    let Packing { bytes, binary, delimiter, at_end } = config.packing;
+    let without_effect = match () {
+        () if bytes > 0 => None,
+        () if binary => Some("FIREHOSE_CONNECTOR_PACK_BINARY"),
+        () if !at_end && delimiter.as_bytes() != b"\n" => Some("FIREHOSE_CONNECTOR_DELIMITER"),
+        () => None,
+    };
+    let off = without_effect.map(|variable| {
+        logged(
+            format!("{variable} has no effect without FIREHOSE_CONNECTOR_PACK"),
+            "set that to 5120, or take this one out",
+            About::Configuration,
+        )
+    });
+    let alone = (bytes > 0 && !waits).then(|| {
         logged(
             format!("FIREHOSE_CONNECTOR_PACK is {bytes} and records do not wait for a batch"),
             "each goes alone: set PublishInterval to 1 or more, in a definition of version 2 or later",
             About::Configuration,
         )
-    })
+    });
+    off.or(alone)
 }
 
 fn web_identity(config: &Config) -> Option<Warning> {

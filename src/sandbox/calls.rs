@@ -141,6 +141,7 @@ const WITH_ARGUMENTS: &[(c_long, &[Condition])] = &[
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_SNDBUF)]),
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_RCVBUF)]),
     (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_KEEPALIVE)]),
+    (libc::SYS_setsockopt, &[is(1, libc::SOL_SOCKET), is(2, libc::SO_LINGER)]),
     // Those up to 7: `TCP_NODELAY`, `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, and like ones.
     (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_TCP), none_but(2, 7)]),
     (libc::SYS_setsockopt, &[is(1, libc::IPPROTO_IP), is(2, libc::IP_RECVERR)]),

@@ -39,14 +39,17 @@ pub struct Buffers {
     pub send: Option<u32>,
     /// Unread.
     pub receive: Option<u32>,
+    /// Whether what is unsent is dropped with the connection. Otherwise the kernel goes on sending it, for minutes.
+    pub dropped: bool,
 }
 
 impl Buffers {
-    /// For a connection to the service.
-    pub const SERVICE: Self = Self { send: Some(limits::SERVICE_SEND_BUFFER), receive: None };
-    /// For a connection to the broker.
+    /// For a connection to the service. Records of a request that is given up are sent again, so the first is not to arrive
+    /// when a dead link comes back.
+    pub const SERVICE: Self = Self { send: Some(limits::SERVICE_SEND_BUFFER), receive: None, dropped: true };
+    /// For a connection to the broker. What was said last is to arrive.
     pub const BROKER: Self =
-        Self { send: Some(limits::BROKER_SEND_BUFFER), receive: Some(limits::BROKER_RECEIVE_BUFFER) };
+        Self { send: Some(limits::BROKER_SEND_BUFFER), receive: Some(limits::BROKER_RECEIVE_BUFFER), dropped: false };
 }
 
 /// Connects to `host` (name or address, without brackets) by `route`, over TLS if `tls` is given.

@@ -1,5 +1,6 @@
 //! TCP to the first of a host's addresses that answers.
 
+use core::time::Duration;
 use std::{io, net::SocketAddr};
 
 use socket2::{SockRef, TcpKeepalive};
@@ -72,6 +73,9 @@ async fn connect_one(address: SocketAddr, buffers: Buffers) -> io::Result<TcpStr
     }
     if let Some(bytes) = buffers.receive {
         socket.set_recv_buffer_size(bytes)?;
+    }
+    if buffers.dropped {
+        SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     }
     let stream = socket.connect(address).await?;
     stream.set_nodelay(true)?;

@@ -2,6 +2,7 @@
 
 use std::{error::Error, net::Ipv4Addr};
 
+use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -49,6 +50,25 @@ async fn tls_failure(port: u16, tls: &Tls) -> (TlsFailure, String) {
     assert!(error.source().is_some(), "{error}");
     let ConnectFailure::Tls(failure) = error.kind() else { panic!("{error}") };
     (failure, error_chain(&error))
+}
+
+#[tokio::test]
+async fn what_is_unsent_is_dropped_with_a_connection_to_the_service_alone() {
+    for (buffers, arrives) in [(Buffers::SERVICE, false), (Buffers::BROKER, true)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut stream = connect(&Route::default(), "127.0.0.1", port, None, buffers).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut written = 0;
+        // Until the peer's kernel takes no more, and ours neither.
+        while let Some(result) = stream.write(&[0; 1 << 16]).now_or_never() {
+            written += result.unwrap();
+        }
+        drop(stream);
+        let mut read = Vec::new();
+        let end = peer.read_to_end(&mut read).await;
+        assert_eq!((end.is_ok(), read.len() == written), (arrives, arrives), "{end:?}, {} of {written}", read.len());
+    }
 }
 
 #[tokio::test]
