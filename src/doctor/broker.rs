@@ -12,7 +12,7 @@ use crate::error_chain::error_chain;
 use crate::foreign::foreign;
 use crate::limits::MQTT_FIELD_BYTES;
 use crate::limits::doctor::STEP;
-use crate::mqtt::{MqttError, Probe, Settings, Unanswered};
+use crate::mqtt::{MqttError, Probe, Settings, Unanswered, Versions};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 use crate::transport::connect::{Buffers, Stream, connect};
@@ -97,7 +97,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
     log_out(probe, report).await;
 }
 
-/// Logs in in MQTT 5, or in 3.1.1 where that is refused or has no answer.
+/// Logs in in the version that the connector would find.
 async fn log_in(
     stream: Stream,
     settings: &Settings,
@@ -105,23 +105,29 @@ async fn log_in(
     report: &Report<'_>,
 ) -> Result<(Probe, MqttVersion), MqttError> {
     let Settings { route, host, port, .. } = settings;
-    let first = settings.version.unwrap_or(MqttVersion::V5);
-    let by =
-        if settings.version.is_some() { report.deadline() } else { report.deadline().min(Instant::now() + STEP / 2) };
-    let silent = || MqttError::Silent(Unanswered::Login, STEP);
-    let login = timeout_at(by, Probe::log_in(stream, settings, first)).await;
-    match login.unwrap_or_else(|_| Err(silent())) {
-        Ok(probe) => return Ok((probe, first)),
-        Err(error) if settings.version.is_some() => return Err(error),
-        Err(error) if error.has_no_answer() || matches!(error, MqttError::OtherVersion(_)) => {}
-        Err(error) => return Err(error),
+    let mut versions = Versions::new(settings.version);
+    let mut open = Some(stream);
+    loop {
+        let (version, begin) = (versions.next(), Instant::now());
+        let attempt = async {
+            let stream = match open.take() {
+                Some(stream) => stream,
+                None => connect(route, host, *port, tls, Buffers::default()).await.map_err(MqttError::Connect)?,
+            };
+            Probe::log_in(stream, settings, version).await
+        };
+        let by = report.deadline().min(begin + versions.patience());
+        match timeout_at(by, attempt).await.unwrap_or(Err(MqttError::Silent(Unanswered::Login, STEP))) {
+            Ok(probe) if versions.accepted(begin.elapsed(), Instant::now()) => return Ok((probe, version)),
+            Ok(probe) => log_out(probe, report).await,
+            Err(error) => {
+                versions.failed(&error);
+                if versions.next() == version || version == MqttVersion::V3 {
+                    return Err(error);
+                }
+            }
+        }
     }
-    let again = async {
-        let stream = connect(route, host, *port, tls, Buffers::default()).await.map_err(MqttError::Connect)?;
-        Probe::log_in(stream, settings, MqttVersion::V3).await
-    };
-    let login = timeout_at(report.deadline(), again).await.unwrap_or_else(|_| Err(silent()))?;
-    Ok((login, MqttVersion::V3))
 }
 
 async fn log_out(probe: Probe, report: &Report<'_>) {

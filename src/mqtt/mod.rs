@@ -29,6 +29,7 @@ mod versions;
 
 pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
+pub(crate) use versions::Versions;
 
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 use tokio::time::{Instant, sleep, timeout};
@@ -49,7 +50,6 @@ use session::{End, Session};
 use status_limit::StatusLimit;
 use takeover::Takeover;
 use unacknowledged::Unacknowledged;
-use versions::Versions;
 
 /// Where the broker is, how to log in, and how much memory its side may use.
 #[derive(Debug)]

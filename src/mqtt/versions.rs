@@ -14,7 +14,7 @@ use crate::transport::connect::ConnectFailure;
 
 /// The version to speak, and why.
 #[derive(Debug)]
-pub(super) struct Versions {
+pub(crate) struct Versions {
     by_setting: bool,
     next: MqttVersion,
     known: Known,
@@ -41,7 +41,7 @@ enum Known {
 
 impl Versions {
     /// `setting`: the only one to speak.
-    pub(super) fn new(setting: Option<MqttVersion>) -> Self {
+    pub(crate) fn new(setting: Option<MqttVersion>) -> Self {
         Self {
             by_setting: setting.is_some(),
             next: setting.unwrap_or(MqttVersion::V5),
@@ -52,13 +52,13 @@ impl Versions {
     }
 
     /// That of the next connection.
-    pub(super) const fn next(&self) -> MqttVersion {
+    pub(crate) const fn next(&self) -> MqttVersion {
         self.next
     }
 
     /// How long the broker may take to answer the login. Less in version 5 while there is another one to try: if that is answered, a
     /// login in version 5 follows, with time by the answer's.
-    pub(super) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         match (self.next, self.answer) {
             (MqttVersion::V5, Some(answer)) => MQTT_CONNECT.min(MQTT_ANSWER.1 + answer * 2),
             (MqttVersion::V5, None) if !self.by_setting && !self.failed_3 => MQTT_ANSWER.0,
@@ -67,7 +67,7 @@ impl Versions {
     }
 
     /// There was no connection, or the login failed. Returns whether the other version is to be tried at once.
-    pub(super) fn failed(&mut self, error: &MqttError) -> bool {
+    pub(crate) fn failed(&mut self, error: &MqttError) -> bool {
         let says_nothing = match error {
             MqttError::Connect(error) => error.kind() != ConnectFailure::Refused,
             // Whoever may not log in does so in the broker's version.
@@ -90,7 +90,7 @@ impl Versions {
 
     /// The broker accepted the login within `answer`. Returns whether the session is to go on, rather than that version 5 is tried once
     /// more.
-    pub(super) fn accepted(&mut self, answer: Duration, now: Instant) -> bool {
+    pub(crate) fn accepted(&mut self, answer: Duration, now: Instant) -> bool {
         if self.by_setting {
             return true;
         }
@@ -106,7 +106,7 @@ impl Versions {
     }
 
     /// The session ended.
-    pub(super) fn ended(&mut self, now: Instant) {
+    pub(crate) fn ended(&mut self, now: Instant) {
         if matches!(self.known, Known::Spoken(since) if now - since >= MQTT_VERSION_KNOWN) {
             (self.next, self.known) = (MqttVersion::V5, Known::Nothing);
         }

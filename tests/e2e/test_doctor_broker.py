@@ -7,6 +7,7 @@ import pytest
 
 from parts.broker import RefusingBroker
 from parts.connector import CLIENT_ID
+from parts.cutting import Cutting
 from parts.doctor import OwnBroker, is_only_fault
 from parts.scripted import ScriptedBroker
 from parts.waiting import free_port
@@ -51,6 +52,13 @@ def test_a_broker_that_speaks_an_older_version(check):
     report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
     is_only_fault(report, "broker-login", r"the broker does not speak MQTT 3\.1\.1: .* 5 and 3\.1\.1 are tried")
     broker.close()
+
+
+def test_what_stands_before_a_broker_that_starts_does_not_make_it_an_older_one(broker, check):
+    cutting = Cutting(broker.port, first=1)
+    report = check(FIREHOSE_CONNECTOR_MQTT_URL=f"mqtt://127.0.0.1:{cutting.port}")
+    assert report.steps["broker-login"]["found"].startswith("MQTT 5, "), report.steps
+    cutting.close()
 
 
 def test_a_broker_that_refuses_the_login(tmp_path, check):

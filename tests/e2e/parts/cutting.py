@@ -5,11 +5,13 @@ import threading
 
 
 class Cutting:
-    """Passes bytes on between the connector and the broker. A `receive_maximum` takes the place of the connector's in CONNECT."""
+    """Passes bytes on between the connector and the broker. A `receive_maximum` takes the place of the connector's in CONNECT. So many
+    of the `first` connections are accepted and closed, as by whoever stands before a broker that is starting."""
 
-    def __init__(self, broker_port, receive_maximum=None):
+    def __init__(self, broker_port, receive_maximum=None, first=0):
         self.broker_port = broker_port
         self.receive_maximum = receive_maximum
+        self.first = first
         self.pairs = []
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -33,6 +35,10 @@ class Cutting:
         while True:
             try:
                 here, _ = self.socket.accept()
+                if self.first:
+                    self.first -= 1
+                    here.close()
+                    continue
                 there = socket.create_connection(("127.0.0.1", self.broker_port))
             except OSError:
                 return
@@ -44,8 +50,9 @@ class Cutting:
         try:
             while piece := source.recv(65536):
                 if is_connect and self.receive_maximum:
-                    # Property 0x21, Receive Maximum, of 500.
-                    piece = piece.replace(b"\x21\x01\xf4", b"\x21" + self.receive_maximum.to_bytes(2), 1)
+                    # Property 0x21, Receive Maximum, of 1,000.
+                    before, after = piece.split(b"\x21\x03\xe8", 1)
+                    piece = before + b"\x21" + self.receive_maximum.to_bytes(2) + after
                 is_connect = False
                 sink.sendall(piece)
         except OSError:
