@@ -10,7 +10,7 @@ use crate::relay::arena::Arena;
 use crate::relay::record::{Cursor, Record};
 use crate::relay::{Ended, Relay, SpoolState, TakenBack};
 use crate::spool::format::Kind;
-use crate::spool::operation::{Done, Fault, Operation};
+use crate::spool::operation::{Completion, Fault, Operation};
 use crate::spool::{Answer, Counters, Event, New, Position, Refused, Settings, Spool};
 use crate::time::{Duration, Instant};
 
@@ -102,10 +102,10 @@ impl Keeper {
     }
 
     /// Takes the result of the operation that was under way.
-    pub fn handle(&mut self, now: Instant, done: Done, relay: &mut Relay) {
+    pub fn handle(&mut self, now: Instant, done: Completion, relay: &mut Relay) {
         self.settle(now, relay);
         (self.began, self.is_busy) = (None, false);
-        self.is_full &= !matches!(done, Done::Deleted(Ok(())));
+        self.is_full &= !matches!(done, Completion::Deleted(Ok(())));
         let Some(event) = self.spool.handle(now, done) else { return };
         let written = core::mem::take(&mut self.writing);
         let records = written.iter().filter_map(|(writing, position)| match writing {

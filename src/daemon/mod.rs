@@ -33,7 +33,7 @@ use report::Report;
 use signals::{Action, Signals};
 use spooling::Spooling;
 use under_way::UnderWay;
-use uplink::{Done, Uplink};
+use uplink::{EndedRequest, Uplink};
 
 /// The loop and everything that it owns.
 struct Daemon {
@@ -80,7 +80,7 @@ enum Turn {
     Status,
     Credentials,
     /// An operation on the disk is over, or its thread.
-    Disk(Option<operation::Done>),
+    Disk(Option<operation::Completion>),
     /// A deadline came.
     Time,
 }
@@ -198,7 +198,7 @@ impl Daemon {
         spooling.report(self.clock.now(), &mut self.report);
     }
 
-    fn take_done(&mut self, done: Option<operation::Done>) {
+    fn take_done(&mut self, done: Option<operation::Completion>) {
         match (&mut self.spooling, done) {
             (Some(spooling), Some(done)) => spooling.handle(self.clock.now(), done, &mut self.relay),
             _ => {
@@ -208,7 +208,7 @@ impl Daemon {
         }
     }
 
-    fn settled(&mut self, done: &Done) {
+    fn settled(&mut self, done: &EndedRequest) {
         self.notify.settled(done);
         if done.renew_credentials {
             self.refused_at = Some(self.clock.now());

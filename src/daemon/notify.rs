@@ -10,7 +10,7 @@ use std::os::unix::net::UnixDatagram;
 use log::warn;
 use sd_notify::NotifyState;
 
-use super::uplink::{Done, Problem};
+use super::uplink::{EndedRequest, Problem};
 use crate::error_chain::words::of_system;
 use crate::limits::{WATCHDOG_INTERVAL_MIN, WATCHDOG_SHARE};
 use crate::relay::Relay;
@@ -119,7 +119,7 @@ impl Notify {
         self.state.broker = connected;
     }
 
-    pub(super) const fn settled(&mut self, done: &Done) {
+    pub(super) const fn settled(&mut self, done: &EndedRequest) {
         self.state.service = match done.problem {
             None => Service::Accepts,
             Some(Problem::Refused { .. }) if done.settled.failed > 0 => Service::Refuses,

@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use log::{debug, error, info, warn};
 
-use super::uplink::Done;
+use super::uplink::EndedRequest;
 use crate::error_chain::error_chain;
 use crate::firehose::sign::SignError;
 use crate::foreign::foreign;
@@ -116,7 +116,7 @@ impl Report {
 
     /// Logs how a request ended, if that differs from the one before. Returns whether the credentials have to be
     /// renewed.
-    pub(super) fn settled(&mut self, now: Instant, done: &Done) -> bool {
+    pub(super) fn settled(&mut self, now: Instant, done: &EndedRequest) -> bool {
         let name = &done.name;
         match done.clock_corrected {
             None => {}

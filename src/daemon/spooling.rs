@@ -9,7 +9,7 @@ use crate::config;
 use crate::keeper::Keeper;
 use crate::relay::Relay;
 use crate::spool::disk::Disk;
-use crate::spool::operation::Done;
+use crate::spool::operation::Completion;
 use crate::spool::{Counters, Settings};
 use crate::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ impl Spooling {
     }
 
     /// Waits for the result of an operation; `None`: the thread has ended. Without a spool none ever comes.
-    pub(super) async fn done(this: Option<&mut Self>) -> Option<Done> {
+    pub(super) async fn done(this: Option<&mut Self>) -> Option<Completion> {
         match this {
             Some(this) => this.disk.done().await,
             None => pending().await,
@@ -51,7 +51,7 @@ impl Spooling {
     }
 
     /// Takes the result of an operation.
-    pub(super) fn handle(&mut self, now: Instant, done: Done, relay: &mut Relay) {
+    pub(super) fn handle(&mut self, now: Instant, done: Completion, relay: &mut Relay) {
         self.keeper.handle(now, done, relay);
     }
 

@@ -14,7 +14,7 @@ pub(super) struct UnderWay {
     /// Shared with the messages.
     count: Arc<AtomicUsize>,
     /// The messages of which copies exist, and how many statuses the relay had given before.
-    messages: Vec<(u64, Weak<Counted>)>,
+    messages: Vec<(u64, Weak<Message>)>,
 }
 
 impl UnderWay {
@@ -27,7 +27,7 @@ impl UnderWay {
     /// those that the relay has given, so many since the start (`taken`).
     pub(super) fn count_in(&mut self, message: Vec<u8>, statuses: usize, taken: u64) -> Bytes {
         self.count.fetch_add(statuses, Ordering::Relaxed);
-        let message = Arc::new(Counted { message, statuses, under_way: Arc::clone(&self.count) });
+        let message = Arc::new(Message { message, statuses, under_way: Arc::clone(&self.count) });
         self.messages.retain(|(_, message)| message.strong_count() > 0);
         self.messages.push((taken - statuses as u64, Arc::downgrade(&message)));
         Bytes::from_owner(Shared(message))
@@ -35,7 +35,7 @@ impl UnderWay {
 
     /// How many of the `taken` that the relay has given since the start are acknowledged, with all before them.
     pub(super) fn acknowledged(&self, taken: u64) -> u64 {
-        let waits = |message: &&(u64, Weak<Counted>)| message.1.strong_count() > 0;
+        let waits = |message: &&(u64, Weak<Message>)| message.1.strong_count() > 0;
         self.messages.iter().find(waits).map_or(taken, |(before, _)| *before)
     }
 
@@ -49,7 +49,7 @@ impl UnderWay {
     }
 }
 
-struct Shared(Arc<Counted>);
+struct Shared(Arc<Message>);
 
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
@@ -58,13 +58,13 @@ impl AsRef<[u8]> for Shared {
 }
 
 #[derive(Debug)]
-struct Counted {
+struct Message {
     message: Vec<u8>,
     statuses: usize,
     under_way: Arc<AtomicUsize>,
 }
 
-impl Drop for Counted {
+impl Drop for Message {
     fn drop(&mut self) {
         self.under_way.fetch_sub(self.statuses, Ordering::Relaxed);
     }

@@ -64,7 +64,7 @@ struct Busy {
 }
 
 /// A request that is over, for the report.
-pub(super) struct Done {
+pub(super) struct EndedRequest {
     pub(super) name: heapless::String<NAME_BYTES>,
     pub(super) settled: Settled,
     /// What went wrong with the request as a whole.
@@ -216,7 +216,7 @@ impl Uplink {
         clock: &Clock,
         number: u64,
         result: Result<Reply, SendError>,
-    ) -> Option<Done> {
+    ) -> Option<EndedRequest> {
         let is_this =
             |connection: &&mut Connection| connection.busy.as_ref().is_some_and(|(_, busy)| busy.number == number);
         let connection = self.connections.iter_mut().find(is_this)?;
@@ -227,7 +227,7 @@ impl Uplink {
         let stream = relay.stream_index(&batch).unwrap_or_default();
         let before = relay.failures(stream);
         let now = clock.now();
-        let mut done = Done {
+        let mut done = EndedRequest {
             name: busy.name,
             settled: Settled::default(),
             problem: None,

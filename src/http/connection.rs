@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
 use super::body::ChunkBody;
-use super::progress::{Progress, Watched};
+use super::progress::{ByteProgress, Watched};
 use crate::config::EndpointUrl;
 use crate::transport::connect::{Buffers, ConnectError, Stream, connect};
 use crate::transport::route::Route;
@@ -21,7 +21,7 @@ use crate::transport::tls::Tls;
 /// A connection, which is closed when this is dropped.
 pub(super) struct Connection {
     sender: SendRequest<ChunkBody>,
-    progress: Arc<Progress>,
+    progress: Arc<ByteProgress>,
     driver: JoinHandle<()>,
 }
 
@@ -54,7 +54,7 @@ impl Connection {
 
     /// As [`Connection::open`], over a stream that is already established.
     pub(super) async fn over(stream: Stream, buffer: usize) -> Result<Self, Failure> {
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(ByteProgress::default());
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&progress)));
         let mut builder = http1::Builder::new();
         builder.max_buf_size(buffer);
@@ -72,7 +72,7 @@ impl Connection {
     }
 
     /// When bytes last moved on it.
-    pub(super) fn progress(&self) -> Arc<Progress> {
+    pub(super) fn progress(&self) -> Arc<ByteProgress> {
         Arc::clone(&self.progress)
     }
 

@@ -14,7 +14,7 @@ use crate::transport::connect::Stream;
 
 /// When bytes last moved, in milliseconds since `start`; shared between the connection and those that wait for it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ByteProgress {
     start: Instant,
     moved: AtomicU64,
     written: AtomicU64,
@@ -22,13 +22,13 @@ pub(super) struct Progress {
     bytes: AtomicU64,
 }
 
-impl Default for Progress {
+impl Default for ByteProgress {
     fn default() -> Self {
         Self { start: Instant::now(), moved: AtomicU64::new(0), written: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 }
 
-impl Progress {
+impl ByteProgress {
     /// So many bytes were read just now.
     ///
     /// # Errors
@@ -74,15 +74,15 @@ impl Progress {
     }
 }
 
-/// A stream that keeps its [`Progress`] up to date.
+/// A stream that keeps its [`ByteProgress`] up to date.
 #[derive(Debug)]
 pub(super) struct Watched {
     stream: Stream,
-    progress: Arc<Progress>,
+    progress: Arc<ByteProgress>,
 }
 
 impl Watched {
-    pub(super) const fn new(stream: Stream, progress: Arc<Progress>) -> Self {
+    pub(super) const fn new(stream: Stream, progress: Arc<ByteProgress>) -> Self {
         Self { stream, progress }
     }
 

@@ -12,7 +12,7 @@ use crate::transport::connect::Stream;
 
 /// A connection that counts the bytes read from it.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct CountedStream {
     stream: Stream,
     /// Bytes read since this was last reset.
     pub(super) read: usize,
@@ -20,7 +20,7 @@ pub(super) struct Counted {
     pub(super) last: Instant,
 }
 
-impl Counted {
+impl CountedStream {
     pub(super) fn new(stream: Stream) -> Self {
         Self { stream, read: 0, last: Instant::now() }
     }
@@ -36,7 +36,7 @@ impl Counted {
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -49,7 +49,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -83,7 +83,7 @@ pub struct Settings {
 }
 
 /// The task's ends of the channels, and what it remembers of its sessions.
-struct Ends {
+struct Task {
     channels: source::Ends,
     unacknowledged: Unacknowledged,
     /// Whether the last connection got as far as [`Inbound::Up`].
@@ -98,7 +98,7 @@ struct Ends {
 /// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are.
 pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send) {
     let (relay, channels) = source::channels(Peer::Broker);
-    let ends = Ends {
+    let task = Task {
         channels,
         unacknowledged: Unacknowledged::default(),
         up: false,
@@ -106,36 +106,36 @@ pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send)
         is_new: false,
         status_limit: StatusLimit::default(),
     };
-    (relay, serve(settings, ends))
+    (relay, serve(settings, task))
 }
 
-async fn serve(settings: Settings, mut ends: Ends) {
+async fn serve(settings: Settings, mut task: Task) {
     let mut in_flight = InFlight::default();
     let mut retry = Retry::new(Jitter::new(random_number()));
     let mut takeover = Takeover::default();
     let mut versions = Versions::new(settings.version);
     loop {
         let start = Instant::now();
-        let error = match run_session(&settings, &mut ends, &mut in_flight, &mut retry, &mut versions).await {
+        let error = match run_session(&settings, &mut task, &mut in_flight, &mut retry, &mut versions).await {
             Ok(Some(End::Stopped | End::Abandoned)) => return,
             Ok(None) => continue,
             Err(error) => error,
         };
-        let lasted = ends.up.then(|| start.elapsed());
-        if ends.up && matches!(error, MqttError::Closed(_)) {
-            ends.status_limit.closed_on(in_flight.longest_sent());
+        let lasted = task.up.then(|| start.elapsed());
+        if task.up && matches!(error, MqttError::Closed(_)) {
+            task.status_limit.closed_on(in_flight.longest_sent());
         }
         let error = takeover.judge(error, lasted, &settings.client_id);
         let wait = retry.after(&error, lasted);
-        ends.up = false;
-        if ends.channels.inbound.send(Inbound::Down(Box::new(error))).await.is_err() {
+        task.up = false;
+        if task.channels.inbound.send(Inbound::Down(Box::new(error))).await.is_err() {
             return;
         }
-        let wait = if *ends.channels.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
+        let wait = if *task.channels.hurry.borrow() { wait.min(MQTT_BACKOFF.0) } else { wait };
         tokio::select! {
             () = sleep(wait) => {}
-            Ok(()) = ends.channels.hurry.changed() => {}
-            () = ends.channels.inbound.closed() => return,
+            Ok(()) = task.channels.hurry.changed() => {}
+            () = task.channels.inbound.closed() => return,
         }
     }
 }
@@ -152,7 +152,7 @@ fn received(publish: Publish) -> Received {
 /// Connects, and runs the session to its end. `None`: the next attempt is to be made at once, in another version of MQTT.
 async fn run_session(
     settings: &Settings,
-    ends: &mut Ends,
+    task: &mut Task,
     in_flight: &mut InFlight,
     retry: &mut Retry,
     versions: &mut Versions,
@@ -173,17 +173,17 @@ async fn run_session(
         Err(error) => return if versions.failed(&error) { Ok(None) } else { Err(error) },
     };
     if !session.resumed {
-        ends.granted = None;
-        ends.is_new = true;
+        task.granted = None;
+        task.is_new = true;
     }
     if !versions.accepted(begin.elapsed(), Instant::now()) {
         session.leave().await?;
         return Ok(None);
     }
     // That a login which was left made it does not make it an old one.
-    session.resumed &= !core::mem::take(&mut ends.is_new);
-    session.status_bytes = ends.status_limit.of(session.status_bytes);
-    let end = session.run(ends, in_flight).await;
+    session.resumed &= !core::mem::take(&mut task.is_new);
+    session.status_bytes = task.status_limit.of(session.status_bytes);
+    let end = session.run(task, in_flight).await;
     versions.ended(Instant::now());
     end.map(Some)
 }

@@ -18,13 +18,13 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::codec::Framed;
 
 use super::codec::{Incoming, Packets};
-use super::counted::Counted;
+use super::counted::CountedStream;
 use super::error::Unanswered;
 use super::gather::{Gather, Room};
 use super::in_flight::InFlight;
 use super::keep_alive::{KeepAlive, Liveness};
 use super::unacknowledged::PING;
-use super::{Ends, MqttError};
+use super::{MqttError, Task};
 use crate::error_chain::words::spelled;
 use crate::limits::{
     MQTT_CONNECT, MQTT_SUBSCRIBE_MAX, PUBLISHES, PUBLISHES_BUSY, PUBLISHES_BYTES, PUBLISHES_GATHER, UNASKED,
@@ -41,7 +41,7 @@ const SUBSCRIPTION_ID: u16 = u16::MAX;
 
 /// One established connection to the broker.
 pub(super) struct Session {
-    pub(super) framed: Framed<Counted, Packets>,
+    pub(super) framed: Framed<CountedStream, Packets>,
     /// The highest QoS at which the broker accepts publishes, at most 1.
     pub(super) qos: QoS,
     receive_maximum: u16,
@@ -74,28 +74,28 @@ pub(super) enum End {
 impl Session {
     /// Subscribes, and runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
-    pub(super) async fn run(&mut self, ends: &mut Ends, in_flight: &mut InFlight) -> Result<End, MqttError> {
+    pub(super) async fn run(&mut self, task: &mut Task, in_flight: &mut InFlight) -> Result<End, MqttError> {
         in_flight.start_again();
         // At QoS 0 nothing is acknowledged, so nothing waits for it.
         if self.qos == QoS::AtMostOnce && in_flight.flows() {
-            ends.channels.say(Inbound::StatusesHeldUp(false)).await;
+            task.channels.say(Inbound::StatusesHeldUp(false)).await;
         }
-        ends.channels.counters.mark_unchanged();
-        let begin = ends.unacknowledged.begin(self.resumed);
-        ends.channels.say(Inbound::Begins(begin)).await;
+        task.channels.counters.mark_unchanged();
+        let begin = task.unacknowledged.begin(self.resumed);
+        task.channels.say(Inbound::Begins(begin)).await;
         let start = Instant::now();
         let mut granted_by = start + MQTT_CONNECT;
-        let mut granted = self.has_subscription(ends);
+        let mut granted = self.has_subscription(task);
         if !granted {
             self.subscribe(RetainForwardRule::OnNewSubscribe).await?;
-        } else if !self.say_up(ends).await {
+        } else if !self.say_up(task).await {
             return Ok(End::Abandoned);
         }
         let mut stopping = false;
         loop {
-            self.repeat_statuses(ends, in_flight).await?;
+            self.repeat_statuses(task, in_flight).await?;
             if stopping && in_flight.is_empty() {
-                self.acknowledge(ends).await?;
+                self.acknowledge(task).await?;
                 self.leave().await?;
                 return Ok(End::Stopped);
             }
@@ -108,12 +108,12 @@ impl Session {
             tokio::select! {
                 packet = self.framed.next(), if resting.is_none() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
-                    let taken = self.take_group(packet, ends, in_flight).await;
+                    let taken = self.take_group(packet, task, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
                     let relayed = if self.group.is_empty() {
                         Ok(true)
                     } else {
-                        let relayed = self.relay_group(ends).await;
+                        let relayed = self.relay_group(task).await;
                         granted_by = Instant::now() + MQTT_CONNECT;
                         relayed
                     };
@@ -121,43 +121,43 @@ impl Session {
                     if !relayed? {
                         return Ok(End::Abandoned);
                     }
-                    if granted && !ends.up && !self.say_up(ends).await {
+                    if granted && !task.up && !self.say_up(task).await {
                         return Ok(End::Abandoned);
                     }
                 }
                 () = sleep_until(resting.unwrap_or(start)), if resting.is_some() => self.resting = None,
-                message = ends.channels.statuses.recv(), if room => match message {
-                    Some(message) => self.send_status(message, ends, in_flight).await?,
+                message = task.channels.statuses.recv(), if room => match message {
+                    Some(message) => self.send_status(message, task, in_flight).await?,
                     None => stopping = true,
                 },
-                () = sleep_until(self.acknowledged + in_flight.patience()), if ends.up && !in_flight.is_empty() => {
+                () = sleep_until(self.acknowledged + in_flight.patience()), if task.up && !in_flight.is_empty() => {
                     if in_flight.held_up {
                         let waited = in_flight.patience();
                         in_flight.give_up();
                         return Err(MqttError::Silent(Unanswered::Statuses, waited));
                     }
                     in_flight.held_up = true;
-                    ends.channels.say(Inbound::StatusesHeldUp(true)).await;
+                    task.channels.say(Inbound::StatusesHeldUp(true)).await;
                 }
-                Ok(()) = ends.channels.acknowledged.changed() => self.acknowledge(ends).await?,
-                Ok(()) = ends.channels.counters.changed(), if granted => {
-                    let message = ends.channels.counters.borrow_and_update().clone();
+                Ok(()) = task.channels.acknowledged.changed() => self.acknowledge(task).await?,
+                Ok(()) = task.channels.counters.changed(), if granted => {
+                    let message = task.channels.counters.borrow_and_update().clone();
                     self.send_counters(message).await?;
                 }
                 () = sleep_until(self.keep_alive.next()) => {
-                    let Counted { read, last, .. } = self.framed.get_mut();
+                    let CountedStream { read, last, .. } = self.framed.get_mut();
                     match self.keep_alive.check(Instant::now(), read, *last) {
                         Liveness::Listen => {}
                         Liveness::Growing => granted_by = Instant::now() + MQTT_CONNECT,
                         Liveness::Ping => {
-                            ends.unacknowledged.ask(PING);
+                            task.unacknowledged.ask(PING);
                             self.unasked = self.unasked.saturating_sub(1);
                             self.send(Packet::PingReq(PingReq)).await?;
                         }
                         Liveness::Gone => return Err(self.silent(Unanswered::Ping)),
                     }
                 }
-                () = wanted_again(&mut ends.channels.again, in_flight.is_empty()), if granted => {
+                () = wanted_again(&mut task.channels.again, in_flight.is_empty()), if granted => {
                     return Err(MqttError::LeftBehind);
                 }
                 () = sleep_until(granted_by.min(start + MQTT_SUBSCRIBE_MAX)), if !granted => {
@@ -172,7 +172,7 @@ impl Session {
     async fn take_group(
         &mut self,
         packet: Incoming,
-        ends: &mut Ends,
+        task: &mut Task,
         in_flight: &mut InFlight,
     ) -> Result<bool, MqttError> {
         self.heard();
@@ -185,25 +185,25 @@ impl Session {
                     let length = received.topic.len() + received.payload.len();
                     bytes += length;
                     self.gather.read(length, received.token.is_some());
-                    let left_behind = ends.channels.acknowledged.borrow().left_behind;
-                    let is_left = received.token.is_some() && ends.unacknowledged.is_past(left_behind);
+                    let left_behind = task.channels.acknowledged.borrow().left_behind;
+                    let is_left = received.token.is_some() && task.unacknowledged.is_past(left_behind);
                     if let Some(token) = received.token.as_mut().filter(|_| !is_left) {
-                        token.number = ends.unacknowledged.push(token.packet_id, token.exactly_once);
+                        token.number = task.unacknowledged.push(token.packet_id, token.exactly_once);
                     }
                     if !is_left {
                         self.group.push(received);
                     }
                 }
                 Incoming::Other(Packet::PubAck(ack)) => {
-                    ends.unacknowledged.answered(ack.pkid);
+                    task.unacknowledged.answered(ack.pkid);
                     // An unknown packet id does not show that statuses are acknowledged.
                     if let Some(message) = in_flight.settle(ack.pkid) {
                         self.acknowledged = Instant::now();
                         if in_flight.flows() {
-                            ends.channels.say(Inbound::StatusesHeldUp(false)).await;
+                            task.channels.say(Inbound::StatusesHeldUp(false)).await;
                         }
                         if !matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-                            ends.channels.say(Inbound::StatusRefused(spelled(&ack.reason), message)).await;
+                            task.channels.say(Inbound::StatusRefused(spelled(&ack.reason), message)).await;
                         }
                     } else {
                         self.unasked()?;
@@ -215,7 +215,7 @@ impl Session {
                     granted = true;
                 }
                 Incoming::Other(Packet::PingResp(_)) => {
-                    ends.unacknowledged.answered(PING);
+                    task.unacknowledged.answered(PING);
                     self.unasked()?;
                 }
                 Incoming::Other(Packet::PubRel(release)) => {
@@ -248,32 +248,32 @@ impl Session {
 
     /// Hands the group to the relay, waits until it is taken, and acknowledges what is safe. Answers false when there is no relay
     /// any more.
-    async fn relay_group(&mut self, ends: &mut Ends) -> Result<bool, MqttError> {
+    async fn relay_group(&mut self, task: &mut Task) -> Result<bool, MqttError> {
         let group = core::mem::take(&mut self.group);
         let busy = group.len() >= PUBLISHES_BUSY;
-        if ends.channels.inbound.send(Inbound::Publishes(group)).await.is_err() {
+        if task.channels.inbound.send(Inbound::Publishes(group)).await.is_err() {
             return Ok(false);
         }
-        let Some(group) = ends.channels.taken.recv().await else { return Ok(false) };
+        let Some(group) = task.channels.taken.recv().await else { return Ok(false) };
         self.group = group;
         // The buffer grew with a large packet, and would keep its size.
         let buffer = self.framed.read_buffer_mut();
         if buffer.is_empty() && buffer.capacity() > self.read_bytes {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
-        self.acknowledge(ends).await?;
+        self.acknowledge(task).await?;
         if self.read_all {
-            self.rest(ends, busy).await;
+            self.rest(task, busy).await;
         }
         Ok(true)
     }
 
     /// Lets publishes gather, unless the end is near.
-    async fn rest(&mut self, ends: &Ends, busy: bool) {
-        let Acknowledged { window, .. } = *ends.channels.acknowledged.borrow();
-        let outstanding = ends.unacknowledged.len();
+    async fn rest(&mut self, task: &Task, busy: bool) {
+        let Acknowledged { window, .. } = *task.channels.acknowledged.borrow();
+        let outstanding = task.unacknowledged.len();
         let room = Room { window, outstanding, buffer: self.framed.get_ref().receive_buffer() };
-        self.resting = self.gather.rest(Instant::now(), room).filter(|_| !*ends.channels.hurry.borrow());
+        self.resting = self.gather.rest(Instant::now(), room).filter(|_| !*task.channels.hurry.borrow());
         if self.resting.is_none() && busy {
             // At full rate the task would wake for a few publishes each time. Letting some gather saves system calls.
             sleep(PUBLISHES_GATHER).await;

@@ -17,7 +17,7 @@ const _: () = assert!(STREAMS <= 32, "a bit for each");
 
 /// How long nothing has been delivered, and how long that is normal.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct DeliveryProgress {
     /// When a publish became safe last by the end of its record, or the source's window became nearly full after that.
     since: Instant,
     /// How long the last request took that the service answered; [`PAUSE_ANSWER`] before the first.
@@ -26,7 +26,7 @@ pub(super) struct Progress {
     pub(super) stuck: bool,
 }
 
-impl Default for Progress {
+impl Default for DeliveryProgress {
     fn default() -> Self {
         Self { since: Instant::default(), took: PAUSE_ANSWER, stuck: false }
     }

@@ -38,7 +38,7 @@ pub mod status;
 pub mod status_queue;
 pub mod stream;
 
-use acknowledge::Progress;
+use acknowledge::DeliveryProgress;
 use arena::Arena;
 use arn::DeliveryStreamArn;
 use backoff::Jitter;
@@ -193,7 +193,7 @@ pub struct Relay {
     /// Publishes that are to be acknowledged.
     receipts: Receipts,
     source_window: SourceWindow,
-    progress: Progress,
+    progress: DeliveryProgress,
     /// Number of the publish that is being accepted, if its record's end is waited for.
     receiving: Option<u64>,
     acknowledge: Acknowledge,
@@ -237,7 +237,7 @@ impl Relay {
             counters: Counters::default(),
             receipts: Receipts::new(),
             source_window: SourceWindow::new(),
-            progress: Progress::default(),
+            progress: DeliveryProgress::default(),
             receiving: None,
             acknowledge: settings.acknowledge,
             packing,

@@ -14,14 +14,14 @@ use rustix::io::Errno;
 use tokio::sync::mpsc;
 
 use super::format::Name;
-use super::operation::{Done, Fault, File, Operation, Storage, perform};
+use super::operation::{Completion, Fault, File, Operation, Storage, perform};
 use crate::limits::spool::{FILES, THREAD_STACK};
 
 /// The connection to the thread. When it is dropped, the thread ends after the operation under way.
 #[derive(Debug)]
 pub struct Disk {
     operations: mpsc::Sender<Operation>,
-    done: mpsc::Receiver<Done>,
+    done: mpsc::Receiver<Completion>,
 }
 
 impl Disk {
@@ -50,7 +50,7 @@ impl Disk {
     }
 
     /// Waits for the result of the operation; `None`: the thread has ended.
-    pub async fn done(&mut self) -> Option<Done> {
+    pub async fn done(&mut self) -> Option<Completion> {
         self.done.recv().await
     }
 }

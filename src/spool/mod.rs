@@ -74,7 +74,7 @@ use crate::time::{Duration, Instant};
 pub use append::{New, Refused};
 
 use commit::Active;
-use operation::{Done, Fault, Operation};
+use operation::{Completion, Fault, Operation};
 pub use position::Position;
 use read::Reader;
 pub use read::{Answer, Held};
@@ -201,19 +201,19 @@ impl Spool {
 
     /// Takes the result of the operation that was under way. Returns what that means for entries that were appended, if
     /// anything.
-    pub fn handle(&mut self, now: Instant, done: Done) -> Option<Event> {
+    pub fn handle(&mut self, now: Instant, done: Completion) -> Option<Event> {
         self.is_busy = false;
         match done {
-            Done::Listed(Ok(files)) => self.listed(&files),
-            Done::Listed(Err(fault)) => self.failed(now, fault, false),
-            Done::Deleted(Err(fault)) => self.failed(now, fault, true),
-            Done::Created(created) => return self.created(now, created),
-            Done::Written(buffer, written) => return self.written(now, buffer, written),
-            Done::Read(buffer, read) => {
+            Completion::Listed(Ok(files)) => self.listed(&files),
+            Completion::Listed(Err(fault)) => self.failed(now, fault, false),
+            Completion::Deleted(Err(fault)) => self.failed(now, fault, true),
+            Completion::Created(created) => return self.created(now, created),
+            Completion::Written(buffer, written) => return self.written(now, buffer, written),
+            Completion::Read(buffer, read) => {
                 self.reader.filled(buffer, read.ok());
                 self.search();
             }
-            Done::Deleted(Ok(())) => self.deleted(),
+            Completion::Deleted(Ok(())) => self.deleted(),
         }
         None
     }

@@ -40,7 +40,7 @@ pub struct File {
     pub length: u64,
 }
 
-/// What is to be done. Buffers go with it and come back with [`Done`], so that they are allocated once.
+/// What is to be done. Buffers go with it and come back with [`Completion`], so that they are allocated once.
 #[derive(Debug)]
 pub enum Operation {
     /// Lists the segments of the directory.
@@ -81,7 +81,7 @@ pub enum Operation {
 
 /// The result of an [`Operation`].
 #[derive(Debug)]
-pub enum Done {
+pub enum Completion {
     /// The files whose names are a segment's.
     Listed(Result<Vec<File>, Fault>),
     /// The file is there, also after a power cut.
@@ -115,10 +115,10 @@ pub trait Storage {
 }
 
 /// Does an operation with all its steps.
-pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
+pub fn perform(storage: &mut impl Storage, operation: Operation) -> Completion {
     match operation {
         // Synced first: a file that an earlier process left unsynced must not be listed now and gone after a power cut.
-        Operation::List => Done::Listed(unless_read_only(storage.sync_directory()).and_then(|()| storage.list())),
+        Operation::List => Completion::Listed(unless_read_only(storage.sync_directory()).and_then(|()| storage.list())),
         Operation::Create { name, length } => {
             let created = storage.create(name, length).and_then(|()| storage.sync(name));
             let created = created.and_then(|()| storage.sync_directory());
@@ -126,18 +126,18 @@ pub fn perform(storage: &mut impl Storage, operation: Operation) -> Done {
                 // If this fails, too, the file is empty at the next start, and deleted then.
                 let _: Result<(), Fault> = storage.delete(name);
             }
-            Done::Created(created)
+            Completion::Created(created)
         }
         Operation::Write { name, offset, bytes } => {
             let written = storage.write(name, offset, &bytes).and_then(|()| storage.sync(name));
-            Done::Written(bytes, written)
+            Completion::Written(bytes, written)
         }
         Operation::Read { name, sync, offset, mut buffer } => {
             let synced = if sync { unless_read_only(storage.sync(name)) } else { Ok(()) };
             let read = synced.and_then(|()| storage.read(name, offset, &mut buffer));
-            Done::Read(buffer, read)
+            Completion::Read(buffer, read)
         }
-        Operation::Delete { name } => Done::Deleted(storage.delete(name).and_then(|()| storage.sync_directory())),
+        Operation::Delete { name } => Completion::Deleted(storage.delete(name).and_then(|()| storage.sync_directory())),
     }
 }
 

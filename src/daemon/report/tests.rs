@@ -8,8 +8,8 @@ use crate::mqtt::MqttError;
 use crate::relay::Settled;
 use crate::test_support::log_lines;
 
-fn done(problem: Option<SendError>, failures: (u32, u32)) -> Done {
-    Done {
+fn done(problem: Option<SendError>, failures: (u32, u32)) -> EndedRequest {
+    EndedRequest {
         name: "telemetry".try_into().unwrap(),
         settled: Settled::default(),
         problem: problem.map(Problem::Send),
@@ -43,7 +43,7 @@ fn what_is_remembered_of_delivery_streams_is_bounded() {
     let mut report = Report::default();
     for number in 0..10 * STREAMS {
         let name = number.to_string().as_str().try_into().unwrap();
-        report.settled(Instant::default(), &Done { name, ..done(Some(SendError::Stalled), (0, 1)) });
+        report.settled(Instant::default(), &EndedRequest { name, ..done(Some(SendError::Stalled), (0, 1)) });
     }
     assert_eq!(report.service.len(), STREAMS);
     log_lines();

@@ -13,10 +13,10 @@ use super::{FILTERS, SUBSCRIPTION_ID, Session};
 use crate::config::MqttVersion;
 use crate::limits::{MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_PACKET};
 use crate::mqtt::codec::{Incoming, Packets};
-use crate::mqtt::counted::Counted;
+use crate::mqtt::counted::CountedStream;
 use crate::mqtt::gather::Gather;
 use crate::mqtt::keep_alive::KeepAlive;
-use crate::mqtt::{Ends, MqttError, Settings};
+use crate::mqtt::{MqttError, Settings, Task};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::{Inbound, Terms};
 use crate::transport::connect::Stream;
@@ -29,7 +29,7 @@ impl Session {
         version: MqttVersion,
     ) -> Result<Self, MqttError> {
         let packets = Packets::new(settings.packet_bytes, version);
-        let mut framed = Framed::with_capacity(Counted::new(stream), packets, settings.read_bytes);
+        let mut framed = Framed::with_capacity(CountedStream::new(stream), packets, settings.read_bytes);
         let mut properties = ConnectProperties::new();
         properties.max_packet_size = Some(u32::try_from(settings.packet_bytes).unwrap_or(u32::MAX));
         properties.receive_maximum = Some(RECEIVE_MAXIMUM);
@@ -59,7 +59,12 @@ impl Session {
         }
     }
 
-    fn new(mut framed: Framed<Counted, Packets>, answer: &ConnAck, settings: &Settings, version: MqttVersion) -> Self {
+    fn new(
+        mut framed: Framed<CountedStream, Packets>,
+        answer: &ConnAck,
+        settings: &Settings,
+        version: MqttVersion,
+    ) -> Self {
         let properties = answer.properties.as_ref();
         let most = properties.and_then(|all| all.max_packet_size);
         framed.codec_mut().limit_outgoing(most);
@@ -107,18 +112,18 @@ impl Session {
 
     /// Whether the session has our subscription. That of MQTT 3.1.1 has it when this process was granted it before; to ask again would
     /// bring retained publishes again at each reconnect.
-    pub(super) fn has_subscription(&mut self, ends: &Ends) -> bool {
-        let granted = ends.granted.filter(|_| self.terms.mqtt_3 && self.resumed);
+    pub(super) fn has_subscription(&mut self, task: &Task) -> bool {
+        let granted = task.granted.filter(|_| self.terms.mqtt_3 && self.resumed);
         self.terms.publishes_at_most_once |= granted.is_some_and(|before| before.publishes_at_most_once);
         granted.is_some()
     }
 
     /// Says [`Inbound::Up`]. Answers false when there is no relay any more.
-    pub(super) async fn say_up(&self, ends: &mut Ends) -> bool {
+    pub(super) async fn say_up(&self, task: &mut Task) -> bool {
         let Self { status_bytes, resumed, terms, .. } = *self;
-        ends.up = true;
-        ends.granted = terms.mqtt_3.then_some(terms);
-        ends.channels.inbound.send(Inbound::Up { status_bytes, resumed, terms }).await.is_ok()
+        task.up = true;
+        task.granted = terms.mqtt_3.then_some(terms);
+        task.channels.inbound.send(Inbound::Up { status_bytes, resumed, terms }).await.is_ok()
     }
 
     /// Whether both filters were granted, by an answer to our SUBSCRIBE, and on which terms.

@@ -9,20 +9,20 @@ use tokio::time::{Instant, timeout_at};
 use super::Session;
 use crate::mqtt::error::Unanswered;
 use crate::mqtt::in_flight::InFlight;
-use crate::mqtt::{Ends, MqttError};
+use crate::mqtt::{MqttError, Task};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::Inbound;
 
 impl Session {
     /// Acknowledges what is safe.
-    pub(super) async fn acknowledge(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
-        self.feed_acknowledgements(ends).await?;
+    pub(super) async fn acknowledge(&mut self, task: &mut Task) -> Result<(), MqttError> {
+        self.feed_acknowledgements(task).await?;
         if self.framed.write_buffer().is_empty() { Ok(()) } else { self.flush().await }
     }
 
-    async fn feed_acknowledgements(&mut self, ends: &mut Ends) -> Result<(), MqttError> {
-        let safe = ends.channels.acknowledged.borrow_and_update().below;
-        while let Some((packet_id, exactly_once)) = ends.unacknowledged.pop_below(safe) {
+    async fn feed_acknowledgements(&mut self, task: &mut Task) -> Result<(), MqttError> {
+        let safe = task.channels.acknowledged.borrow_and_update().below;
+        while let Some((packet_id, exactly_once)) = task.unacknowledged.pop_below(safe) {
             let answer = if exactly_once {
                 self.unasked = self.unasked.saturating_sub(1);
                 Packet::PubRec(PubRec::new(packet_id, None))
@@ -35,7 +35,7 @@ impl Session {
     }
 
     /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
-    pub(super) async fn repeat_statuses(&mut self, ends: &Ends, in_flight: &mut InFlight) -> Result<(), MqttError> {
+    pub(super) async fn repeat_statuses(&mut self, task: &Task, in_flight: &mut InFlight) -> Result<(), MqttError> {
         let mut fed = false;
         while let Some((id, message)) = in_flight.send_again(self.receive_maximum) {
             let fits = message.len() <= self.status_bytes;
@@ -46,7 +46,7 @@ impl Session {
                 self.feed(self.status(id, message, self.resumed)).await?;
                 fed = true;
             } else {
-                ends.channels.say(Inbound::StatusTooLong(message)).await;
+                task.channels.say(Inbound::StatusTooLong(message)).await;
             }
         }
         if fed { self.flush().await } else { Ok(()) }
@@ -55,12 +55,12 @@ impl Session {
     pub(super) async fn send_status(
         &mut self,
         message: Bytes,
-        ends: &mut Ends,
+        task: &mut Task,
         in_flight: &mut InFlight,
     ) -> Result<(), MqttError> {
         // It may have been made for an earlier connection.
         if message.len() > self.status_bytes {
-            ends.channels.say(Inbound::StatusTooLong(message)).await;
+            task.channels.say(Inbound::StatusTooLong(message)).await;
             return Ok(());
         }
         if in_flight.is_empty() {
@@ -71,9 +71,9 @@ impl Session {
             _ => in_flight.insert(message.clone()).ok_or(MqttError::Unexpected)?,
         };
         // The broker's answer to the status then shows that it has them.
-        self.feed_acknowledgements(ends).await?;
+        self.feed_acknowledgements(task).await?;
         if id > 0 {
-            ends.unacknowledged.ask(id);
+            task.unacknowledged.ask(id);
         }
         self.send(self.status(id, message, false)).await?;
         // The buffer grew with the message, and would keep its size.
