@@ -35,7 +35,7 @@ write_sums() { (cd dist && rm -f SHA256SUMS* && sums=$(sha256sum -- *) && echo "
 
 # What tests and measurements run against. Optimised crate by crate: as a whole, like the program, takes minutes.
 build_examples() {
-    cargo build --release --locked --examples --config 'profile.release.lto="off"' --config profile.release.codegen-units=16
+    cargo build --release --locked --example firehose-standin --example load --example sandbox-probe --config 'profile.release.lto="off"' --config profile.release.codegen-units=16
 }
 
 need_cargo() {
