@@ -61,6 +61,7 @@ struct Busy {
     /// Whether any of its body was asked for.
     begun: bool,
     sent: Instant,
+    signed_by: Credentials,
 }
 
 /// A request that is over, for the report.
@@ -75,6 +76,9 @@ pub(super) struct EndedRequest {
     pub(super) clock_corrected: Option<i64>,
     /// The service does not accept the credentials.
     pub(super) renew_credentials: bool,
+    /// They may be others by now. As long as these exist, no message shows them.
+    #[expect(dead_code, reason = "it only has to live")]
+    pub(super) signed_by: Credentials,
 }
 
 /// What went wrong, for the log.
@@ -168,6 +172,7 @@ impl Uplink {
                 chunks,
                 begun: false,
                 sent: clock.now(),
+                signed_by: credentials.clone(),
             },
         )))
     }
@@ -234,6 +239,7 @@ impl Uplink {
             failures: (before, 0),
             clock_corrected: None,
             renew_credentials: false,
+            signed_by: busy.signed_by,
         };
         match result {
             Err(error) => {

@@ -102,6 +102,28 @@ def test_refused_keys_are_read_anew_from_the_profile(code, connect, client, stan
     assert (entry["id"], entry["status"]) == ("a", "success")
 
 
+def test_an_answer_behind_a_renewal_does_not_show_the_former_keys(connect, client, standin):
+    former, session = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYFORMER", "IQoJb3JpZ2luX2VjEPTwFORMERsession"
+    refusal = {"status": 403, "code": "AccessDeniedException", "message": f"signed with {former} by {session}"}
+    standin.set_faults(streams={"slow": refusal}, latency_ms=10_000)
+    with CredentialFile() as file:
+        keys = f"aws_access_key_id = old\naws_secret_access_key = {former}\naws_session_token = {session}\n"
+        file.write(f"[default]\n{keys}")
+        names = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SHARED_CREDENTIALS_FILE": file.path}
+        connector = connect(definition(PublishInterval="0"), **names)
+        client.send("x", "late", arn=arn("slow"))
+        until(lambda: standin.state()["requests"] >= 1, "the slow request")
+        expired = {"code": "ExpiredTokenException", "message": "The security token is expired."}
+        standin.set_faults(streams={"slow": refusal}, keys={"old": expired})
+        file.write("[default]\naws_access_key_id = new\naws_secret_access_key = y\n")
+        client.send("x", "soon")
+        first, second = client.wait_entries(2, within=60)
+    assert (first["id"], first["status"], second["id"]) == ("soon", "success", "late")
+    assert second["ErrorMessage"].startswith("signed with "), second
+    said = "\n".join([*connector.log(), second["ErrorMessage"]])
+    assert former not in said and session not in said, said
+
+
 def test_a_stop_does_not_ask_again_and_again_with_refused_keys(connect, client, standin):
     """It took up to 70 requests."""
     standin.set_faults(streams={"stream-name": {"code": "ExpiredTokenException", "message": "is expired"}})

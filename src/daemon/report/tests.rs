@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::daemon::uplink::Problem;
+use crate::firehose::credentials::Credentials;
+use crate::foreign::Secret;
 use crate::http::SendError;
 use crate::limits::{LOG_BURST, LOG_INTERVAL};
 use crate::mqtt::MqttError;
@@ -16,6 +18,12 @@ fn done(problem: Option<SendError>, failures: (u32, u32)) -> EndedRequest {
         failures,
         clock_corrected: None,
         renew_credentials: false,
+        signed_by: Credentials {
+            access_key_id: String::new(),
+            secret_access_key: Secret::new(""),
+            session_token: None,
+            expires_at: None,
+        },
     }
 }
 
