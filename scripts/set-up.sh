@@ -15,6 +15,13 @@ fail() {
     exit "$1"
 }
 
+# Where a script is asked for help, that is the comment at its head: explain "$@"
+explain() {
+    case ${1-} in
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "scripts/${0##*/}" && exit ;;
+    esac
+}
+
 # Of the project.
 version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 

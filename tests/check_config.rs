@@ -246,7 +246,10 @@ fn the_origin_of_each_setting_and_its_effect_are_shown() {
         assert!(text.contains(line), "{line}: {text}");
     }
     let text = shown(&[("FIREHOSE_CONNECTOR_PACK", "5120")]);
-    assert!(text.contains("packing                     records of up to 5120 bytes\n"), "{text}");
+    assert!(
+        text.contains("packing                     records of up to 5120 bytes, with %0A between them\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -32,19 +32,37 @@ fn bytes(environment: &Environment, problems: &mut Problems) -> usize {
     }
 }
 
-/// With the escapes of a JSON string, so that any character can stand in an environment file; by default a line feed.
+/// A line feed by default. Letters, digits and backslashes would be what a shell or systemd makes of an escape such as `\n`.
 fn delimiter(environment: &Environment, problems: &mut Problems) -> Delimiter {
     const NAME: &str = "FIREHOSE_CONNECTOR_DELIMITER";
-    let text = environment.text(NAME, problems).unwrap_or("\\n");
-    let unescaped = match text.contains('\\') {
-        true => serde_json::from_str::<String>(&format!("\"{text}\"")).ok(),
-        false => Some(text.to_owned()),
-    };
-    unescaped.and_then(|text| Delimiter::new(text.as_bytes())).unwrap_or_else(|| {
-        let rule = format!("must be at most {DELIMITER_BYTES} bytes, with escapes as in JSON: \\n, \\t, \\u001e");
+    let text = environment.text(NAME, problems).unwrap_or("%0A");
+    bytes_of(text).and_then(|bytes| Delimiter::new(&bytes)).unwrap_or_else(|| {
+        let rule = format!(
+            "must be at most {DELIMITER_BYTES} bytes, each as % and two hexadecimal digits or a punctuation mark: %0A is a line feed"
+        );
         problems.push(Problem::variable(NAME, rule).with_text(text));
         Delimiter::default()
     })
+}
+
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut left) = (Vec::new(), text.as_bytes());
+    while let [first, more @ ..] = left {
+        left = match (first, more) {
+            (b'%', [high, low, more @ ..]) => {
+                let [high, low] = [high, low].map(|&digit| char::from(digit).to_digit(16));
+                bytes.push(u8::try_from(high? * 16 + low?).ok()?);
+                more
+            }
+            (b'%' | b'\\' | b'"' | b'\'', _) => return None,
+            (mark, more) if mark.is_ascii_punctuation() => {
+                bytes.push(*mark);
+                more
+            }
+            _ => return None,
+        };
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -74,24 +92,24 @@ mod tests {
     }
 
     #[test]
-    fn a_delimiter_has_the_escapes_of_json_and_at_most_eight_bytes() {
+    fn a_delimiter_has_at_most_eight_bytes_and_is_not_what_a_shell_leaves_of_an_escape() {
         for (text, bytes) in [
-            (r"\n", "\n"),
-            (r"\r\n", "\r\n"),
-            (r"\u001e", "\u{1e}"),
-            (r"\u00e4\t\\", "ä\t\\"),
-            ("\t", "\t"),
-            ("\"|\"|\"", "|\"|"),
-            ("12345678", "12345678"),
+            ("%0A", "\n"),
+            ("%0d%0a", "\r\n"),
+            ("%1E", "\u{1e}"),
+            ("%C3%A4%09%5C", "ä\t\\"),
+            ("|,|", "|,|"),
+            ("%4e%45%58%54----", "NEXT----"),
         ] {
-            let (packing, _) = of(&[("FIREHOSE_CONNECTOR_DELIMITER", text)]);
-            assert_eq!(str::from_utf8(packing.delimiter.as_bytes()), Ok(bytes), "{text}");
+            let (packing, problems) = of(&[("FIREHOSE_CONNECTOR_DELIMITER", text)]);
+            assert_eq!((str::from_utf8(packing.delimiter.as_bytes()), problems), (Ok(bytes), vec![]), "{text}");
         }
-        for text in ["123456789", r"\x1e", r"\", r"\u00", "äääää"] {
+        for text in [r"\n", "n", "u001e", "\n", ",\r", " ", "ä", "%0", "%", "%g0", "%+1", "-----|---"] {
             let (_, problems) = of(&[("FIREHOSE_CONNECTOR_DELIMITER", text)]);
             assert_eq!(problems.len(), 1, "{text}");
-            let rule = r"must be at most 8 bytes, with escapes as in JSON: \n, \t, \u001e";
-            assert!(problems[0].starts_with("FIREHOSE_CONNECTOR_DELIMITER") && problems[0].ends_with(rule));
+            let rule = "must be at most 8 bytes, each as % and two hexadecimal digits or a punctuation mark: %0A is a line feed";
+            assert!(problems[0].starts_with("FIREHOSE_CONNECTOR_DELIMITER"), "{problems:?}");
+            assert!(problems[0].ends_with(rule), "{problems:?}");
         }
     }
 

@@ -18,7 +18,7 @@ const OURS: &str = "FIREHOSE_CONNECTOR_";
 
 /// Words that other programs use in such names, and our names.
 const SYNONYMS: [(&[&str], &str); 8] = [
-    (&["HOST", "HOSTNAME", "PORT", "SERVER", "BROKER", "ADDRESS", "URI"], "FIREHOSE_CONNECTOR_MQTT_URL"),
+    (&["HOST", "HOSTNAME", "PORT", "SERVER", "BROKER", "ADDRESS", "URI", "TLS", "SSL"], "FIREHOSE_CONNECTOR_MQTT_URL"),
     (&["USER", "LOGIN"], "FIREHOSE_CONNECTOR_MQTT_USERNAME"),
     (&["PASS", "PASSWD"], "FIREHOSE_CONNECTOR_MQTT_PASSWORD_FILE"),
     (&["CAFILE", "CACERT"], "FIREHOSE_CONNECTOR_MQTT_CA"),

@@ -171,7 +171,7 @@ fn names(presented: &[String]) -> String {
         // Writing to a String cannot fail.
         let _: core::fmt::Result = write!(text, "{separator}{}", name.trim_matches(['(', ')', '"']));
     }
-    if text.is_empty() { "none in a subjectAltName".to_owned() } else { foreign(&text) }
+    if text.is_empty() { "it lists none, make one with a subjectAltName".to_owned() } else { foreign(&text) }
 }
 
 #[cfg(test)]
@@ -207,7 +207,7 @@ mod tests {
         };
         let said = refused(&["DnsName(\"a.example\")", "IpAddress(10.0.0.1)"]);
         assert_eq!(said.as_deref(), Some("a.example, 10.0.0.1"));
-        assert_eq!(refused(&[]).as_deref(), Some("none in a subjectAltName"));
+        assert_eq!(refused(&[]).as_deref(), Some("it lists none, make one with a subjectAltName"));
     }
 
     #[test]

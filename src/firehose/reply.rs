@@ -119,7 +119,7 @@ impl Entry<'_> {
 
     /// The error code. An empty one counts as missing, because some services write every member of an entry.
     fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref().filter(|code| !code.is_empty())
+        self.error_code.as_deref().map(name).filter(|code| !code.is_empty())
     }
 
     // A failed entry may have a record id, too, so the error code decides.
@@ -187,12 +187,15 @@ fn refused<'a>(reply: &Reply<'a>) -> Option<Answer<'a>> {
     }
     let document: ErrorDocument<'a> = serde_json::from_slice(reply.body).ok()?;
     let kind = reply.error_type.map(Cow::Borrowed).or_else(|| document.kind.map(|text| text.0))?;
-    let code = map(kind, |kind| {
-        let kind = kind.rsplit_once('#').map_or(kind, |(_, name)| name);
-        cut(kind.split_once(':').map_or(kind, |(name, _)| name))
-    });
+    let code = map(kind, |kind| cut(name(kind)));
     let message = map(document.message.or(document.capital_message).map(|text| text.0).unwrap_or_default(), cut);
     Some(Answer::Refused { class: class_of(&code, reply.status), code, message })
+}
+
+/// The name in the code of an error.
+fn name(code: &str) -> &str {
+    let code = code.rsplit_once('#').map_or(code, |(_, name)| name);
+    code.split_once(':').map_or(code, |(name, _)| name)
 }
 
 fn map<'a>(text: Cow<'a, str>, part: impl for<'t> Fn(&'t str) -> &'t str) -> Cow<'a, str> {

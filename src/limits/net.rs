@@ -2,13 +2,14 @@
 
 use core::time::Duration;
 
-/// Name resolution. glibc gives up after 5 s and 2 attempts per name server; two of them are tried.
-pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Bytes of `/etc/resolv.conf`, when it is read for an option that explains a failure. Usual ones have a few hundred.
+/// Name resolution. glibc asks three name servers twice and waits for each for 5 s; it may be the last one that answers.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(32);
+/// Bytes of `/etc/resolv.conf`, when it is read for an option that explains a failure, and of `/etc/hosts`, when it is not left to the C
+/// library. Usual ones have a few hundred.
 pub const RESOLVER_FILE: u64 = 64 * 1024;
 /// How long the addresses of one family wait for those of the other: the Resolution Delay of RFC 8305.
 pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// One address: the first SYN and its repetitions after 1, 3 and 7 s.
+/// One address: the first SYN and its repetitions after 1, 3 and 7 s. Less where more than three share [`CONNECT_TIMEOUT`].
 pub const CONNECT_ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// All addresses of a name together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

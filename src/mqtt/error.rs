@@ -160,7 +160,7 @@ impl fmt::Display for MqttError {
             Self::Connect(error) => error.fmt(f),
             Self::OtherVersion(version) => write!(
                 f,
-                "the broker does not speak MQTT {}: with FIREHOSE_CONNECTOR_MQTT_VERSION auto, 5 and 3.1.1 are tried",
+                "the broker does not speak MQTT {}: 5 and 3.1.1 are tried, unless FIREHOSE_CONNECTOR_MQTT_VERSION says which",
                 version.name()
             ),
             Self::NotMqtt("TLS") => {

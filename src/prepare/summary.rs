@@ -7,6 +7,7 @@ use crate::config::{Config, EndpointUrl, Greengrass, Origin, Proxy, host_and_por
 use crate::credentials::Source;
 use crate::foreign::file_name;
 use crate::relay::arn::DeliveryStreamArn;
+use crate::relay::pack::Packing;
 
 /// The summary as `check` prints it. The origin of a value, if it is a variable or a default, is added in parentheses.
 #[must_use]
@@ -54,8 +55,7 @@ pub fn summary(config: &Config) -> String {
         ),
         ("credentials", Source::of(&aws.credentials).map_or("none yet", |source| source.name()).to_owned()),
     ];
-    let packing = config.packing.bytes;
-    let packing = (packing > 0).then(|| ("packing", format!("records of up to {packing} bytes")));
+    let packing = packing(config.packing).map(|packing| ("packing", packing));
     let spool = spool(config).map(|spool| ("spool", spool));
     let mut text = String::new();
     for (name, value) in rows.into_iter().chain(packing).chain(spool) {
@@ -63,6 +63,19 @@ pub fn summary(config: &Config) -> String {
         let _: fmt::Result = writeln!(text, "{name:<28}{value}");
     }
     text
+}
+
+fn packing(Packing { bytes, binary, delimiter, at_end }: Packing) -> Option<String> {
+    let delimiter: String = delimiter.as_bytes().iter().map(|byte| format!("%{byte:02X}")).collect();
+    let end = if at_end { ", also at the end" } else { "" };
+    match bytes {
+        0 if at_end => Some(format!("none; {delimiter} at the end of each record")),
+        0 => None,
+        _ if binary => {
+            Some(format!("records of up to {bytes} bytes, binary ones, too, with {delimiter} between them{end}"))
+        }
+        _ => Some(format!("records of up to {bytes} bytes, with {delimiter} between them{end}")),
+    }
 }
 
 fn by(proxy: Option<&Proxy>) -> String {

@@ -22,7 +22,7 @@ mod needs;
 mod reach;
 mod way;
 
-pub use needs::{Needs, RESOLVER};
+pub use needs::{HOSTS, Needs, RESOLVER};
 pub use reach::{explained, resolver_out_of_reach};
 
 use core::fmt::{self, Display};

@@ -25,7 +25,7 @@ impl Needs {
     pub fn of(config: &Config) -> Self {
         let mut folders: Vec<_> =
             FOLDERS.into_iter().filter_map(|folder| Path::new(folder).canonicalize().ok()).collect();
-        folders.extend([RESOLVER, "/etc/hosts"].into_iter().flat_map(|file| way::folders(Path::new(file))));
+        folders.extend([RESOLVER, HOSTS].into_iter().flat_map(|file| way::folders(Path::new(file))));
         folders.extend(read_again(&config.aws.credentials).into_iter().flat_map(way::folders));
         folders.retain(|folder| folder.is_dir());
         folders.sort();
@@ -62,6 +62,8 @@ const HTTPS: u16 = 443;
 
 /// The configuration of name resolution.
 pub const RESOLVER: &str = "/etc/resolv.conf";
+/// Addresses of hosts that no name server is asked for.
+pub const HOSTS: &str = "/etc/hosts";
 
 /// Folders that are read with any configuration. `/etc/resolv.conf` may become a link at any time, to the file of a
 /// resolver's service: as a rule in a folder beneath `/run` that is created when the network comes up. A folder that

@@ -44,7 +44,7 @@ def test_a_broker_with_a_certificate_for_another_name(tmp_path, check, ca):
         ({"ca_key": rsa.generate_private_key(65537, 1024)}, "its RSA key, or that of its CA, has 1024 bits, and 2048 to 8192"),
         ({"key": rsa.generate_private_key(65537, 1024)}, "its RSA key, or that of its CA, has 1024 bits, and 2048 to 8192"),
         ({"digest": hashes.SHA512()}, "it is signed with ECDSA and SHA-512: have it signed with SHA-256"),
-        ({"hosts": []}, "certificate for another name: use a name that it lists: none in a subjectAltName ->"),
+        ({"hosts": []}, "certificate for another name: use a name that it lists: it lists none, make one with a subjectAltName ->"),
         ({"hosts": ["a.example", "10.9.8.7"]}, "use a name that it lists: a.example, 10.9.8.7 ->"),
         ({"usage": x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH}, "it is not for servers: its extended key usage lacks serverAuth"),
     ],

@@ -82,9 +82,10 @@ def test_a_broker_that_is_down_for_ipv6_is_reached_by_ipv4(site, truncates):
         (f"{NAME}.", {}),
         ("broker", {"search": "missing.example example"}),
         ("gateway", {"hosts": f"{HERE} gateway\n"}),
+        ("gateway", {"hosts": f"127.9.9.9 other\n{HERE} a-long-name{'-' * 500} GateWay"}),
         ("localhost", {"hosts": f"{HERE} localhost\n{HERE_6} localhost\n"}),
     ],
-    ids=["with a dot at the end", "by a search domain", "from the file of hosts", "localhost"],
+    ids=["with a dot at the end", "by a search domain", "from the file of hosts", "from one without a line feed", "localhost"],
 )
 def test_names_come_from_where_the_system_has_them(site, host, more):
     connector, broker, names = site([HERE], "NXDOMAIN", host=host, **more)

@@ -69,7 +69,7 @@ def test_a_pack_that_is_too_large_for_the_service_comes_again_in_parts(connect, 
 def test_binary_publishes_are_packed_when_asked_for(connect, client, standin):
     for binary, expected in [("0", [b"a\x00", b"b\xff"]), ("1", [b"a\x00\x1eb\xff"])]:
         connector = connect(
-            FIREHOSE_CONNECTOR_PACK="100", FIREHOSE_CONNECTOR_PACK_BINARY=binary, FIREHOSE_CONNECTOR_DELIMITER=r"\u001e"
+            FIREHOSE_CONNECTOR_PACK="100", FIREHOSE_CONNECTOR_PACK_BINARY=binary, FIREHOSE_CONNECTOR_DELIMITER="%1E"
         )
         before = len(standin.records())
         client.payloads.clear()
@@ -82,7 +82,7 @@ def test_binary_publishes_are_packed_when_asked_for(connect, client, standin):
 @pytest.mark.parametrize("version, interval", [(5, "1"), (5, "0"), (1, None)])
 def test_a_delimiter_at_the_end_needs_no_packing(version, interval, connect, client, standin):
     document = definition(version) if interval is None else definition(version, PublishInterval=interval)
-    connect(document, FIREHOSE_CONNECTOR_DELIMITER_AT_END="1", FIREHOSE_CONNECTOR_DELIMITER=r"\r\n")
+    connect(document, FIREHOSE_CONNECTOR_DELIMITER_AT_END="1", FIREHOSE_CONNECTOR_DELIMITER="%0D%0A")
     client.send_all([client.send("text"), client.send_binary(b"bytes")])
     standin.wait_accepted(2)
     assert sorted(standin.records()) == [b"bytes\r\n", b"text\r\n"]

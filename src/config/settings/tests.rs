@@ -38,6 +38,7 @@ fn a_name_that_other_programs_have_for_the_same_leads_to_ours() {
         ("MQTT_HOST", "FIREHOSE_CONNECTOR_MQTT_URL"),
         ("MQTT_PORT", "FIREHOSE_CONNECTOR_MQTT_URL"),
         ("MQTT_SERVER", "FIREHOSE_CONNECTOR_MQTT_URL"),
+        ("MQTT_TLS", "FIREHOSE_CONNECTOR_MQTT_URL"),
         ("BROKER_URL", "FIREHOSE_CONNECTOR_MQTT_URL"),
         ("HOST", "FIREHOSE_CONNECTOR_MQTT_URL"),
         ("MQTT_USER", "FIREHOSE_CONNECTOR_MQTT_USERNAME"),

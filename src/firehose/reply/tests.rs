@@ -11,7 +11,7 @@ fn reply(status: u16, body: &str) -> Reply<'_> {
 #[test]
 fn each_entry_of_an_answer_belongs_to_its_record() {
     let body = r#"{"FailedPutCount":2,"Encrypted":false,"RequestResponses":[{"RecordId":"a\/b"},
-        {"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."},
+        {"ErrorCode":"com.amazonaws#ServiceUnavailableException:x","ErrorMessage":"Slow down."},
         {"RecordId":"kept","ErrorCode":"InternalFailure","ErrorMessage":"x"}]}"#;
     let Answer::Records(records) = read(Call::PutRecordBatch, 3, &reply(200, body)) else { panic!("records") };
     let expected = [RecordOutcome::Delivered { record_id: "a/b" }, RecordOutcome::Retry, RecordOutcome::Retry];

@@ -247,7 +247,7 @@ async fn a_refused_login_says_the_same_as_in_mqtt_5() {
         ),
         (
             ConnectReturnCode::RefusedProtocolVersion,
-            "the broker does not speak MQTT 3.1.1: with FIREHOSE_CONNECTOR_MQTT_VERSION auto, 5 and 3.1.1 are tried",
+            "the broker does not speak MQTT 3.1.1: 5 and 3.1.1 are tried, unless FIREHOSE_CONNECTOR_MQTT_VERSION says which",
         ),
     ] {
         let mut test = speaking(Some(MqttVersion::V3)).await;

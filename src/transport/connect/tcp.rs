@@ -32,7 +32,9 @@ pub(super) async fn connect_any(
             addresses = late.into_iter();
             continue;
         };
-        let limit = end.min(Instant::now() + limits::CONNECT_ADDRESS_TIMEOUT);
+        // The last one has its share, too: it may be the only one that answers.
+        let share = (end - Instant::now()) / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+        let limit = Instant::now() + share.min(limits::CONNECT_ADDRESS_TIMEOUT);
         let (failure, cause) = match timeout_at(limit, connect_one(address, buffers)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(cause)) if cause.kind() == io::ErrorKind::ConnectionRefused => {

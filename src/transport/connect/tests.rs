@@ -5,7 +5,7 @@ use std::{error::Error, net::Ipv4Addr};
 use futures_util::FutureExt as _;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     time::Instant,
 };
 
@@ -61,7 +61,7 @@ async fn what_is_unsent_is_dropped_with_a_connection_to_the_service_alone() {
         let (mut peer, _) = listener.accept().await.unwrap();
         let mut written = 0;
         // Until the peer's kernel takes no more, and ours neither.
-        while let Some(result) = stream.write(&[0; 1 << 16]).now_or_never() {
+        while let Some(result) = stream.write(&[0; 1 << 14]).now_or_never() {
             written += result.unwrap();
         }
         drop(stream);
@@ -268,6 +268,24 @@ async fn a_refusal_is_reported_rather_than_a_missing_route() {
     let found = vec![closed, unreachable];
     let (failure, address, _) = connect_any(&mut nothing_more, found, Buffers::default()).await.unwrap_err();
     assert_eq!((failure, address), (ConnectFailure::Refused, Some(closed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_answers_is_reached_behind_many_that_do_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // With two connections that nobody takes its queue is full, and the kernel answers no more.
+    let full = TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(1).unwrap();
+    let silent = full.local_addr().unwrap();
+    let _waiting = [silent; 2].map(|address| std::net::TcpStream::connect(address).unwrap());
+    let mut found = vec![silent; 7];
+    found.push(listener.local_addr().unwrap());
+    let mut nothing_more = Route::default().names.look_up("192.0.2.1", 9);
+    nothing_more.addresses().await.unwrap();
+    let start = Instant::now();
+    connect_any(&mut nothing_more, found, Buffers::default()).await.unwrap();
+    assert!(start.elapsed() > limits::CONNECT_TIMEOUT / 2, "seven were waited for");
 }
 
 #[test]
