@@ -126,7 +126,7 @@ impl Relay {
 
     /// The place of a delivery stream; a new one takes a free place. `None`: there is none.
     pub(super) fn stream_of(&mut self, arn: &str) -> Result<Option<usize>, ArnError> {
-        let is_named = |stream: &Option<DeliveryStream>| stream.as_ref().is_some_and(|stream| stream.arn() == arn);
+        let is_named = |stream: &Option<DeliveryStream>| stream.as_ref().is_some_and(|stream| stream.is_named(arn));
         if let Some(index) = self.streams.iter().position(is_named) {
             return Ok(Some(index));
         }

@@ -137,8 +137,8 @@ impl Arena {
         Ok(())
     }
 
-    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at 64 links at worst, in an
-    /// arena of up to 256 MiB; at 1,024 of 262,144 with 4 GiB.
+    /// Takes a block; its link is [`Block::NONE`], its bytes are whatever was in them. Looks at 64 words and 64 links at
+    /// worst, in an arena of up to 4 GiB.
     ///
     /// # Errors
     /// All blocks are in use, or the kernel gave no memory for a new segment.
@@ -146,7 +146,7 @@ impl Arena {
         let index = self.open.trailing_zeros();
         let segment = self.segments.get_mut(index as usize).ok_or(Full)?;
         segment.map()?;
-        let group = self.groups.first(index as usize).ok_or(Full)?;
+        let group = self.groups.first(index as usize, segment.lowest).ok_or(Full)?;
         let (within, last) = segment.lowest_free(&group).ok_or(Full)?;
         segment.set_link(within, Block::NONE);
         segment.lowest = within + 1;

@@ -109,6 +109,13 @@ impl DeliveryStream {
         &self.arn
     }
 
+    /// Whether this is its ARN. ARNs differ near their ends, if at all, so they are compared from there.
+    pub(super) fn is_named(&self, arn: &str) -> bool {
+        let ((start, rest), (their_start, theirs)) =
+            (self.arn.as_bytes().as_rchunks::<8>(), arn.as_bytes().as_rchunks());
+        self.arn.len() == arn.len() && rest.iter().rev().eq(theirs.iter().rev()) && start == their_start
+    }
+
     /// Records that wait or are in flight: what `DeliveryStreamQueueSize` bounds.
     #[must_use]
     pub const fn held(&self) -> usize {
@@ -318,6 +325,27 @@ impl DeliveryStream {
         } else if records > 1 {
             self.batch_bytes = (encoded / 2).max(self.passed);
             self.grow_at = now + TOO_LARGE_KEPT;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_is_told_from_those_that_differ_in_one_character_or_in_length() {
+        let text = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/readings-of-plant-7";
+        for length in text.len() - 8..=text.len() {
+            let arn = &text[..length];
+            let stream = DeliveryStream::new(DeliveryStreamArn::parse(arn).expect("an ARN"), Packing::OFF);
+            assert!(stream.is_named(arn));
+            for place in 0..length {
+                let other = format!("{}#{}", &arn[..place], &arn[place + 1..]);
+                assert!(!stream.is_named(&other), "{other}");
+                assert!(!stream.is_named(&arn[..place]) && !stream.is_named(&arn[place + 1..]), "{arn} at {place}");
+            }
+            assert!(!stream.is_named(&format!("{arn}#")) && !stream.is_named(&format!("#{arn}")));
         }
     }
 }

@@ -9,6 +9,7 @@ mod fault;
 mod own;
 mod pem;
 mod roots;
+mod suites;
 mod verify;
 
 use std::{path::Path, sync::Arc};
@@ -16,7 +17,7 @@ use std::{path::Path, sync::Arc};
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore,
     client::{Resumption, WantsClientCert},
-    crypto::ring,
+    crypto::{CryptoProvider, ring},
 };
 use tokio::sync::watch;
 
@@ -160,7 +161,7 @@ impl Trust {
     }
 
     fn builder(&self) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(CryptoProvider { cipher_suites: suites::by_cost(), ..ring::default_provider() });
         let builder = ClientConfig::builder_with_details(provider, Arc::new(self.clock.clone()));
         let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Defaults)?;
         let verifier = Arc::clone(&self.verifier);

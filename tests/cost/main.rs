@@ -1,7 +1,8 @@
 //! What a record costs: takes batches of records from the bytes of MQTT packets to the body of a request, encoded twice, and from
 //! the answer to the status message, as the daemon does, but without a socket, a hash or a clock. See scripts/cost.
-//!
-//! usage: cost json|binary BYTES BATCHES
+
+mod crypto;
+mod growth;
 
 use std::error::Error;
 
@@ -15,67 +16,92 @@ use firehose_connector::relay::outcome::Outcome;
 use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Acknowledge, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
+use growth::Load;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream";
 /// Records of a batch: as many as 4 MiB hold of the largest that is counted.
-const RECORDS: u16 = 100;
+const RECORDS: usize = 100;
+const USAGE: &str = "usage: cost json|binary BYTES BATCHES
+       cost crypto sha-256|aes-128-gcm|aes-256-gcm|chacha20-poly1305 BYTES
+       cost growth STREAMS WAITING BYTES ROUNDS
+       cost uptime RECORDS";
 /// Bytes read at a time.
 const READ: usize = 32 * 1024;
 const PACKET: usize = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, bytes, batches] = &arguments[..] else { return Err("usage: cost json|binary BYTES BATCHES".into()) };
-    let packets = packets(kind == "json", bytes.parse()?)?;
-    let answer = answer();
-    let mut relay = Box::new(Relay::new(&Settings {
-        version: 5,
-        default_delivery_stream: DeliveryStreamArn::parse(ARN).map_err(|error| error.to_string())?,
-        queue_size: 5000,
-        publish_interval: Duration::from_secs(1),
-        arena_bytes: 32 << 20,
-        connections: 1,
-        acknowledge: Acknowledge::Safe,
-        packing: Packing::OFF,
-        seed: 1,
-    }));
+    match *arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        [kind @ ("json" | "binary"), bytes, count] => batches(kind == "json", bytes.parse()?, count.parse()?),
+        ["crypto", name, bytes] => crypto::run(name, bytes.parse()?),
+        ["growth", streams, waiting, bytes, rounds] => {
+            let load = Load { streams: streams.parse()?, waiting: waiting.parse()?, bytes: bytes.parse()? };
+            growth::rounds(load, rounds.parse()?)
+        }
+        ["uptime", records] => growth::uptime(records.parse()?),
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn batches(json: bool, bytes: usize, count: u64) -> Result<(), Box<dyn Error>> {
+    let packets = packets(json, bytes, RECORDS, &[])?;
+    let (mut relay, answer) = (relay(0)?, answer(RECORDS));
     let mut number = 0;
-    for batch in 0..batches.parse()? {
+    for batch in 0..count {
         let received = Instant::from_millis(batch * 1000);
         receive(&mut relay, received, &packets, &mut number)?;
         let statuses = send(&mut relay, received + Duration::from_secs(1), &answer)?;
-        if statuses != usize::from(RECORDS) || relay.held() > 0 || relay.safe() != number {
+        if statuses != RECORDS || relay.held() > 0 || relay.safe() != number {
             return Err(format!("{statuses} statuses, {} records are held", relay.held()).into());
         }
     }
     Ok(())
 }
 
-/// A batch of publishes as a broker sends it.
-fn packets(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
+/// A relay with room for some records, and for so many that wait.
+fn relay(waiting: usize) -> Result<Box<Relay>, Box<dyn Error>> {
+    Ok(Box::new(Relay::new(&Settings {
+        version: 5,
+        default_delivery_stream: DeliveryStreamArn::parse(ARN).map_err(|error| error.to_string())?,
+        queue_size: 5000.max(waiting),
+        publish_interval: Duration::from_secs(1),
+        arena_bytes: (32 << 20).max(waiting << 10),
+        connections: 1,
+        acknowledge: Acknowledge::Safe,
+        packing: Packing::OFF,
+        seed: 1,
+    })))
+}
+
+/// Publishes as a broker sends them, for the delivery streams of `arns` by turns.
+fn packets(json: bool, bytes: usize, count: usize, arns: &[String]) -> Result<BytesMut, Box<dyn Error>> {
     // As sensors write it: with quotation marks to escape, and a line's end.
     let reading = "{\"temperature\": 21.57, \"unit\": \"C\"}\n";
     let data: String = reading.chars().cycle().take(bytes).collect();
     let mut packets = BytesMut::new();
-    for id in 1..=RECORDS {
+    let mut arns = arns.iter().cycle();
+    for id in 1..=count {
         let (topic, payload) = if json {
-            let message = serde_json::json!({"request": {"data": data}, "id": id.to_string()});
+            let mut message = serde_json::json!({"request": {"data": data}, "id": id.to_string()});
+            if let Some(arn) = arns.next() {
+                message["request"]["delivery_stream_arn"] = arn.as_str().into();
+            }
             ("kinesisfirehose/message".to_owned(), message.to_string())
         } else {
             (format!("kinesisfirehose/message/binary/{id}"), data.clone())
         };
         let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload, None);
-        publish.pkid = id;
+        publish.pkid = u16::try_from(id)?;
         publish.write(&mut packets)?;
     }
     Ok(packets)
 }
 
 /// As Amazon Data Firehose answers.
-fn answer() -> Vec<u8> {
+fn answer(records: usize) -> Vec<u8> {
     let record = format!("{{\"RecordId\":\"{}\"}}", "x".repeat(224));
-    let records = vec![record; RECORDS.into()].join(",");
+    let records = vec![record; records].join(",");
     format!("{{\"FailedPutCount\":0,\"Encrypted\":false,\"RequestResponses\":[{records}]}}").into_bytes()
 }
 

@@ -189,3 +189,21 @@ fn chains_stay_whole_however_long_a_queue_is_in_use() {
     }
     assert!(2 * read < 3 * chains, "{read} runs of {chains} chains");
 }
+
+/// Its segments have so many blocks that which of them are free is looked up in more than one step.
+#[test]
+fn of_a_large_arena_the_lowest_free_block_is_taken_first() {
+    let mut arena = Arena::new(1 << 30);
+    let blocks: Vec<Block> = (0..70_000).map(|_| arena.take().unwrap()).collect();
+    // One of each group of neighbours, whole groups, and one of many, in no order.
+    for step in [64, 4096, 9973] {
+        let free = |place: &usize| place % step == step / 2 || step == 4096 && place / 64 % 128 == 1;
+        let places: Vec<usize> = (0..blocks.len()).filter(free).collect();
+        places.iter().rev().step_by(2).for_each(|place| arena.release(blocks[*place]));
+        places.iter().rev().skip(1).step_by(2).for_each(|place| arena.release(blocks[*place]));
+        for place in places {
+            assert_eq!(arena.take(), Ok(blocks[place]), "block {place} of those with step {step}");
+        }
+    }
+    assert_eq!(arena.free(), (1 << 30) / BLOCK_BYTES - blocks.len());
+}

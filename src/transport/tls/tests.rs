@@ -28,6 +28,15 @@ fn the_built_in_roots_have_the_fingerprints_that_amazon_publishes() {
 }
 
 #[test]
+fn to_the_service_and_to_the_broker_the_cheapest_suites_are_offered_first() {
+    let clock = Clock::default();
+    let (service, broker) = (Tls::for_service(None, &clock), Tls::for_broker(&MqttTls::default(), &clock));
+    for tls in [service.unwrap(), broker.unwrap()] {
+        assert_eq!(tls.config().crypto_provider().cipher_suites, suites::by_cost());
+    }
+}
+
+#[test]
 fn a_ca_bundle_is_trusted_beside_the_built_in_roots() {
     let folder = Folder::new();
     let bundle = folder.write("ca.pem", Ca::new().pem() + &Ca::new().pem());
