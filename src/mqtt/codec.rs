@@ -6,7 +6,8 @@
 //! - Any other packet that ends before all that its kind has is taken for an unfinished one, and vanishes from the stream.
 //! - A PUBACK with a reason code that MQTT 5 does not have is an error to it, and each new connection would end at the same status.
 //! - Properties are turned into a pair of strings each, fifteen times the bytes that a hostile publisher had to send. The
-//!   connector uses [none but a few numbers](super::properties), so the others are cut out unread.
+//!   connector uses [none but a few numbers](super::properties), so the others are cut out unread, and those of a
+//!   [PUBLISH](super::publish) passed over.
 //! - A PUBLISH above the limit is an error to it, and so the end of the connection. Here it is [skipped](super::oversized).
 
 use bytes::{Buf, BytesMut};
@@ -15,8 +16,9 @@ use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::oversized::Oversized;
+use super::publish::publish;
 use super::variable_length::decode;
-use super::version_3::{conn_ack, publish, sub_ack, write};
+use super::version_3::{conn_ack, sub_ack, write};
 use super::{MqttError, properties, received};
 use crate::config::MqttVersion;
 use crate::limits::CONTROL_PACKET_BYTES;
@@ -108,11 +110,8 @@ impl Decoder for Packets {
                 }
                 CONNACK if whole && is_3 => return Ok(Some(Incoming::Other(conn_ack(bytes, header, length)?))),
                 SUBACK if whole && is_3 => return Ok(Some(Incoming::Other(sub_ack(bytes, header, length)?))),
-                PUBLISH if whole && is_3 => {
-                    return Ok(Some(Incoming::Publish(received(publish(bytes, header, length)?))));
-                }
                 PUBLISH if whole => {
-                    cut_out_of_publish(bytes, header, length).ok_or(mqttbytes::Error::MalformedPacket)?
+                    return Ok(Some(Incoming::Publish(received(publish(bytes, header, length, !is_3)?))));
                 }
                 PUBLISH => {}
                 DISCONNECT if whole && length <= 1 => {
@@ -141,7 +140,6 @@ impl Decoder for Packets {
             }
         }
         match self.codec.decode(bytes)? {
-            Some(Packet::Publish(publish)) => Ok(Some(Incoming::Publish(received(publish)))),
             Some(packet) => Ok(Some(Incoming::Other(packet))),
             // The codec consumed a packet that is too short for its type, and waits for the rest of it.
             None if whole => Err(mqttbytes::Error::MalformedPacket.into()),
@@ -187,13 +185,6 @@ const fn known_reason(code: &mut u8) {
     if !matches!(*code, 0x00 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99) {
         *code &= 0x80;
     }
-}
-
-/// Cuts the properties out of the PUBLISH at the front of `bytes`. `None`: the lengths in it contradict each other.
-fn cut_out_of_publish(bytes: &mut BytesMut, header: usize, length: usize) -> Option<()> {
-    let has_id = bytes.first()? & 0b0110 != 0;
-    let topic = usize::from(u16::from_be_bytes(bytes.get(header..header + 2)?.try_into().ok()?));
-    properties::cut_out(bytes, header, length, 2 + topic + if has_id { 2 } else { 0 }, false)
 }
 
 #[cfg(test)]

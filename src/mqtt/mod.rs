@@ -16,6 +16,7 @@ mod keep_alive;
 mod oversized;
 mod probe;
 mod properties;
+mod publish;
 mod retry;
 mod session;
 mod status_limit;

@@ -1,7 +1,7 @@
 //! The packets whose bytes differ between MQTT 3.1.1 and MQTT 5, so that the session knows those of MQTT 5 only. All others, as the
 //! connector uses them, are the same in both.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::v4::{self, SubscribeFilter};
 use rumqttc::mqttbytes::{self, FixedHeader, QoS};
 use rumqttc::v5::mqttbytes::v5::{
@@ -40,28 +40,6 @@ pub(super) fn sub_ack(bytes: &mut BytesMut, header: usize, length: usize) -> Res
         v4::SubscribeReasonCode::Failure => SubscribeReasonCode::Unspecified,
     });
     Ok(Packet::SubAck(SubAck { pkid: answer.pkid, return_codes: return_codes.collect(), properties: None }))
-}
-
-/// The same of a PUBLISH. rumqttc's own would copy the topic, and ends the connection when it is not UTF-8.
-pub(super) fn publish(bytes: &mut BytesMut, header: usize, length: usize) -> Result<Publish, Error> {
-    let first = bytes[0];
-    let (_, mut bytes) = split(bytes, header, length);
-    bytes.advance(header);
-    let level = (first & 0b0110) >> 1;
-    let qos = mqttbytes_5::qos(level).ok_or(Error::InvalidQoS(level))?;
-    let topic = usize::from(bytes.try_get_u16().map_err(|_| Error::MalformedPacket)?);
-    if topic > bytes.len() {
-        return Err(Error::MalformedPacket);
-    }
-    let topic = bytes.split_to(topic);
-    let mut pkid = 0;
-    if qos != mqttbytes_5::QoS::AtMostOnce {
-        pkid = bytes.try_get_u16().map_err(|_| Error::MalformedPacket)?;
-        if pkid == 0 {
-            return Err(Error::PacketIdZero);
-        }
-    }
-    Ok(Publish { dup: first & 0b1000 != 0, qos, pkid, topic, payload: bytes, ..Publish::default() })
 }
 
 /// The packet at the front of `bytes`, as rumqttc reads it.

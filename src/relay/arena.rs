@@ -212,16 +212,35 @@ impl Arena {
     pub fn run(&self, block: Block, place: usize, most: usize) -> &[u8] {
         let (index, within) = self.locate(block);
         let segment = &self.segments[index];
-        let (mut last, mut end) = (block, PAYLOAD);
-        while end < place + most {
-            let next = self.next(last);
-            if next.0 != last.0 + 1 || self.locate(next).0 != index {
-                break;
-            }
-            last = next;
-            end += PAYLOAD;
-        }
+        let last = self.last_in_row(block, (place + most).div_ceil(PAYLOAD).saturating_sub(1));
+        let end = (last.0 - block.0 + 1) as usize * PAYLOAD;
         &segment.payloads(within)[place..end.min(place + most)]
+    }
+
+    /// The block that is `count` links behind `block` in its chain.
+    pub(super) fn nth(&self, mut block: Block, mut count: usize) -> Block {
+        while count > 0 {
+            let last = self.last_in_row(block, count);
+            count -= (last.0 - block.0) as usize;
+            block = last;
+            if count > 0 {
+                block = self.next(block);
+                count -= 1;
+            }
+        }
+        block
+    }
+
+    /// The last of the blocks behind `block` in its chain, at most `most`, that stand one behind the other; `block` itself if the
+    /// next one is elsewhere.
+    fn last_in_row(&self, block: Block, most: usize) -> Block {
+        let (index, within) = self.locate(block);
+        let segment = &self.segments[index];
+        let most = most.min((segment.blocks - within - 1) as usize);
+        // The blocks of a segment have numbers in a row.
+        let links = segment.links()[within as usize..].iter().take(most);
+        let row = links.zip(block.0 + 1..).take_while(|(link, next)| **link == next.to_le_bytes());
+        Block(row.map(|(_, next)| next).last().unwrap_or(block.0))
     }
 
     const fn locate(&self, block: Block) -> (usize, u32) {

@@ -1,5 +1,5 @@
-//! The two things about JSON text that a borrowing parser leaves open: how deep it nests, and what
-//! a string with escapes says.
+//! What a borrowing parser leaves open about JSON text: how deep it nests, where a string ends that is read without it, and
+//! what one with escapes says.
 
 use crate::limits::NESTING;
 
@@ -34,78 +34,166 @@ fn depth(text: &[u8]) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoneSurrogate;
 
-/// Bytes of pieces that are given as one: between escapes there are often only a few.
+/// As many bytes as a register holds are looked at together.
+const WIDTH: usize = size_of::<usize>();
+const ONES: usize = usize::MAX / 0xff;
+const HIGHS: usize = ONES << 7;
+
+/// Finds the first `byte` in a word: its highest bit is set in what is answered, and no lower one. Those behind it mean nothing.
+const fn marks(word: usize, byte: u8) -> usize {
+    let zero = word ^ (ONES * byte as usize);
+    zero.wrapping_sub(ONES) & !zero & HIGHS
+}
+
+/// The same for the first byte that does not stand for itself in a JSON string: quotation mark, backslash or control character.
+const fn special(word: usize) -> usize {
+    // This makes the quotation mark the one behind the control characters, which stay what they are.
+    let quote = word ^ (ONES * 2);
+    marks(word, b'\\') | quote.wrapping_sub(ONES * 0x21) & !quote & HIGHS
+}
+
+/// Bytes of a word before the first mark.
+const fn before(marks: usize) -> usize {
+    marks.trailing_zeros() as usize / 8
+}
+
+/// Whether all of `text` stands for itself in a JSON string.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks::<WIDTH>();
+    words.iter().all(|word| special(usize::from_le_bytes(*word)) == 0) && !rest.iter().any(is_special)
+}
+
+const fn is_special(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..b' ')
+}
+
+/// The JSON string that `text` begins with, with its quotes; `None`: it begins with none that is valid.
+#[must_use]
+pub fn leading_string(text: &str) -> Option<&str> {
+    let mut rest = text.as_bytes().strip_prefix(b"\"")?;
+    loop {
+        if let Some((word, behind)) = rest.split_first_chunk::<WIDTH>() {
+            let marks = special(usize::from_le_bytes(*word));
+            if marks == 0 {
+                rest = behind;
+                continue;
+            }
+            rest = &rest[before(marks)..];
+        } else {
+            rest = &rest[rest.iter().position(is_special)?..];
+        }
+        match *rest {
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ref behind @ ..] => rest = behind,
+            [b'\\', b'u', ..] => {
+                unit(rest)?;
+                rest = &rest[6..];
+            }
+            [b'"', ref behind @ ..] => return text.get(..text.len() - behind.len()),
+            _ => return None,
+        }
+    }
+}
+
+/// Bytes that are given as one piece, at most: between escapes there are often only a few.
 const GATHERED: usize = 256;
 
-/// Gives what a JSON string says, piece by piece, as UTF-8.
+/// Gives what a JSON string says, piece by piece, as UTF-8. A piece may end within a character.
 ///
 /// `text` is the string as it stands in the message, with its quotes, already known to be valid JSON.
 ///
 /// # Errors
 /// `E` from `piece`, or a lone surrogate turned into `E`.
 pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-    let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-    let (mut gathered, mut used) = ([0; GATHERED], 0);
-    let mut give = |part: &[u8], end: bool| {
-        if used > 0 && (end || used + part.len() > GATHERED) {
-            piece(&gathered[..used])?;
-            used = 0;
-        }
-        match gathered.get_mut(used..used + part.len()) {
-            Some(room) if !end => {
-                room.copy_from_slice(part);
-                used += part.len();
-                Ok(())
-            }
-            _ if part.is_empty() => Ok(()),
-            _ => piece(part),
-        }
-    };
-    // A character that stands for itself begins a piece, behind which the next backslash is looked for.
-    let mut from = 0;
-    loop {
-        let plain = memchr::memchr(b'\\', &rest.as_bytes()[from..]).map_or(rest.len(), |place| from + place);
-        let (before, escape) = rest.split_at(plain);
-        let next = escape.as_bytes().get(1);
-        give(before.as_bytes(), next.is_none())?;
-        match next {
-            None => return Ok(()),
-            Some(b'"' | b'\\' | b'/') => (rest, from) = (&escape[1..], 1),
-            Some(_) => {
-                let (character, length) = escaped(escape)?;
-                give(character.encode_utf8(&mut [0; 4]).as_bytes(), false)?;
-                (rest, from) = (escape.get(length..).unwrap_or_default(), 0);
-            }
-        }
-    }
+    let mut refused = Ok(());
+    let said = each_piece(text.as_bytes(), &mut |part| {
+        refused = piece(part);
+        refused.is_ok()
+    });
+    refused.and_then(|()| said.map_err(E::from))
 }
 
-/// The character that `escape` begins with, and how many bytes of text it takes.
-fn escaped(escape: &str) -> Result<(char, usize), LoneSurrogate> {
-    Ok(match escape.as_bytes().get(1) {
-        Some(b'b') => ('\u{8}', 2),
-        Some(b'f') => ('\u{c}', 2),
-        Some(b'n') => ('\n', 2),
-        Some(b'r') => ('\r', 2),
-        Some(b't') => ('\t', 2),
-        Some(b'u') => {
-            let high = unit(escape, 0).ok_or(LoneSurrogate)?;
-            match unit(escape, 6) {
-                Some(low @ 0xDC00..=0xDFFF) if (0xD800..=0xDBFF).contains(&high) => {
-                    let code = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                    (char::from_u32(code).ok_or(LoneSurrogate)?, 12)
-                }
-                _ => (char::from_u32(high).ok_or(LoneSurrogate)?, 6),
+/// As [`unescape`], until `piece` answers false; so that it is compiled once.
+fn each_piece(text: &[u8], piece: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), LoneSurrogate> {
+    let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    if memchr::memchr(b'\\', rest).is_none() {
+        piece(rest);
+        return Ok(());
+    }
+    let (mut gathered, mut used) = ([0; GATHERED], 0);
+    while !rest.is_empty() {
+        // Room for a word and a character behind it.
+        if used > GATHERED - 2 * WIDTH {
+            // A long run is not gathered to its end.
+            let (run, behind) = rest.split_at(memchr::memchr(b'\\', rest).unwrap_or(rest.len()));
+            if !piece(&gathered[..used]) || !piece(run) {
+                return Ok(());
             }
+            (used, rest) = (0, behind);
+            continue;
         }
-        _ => return Err(LoneSurrogate), // cannot be in valid JSON
+        if let Some((word, behind)) = rest.split_first_chunk::<WIDTH>() {
+            // All are copied; those from the backslash on are written over.
+            gathered[used..used + WIDTH].copy_from_slice(word);
+            let marks = marks(usize::from_le_bytes(*word), b'\\');
+            if marks == 0 {
+                used += WIDTH;
+                rest = behind;
+                continue;
+            }
+            used += before(marks);
+            rest = &rest[before(marks)..];
+        } else if rest[0] != b'\\' {
+            gathered[used] = rest[0];
+            used += 1;
+            rest = &rest[1..];
+            continue;
+        }
+        if let [_, kind, ref behind @ ..] = *rest
+            && let Some(byte) = short(kind)
+        {
+            gathered[used] = byte;
+            used += 1;
+            rest = behind;
+        } else {
+            let (character, length) = by_number(rest).ok_or(LoneSurrogate)?;
+            used += character.encode_utf8(&mut gathered[used..]).len();
+            rest = &rest[length..];
+        }
+    }
+    piece(&gathered[..used]);
+    Ok(())
+}
+
+/// What the escape of a backslash and `kind` stands for.
+const fn short(kind: u8) -> Option<u8> {
+    Some(match kind {
+        b'"' | b'\\' | b'/' => kind,
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
     })
 }
 
-/// The UTF-16 unit of the `\u` escape at `at`.
-fn unit(text: &str, at: usize) -> Option<u32> {
-    let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;
-    u32::from_str_radix(hex, 16).ok()
+/// The character of the `\u` escape that `escape` begins with, or of two that are a surrogate pair, and how many bytes of text it
+/// takes.
+fn by_number(escape: &[u8]) -> Option<(char, usize)> {
+    let high = unit(escape)?;
+    match escape.get(6..).and_then(unit) {
+        Some(low @ 0xDC00..=0xDFFF) if (0xD800..=0xDBFF).contains(&high) => {
+            Some((char::from_u32(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))?, 12))
+        }
+        _ => Some((char::from_u32(high)?, 6)),
+    }
+}
+
+/// The UTF-16 unit of the `\u` escape that `text` begins with.
+fn unit(text: &[u8]) -> Option<u32> {
+    let hex = text.strip_prefix(b"\\u")?.first_chunk::<4>()?;
+    hex.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
 }
 
 /// Bytes that `text` takes as a JSON string, as serde_json writes it, with its quotes.
@@ -178,7 +266,49 @@ mod tests {
         }
     }
 
+    /// As [`leading_string`], byte by byte.
+    fn string_byte_by_byte(text: &str) -> Option<&str> {
+        let bytes = text.as_bytes();
+        let mut at = 1;
+        bytes.starts_with(b"\"").then_some(())?;
+        loop {
+            at += match *bytes.get(at)? {
+                b'"' => return text.get(..=at),
+                ..b' ' => return None,
+                b'\\' => match *bytes.get(at + 1)? {
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                    b'u' => bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit).then_some(6)?,
+                    _ => return None,
+                },
+                _ => 1,
+            };
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn a_string_ends_where_it_does_byte_by_byte_and_is_one_to_serde_json(
+            before in 0..9_usize,
+            text in "\"([ -\u{21}#-\\[\\]-\u{7f}\u{e9}\u{1f980}]{0,20}(\\\\.|\\\\u[0-9a-fA-Fg]{4}|\\x00-\\x1f\\x80|\\x00)?){0,6}(\"[^\"]{0,9})?",
+        ) {
+            let text = &(" ".repeat(before) + &text)[before..];
+            let found = leading_string(text);
+            proptest::prop_assert_eq!(found, string_byte_by_byte(text));
+            let is_right = |text| serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok();
+            match found {
+                Some(string) => proptest::prop_assert!(is_right(string)),
+                None => proptest::prop_assert!(!is_right(text)),
+            }
+        }
+
+        #[test]
+        fn what_does_not_stand_for_itself_is_found_at_any_place(
+            plain in "[ !#-\\[\\]-\u{7f}\u{80}\u{e9}\u{1f980}]{0,40}",
+            end in "(|[\"\\\\\\x00-\\x1f][ -~]{0,9})",
+        ) {
+            proptest::prop_assert_eq!(is_plain(&format!("{plain}{end}")), end.is_empty());
+        }
+
         #[test]
         fn the_length_of_a_quoted_text_is_that_of_serde_json(text in "[\\x00-\\x7f\u{e9}\u{1f980}]{0,40}") {
             proptest::prop_assert_eq!(quoted_len(&text), serde_json::to_string(&text).unwrap().len());

@@ -331,9 +331,9 @@ impl Cursor {
     pub fn advance(&mut self, arena: &Arena, count: usize) {
         self.place += count;
         self.left -= count;
-        while self.place >= PAYLOAD {
-            self.block = arena.next(self.block);
-            self.place -= PAYLOAD;
+        if self.place >= PAYLOAD {
+            self.block = arena.nth(self.block, self.place / PAYLOAD);
+            self.place %= PAYLOAD;
         }
     }
 }

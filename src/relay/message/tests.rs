@@ -1,6 +1,10 @@
 //! Each kind of message, right and wrong.
 
-use super::{Request, Topic, parse};
+use proptest::collection::vec;
+use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::sample::{Index, select};
+
+use super::{Request, Topic, ordinary, parse, parse_any};
 use crate::limits::ID_JSON_BYTES;
 
 fn problem(payload: &[u8]) -> (String, String) {
@@ -127,5 +131,58 @@ fn what_is_not_utf_8_is_refused_wherever_it_stands_and_the_id_before_it_kept() {
         let payload =
             format!(r#"{{"request": {{"data": "a"}}, "ignored": {}}}"#, serde_json::to_string(right).unwrap());
         assert!(parse(payload.as_bytes()).1.is_ok(), "{payload}");
+    }
+}
+
+#[test]
+fn a_message_of_strings_is_read_in_one_pass() {
+    let data = Request { data: r#""a\n""#, delivery_stream_arn: None };
+    for text in [
+        r#"{"request":{"data":"a\n"},"id":"7"}"#,
+        " { \"id\" : \"7\" ,\t\"x\":\"y\",\r\n\"request\" : { \"data\" : \"a\\n\" , \"id\": \"8\" } } ",
+    ] {
+        assert_eq!(ordinary(text), Some((r#""7""#, data)), "{text}");
+    }
+}
+
+/// Messages with members of all kinds, of which some may stand twice, and perhaps one character that is wrong.
+fn messages() -> impl Strategy<Value = String> {
+    let inner = select(vec![
+        r#""data":"a\n[{""#,
+        r#""data" : "c""#,
+        r#""delivery_stream_arn":"b""#,
+        r#""d\u0061ta":"e""#,
+        r#""request":"r""#,
+        r#""id":"8""#,
+        r#""x":1"#,
+    ]);
+    let request = vec(inner, 0..4).prop_map(|members| format!(r#""request":{{{}}}"#, members.join(", ")));
+    let outer = select(vec![
+        r#""id":"7""#,
+        r#""id" : "9""#,
+        r#""i\u0064":"5""#,
+        r#""data":"d""#,
+        r#""x":null"#,
+        "\"y\":\"\u{1}\"",
+    ]);
+    let members = vec(prop_oneof![3 => request, 2 => outer.prop_map(str::to_owned)], 0..4);
+    let wrong = select(vec!["", "\"", "\\", ",", "}", "{", ":", " ", "\u{b}", "0"]);
+    (members, any::<bool>(), any::<Index>(), wrong).prop_map(|(members, is_right, place, wrong)| {
+        let mut text = format!("{{ {} }}", members.join(","));
+        if !is_right {
+            let place = place.index(text.len());
+            text.replace_range(place..=place, wrong);
+        }
+        text
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_in_one_pass_is_what_serde_json_reads(text in messages()) {
+        if let Some((id, request)) = ordinary(&text) {
+            let (other_id, other_request) = parse_any(&text);
+            prop_assert_eq!((id, request), (other_id, other_request.unwrap()));
+        }
     }
 }
