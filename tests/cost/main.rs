@@ -1,20 +1,23 @@
-//! What a record costs: takes batches of records from the bytes of MQTT packets to the body of a request, encoded twice, and from
-//! the answer to the status message, as the daemon does, but without a socket, a hash or a clock. See scripts/cost.
+//! What a record costs: takes batches of records from the bytes of MQTT packets, or of Greengrass IPC, to the body of a request, encoded
+//! twice, and from the answer to the status message, as the daemon does, but without a socket, a hash or a clock. See scripts/cost.
 //!
-//! usage: cost json|binary BYTES BATCHES
+//! usage: cost json|binary|ipc-json|ipc-binary BYTES BATCHES
 
 use std::error::Error;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::BytesMut;
+use firehose_connector::checksum::Checksum;
 use firehose_connector::firehose::reply::{self, Answer, Reply};
 use firehose_connector::firehose::request::{Call, Encoder};
-use firehose_connector::limits::CHUNK_BYTES;
-use firehose_connector::mqtt;
+use firehose_connector::limits::{CHUNK_BYTES, greengrass::STATUS_BYTES};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::outcome::Outcome;
 use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Acknowledge, Relay, Settings};
+use firehose_connector::source::Received;
 use firehose_connector::time::{Duration, Instant};
+use firehose_connector::{greengrass, mqtt};
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream";
@@ -26,8 +29,12 @@ const PACKET: usize = 1 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, bytes, batches] = &arguments[..] else { return Err("usage: cost json|binary BYTES BATCHES".into()) };
-    let packets = packets(kind == "json", bytes.parse()?)?;
+    let [kind, bytes, batches] = &arguments[..] else {
+        return Err("usage: cost json|binary|ipc-json|ipc-binary BYTES BATCHES".into());
+    };
+    let by_ipc = kind.starts_with("ipc-");
+    let packets =
+        if by_ipc { frames(kind == "ipc-json", bytes.parse()?) } else { packets(kind == "json", bytes.parse()?)? };
     let answer = answer();
     let mut relay = Box::new(Relay::new(&Settings {
         version: 5,
@@ -43,8 +50,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut number = 0;
     for batch in 0..batches.parse()? {
         let received = Instant::from_millis(batch * 1000);
-        receive(&mut relay, received, &packets, &mut number)?;
-        let statuses = send(&mut relay, received + Duration::from_secs(1), &answer)?;
+        if by_ipc {
+            receive_by_ipc(&mut relay, received, &packets)?;
+        } else {
+            receive(&mut relay, received, &packets, &mut number)?;
+        }
+        let statuses = send(&mut relay, received + Duration::from_secs(1), &answer, by_ipc)?;
         if statuses != usize::from(RECORDS) || relay.held() > 0 || relay.safe() != number {
             return Err(format!("{statuses} statuses, {} records are held", relay.held()).into());
         }
@@ -52,11 +63,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// As sensors write it: with quotation marks to escape, and a line's end.
+fn data(bytes: usize) -> String {
+    "{\"temperature\": 21.57, \"unit\": \"C\"}\n".chars().cycle().take(bytes).collect()
+}
+
 /// A batch of publishes as a broker sends it.
 fn packets(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
-    // As sensors write it: with quotation marks to escape, and a line's end.
-    let reading = "{\"temperature\": 21.57, \"unit\": \"C\"}\n";
-    let data: String = reading.chars().cycle().take(bytes).collect();
+    let data = data(bytes);
     let mut packets = BytesMut::new();
     for id in 1..=RECORDS {
         let (topic, payload) = if json {
@@ -70,6 +84,43 @@ fn packets(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
         publish.write(&mut packets)?;
     }
     Ok(packets)
+}
+
+/// A batch of messages as a nucleus sends it, behind the answer to the token.
+fn frames(json: bool, bytes: usize) -> BytesMut {
+    let data = data(bytes);
+    let mut frames = BytesMut::new();
+    frame(&mut frames, [5, 1, 0], "");
+    for id in 1..=RECORDS {
+        let (request, event) = if json {
+            let context = serde_json::json!({"topic": "kinesisfirehose/message"});
+            let message = serde_json::json!({"request": {"data": data}, "id": id.to_string()});
+            (1, serde_json::json!({"jsonMessage": {"message": message, "context": context}}))
+        } else {
+            let context = serde_json::json!({"topic": format!("kinesisfirehose/message/binary/{id}")});
+            (2, serde_json::json!({"binaryMessage": {"message": BASE64_STANDARD.encode(&data), "context": context}}))
+        };
+        frame(&mut frames, [0, 0, request], &event.to_string());
+    }
+    frames
+}
+
+/// Appends a frame: its kind, flags and request, and its payload.
+fn frame(out: &mut BytesMut, numbers: [i32; 3], payload: &str) {
+    let mut headers = Vec::new();
+    for (name, number) in [":message-type", ":message-flags", ":stream-id"].iter().zip(numbers) {
+        headers.extend([&[name.len() as u8], name.as_bytes(), &[4], &number.to_be_bytes()].concat());
+    }
+    for (name, text) in
+        [("service-model-type", "aws.greengrass#SubscriptionResponseMessage"), (":content-type", "application/json")]
+    {
+        headers.extend([&[name.len() as u8], name.as_bytes(), &[7, 0, text.len() as u8], text.as_bytes()].concat());
+    }
+    let lengths = [headers.len() + payload.len() + 16, headers.len()].map(|length| (length as u32).to_be_bytes());
+    let prelude = Checksum::of(&lengths.concat());
+    let all = [&lengths.concat(), &prelude.to_be_bytes()[..], &headers, payload.as_bytes()].concat();
+    out.extend_from_slice(&all);
+    out.extend_from_slice(&Checksum::of(&all).to_be_bytes());
 }
 
 /// As Amazon Data Firehose answers.
@@ -94,8 +145,15 @@ fn receive(relay: &mut Relay, now: Instant, packets: &[u8], number: &mut u64) ->
     Ok(())
 }
 
+fn receive_by_ipc(relay: &mut Relay, now: Instant, frames: &[u8]) -> Result<(), Box<dyn Error>> {
+    let mut take = |received: Received| {
+        relay.receive(now, &received.topic, &received.payload, None, None);
+    };
+    Ok(greengrass::publishes(frames.chunks(READ), PACKET, &mut take)?)
+}
+
 /// Sends what is held; answers the number of statuses.
-fn send(relay: &mut Relay, now: Instant, answer: &[u8]) -> Result<usize, Box<dyn Error>> {
+fn send(relay: &mut Relay, now: Instant, answer: &[u8], by_ipc: bool) -> Result<usize, Box<dyn Error>> {
     let id = relay.poll_send(now).ok_or("no batch is due")?;
     let (batch, arena) = relay.batch(&id).ok_or("the batch is gone")?;
     let (call, records) = (Call::of(batch), batch.records.len());
@@ -112,7 +170,10 @@ fn send(relay: &mut Relay, now: Instant, answer: &[u8]) -> Result<usize, Box<dyn
     relay.handle_outcome(now, id, Outcome::Records(&outcomes.outcomes()));
     let (mut message, mut statuses) = (Vec::new(), 0);
     while relay.has_status() {
-        statuses += relay.next_status(128 * 1024, &mut message);
+        statuses += relay.next_status(if by_ipc { STATUS_BYTES } else { 128 * 1024 }, &mut message);
+        if by_ipc {
+            drop(greengrass::published(&message));
+        }
         message.clear();
     }
     Ok(statuses)
