@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use super::frame::Frame;
-use super::json::{member, members, string};
+use super::json::{member, members, string, value};
 use crate::foreign::foreign;
 use crate::limits::greengrass::ANSWER;
 use crate::relay::TooLong;
@@ -23,27 +23,32 @@ pub(super) fn received(frame: &Frame, filter: &str, limit: usize) -> Option<Rece
         return Some(too_long(frame, filter, bytes, limit));
     }
     let whole = &frame.payload;
-    let (topic, payload) = match members(whole, ["jsonMessage", "binaryMessage", "message"]) {
-        [Some(local), ..] => {
-            let [json, context, _] = members(local, ["message", "context", ""]);
-            (topic_of(whole, context), whole.slice_ref(json?))
+    let (mut topic, mut json, mut base64) = (None, None, None);
+    // In one go: most of it is the message.
+    members(whole, &mut |kind, text| {
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Some(value(text)?.1);
         }
-        [None, Some(local), _] => {
-            let [base64, context, _] = members(local, ["message", "context", ""]);
-            (topic_of(whole, context), decoded(whole, base64?)?)
-        }
-        [None, None, message] => {
-            let [topic, base64, _] = members(message?, ["topicName", "payload", ""]);
-            (topic.and_then(|topic| string(whole, topic)), decoded(whole, base64?)?)
-        }
+        members(text, &mut |name, text| {
+            let (found, behind) = value(text)?;
+            match (kind, name) {
+                (b"jsonMessage", b"message") => json = Some(found),
+                (b"binaryMessage", b"message") | (b"message", b"payload") => base64 = Some(found),
+                (b"message", b"topicName") => topic = Some(found),
+                (_, b"context") => topic = member(found, "topic"),
+                _ => {}
+            }
+            Some(behind)
+        })
+    })?;
+    let payload = match json {
+        Some(json) => whole.slice_ref(json),
+        None => decoded(whole, base64?)?,
     };
     // Before 2.6.0 the classic nucleus did not say which topic it was.
-    let topic = topic.unwrap_or_else(|| Bytes::copy_from_slice(filter.as_bytes()));
+    let topic =
+        topic.and_then(|topic| string(whole, topic)).unwrap_or_else(|| Bytes::copy_from_slice(filter.as_bytes()));
     Some(Received { topic, payload, token: None, too_long: None })
-}
-
-fn topic_of(whole: &Bytes, context: Option<&[u8]>) -> Option<Bytes> {
-    string(whole, member(context?, "topic")?)
 }
 
 /// What a JSON string says in base64. Gson writes `=` as an escape.

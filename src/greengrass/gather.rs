@@ -1,6 +1,6 @@
 //! When messages gather before they are read: each comes by a write of its own, and to wake up for it costs more than to take it.
 
-use crate::limits::greengrass::{GATHER, GATHERED};
+use crate::limits::greengrass::{GATHER, GATHER_LEAST, GATHERED};
 use crate::time::Duration;
 
 /// How messages come.
@@ -23,8 +23,7 @@ impl Gather {
         let count = core::mem::take(&mut self.count);
         let gap = now.saturating_sub(core::mem::replace(&mut self.heard, now));
         let wait = gap.min(GATHER) * GATHERED / count;
-        // The timer knows milliseconds.
-        if gap > 2 * GATHER || wait < Duration::from_millis(1) { Duration::ZERO } else { wait.min(GATHER) }
+        if gap > 2 * GATHER { Duration::ZERO } else { wait.clamp(GATHER_LEAST, GATHER) }
     }
 }
 
@@ -61,6 +60,6 @@ mod tests {
         let near = gather.came(now + Duration::from_micros(200), 1, true);
         assert_eq!(near, Duration::from_micros(200) * GATHERED, "five in a millisecond");
         let flood = gather.came(now + Duration::from_millis(1), 2 * GATHERED as usize, true);
-        assert_eq!(flood, Duration::ZERO, "sooner than the timer can say");
+        assert_eq!(flood, GATHER_LEAST, "as soon as the timer can say");
     }
 }

@@ -150,9 +150,13 @@ fn take_frames(
     now: time::Instant,
 ) -> Result<Taken, GreengrassError> {
     for _ in 0..PUBLISHES {
-        let Some(frame) = frames.next(buffer)? else { return Ok(Taken::All) };
+        let Some(frame) = frames.next(buffer)? else {
+            session.go_on(now)?;
+            return Ok(Taken::All);
+        };
         session.take(now, &frame)?;
     }
+    session.go_on(now)?;
     Ok(Taken::Group)
 }
 

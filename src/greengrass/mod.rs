@@ -107,8 +107,8 @@ fn scripted(frame_bytes: usize) -> Settings {
     Settings { greengrass, frame_bytes, read_bytes: 100 }
 }
 
-/// Reads `pieces`, the bytes of a connection from its beginning, as the task does, and gives each publish to `take`. Requests 1 and
-/// 2 are the subscriptions to JSON and to binary messages. Frames may have `limit` bytes.
+/// Reads `pieces`, the bytes of a connection whose token was taken, as the task does, and gives each publish to `take`. Requests 1
+/// and 2 are the subscriptions to JSON and to binary messages. Frames may have `limit` bytes.
 ///
 /// For those who count what a record costs.
 ///
@@ -122,6 +122,8 @@ pub fn publishes<'a>(
     let (settings, now) = (scripted(limit), time::Instant::default());
     let mut statuses = Statuses::new(Jitter::new(1));
     let mut session = session::Session::new(now, &settings, &mut statuses);
+    let accepted = frame::Frame { kind: frame::kind::CONNECT_ACK, flags: frame::flag::ACCEPTED, ..Default::default() };
+    session.take(now, &accepted).and_then(|()| session.go_on(now))?;
     let (mut frames, mut buffer) = (frame::Frames::new(limit), bytes::BytesMut::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
@@ -133,6 +135,7 @@ pub fn publishes<'a>(
                 }
             }
         }
+        session.go_on(now)?;
     }
     Ok(())
 }
@@ -167,7 +170,7 @@ pub fn fuzz(bytes: &[u8]) {
                     // The connection ends.
                     Err(_) => return said,
                 };
-                if session.take(now, &frame).is_err() {
+                if session.take(now, &frame).and_then(|()| session.go_on(now)).is_err() {
                     return said;
                 }
                 said.extend(core::iter::from_fn(|| session.news()).map(|news| format!("{news:?}")));

@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         self.news.pop_front()
     }
 
-    /// Takes a frame.
+    /// Takes a frame. Behind the last that is there, [`Session::go_on`] has to be called.
     pub(super) fn take(&mut self, now: Instant, frame: &Frame) -> Result<(), GreengrassError> {
         match frame.kind {
             kind::CONNECT_ACK if frame.flags & flag::ACCEPTED != 0 => self.accepted_by = None,
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
             kind::MESSAGE | kind::ERROR if frame.stream > 0 => self.on_stream(now, frame),
             _ => {}
         }
-        self.go_on(now)
+        Ok(())
     }
 
     /// Takes a status message that is to be published.

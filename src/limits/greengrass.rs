@@ -43,6 +43,8 @@ pub const GATHER: Duration = Duration::from_millis(20);
 /// About as many messages gather: of 1 KiB the kernel holds about 90 (`wmem_default`), and then the nucleus waits. A status tells of
 /// about as many records, so that as many go out as come in.
 pub const GATHERED: u32 = 20;
+/// In a flood they gather for as long as this, the least that the timer can say: to wake up for each would cost more than to take it.
+pub const GATHER_LEAST: Duration = Duration::from_millis(1);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.

@@ -86,11 +86,10 @@ fn packets(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
     Ok(packets)
 }
 
-/// A batch of messages as a nucleus sends it, behind the answer to the token.
+/// A batch of messages as a nucleus sends it.
 fn frames(json: bool, bytes: usize) -> BytesMut {
     let data = data(bytes);
     let mut frames = BytesMut::new();
-    frame(&mut frames, [5, 1, 0], "");
     for id in 1..=RECORDS {
         let (request, event) = if json {
             let context = serde_json::json!({"topic": "kinesisfirehose/message"});
@@ -100,15 +99,15 @@ fn frames(json: bool, bytes: usize) -> BytesMut {
             let context = serde_json::json!({"topic": format!("kinesisfirehose/message/binary/{id}")});
             (2, serde_json::json!({"binaryMessage": {"message": BASE64_STANDARD.encode(&data), "context": context}}))
         };
-        frame(&mut frames, [0, 0, request], &event.to_string());
+        frame(&mut frames, request, &event.to_string());
     }
     frames
 }
 
-/// Appends a frame: its kind, flags and request, and its payload.
-fn frame(out: &mut BytesMut, numbers: [i32; 3], payload: &str) {
+/// Appends a frame with a message of this request.
+fn frame(out: &mut BytesMut, request: i32, payload: &str) {
     let mut headers = Vec::new();
-    for (name, number) in [":message-type", ":message-flags", ":stream-id"].iter().zip(numbers) {
+    for (name, number) in [(":message-type", 0), (":message-flags", 0), (":stream-id", request)] {
         headers.extend([&[name.len() as u8], name.as_bytes(), &[4], &number.to_be_bytes()].concat());
     }
     for (name, text) in

@@ -56,7 +56,8 @@ impl<'a> Nucleus<'a> {
     fn try_say(&mut self, kind: i32, flags: i32, stream: i32, payload: &str) -> Result<(), GreengrassError> {
         let payload = Bytes::copy_from_slice(payload.as_bytes());
         let model = Bytes::from_static(b"aws.greengrass#UnauthorizedError");
-        self.session.take(self.now, &Frame { kind, flags, stream, payload, model, too_long: None })
+        self.session.take(self.now, &Frame { kind, flags, stream, payload, model, too_long: None })?;
+        self.session.go_on(self.now)
     }
 
     fn say(&mut self, kind: i32, flags: i32, stream: i32, payload: &str) {
