@@ -73,9 +73,7 @@ impl<'a> Link<'a> {
             if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
-            // Statuses go one after the other, each upon the answer to the one before.
-            let held_up = !session.has_room() && !ends.statuses.is_empty();
-            if !gathers.is_zero() && session.out.is_empty() && !held_up {
+            if !gathers.is_zero() && session.out.is_empty() {
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
                 sleep(gathers).await;

@@ -25,6 +25,9 @@ pub const TOPICS: usize = 16;
 pub const SOCKET_BYTES: usize = 107;
 /// Bytes of the token, `SVCUID`. Both nuclei's have 16.
 pub const TOKEN_BYTES: usize = 256;
+/// Status messages under way at a time, while the nucleus takes them: as many as it answers while messages gather. With what stands
+/// around them they are 40 KB that the nucleus may leave unread.
+pub const STATUSES: usize = 4;
 /// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.
 pub const CLOUD_STATUSES: usize = 8;
 /// How long the nucleus may take for an answer. One that does not answer at all is taken for hung.
@@ -38,7 +41,7 @@ pub const LULL: Duration = Duration::from_secs(2);
 pub const FLOW: Duration = Duration::from_millis(250);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// While messages come one soon after the other, and no status waits, they gather for this long at most before they are read.
+/// While messages come one soon after the other they gather for this long at most before they are read.
 pub const GATHER: Duration = Duration::from_millis(20);
 /// About as many messages gather: of 1 KiB the kernel holds about 90 (`wmem_default`), and then the nucleus waits. A status tells of
 /// about as many records, so that as many go out as come in.
