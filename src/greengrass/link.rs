@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::frame::Frames;
-use super::gather::Gather;
+use super::gather::{Gather, held};
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
@@ -57,14 +57,14 @@ impl<'a> Link<'a> {
             let mut gathers = time::Duration::ZERO;
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
-                let count = if let Inbound::Publishes(group) = &inbound { group.len() } else { 0 };
+                let bytes = if let Inbound::Publishes(group) = &inbound { held(group) } else { 0 };
                 if ends.inbound.send(inbound).await.is_err() {
                     return Ok(End::Abandoned);
                 }
-                if count > 0 {
+                if bytes > 0 {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = gather.came(start.elapsed(), count, read_all);
+                    gathers = gather.came(start.elapsed(), bytes, read_all);
                 }
             }
             if taken? == Taken::Group {

@@ -43,9 +43,11 @@ pub const FLOW: Duration = Duration::from_millis(250);
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
 /// While messages come one soon after the other they gather for this long at most before they are read.
 pub const GATHER: Duration = Duration::from_millis(20);
-/// About as many messages gather: of 1 KiB the kernel holds about 90 (`wmem_default`), and then the nucleus waits. A status tells of
-/// about as many records, so that as many go out as come in.
-pub const GATHERED: u32 = 20;
+/// About as many bytes of the kernel gather: half of what it holds for a socket (`wmem_default`), and then the nucleus waits. Of
+/// messages of 1 KiB they are 44.
+pub const GATHERED_BYTES: u32 = 100_000;
+/// What a message takes there beside its payload: headers, topic, and what the kernel adds to each write.
+pub const MESSAGE_OVERHEAD: usize = 1200;
 /// In a flood they gather for as long as this, the least that the timer can say: to wake up for each would cost more than to take it.
 pub const GATHER_LEAST: Duration = Duration::from_millis(1);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
