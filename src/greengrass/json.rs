@@ -80,17 +80,15 @@ pub(super) fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Bytes of the string that `text` begins with.
 fn string_length(text: &[u8]) -> Option<usize> {
-    let mut end = 1;
+    let (mut end, mut plain) = (1, 0);
     loop {
-        let rest = text.get(end..)?;
-        // Where there are escapes, the next is not far; to begin a search with vectors for each costs more than to look.
-        let near = rest.iter().take(16).position(|byte| matches!(byte, b'"' | b'\\'));
-        let place = near.or_else(|| memchr::memchr2(b'"', b'\\', rest))?;
-        end += place + 1;
-        if rest[place] == b'"' {
-            return Some(end);
+        match text.get(end)? {
+            b'"' => return Some(end + 1),
+            b'\\' => (end, plain) = (end + 2, 0),
+            // Escapes stand near each other, and a search with vectors for each would cost more.
+            _ if plain < 16 => (end, plain) = (end + 1, plain + 1),
+            _ => (end, plain) = (end + memchr::memchr2(b'"', b'\\', &text[end..])?, 0),
         }
-        end += 1;
     }
 }
 
