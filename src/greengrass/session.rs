@@ -98,7 +98,9 @@ impl<'a> Session<'a> {
 
     /// Whether a status may be given to [`Session::publish_status`].
     pub(super) fn has_room(&self) -> bool {
-        self.ready && self.statuses.local.has_room()
+        let Statuses { local, cloud, .. } = &*self.statuses;
+        // One after the other where AWS IoT Core is behind, or it would have to give some up.
+        self.ready && local.has_room() && (local.is_empty() || cloud.is_empty())
     }
 
     /// Whether no status is under way.

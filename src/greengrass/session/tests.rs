@@ -280,6 +280,21 @@ fn while_statuses_are_taken_some_are_under_way_and_after_a_doubt_one_is() {
 }
 
 #[test]
+fn while_the_cloud_is_behind_one_local_status_is_under_way() {
+    let settings = settings(&[(JSON, false)], true);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.publish_status("first");
+    let [(local, _)] = nucleus.operations()[..] else { panic!("none") };
+    nucleus.grant(local);
+    let [(cloud, _)] = nucleus.operations()[..] else { panic!("none") };
+    nucleus.publish_status("second");
+    assert!(!nucleus.session.has_room());
+    nucleus.grant(cloud);
+    assert!(nucleus.session.has_room());
+}
+
+#[test]
 fn statuses_count_as_held_up_after_ten_seconds_and_go_out_over_the_next_connection() {
     let settings = settings(&[(JSON, false)], false);
     let mut statuses = statuses();
