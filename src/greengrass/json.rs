@@ -80,16 +80,8 @@ pub(super) fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Bytes of the string that `text` begins with.
 fn string_length(text: &[u8]) -> Option<usize> {
-    let (mut end, mut plain) = (1, 0);
-    loop {
-        match text.get(end)? {
-            b'"' => return Some(end + 1),
-            b'\\' => (end, plain) = (end + 2, 0),
-            // Escapes stand near each other, and a search with vectors for each would cost more.
-            _ if plain < 16 => (end, plain) = (end + 1, plain + 1),
-            _ => (end, plain) = (end + memchr::memchr2(b'"', b'\\', &text[end..])?, 0),
-        }
-    }
+    let ends = |place: &usize| text[1..*place].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0;
+    memchr::memchr_iter(b'"', text).skip(1).find(ends).map(|place| place + 1)
 }
 
 /// What stands between the quotes of a string.

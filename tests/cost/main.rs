@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let by_ipc = kind.starts_with("ipc-");
     let packets =
-        if by_ipc { frames(kind == "ipc-json", bytes.parse()?) } else { packets(kind == "json", bytes.parse()?)? };
+        if by_ipc { frames(kind == "ipc-json", bytes.parse()?)? } else { packets(kind == "json", bytes.parse()?)? };
     let answer = answer();
     let mut relay = Box::new(Relay::new(&Settings {
         version: 5,
@@ -87,7 +87,7 @@ fn packets(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
 }
 
 /// A batch of messages as a nucleus sends it.
-fn frames(json: bool, bytes: usize) -> BytesMut {
+fn frames(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
     let data = data(bytes);
     let mut frames = BytesMut::new();
     for id in 1..=RECORDS {
@@ -99,27 +99,31 @@ fn frames(json: bool, bytes: usize) -> BytesMut {
             let context = serde_json::json!({"topic": format!("kinesisfirehose/message/binary/{id}")});
             (2, serde_json::json!({"binaryMessage": {"message": BASE64_STANDARD.encode(&data), "context": context}}))
         };
-        frame(&mut frames, request, &event.to_string());
+        frame(&mut frames, request, &event.to_string())?;
     }
-    frames
+    Ok(frames)
 }
 
 /// Appends a frame with a message of this request.
-fn frame(out: &mut BytesMut, request: i32, payload: &str) {
+fn frame(out: &mut BytesMut, request: i32, payload: &str) -> Result<(), Box<dyn Error>> {
+    let numbers = [(":message-type", 0), (":message-flags", 0), (":stream-id", request)];
+    let texts =
+        [("service-model-type", "aws.greengrass#SubscriptionResponseMessage"), (":content-type", "application/json")];
     let mut headers = Vec::new();
-    for (name, number) in [(":message-type", 0), (":message-flags", 0), (":stream-id", request)] {
-        headers.extend([&[name.len() as u8], name.as_bytes(), &[4], &number.to_be_bytes()].concat());
+    for (name, number) in numbers {
+        headers.extend([&[u8::try_from(name.len())?], name.as_bytes(), &[4], &number.to_be_bytes()].concat());
     }
-    for (name, text) in
-        [("service-model-type", "aws.greengrass#SubscriptionResponseMessage"), (":content-type", "application/json")]
-    {
-        headers.extend([&[name.len() as u8], name.as_bytes(), &[7, 0, text.len() as u8], text.as_bytes()].concat());
+    for (name, text) in texts {
+        let length = u16::try_from(text.len())?.to_be_bytes();
+        headers.extend([&[u8::try_from(name.len())?], name.as_bytes(), &[7], &length, text.as_bytes()].concat());
     }
-    let lengths = [headers.len() + payload.len() + 16, headers.len()].map(|length| (length as u32).to_be_bytes());
-    let prelude = Checksum::of(&lengths.concat());
-    let all = [&lengths.concat(), &prelude.to_be_bytes()[..], &headers, payload.as_bytes()].concat();
-    out.extend_from_slice(&all);
-    out.extend_from_slice(&Checksum::of(&all).to_be_bytes());
+    let all = u32::try_from(headers.len() + payload.len() + 16)?.to_be_bytes();
+    let mut frame = [all, u32::try_from(headers.len())?.to_be_bytes()].concat();
+    frame.extend(Checksum::of(&frame).to_be_bytes());
+    frame.extend([&headers, payload.as_bytes()].concat());
+    frame.extend(Checksum::of(&frame).to_be_bytes());
+    out.extend_from_slice(&frame);
+    Ok(())
 }
 
 /// As Amazon Data Firehose answers.
