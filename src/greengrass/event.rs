@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use super::frame::Frame;
-use super::json::{member, members, string, text};
+use super::json::{member, members, string, value};
 use crate::foreign::foreign;
 use crate::limits::greengrass::ANSWER;
 use crate::relay::TooLong;
@@ -22,36 +22,38 @@ pub(super) fn received(frame: &Frame, filter: &str, limit: usize) -> Option<Rece
     if let Some(bytes) = frame.too_long {
         return Some(too_long(frame, filter, bytes, limit));
     }
-    let event = text(&frame.payload)?;
-    let (topic, payload) = match members(event, ["jsonMessage", "binaryMessage", "message"]) {
-        [Some(local), ..] => {
-            let [json, context, _] = members(local, ["message", "context", ""]);
-            (topic_of(context), frame.payload.slice_ref(json?.as_bytes()))
+    let whole = &frame.payload;
+    let (mut topic, mut json, mut base64) = (None, None, None);
+    // In one go: most of it is the message.
+    members(whole, &mut |kind, text| {
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Some(value(text)?.1);
         }
-        [None, Some(local), _] => {
-            let [base64, context, _] = members(local, ["message", "context", ""]);
-            (topic_of(context), decoded(base64?)?)
-        }
-        [None, None, message] => {
-            let [topic, base64, _] = members(message?, ["topicName", "payload", ""]);
-            (topic.and_then(string), decoded(base64?)?)
-        }
+        members(text, &mut |name, text| {
+            let (found, behind) = value(text)?;
+            match (kind, name) {
+                (b"jsonMessage", b"message") => json = Some(found),
+                (b"binaryMessage", b"message") | (b"message", b"payload") => base64 = Some(found),
+                (b"message", b"topicName") => topic = Some(found),
+                (_, b"context") => topic = member(found, "topic"),
+                _ => {}
+            }
+            Some(behind)
+        })
+    })?;
+    let payload = match json {
+        Some(json) => whole.slice_ref(json),
+        None => decoded(whole, base64?)?,
     };
     // Before 2.6.0 the classic nucleus did not say which topic it was.
-    let topic = topic.map_or_else(|| Bytes::copy_from_slice(filter.as_bytes()), Bytes::from);
+    let topic =
+        topic.and_then(|topic| string(whole, topic)).unwrap_or_else(|| Bytes::copy_from_slice(filter.as_bytes()));
     Some(Received { topic, payload, token: None, too_long: None })
 }
 
-fn topic_of(context: Option<&str>) -> Option<Vec<u8>> {
-    member(context?, "topic").and_then(string)
-}
-
 /// What a JSON string says in base64. Gson writes `=` as an escape.
-fn decoded(text: &str) -> Option<Bytes> {
-    let mut said = string(text)?;
-    let length = base64_simd::STANDARD.decode_inplace(&mut said).ok()?.len();
-    said.truncate(length);
-    Some(said.into())
+fn decoded(whole: &Bytes, text: &[u8]) -> Option<Bytes> {
+    base64_simd::STANDARD.decode_to_vec(string(whole, text)?).ok().map(Bytes::from)
 }
 
 /// Of an event above the limit the topic stands at the end, which was not kept. So it is that of the subscription; of one to all
@@ -82,8 +84,9 @@ impl Fault {
     pub(super) fn of(frame: &Frame) -> Self {
         let model = String::from_utf8_lossy(&frame.model);
         let name = foreign(model.rsplit('#').next().unwrap_or_default());
-        let said = text(&frame.payload).and_then(|text| member(text, "message").or_else(|| member(text, "_message")));
-        let words = said.and_then(string).map(|words| foreign(&String::from_utf8_lossy(&words)));
+        let said = member(&frame.payload, "message").or_else(|| member(&frame.payload, "_message"));
+        let words = said.and_then(|text| string(&frame.payload, text));
+        let words = words.map(|words| foreign(&String::from_utf8_lossy(&words)));
         Self { name, words: words.unwrap_or_default() }
     }
 

@@ -82,6 +82,7 @@ impl error::Error for FrameError {}
 /// Appends a frame to `out`: message type, flags and stream, headers that are text, payload.
 pub(super) fn put(out: &mut Vec<u8>, [kind, flags, stream]: [i32; 3], texts: &[(&str, &str)], payload: &[u8]) {
     let start = out.len();
+    out.reserve(payload.len() + 256);
     out.extend_from_slice(&[0; PRELUDE]);
     for (name, number) in [(":message-type", kind), (":message-flags", flags), (":stream-id", stream)] {
         put_name(out, name, NUMBER);

@@ -1,95 +1,151 @@
-//! What is read of JSON here: single members of objects, as text that is not copied.
+//! What is read of JSON here: single members of objects, as they stand. What is passed over, and what is handed on, is not judged.
 
-use core::fmt;
+use bytes::Bytes;
 
-use serde::de::{DeserializeSeed as _, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use crate::relay::json::{LoneSurrogate, unescape};
 
-use crate::relay::json::{LoneSurrogate, nests_within_bound, unescape};
-
-/// The members of these names in the JSON object `text`, as JSON text, as far as they are there; of two the last.
-pub(super) fn members<'a>(text: &'a str, names: [&'static str; 3]) -> [Option<&'a str>; 3] {
-    let mut json = serde_json::Deserializer::from_str(text);
-    Members(names).deserialize(&mut json).unwrap_or_default()
+/// Gives each member of the JSON object that `text` begins with: its name, and the text that begins with its value, behind which
+/// `take` goes on. Returns what stands behind the object; `None`: it is none, or not all there.
+pub(super) fn members<'a>(
+    text: &'a [u8],
+    take: &mut dyn FnMut(&'a [u8], &'a [u8]) -> Option<&'a [u8]>,
+) -> Option<&'a [u8]> {
+    let mut rest = text.trim_ascii_start().strip_prefix(b"{")?;
+    loop {
+        let (name, behind) = value(rest)?;
+        // Neither nucleus writes the names that matter with escapes.
+        let behind = take(inner(name)?, behind.trim_ascii_start().strip_prefix(b":")?)?;
+        rest = match behind.trim_ascii_start().split_first()? {
+            (b',', rest) => rest,
+            (b'}', rest) => return Some(rest),
+            _ => return None,
+        };
+    }
 }
 
-/// One of them.
-pub(super) fn member<'a>(text: &'a str, name: &'static str) -> Option<&'a str> {
-    let [found, ..] = members(text, [name, "", ""]);
+/// The member `name` of the JSON object `text`, as JSON text; of two the last.
+pub(super) fn member<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    members(text, &mut |other, text| {
+        let (value, behind) = value(text)?;
+        if other == name.as_bytes() {
+            found = Some(value);
+        }
+        Some(behind)
+    })?;
     found
 }
 
-/// What the JSON string `text` says, as bytes; `None`: it is no string.
-pub(super) fn string(text: &str) -> Option<Vec<u8>> {
-    let mut said = Vec::with_capacity(text.len());
-    if !text.starts_with('"') {
-        return None;
+/// What the JSON string `text` says, which is a part of `whole`; `None`: it is no string.
+pub(super) fn string(whole: &Bytes, text: &[u8]) -> Option<Bytes> {
+    let inner = inner(text)?;
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Some(whole.slice_ref(inner));
     }
-    let read = unescape::<LoneSurrogate>(text, |piece| {
+    let mut said = Vec::with_capacity(inner.len());
+    let read = unescape::<LoneSurrogate>(str::from_utf8(text).ok()?, |piece| {
         said.extend_from_slice(piece);
         Ok(())
     });
-    read.is_ok().then_some(said)
+    read.is_ok().then(|| said.into())
 }
 
-/// `payload` as text that is safe to be looked into.
-pub(super) fn text(payload: &[u8]) -> Option<&str> {
-    str::from_utf8(payload).ok().filter(|text| nests_within_bound(text.as_bytes()))
-}
-
-struct Members([&'static str; 3]);
-
-impl<'a> serde::de::DeserializeSeed<'a> for Members {
-    type Value = [Option<&'a str>; 3];
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Members {
-    type Value = [Option<&'a str>; 3];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = [None; 3];
-        while let Some(name) = map.next_key::<&RawValue>()? {
-            // Neither nucleus writes these names with escapes.
-            let name = name.get().get(1..name.get().len() - 1).unwrap_or_default();
-            match self.0.iter().position(|wanted| !name.is_empty() && *wanted == name) {
-                Some(place) => found[place] = Some(map.next_value::<&RawValue>()?.get()),
-                None => drop(map.next_value::<IgnoredAny>()?),
+/// The value that `text` begins with, and what stands behind it.
+pub(super) fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    let (mut end, mut depth) = (0, 0_usize);
+    loop {
+        match text.get(end)? {
+            b'"' => {
+                end += string_length(&text[end..])?;
+                if depth == 0 {
+                    break;
+                }
+                continue;
             }
+            b'{' | b'[' => depth += 1,
+            // Behind a number or a word.
+            b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => break,
+            b'}' | b']' if depth == 1 => {
+                end += 1;
+                break;
+            }
+            b'}' | b']' => depth -= 1,
+            _ => {}
         }
-        Ok(found)
+        end += 1;
     }
+    text.split_at_checked(end).filter(|(value, _)| !value.is_empty())
+}
+
+/// Bytes of the string that `text` begins with.
+fn string_length(text: &[u8]) -> Option<usize> {
+    let ends = |place: &usize| text[1..*place].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0;
+    memchr::memchr_iter(b'"', text).skip(1).find(ends).map(|place| place + 1)
+}
+
+/// What stands between the quotes of a string.
+fn inner(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b"\"")?.strip_suffix(b"\"")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn said(text: &str) -> Option<Bytes> {
+        let text = Bytes::copy_from_slice(text.as_bytes());
+        string(&text, &text)
+    }
+
     #[test]
     fn a_member_is_found_wherever_it_stands_and_comes_as_it_stands() {
-        let text = r#" {"a": {"b": [1, "}"]}, "b": "x\u003d", "c": null} "#;
-        assert_eq!(member(text, "a"), Some(r#"{"b": [1, "}"]}"#));
-        assert_eq!(member(text, "b").and_then(string), Some(b"x=".to_vec()));
-        assert_eq!(member(text, "c"), Some("null"));
-        assert_eq!(member(text, "d"), None);
-        for broken in ["", "[]", "1", "{\"b\": }", "{\"b\": 1"] {
-            assert_eq!(member(broken, "b"), None, "{broken}");
+        let text = br#" {"a": {"b": [1, "}"]}, "b" : "x\u003d\\", "c": null , "d":[[],{}], "e": "\\\"," } "#;
+        let found = |name| member(text, name).map(|value| str::from_utf8(value).unwrap());
+        assert_eq!(found("a"), Some(r#"{"b": [1, "}"]}"#));
+        assert_eq!(found("b").and_then(said), Some(Bytes::from_static(b"x=\\")));
+        assert_eq!(found("c"), Some("null"));
+        assert_eq!(found("d"), Some("[[],{}]"));
+        assert_eq!(found("e").and_then(said), Some(Bytes::from_static(b"\\\",")));
+        assert_eq!(found("f"), None);
+    }
+
+    #[test]
+    fn of_what_is_no_object_nothing_is_found() {
+        for broken in
+            ["", "{}", "[]", "1", "{\"b\": }", "{\"b\": 1", "{\"b\" 1}", "{\"b\": 1 2}", "{\"b\": \"}", "{b: 1}"]
+        {
+            assert_eq!(member(broken.as_bytes(), "b"), None, "{broken}");
         }
     }
 
     #[test]
-    fn what_is_no_string_or_no_text_says_nothing() {
-        for text in ["null", "1", "{}", r#""\ud800""#] {
-            assert_eq!(string(text), None, "{text}");
+    fn what_is_no_string_says_nothing() {
+        for text in ["null", "1", "{}", "\"", r#""\ud800""#] {
+            assert_eq!(said(text), None, "{text}");
         }
-        assert_eq!(text(b"\xff"), None);
-        assert_eq!(text("[".repeat(1000).as_bytes()), None, "it would nest too deep for a parser that calls itself");
+        assert_eq!(string(&Bytes::new(), b"\"\xff\\n\""), None);
+    }
+
+    #[test]
+    fn nesting_takes_no_stack() {
+        let deep = format!("{{\"a\": {}1{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
+        assert_eq!(member(deep.as_bytes(), "a").map(<[u8]>::len), Some(2_000_001));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_member_is_the_one_that_serde_json_finds(
+            before in "[\\x00-\\x7f\u{e9}]{0,20}",
+            text in "[\\x00-\\x7f\u{e9}]{0,20}",
+            number: i32,
+        ) {
+            let wanted = serde_json::json!([text, {"b": number, "c": [text, {}]}, number]).to_string();
+            let before = serde_json::to_string(&before).unwrap();
+            let object = format!("{{\"a\": {before}, \"b\": {wanted}, \"c\": {{\"b\": {before}}}, \"d\": {number}}}");
+            proptest::prop_assert_eq!(member(object.as_bytes(), "b"), Some(wanted.as_bytes()));
+            let number = number.to_string();
+            proptest::prop_assert_eq!(member(object.as_bytes(), "d"), Some(number.as_bytes()));
+        }
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::frame::Frames;
-use super::gather::Gather;
+use super::gather::{Gather, held};
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
@@ -57,14 +57,14 @@ impl<'a> Link<'a> {
             let mut gathers = time::Duration::ZERO;
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
-                let count = if let Inbound::Publishes(group) = &inbound { group.len() } else { 0 };
+                let bytes = if let Inbound::Publishes(group) = &inbound { held(group) } else { 0 };
                 if ends.inbound.send(inbound).await.is_err() {
                     return Ok(End::Abandoned);
                 }
-                if count > 0 {
+                if bytes > 0 {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = gather.came(start.elapsed(), count, read_all);
+                    gathers = gather.came(start.elapsed(), bytes, read_all);
                 }
             }
             if taken? == Taken::Group {
@@ -73,9 +73,7 @@ impl<'a> Link<'a> {
             if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
-            // Statuses go one after the other, each upon the answer to the one before.
-            let held_up = !session.has_room() && !ends.statuses.is_empty();
-            if !gathers.is_zero() && session.out.is_empty() && !held_up {
+            if !gathers.is_zero() && session.out.is_empty() {
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
                 sleep(gathers).await;
@@ -150,9 +148,13 @@ fn take_frames(
     now: time::Instant,
 ) -> Result<Taken, GreengrassError> {
     for _ in 0..PUBLISHES {
-        let Some(frame) = frames.next(buffer)? else { return Ok(Taken::All) };
+        let Some(frame) = frames.next(buffer)? else {
+            session.go_on(now)?;
+            return Ok(Taken::All);
+        };
         session.take(now, &frame)?;
     }
+    session.go_on(now)?;
     Ok(Taken::Group)
 }
 

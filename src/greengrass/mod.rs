@@ -33,7 +33,7 @@ use crate::limits::MQTT_STABLE;
 use crate::limits::greengrass::{AGAIN, BACKOFF, TOKEN_REFUSED};
 use crate::random::random_number;
 use crate::relay::backoff::{Jitter, delay};
-use crate::source::{Channels, Ends, Inbound, Peer, channels};
+use crate::source::{Channels, Ends, Inbound, Peer, Received, channels};
 use crate::time;
 use link::{End, Link};
 use session::Statuses;
@@ -94,10 +94,8 @@ fn since(start: Instant) -> time::Instant {
     time::Instant::default() + start.elapsed()
 }
 
-/// Reads what a nucleus may send, see [`crate::fuzz`]: the first byte says how many come at a time, which makes no difference.
-#[cfg(any(test, fuzzing))]
-pub fn fuzz(bytes: &[u8]) {
-    let Some((&at_a_time, bytes)) = bytes.split_first() else { return };
+/// The settings of a connection that is read without a socket.
+fn scripted(frame_bytes: usize) -> Settings {
     let topics = ["kinesisfirehose/message", "kinesisfirehose/message/binary/#"];
     let topics = topics.map(|filter| crate::config::PubsubTopic { filter: filter.to_owned(), cloud: false });
     let greengrass = Greengrass {
@@ -106,7 +104,58 @@ pub fn fuzz(bytes: &[u8]) {
         topics: topics.to_vec(),
         status_to_cloud: true,
     };
-    let settings = Settings { greengrass, frame_bytes: 1000, read_bytes: 100 };
+    Settings { greengrass, frame_bytes, read_bytes: 100 }
+}
+
+/// Reads `pieces`, the bytes of a connection whose token was taken, as the task does, and gives each publish to `take`. Requests 1
+/// and 2 are the subscriptions to JSON and to binary messages. Frames may have `limit` bytes.
+///
+/// For those who count what a record costs.
+///
+/// # Errors
+/// The connection ends.
+pub fn publishes<'a>(
+    pieces: impl Iterator<Item = &'a [u8]>,
+    limit: usize,
+    take: &mut dyn FnMut(Received),
+) -> Result<(), GreengrassError> {
+    let (settings, now) = (scripted(limit), time::Instant::default());
+    let mut statuses = Statuses::new(Jitter::new(1));
+    let mut session = session::Session::new(now, &settings, &mut statuses);
+    let accepted = frame::Frame { kind: frame::kind::CONNECT_ACK, flags: frame::flag::ACCEPTED, ..Default::default() };
+    session.take(now, &accepted).and_then(|()| session.go_on(now))?;
+    let (mut frames, mut buffer) = (frame::Frames::new(limit), bytes::BytesMut::new());
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        while let Some(frame) = frames.next(&mut buffer)? {
+            session.take(now, &frame)?;
+            while let Some(news) = session.news() {
+                if let session::News::Publish(received) = news {
+                    take(received);
+                }
+            }
+        }
+        session.go_on(now)?;
+    }
+    Ok(())
+}
+
+/// The bytes that a status message is published with.
+///
+/// For those who count what a record costs.
+#[must_use]
+pub fn published(status: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let payload = request::publish(crate::relay::message::STATUS_TOPIC, status, false);
+    request::request(&mut out, 1, request::operation::PUBLISH, &payload);
+    out
+}
+
+/// Reads what a nucleus may send, see [`crate::fuzz`]: the first byte says how many come at a time, which makes no difference.
+#[cfg(any(test, fuzzing))]
+pub fn fuzz(bytes: &[u8]) {
+    let Some((&at_a_time, bytes)) = bytes.split_first() else { return };
+    let settings = scripted(1000);
     let said = |at_a_time: usize| {
         let now = time::Instant::default();
         let mut statuses = Statuses::new(Jitter::new(1));
@@ -121,7 +170,7 @@ pub fn fuzz(bytes: &[u8]) {
                     // The connection ends.
                     Err(_) => return said,
                 };
-                if session.take(now, &frame).is_err() {
+                if session.take(now, &frame).and_then(|()| session.go_on(now)).is_err() {
                     return said;
                 }
                 said.extend(core::iter::from_fn(|| session.news()).map(|news| format!("{news:?}")));

@@ -1,4 +1,5 @@
-//! Status messages on their way to a topic, one after the other: what the nucleus has not taken is sent again.
+//! Status messages on their way to a topic: what the nucleus has not taken is sent again. While it takes all, some are under way at a
+//! time, or each would cost a wake-up for its answer; else one is.
 //!
 //! They outlive the connection.
 
@@ -13,18 +14,25 @@ use crate::relay::backoff::{Jitter, delay};
 use crate::time::Instant;
 
 /// Messages to one place, of which the first may be under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outlet {
-    queue: VecDeque<Bytes>,
-    /// The request that the first is in; zero: it is in none.
-    pub(super) stream: i32,
-    /// When that was sent, or when the first is to be sent.
+    queue: VecDeque<Status>,
+    /// As many may be under way.
+    most: usize,
+    /// When the next is to be sent.
     at: Instant,
     /// Since when nothing has been taken of what is here.
     stuck_since: Instant,
     /// The last one that was not put off was taken.
     trusted: bool,
     failures: u32,
+}
+
+#[derive(Debug)]
+struct Status {
+    message: Bytes,
+    /// The request that it is in, and since when.
+    asked: Option<(i32, Instant)>,
 }
 
 /// What became of a message.
@@ -37,8 +45,23 @@ pub(super) enum Settled {
 }
 
 impl Outlet {
+    /// With at most so many under way.
+    pub(super) fn new(most: usize) -> Self {
+        let (at, stuck_since) = (Instant::default(), Instant::default());
+        Self { queue: VecDeque::new(), most, at, stuck_since, trusted: false, failures: 0 }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Whether one more may be under way with those that are here.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() < self.most()
+    }
+
+    const fn most(&self) -> usize {
+        if self.trusted && self.failures == 0 { self.most } else { 1 }
     }
 
     /// Adds a message. Answers the oldest if it has to give way.
@@ -46,60 +69,87 @@ impl Outlet {
         if self.queue.is_empty() {
             (self.at, self.stuck_since, self.failures) = (now, now, 0);
         }
-        let given_up = if self.queue.len() < CLOUD_STATUSES { None } else { self.drop_first() };
-        self.queue.push_back(message);
-        given_up
+        let oldest = if self.queue.len() < CLOUD_STATUSES { None } else { self.queue.pop_front() };
+        self.queue.push_back(Status { message, asked: None });
+        oldest.map(|oldest| oldest.message)
     }
 
-    /// The first, if it is to be sent now.
+    /// The next, once there is room for it; it may have to wait.
+    fn next(&self) -> Option<usize> {
+        let under_way = self.queue.iter().filter(|status| status.asked.is_some()).count();
+        if under_way < self.most() { self.queue.iter().position(|status| status.asked.is_none()) } else { None }
+    }
+
+    /// The next, if it is to be sent now.
     pub(super) fn due(&self, now: Instant) -> Option<&Bytes> {
-        self.queue.front().filter(|_| self.stream == 0 && self.at <= now)
+        let next = self.next().filter(|_| self.at <= now)?;
+        self.queue.get(next).map(|status| &status.message)
     }
 
-    pub(super) const fn sent(&mut self, now: Instant, stream: i32) {
-        (self.stream, self.at) = (stream, now);
-    }
-
-    /// The answer to the first; `Err`: why it was not taken.
-    pub(super) fn settle(&mut self, now: Instant, answer: &Result<(), Fault>, jitter: &mut Jitter) -> Settled {
-        match answer {
-            Err(fault) if !fault.is_for_good(self.trusted && self.failures < DOUBTS) => {
-                self.failures = self.failures.saturating_add(1);
-                (self.stream, self.at) = (0, now + delay(self.failures, AGAIN.0, AGAIN.1, jitter));
-                Settled::Later
-            }
-            answer => match (self.drop_first(), answer) {
-                (Some(message), Ok(())) => {
-                    (self.at, self.stuck_since, self.failures, self.trusted) = (now, now, 0, true);
-                    Settled::Taken(message)
-                }
-                (Some(message), Err(_)) => {
-                    (self.at, self.stuck_since, self.trusted) = (now, now, false);
-                    Settled::Refused(message)
-                }
-                (None, _) => Settled::Later,
-            },
+    /// The one that was due was sent by this request.
+    pub(super) fn sent(&mut self, now: Instant, stream: i32) {
+        if let Some(status) = self.queue.iter_mut().find(|status| status.asked.is_none()) {
+            status.asked = Some((stream, now));
         }
     }
 
-    fn drop_first(&mut self) -> Option<Bytes> {
-        self.stream = 0;
-        self.queue.pop_front()
+    fn place(&self, stream: i32) -> Option<usize> {
+        self.queue.iter().position(|status| status.asked.is_some_and(|(asked, _)| asked == stream))
+    }
+
+    /// Whether this request is for one of them.
+    pub(super) fn is_by(&self, stream: i32) -> bool {
+        self.place(stream).is_some()
+    }
+
+    /// The answer to the request `stream`; `Err`: why the message was not taken.
+    pub(super) fn settle(
+        &mut self,
+        now: Instant,
+        stream: i32,
+        answer: &Result<(), Fault>,
+        jitter: &mut Jitter,
+    ) -> Settled {
+        let Some(place) = self.place(stream) else { return Settled::Later };
+        let taken = match answer {
+            Err(fault) if !fault.is_for_good(self.trusted && self.failures < DOUBTS) => {
+                // Those that were under way with it fail for the same reason.
+                if self.failures == 0 || place == 0 {
+                    self.failures = self.failures.saturating_add(1);
+                }
+                self.queue[place].asked = None;
+                self.at = now + delay(self.failures, AGAIN.0, AGAIN.1, jitter);
+                return Settled::Later;
+            }
+            answer => answer.is_ok(),
+        };
+        let Some(Status { message, .. }) = self.queue.remove(place) else { return Settled::Later };
+        (self.at, self.stuck_since, self.trusted) = (now, now, taken);
+        if !taken {
+            return Settled::Refused(message);
+        }
+        self.failures = 0;
+        Settled::Taken(message)
     }
 
     /// A new connection begins: what was under way is sent again.
-    pub(super) const fn restart(&mut self, now: Instant) {
-        (self.stream, self.at) = (0, now);
+    pub(super) fn restart(&mut self, now: Instant) {
+        self.at = now;
+        for status in &mut self.queue {
+            status.asked = None;
+        }
     }
 
-    /// When the first is to be sent, or its answer is overdue.
+    /// When the next is to be sent, or an answer is overdue.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.queue.front()?;
-        Some(if self.stream == 0 { self.at } else { self.at + ANSWER })
+        let answers = self.queue.iter().filter_map(|status| status.asked.map(|(_, since)| since + ANSWER));
+        answers.chain(self.next().map(|_| self.at)).min()
     }
 
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        self.stream != 0 && self.at + ANSWER <= now
+    /// A request whose answer is overdue.
+    pub(super) fn overdue(&self, now: Instant) -> Option<i32> {
+        let mut asked = self.queue.iter().filter_map(|status| status.asked);
+        asked.find(|(_, since)| *since + ANSWER <= now).map(|(stream, _)| stream)
     }
 
     /// When messages count as held up, if nothing changes.

@@ -13,7 +13,7 @@ use super::outlet::{Outlet, Settled};
 use super::request::{RUNNING, connect, operation, publish, request, subscription};
 use super::subscription::{State, Subscription};
 use super::{GreengrassError, Settings};
-use crate::limits::greengrass::{ANSWER, HEADERS_BYTES, OUT_BYTES};
+use crate::limits::greengrass::{ANSWER, HEADERS_BYTES, OUT_BYTES, STATUSES};
 use crate::relay::backoff::Jitter;
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::Received;
@@ -48,7 +48,7 @@ pub(super) struct Statuses {
 
 impl Statuses {
     pub(super) fn new(jitter: Jitter) -> Self {
-        Self { local: Outlet::default(), cloud: Outlet::default(), held_up: false, jitter }
+        Self { local: Outlet::new(STATUSES), cloud: Outlet::new(1), held_up: false, jitter }
     }
 
     /// Whether the nucleus has taken all of them.
@@ -98,7 +98,9 @@ impl<'a> Session<'a> {
 
     /// Whether a status may be given to [`Session::publish_status`].
     pub(super) fn has_room(&self) -> bool {
-        self.ready && self.statuses.local.is_empty()
+        let Statuses { local, cloud, .. } = &*self.statuses;
+        // One after the other where AWS IoT Core is behind, or it would have to give some up.
+        self.ready && local.has_room() && (local.is_empty() || cloud.is_empty())
     }
 
     /// Whether no status is under way.
@@ -111,7 +113,7 @@ impl<'a> Session<'a> {
         self.news.pop_front()
     }
 
-    /// Takes a frame.
+    /// Takes a frame. Behind the last that is there, [`Session::go_on`] has to be called.
     pub(super) fn take(&mut self, now: Instant, frame: &Frame) -> Result<(), GreengrassError> {
         match frame.kind {
             kind::CONNECT_ACK if frame.flags & flag::ACCEPTED != 0 => self.accepted_by = None,
@@ -125,7 +127,7 @@ impl<'a> Session<'a> {
             kind::MESSAGE | kind::ERROR if frame.stream > 0 => self.on_stream(now, frame),
             _ => {}
         }
-        self.go_on(now)
+        Ok(())
     }
 
     /// Takes a status message that is to be published.
@@ -164,11 +166,11 @@ impl<'a> Session<'a> {
         for index in 0..self.subscriptions.len() {
             self.subscribe_if_due(now, index)?;
         }
-        if self.statuses.local.is_overdue(now) {
+        if self.statuses.local.overdue(now).is_some() {
             return Err(GreengrassError::Silent("a status"));
         }
-        if self.statuses.cloud.is_overdue(now) {
-            self.settle(now, true, Err(Fault::silent()));
+        if let Some(stream) = self.statuses.cloud.overdue(now) {
+            self.settle(now, true, stream, Err(Fault::silent()));
         }
         self.publish_if_due(now, false)?;
         self.publish_if_due(now, true)?;
@@ -224,12 +226,14 @@ impl<'a> Session<'a> {
     }
 
     fn publish_if_due(&mut self, now: Instant, cloud: bool) -> Result<(), GreengrassError> {
-        let outlet = if cloud { &self.statuses.cloud } else { &self.statuses.local };
-        let Some(message) = outlet.due(now) else { return Ok(()) };
-        let payload = publish(STATUS_TOPIC, message, cloud);
-        let stream = self.request(if cloud { operation::PUBLISH_CLOUD } else { operation::PUBLISH }, &payload)?;
-        if cloud { &mut self.statuses.cloud } else { &mut self.statuses.local }.sent(now, stream);
-        Ok(())
+        let operation = if cloud { operation::PUBLISH_CLOUD } else { operation::PUBLISH };
+        loop {
+            let outlet = if cloud { &self.statuses.cloud } else { &self.statuses.local };
+            let Some(message) = outlet.due(now) else { return Ok(()) };
+            let payload = publish(STATUS_TOPIC, message, cloud);
+            let stream = self.request(operation, &payload)?;
+            if cloud { &mut self.statuses.cloud } else { &mut self.statuses.local }.sent(now, stream);
+        }
     }
 
     fn request(&mut self, operation: &str, payload: &[u8]) -> Result<i32, GreengrassError> {
@@ -242,10 +246,10 @@ impl<'a> Session<'a> {
     fn on_stream(&mut self, now: Instant, frame: &Frame) {
         if let Some(index) = self.subscriptions.iter().position(|subscription| subscription.is_by(frame.stream)) {
             self.on_subscription(now, index, frame);
-        } else if self.statuses.local.stream == frame.stream {
-            self.settle(now, false, answer(frame));
-        } else if self.statuses.cloud.stream == frame.stream {
-            self.settle(now, true, answer(frame));
+        } else if self.statuses.local.is_by(frame.stream) {
+            self.settle(now, false, frame.stream, answer(frame));
+        } else if self.statuses.cloud.is_by(frame.stream) {
+            self.settle(now, true, frame.stream, answer(frame));
         }
     }
 
@@ -280,10 +284,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn settle(&mut self, now: Instant, cloud: bool, answer: Result<(), Fault>) {
+    fn settle(&mut self, now: Instant, cloud: bool, stream: i32, answer: Result<(), Fault>) {
         let statuses = &mut *self.statuses;
         let outlet = if cloud { &mut statuses.cloud } else { &mut statuses.local };
-        let settled = outlet.settle(now, &answer, &mut statuses.jitter);
+        let settled = outlet.settle(now, stream, &answer, &mut statuses.jitter);
         if settled != Settled::Later && !cloud && core::mem::take(&mut statuses.held_up) {
             self.news.push_back(News::StatusesHeldUp(false));
         }

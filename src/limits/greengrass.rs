@@ -25,6 +25,9 @@ pub const TOPICS: usize = 16;
 pub const SOCKET_BYTES: usize = 107;
 /// Bytes of the token, `SVCUID`. Both nuclei's have 16.
 pub const TOKEN_BYTES: usize = 256;
+/// Status messages under way at a time, while the nucleus takes them: as many as it answers while messages gather. With what stands
+/// around them they are 40 KB that the nucleus may leave unread.
+pub const STATUSES: usize = 4;
 /// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.
 pub const CLOUD_STATUSES: usize = 8;
 /// How long the nucleus may take for an answer. One that does not answer at all is taken for hung.
@@ -38,11 +41,15 @@ pub const LULL: Duration = Duration::from_secs(2);
 pub const FLOW: Duration = Duration::from_millis(250);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// While messages come one soon after the other, and no status waits, they gather for this long at most before they are read.
+/// While messages come one soon after the other they gather for this long at most before they are read.
 pub const GATHER: Duration = Duration::from_millis(20);
-/// About as many messages gather: of 1 KiB the kernel holds about 90 (`wmem_default`), and then the nucleus waits. A status tells of
-/// about as many records, so that as many go out as come in.
-pub const GATHERED: u32 = 20;
+/// About as many bytes of the kernel gather: half of what it holds for a socket (`wmem_default`), and then the nucleus waits. Of
+/// messages of 1 KiB they are 44.
+pub const GATHERED_BYTES: u32 = 100_000;
+/// What a message takes there beside its payload: headers, topic, and what the kernel adds to each write.
+pub const MESSAGE_OVERHEAD: usize = 1200;
+/// In a flood they gather for as long as this, the least that the timer can say: to wake up for each would cost more than to take it.
+pub const GATHER_LEAST: Duration = Duration::from_millis(1);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.

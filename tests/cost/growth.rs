@@ -78,7 +78,7 @@ impl Steady {
         self.now = self.now + SECOND;
         receive(&mut self.relay, self.now, &self.packets, &mut self.number)?;
         for _ in 0..self.load.streams {
-            let statuses = send(&mut self.relay, self.now + SECOND, &self.answer)?;
+            let statuses = send(&mut self.relay, self.now + SECOND, &self.answer, false)?;
             if statuses != self.records {
                 return Err(format!("{statuses} statuses").into());
             }

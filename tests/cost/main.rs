@@ -1,28 +1,29 @@
-//! What a record costs: takes batches of records from the bytes of MQTT packets to the body of a request, encoded twice, and from
-//! the answer to the status message, as the daemon does, but without a socket, a hash or a clock. See scripts/cost.
+//! What a record costs: takes batches of records from the bytes of MQTT packets, or of Greengrass IPC, to the body of a request, encoded
+//! twice, and from the answer to the status message, as the daemon does, but without a socket, a hash or a clock. See scripts/cost.
 
 mod crypto;
 mod growth;
+mod ipc;
 
 use std::error::Error;
 
 use bytes::BytesMut;
 use firehose_connector::firehose::reply::{self, Answer, Reply};
 use firehose_connector::firehose::request::{Call, Encoder};
-use firehose_connector::limits::CHUNK_BYTES;
-use firehose_connector::mqtt;
+use firehose_connector::limits::{CHUNK_BYTES, greengrass::STATUS_BYTES};
 use firehose_connector::relay::arn::DeliveryStreamArn;
 use firehose_connector::relay::outcome::Outcome;
 use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Acknowledge, Relay, Settings};
 use firehose_connector::time::{Duration, Instant};
+use firehose_connector::{greengrass, mqtt};
 use growth::Load;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 
 const ARN: &str = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/stream";
 /// Records of a batch: as many as 4 MiB hold of the largest that is counted.
 const RECORDS: usize = 100;
-const USAGE: &str = "usage: cost json|binary BYTES BATCHES
+const USAGE: &str = "usage: cost json|binary|ipc-json|ipc-binary BYTES BATCHES
        cost crypto sha-256|aes-128-gcm|aes-256-gcm|chacha20-poly1305 BYTES
        cost growth STREAMS WAITING BYTES ROUNDS
        cost uptime RECORDS";
@@ -33,7 +34,9 @@ const PACKET: usize = 1 << 20;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match *arguments.iter().map(String::as_str).collect::<Vec<_>>() {
-        [kind @ ("json" | "binary"), bytes, count] => batches(kind == "json", bytes.parse()?, count.parse()?),
+        [kind @ ("json" | "binary" | "ipc-json" | "ipc-binary"), bytes, count] => {
+            batches(kind.ends_with("json"), kind.starts_with("ipc"), bytes.parse()?, count.parse()?)
+        }
         ["crypto", name, bytes] => crypto::run(name, bytes.parse()?),
         ["growth", streams, waiting, bytes, rounds] => {
             let load = Load { streams: streams.parse()?, waiting: waiting.parse()?, bytes: bytes.parse()? };
@@ -44,14 +47,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn batches(json: bool, bytes: usize, count: u64) -> Result<(), Box<dyn Error>> {
-    let packets = packets(json, bytes, RECORDS, &[])?;
+fn batches(json: bool, by_ipc: bool, bytes: usize, count: u64) -> Result<(), Box<dyn Error>> {
+    let packets = if by_ipc { ipc::frames(json, bytes)? } else { packets(json, bytes, RECORDS, &[])? };
     let (mut relay, answer) = (relay(0)?, answer(RECORDS));
     let mut number = 0;
     for batch in 0..count {
         let received = Instant::from_millis(batch * 1000);
-        receive(&mut relay, received, &packets, &mut number)?;
-        let statuses = send(&mut relay, received + Duration::from_secs(1), &answer)?;
+        if by_ipc {
+            ipc::receive(&mut relay, received, &packets)?;
+        } else {
+            receive(&mut relay, received, &packets, &mut number)?;
+        }
+        let statuses = send(&mut relay, received + Duration::from_secs(1), &answer, by_ipc)?;
         if statuses != RECORDS || relay.held() > 0 || relay.safe() != number {
             return Err(format!("{statuses} statuses, {} records are held", relay.held()).into());
         }
@@ -74,11 +81,14 @@ fn relay(waiting: usize) -> Result<Box<Relay>, Box<dyn Error>> {
     })))
 }
 
+/// As sensors write it: with quotation marks to escape, and a line's end.
+fn data(bytes: usize) -> String {
+    "{\"temperature\": 21.57, \"unit\": \"C\"}\n".chars().cycle().take(bytes).collect()
+}
+
 /// Publishes as a broker sends them, for the delivery streams of `arns` by turns.
 fn packets(json: bool, bytes: usize, count: usize, arns: &[String]) -> Result<BytesMut, Box<dyn Error>> {
-    // As sensors write it: with quotation marks to escape, and a line's end.
-    let reading = "{\"temperature\": 21.57, \"unit\": \"C\"}\n";
-    let data: String = reading.chars().cycle().take(bytes).collect();
+    let data = data(bytes);
     let mut packets = BytesMut::new();
     let mut arns = arns.iter().cycle();
     for id in 1..=count {
@@ -121,7 +131,7 @@ fn receive(relay: &mut Relay, now: Instant, packets: &[u8], number: &mut u64) ->
 }
 
 /// Sends what is held; answers the number of statuses.
-fn send(relay: &mut Relay, now: Instant, answer: &[u8]) -> Result<usize, Box<dyn Error>> {
+fn send(relay: &mut Relay, now: Instant, answer: &[u8], by_ipc: bool) -> Result<usize, Box<dyn Error>> {
     let id = relay.poll_send(now).ok_or("no batch is due")?;
     let (batch, arena) = relay.batch(&id).ok_or("the batch is gone")?;
     let (call, records) = (Call::of(batch), batch.records.len());
@@ -138,7 +148,10 @@ fn send(relay: &mut Relay, now: Instant, answer: &[u8]) -> Result<usize, Box<dyn
     relay.handle_outcome(now, id, Outcome::Records(&outcomes.outcomes()));
     let (mut message, mut statuses) = (Vec::new(), 0);
     while relay.has_status() {
-        statuses += relay.next_status(128 * 1024, &mut message);
+        statuses += relay.next_status(if by_ipc { STATUS_BYTES } else { 128 * 1024 }, &mut message);
+        if by_ipc {
+            drop(greengrass::published(&message));
+        }
         message.clear();
     }
     Ok(statuses)

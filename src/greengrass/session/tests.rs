@@ -56,7 +56,8 @@ impl<'a> Nucleus<'a> {
     fn try_say(&mut self, kind: i32, flags: i32, stream: i32, payload: &str) -> Result<(), GreengrassError> {
         let payload = Bytes::copy_from_slice(payload.as_bytes());
         let model = Bytes::from_static(b"aws.greengrass#UnauthorizedError");
-        self.session.take(self.now, &Frame { kind, flags, stream, payload, model, too_long: None })
+        self.session.take(self.now, &Frame { kind, flags, stream, payload, model, too_long: None })?;
+        self.session.go_on(self.now)
     }
 
     fn say(&mut self, kind: i32, flags: i32, stream: i32, payload: &str) {
@@ -75,6 +76,7 @@ impl<'a> Nucleus<'a> {
         let model = Bytes::from_static(b"aws.greengrass#ServiceError");
         let frame = Frame { kind: kind::ERROR, flags: flag::TERMINATE, stream: number, model, ..Frame::default() };
         self.session.take(self.now, &frame).unwrap();
+        self.session.go_on(self.now).unwrap();
     }
 
     /// What the session has sent since.
@@ -246,6 +248,50 @@ fn one_status_after_the_other_goes_out_and_one_that_is_put_off_goes_out_again() 
     let [(number, ..)] = nucleus.asked()[..] else { panic!("none") };
     nucleus.grant(number);
     assert!(nucleus.session.has_room() && nucleus.session.is_done());
+}
+
+#[test]
+fn while_statuses_are_taken_some_are_under_way_and_after_a_doubt_one_is() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    let numbers = |asked: Vec<Asked>| asked.into_iter().map(|(number, ..)| number).collect::<Vec<_>>();
+    nucleus.publish_status("first");
+    assert!(!nucleus.session.has_room(), "nobody knows whether the nucleus takes them");
+    numbers(nucleus.asked()).into_iter().for_each(|number| nucleus.grant(number));
+    for _ in 0..STATUSES {
+        nucleus.publish_status("next");
+    }
+    assert!(!nucleus.session.has_room());
+    let asked = numbers(nucleus.asked());
+    assert_eq!(asked.len(), STATUSES);
+    asked.into_iter().for_each(|number| nucleus.refuse(number));
+    assert_eq!((nucleus.news(), nucleus.asked()), (vec![], vec![]), "one doubt, and not one for each");
+    nucleus.later(AGAIN.0).unwrap();
+    let again = numbers(nucleus.asked());
+    assert_eq!(again.len(), 1);
+    nucleus.grant(again[0]);
+    let rest = numbers(nucleus.asked());
+    assert_eq!(rest.len(), STATUSES - 1);
+    // In any order.
+    rest.into_iter().rev().for_each(|number| nucleus.grant(number));
+    assert!(nucleus.session.has_room() && nucleus.session.is_done());
+    assert_eq!(nucleus.session.deadline(), Some(nucleus.now + (QUIET - AGAIN.0)), "nothing else is due");
+}
+
+#[test]
+fn while_the_cloud_is_behind_one_local_status_is_under_way() {
+    let settings = settings(&[(JSON, false)], true);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.publish_status("first");
+    let [(local, _)] = nucleus.operations()[..] else { panic!("none") };
+    nucleus.grant(local);
+    let [(cloud, _)] = nucleus.operations()[..] else { panic!("none") };
+    nucleus.publish_status("second");
+    assert!(!nucleus.session.has_room());
+    nucleus.grant(cloud);
+    assert!(nucleus.session.has_room());
 }
 
 #[test]
