@@ -10,7 +10,10 @@ pub(super) fn members<'a>(
     text: &'a [u8],
     take: &mut dyn FnMut(&'a [u8], &'a [u8]) -> Option<&'a [u8]>,
 ) -> Option<&'a [u8]> {
-    let mut rest = text.trim_ascii_start().strip_prefix(b"{")?;
+    let mut rest = text.trim_ascii_start().strip_prefix(b"{")?.trim_ascii_start();
+    if let Some(behind) = rest.strip_prefix(b"}") {
+        return Some(behind);
+    }
     loop {
         let (name, behind) = value(rest)?;
         // Neither nucleus writes the names that matter with escapes.
@@ -108,6 +111,11 @@ mod tests {
         assert_eq!(found("d"), Some("[[],{}]"));
         assert_eq!(found("e").and_then(said), Some(Bytes::from_static(b"\\\",")));
         assert_eq!(found("f"), None);
+    }
+
+    #[test]
+    fn an_object_may_be_empty() {
+        assert_eq!(members(b" { } behind", &mut |_, _| None), Some(&b" behind"[..]));
     }
 
     #[test]
