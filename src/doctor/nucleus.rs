@@ -13,8 +13,12 @@ use crate::relay::message::STATUS_TOPIC;
 
 /// Reports all steps that concern the nucleus. A component that runs meanwhile is left alone: the nucleus takes its token twice.
 pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut Report<'_>) {
-    let settings =
-        Settings { greengrass: greengrass.clone(), frame_bytes: ready.plan.packet, read_bytes: ready.plan.read };
+    let settings = Settings {
+        greengrass: greengrass.clone(),
+        frame_bytes: ready.plan.packet,
+        read_bytes: ready.plan.read,
+        gather: false,
+    };
     let mut probe = match Probe::connect(&settings, report.deadline()).await {
         Ok(probe) => probe,
         Err(error) => {

@@ -65,6 +65,9 @@ impl<'a> Link<'a> {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
                     gathers = gather.came(start.elapsed(), bytes, read_all);
+                    if !settings.gather {
+                        gathers = time::Duration::ZERO;
+                    }
                 }
             }
             if taken? == Taken::Group {
@@ -76,7 +79,13 @@ impl<'a> Link<'a> {
             if !gathers.is_zero() && session.out.is_empty() {
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
-                sleep(gathers).await;
+                tokio::select! {
+                    () = sleep(gathers) => {}
+                    message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
+                        Some(message) => session.publish_status(since(*start), message)?,
+                        None => stopping = true,
+                    },
+                }
                 stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
             }
             make_room(&mut buffer, settings.read_bytes);

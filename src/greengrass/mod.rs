@@ -47,6 +47,8 @@ pub struct Settings {
     pub frame_bytes: usize,
     /// Bytes read at a time.
     pub read_bytes: usize,
+    /// Messages may gather unread.
+    pub gather: bool,
 }
 
 /// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are, and when the
@@ -104,7 +106,7 @@ fn scripted(frame_bytes: usize) -> Settings {
         topics: topics.to_vec(),
         status_to_cloud: true,
     };
-    Settings { greengrass, frame_bytes, read_bytes: 100 }
+    Settings { greengrass, frame_bytes, read_bytes: 100, gather: false }
 }
 
 /// Reads `pieces`, the bytes of a connection whose token was taken, as the task does, and gives each publish to `take`. Requests 1

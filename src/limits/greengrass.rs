@@ -41,8 +41,9 @@ pub const LULL: Duration = Duration::from_secs(2);
 pub const FLOW: Duration = Duration::from_millis(250);
 /// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// While messages come one soon after the other they gather for this long at most before they are read.
-pub const GATHER: Duration = Duration::from_millis(20);
+/// While messages come one soon after the other, and their records wait for an interval anyway, they gather for this long at most
+/// before they are read.
+pub const GATHER: Duration = Duration::from_millis(100);
 /// About as many bytes of the kernel gather: half of what it holds for a socket (`wmem_default`), and then the nucleus waits. Of
 /// messages of 1 KiB they are 44.
 pub const GATHERED_BYTES: u32 = 100_000;
