@@ -81,7 +81,7 @@ def test_statuses_wait_while_the_broker_is_away(broker, connect, client, standin
 @pytest.mark.parametrize(
     ("refuse", "words"),
     [
-        ("protocol version", r"the broker does not speak MQTT 3\.1\.1: with FIREHOSE_CONNECTOR_MQTT_VERSION auto, 5 and 3\.1\.1 are tried"),
+        ("protocol version", r"the broker does not speak MQTT 3\.1\.1: 5 and 3\.1\.1 are tried, unless FIREHOSE_CONNECTOR_MQTT_VERSION says which"),
         ("subscription", r"the broker refuses the subscription to kinesisfirehose/message \(not authorized\)"),
     ],
 )
