@@ -35,7 +35,7 @@ pub(super) fn received(frame: &Frame, filter: &str, limit: usize) -> Option<Rece
                 (b"jsonMessage", b"message") => json = Some(found),
                 (b"binaryMessage", b"message") | (b"message", b"payload") => base64 = Some(found),
                 (b"message", b"topicName") => topic = Some(found),
-                (_, b"context") => topic = member(found, "topic"),
+                (b"jsonMessage" | b"binaryMessage", b"context") => topic = member(found, "topic"),
                 _ => {}
             }
             Some(behind)

@@ -13,7 +13,7 @@ use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_STATUSES, DOUBTS};
 use crate::relay::backoff::{Jitter, delay};
 use crate::time::Instant;
 
-/// Messages to one place, of which the first may be under way.
+/// Messages to one place, of which some may be under way.
 #[derive(Debug)]
 pub(super) struct Outlet {
     queue: VecDeque<Status>,
@@ -64,12 +64,19 @@ impl Outlet {
         if self.trusted && self.failures == 0 { self.most } else { 1 }
     }
 
-    /// Adds a message. Answers the oldest if it has to give way.
+    /// Whether one more pushes none out, or the place fails, so that pushing out is what is left.
+    pub(super) fn takes_more(&self) -> bool {
+        self.queue.len() < CLOUD_STATUSES || self.failures > 0
+    }
+
+    /// Adds a message. Answers the oldest that is not under way if it has to give way.
     pub(super) fn push(&mut self, now: Instant, message: Bytes) -> Option<Bytes> {
         if self.queue.is_empty() {
             (self.at, self.stuck_since, self.failures) = (now, now, 0);
         }
-        let oldest = if self.queue.len() < CLOUD_STATUSES { None } else { self.queue.pop_front() };
+        let is_full = self.queue.len() >= CLOUD_STATUSES;
+        let oldest = self.queue.iter().position(|status| is_full && status.asked.is_none());
+        let oldest = oldest.and_then(|place| self.queue.remove(place));
         self.queue.push_back(Status { message, asked: None });
         oldest.map(|oldest| oldest.message)
     }

@@ -99,8 +99,8 @@ impl<'a> Session<'a> {
     /// Whether a status may be given to [`Session::publish_status`].
     pub(super) fn has_room(&self) -> bool {
         let Statuses { local, cloud, .. } = &*self.statuses;
-        // One after the other where AWS IoT Core is behind, or it would have to give some up.
-        self.ready && local.has_room() && (local.is_empty() || cloud.is_empty())
+        // Where AWS IoT Core is behind they go one after the other, and no faster than it takes them: it would have to give some up.
+        self.ready && local.has_room() && (cloud.is_empty() || local.is_empty() && cloud.takes_more())
     }
 
     /// Whether no status is under way.

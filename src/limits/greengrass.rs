@@ -56,8 +56,8 @@ pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 /// The same if it takes a change of the component's `accessControl`, which may come without a restart.
 pub const REFUSED_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 /// How often it may be said of what was granted before that it is not authorized, until that counts. Lite says so of everything
-/// while its daemon for the configuration restarts. Seen.
-pub const DOUBTS: u32 = 4;
+/// while its daemon for the configuration restarts. Seen. With [`AGAIN`] that is a minute.
+pub const DOUBTS: u32 = 6;
 /// First and longest delay between two attempts to connect: to this machine, so they cost next to nothing.
 pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
 /// Attempts in a row at which the nucleus does not take the token, until the process ends so that its start brings a new one.

@@ -90,7 +90,7 @@ def test_a_connector_runs_as_the_recipe_has_it(connect, client, nucleus, standin
 
 
 def test_build_puts_recipe_and_binaries_where_gdk_and_local_deployments_look(tmp_path):
-    for folder in ["aarch64-unknown-linux-musl/release", "release"]:
+    for folder in ["aarch64-unknown-linux-musl/release", "x86_64-unknown-linux-musl/release"]:
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "firehose-connector").write_text("#!/bin/sh\n")
         (tmp_path / folder / "firehose-connector").chmod(0o755)

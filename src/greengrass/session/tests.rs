@@ -295,6 +295,28 @@ fn while_the_cloud_is_behind_one_local_status_is_under_way() {
 }
 
 #[test]
+fn statuses_wait_for_a_cloud_that_is_slow_and_not_for_one_that_fails() {
+    let settings = settings(&[(JSON, false)], true);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    let mut under_way = None;
+    for number in 0..=CLOUD_STATUSES {
+        assert!(nucleus.session.has_room(), "{number}");
+        nucleus.publish_status("one");
+        let local = nucleus.operations().into_iter().find(|(_, operation)| operation == "PublishToTopic").unwrap().0;
+        nucleus.grant(local);
+        under_way =
+            under_way.or(nucleus.operations().into_iter().find(|(_, operation)| operation == "PublishToIoTCore"));
+        if number + 1 == CLOUD_STATUSES {
+            assert!(!nucleus.session.has_room(), "the cloud holds as many as it may");
+            nucleus.put_off(under_way.take().unwrap().0);
+        }
+    }
+    let news = nucleus.news();
+    assert!(matches!(news[..], [News::StatusRefused(..)]), "the oldest gave way: {news:?}");
+}
+
+#[test]
 fn statuses_count_as_held_up_after_ten_seconds_and_go_out_over_the_next_connection() {
     let settings = settings(&[(JSON, false)], false);
     let mut statuses = statuses();
