@@ -99,12 +99,17 @@ impl Session {
                 self.leave().await?;
                 return Ok(End::Stopped);
             }
+            let has_room = in_flight.has_room(self.receive_maximum, self.status_bytes);
+            if !has_room {
+                // The next status waits for the broker's acknowledgement of one.
+                self.resting = None;
+            }
             let resting = self.resting;
             if resting.is_some() {
                 // Something may have been written.
                 self.framed.get_mut().rest();
             }
-            let room = granted && !stopping && in_flight.has_room(self.receive_maximum, self.status_bytes);
+            let room = granted && !stopping && has_room;
             tokio::select! {
                 packet = self.framed.next(), if resting.is_none() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;

@@ -54,8 +54,8 @@ use status_queue::StatusQueue;
 use stream::DeliveryStream;
 
 use crate::limits::{
-    BACKOFF_DRAINING, CONNECTIONS, GATHER, GATHER_LATE, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN, STATUS_SHARE,
-    STREAMS,
+    BACKOFF_DRAINING, CONNECTIONS, GATHER, GATHER_LATE, GATHER_LEAST, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN,
+    STATUS_SHARE, STREAMS,
 };
 use crate::time::{Duration, Instant};
 
@@ -308,10 +308,12 @@ impl Relay {
     }
 
     /// Publishes have been read, and are received next. They may have gathered unread since the last time, for [`GATHER`]
-    /// at most, if they are read in time. The interval of their records begins then, so that it ends no later than if each had been read when it came.
+    /// at most, if they are read in time. The interval of their records begins then, so that it ends no later than if each had been read
+    /// when it came. No rest is as short as [`GATHER_LEAST`]: what is read that soon gathered with those before.
     pub fn source_is_read(&mut self, now: Instant) {
-        let before = self.read.0;
-        let since = if self.gathers() && now.since(before) <= GATHER + GATHER_LATE { before } else { now };
+        let (before, since) = self.read;
+        let since = if now.since(before) < GATHER_LEAST { since } else { before };
+        let since = if self.gathers() && now.since(since) <= GATHER + GATHER_LATE { since } else { now };
         self.read = (now, since);
     }
 

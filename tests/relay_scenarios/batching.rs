@@ -42,6 +42,17 @@ fn the_interval_of_publishes_that_gathered_begins_when_the_source_was_read_last(
 }
 
 #[test]
+fn of_what_gathered_all_groups_have_waited_since_the_source_was_read_before() {
+    let mut s = Scenario::new(Setup { interval: 10, ..Setup::default() });
+    s.read_at(20_000);
+    s.read_at(20_128).publish_json("1", "a");
+    s.read_at(20_131).publish_to("other", "2", "b");
+    s.at(29_999).expect_no_batch();
+    s.at(30_000).expect_batch(DEFAULT, &["a"]);
+    s.expect_batch("other", &["b"]);
+}
+
+#[test]
 fn the_longest_interval_is_kept_to_the_millisecond() {
     let mut s = Scenario::new(Setup { interval: 900, ..Setup::default() });
     s.at(1).publish_json("", "a");
