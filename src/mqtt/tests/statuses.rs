@@ -1,5 +1,8 @@
 //! How statuses are sent, and what a broker may take of them.
 
+use futures_util::FutureExt as _;
+use tokio::time::Duration;
+
 use super::*;
 
 #[tokio::test]
@@ -58,6 +61,31 @@ async fn no_more_statuses_are_in_flight_than_the_receive_maximum() {
     }
     peer.acknowledge(&first).await;
     assert_eq!(peer.status().await.payload, "two");
+}
+
+#[tokio::test]
+async fn while_publishes_gather_the_acknowledgement_that_the_next_status_waits_for_is_read() {
+    let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.window = 100);
+    for id in 1..=3 {
+        later(Duration::from_millis(20)).await;
+        peer.publish(id..=id).await;
+        let group = test.publishes().await;
+        test.take(group).await;
+        peer.packet().await;
+    }
+    test.send("one").await;
+    let first = peer.status().await;
+    test.send("two").await;
+    settle().await;
+    peer.acknowledge(&first).await;
+    settle().await;
+    let second = peer.status().now_or_never();
+    assert_eq!(
+        second.map(|status| status.payload).as_deref(),
+        Some(&b"two"[..]),
+        "without waiting for the end of a rest"
+    );
 }
 
 #[tokio::test]
