@@ -305,8 +305,8 @@ fn statuses_wait_for_a_cloud_that_is_slow_and_not_for_one_that_fails() {
         nucleus.publish_status("one");
         let local = nucleus.operations().into_iter().find(|(_, operation)| operation == "PublishToTopic").unwrap().0;
         nucleus.grant(local);
-        under_way =
-            under_way.or(nucleus.operations().into_iter().find(|(_, operation)| operation == "PublishToIoTCore"));
+        let more = nucleus.operations().into_iter().find(|(_, operation)| operation == "PublishToIoTCore");
+        under_way = under_way.or(more);
         if number + 1 == CLOUD_STATUSES {
             assert!(!nucleus.session.has_room(), "the cloud holds as many as it may");
             nucleus.put_off(under_way.take().unwrap().0);
