@@ -79,6 +79,8 @@ pub(super) struct Environment {
     variables: Vec<(OsString, OsString)>,
     /// Those whose value was in quotes.
     quoted: Vec<&'static str>,
+    /// Those whose value is a number as Greengrass writes it, and how we do.
+    numbers: Vec<(OsString, String)>,
 }
 
 /// How a value begins that Greengrass should have put in place of it: the classic nucleus leaves it as it is when the component's
@@ -106,8 +108,15 @@ impl Environment {
                 None => (name, value),
             }
         };
-        let variables = variables.into_iter().map(&mut unquote).filter(|(_, value)| !value.is_empty()).collect();
-        Self { variables, quoted }
+        let variables: Vec<_> =
+            variables.into_iter().map(&mut unquote).filter(|(_, value)| !value.is_empty()).collect();
+        let number = |(name, value): &(OsString, OsString)| Some((name.clone(), whole_number(value.to_str()?)?));
+        let numbers = if variables.iter().any(|(name, _)| name == "SVCUID") {
+            variables.iter().filter_map(number).collect()
+        } else {
+            Vec::new()
+        };
+        Self { variables, quoted, numbers }
     }
 
     /// Adds a problem for each value in quotes. A shell would have removed them, and so does systemd; docker's `--env-file` does not.
@@ -140,10 +149,8 @@ impl Environment {
             problems.push(Problem::variable(name, "is not UTF-8"));
         }
         let text = value.to_str()?;
-        // Greengrass writes a number of the component's configuration as it keeps it.
-        let is_number = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let whole = text.strip_suffix(".0").filter(|digits| is_number(digits) && self.is_set("SVCUID"));
-        Some(whole.unwrap_or(text))
+        let number = self.numbers.iter().find(|(key, _)| key == name);
+        Some(number.map_or(text, |(_, number)| number))
     }
 
     pub(super) fn is_set(&self, name: &str) -> bool {
@@ -159,6 +166,18 @@ impl Environment {
 
 fn without_quotes(value: &str) -> Option<&str> {
     ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
+}
+
+/// A whole number that Greengrass keeps as a fraction and writes as Java does: `2000.0`, and from ten million on `1.25E7`.
+fn whole_number(text: &str) -> Option<String> {
+    let (number, exponent) = text.split_once('E').unwrap_or((text, "0"));
+    let (before, behind) = number.split_once('.')?;
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent = exponent.parse::<usize>().ok().filter(|_| is_number(before) && is_number(behind))?;
+    let behind = if behind == "0" { "" } else { behind };
+    // More digits than a double has are no number of ours.
+    let zeros = exponent.checked_sub(behind.len()).filter(|_| exponent < 16)?;
+    Some(format!("{before}{behind}{:0<zeros$}", ""))
 }
 
 fn is_unresolved(value: &OsStr) -> bool {

@@ -218,16 +218,16 @@ fn numbers_as_greengrass_writes_them_and_what_it_left_unresolved_are_understood(
         ("PUBLISH_INTERVAL", "{configuration:/no/such/key}"),
         ("FIREHOSE_CONNECTOR_MEMORY_SIZE", "65535.0"),
         ("FIREHOSE_CONNECTOR_SPOOL", "."),
-        ("FIREHOSE_CONNECTOR_SPOOL_SIZE", "65536.0"),
+        ("FIREHOSE_CONNECTOR_SPOOL_SIZE", "1.2345678E7"),
         ("SOMEBODY_ELSES", "{configuration:/x}"),
     ];
     let config = load(None, pairs(&variables)).unwrap();
     let Connector { queue_size, memory_size, publish_interval, default_delivery_stream_arn, .. } = &config.connector;
     assert_eq!((*queue_size, *memory_size, *publish_interval), (2000, 65_535, Duration::from_secs(10)));
     assert!(default_delivery_stream_arn.ends_with("/s.0"), "only numbers lose it");
-    assert_eq!(config.spool.map(|spool| spool.size), Some(65_536));
+    assert_eq!(config.spool.map(|spool| spool.size), Some(12_345_678));
     assert_eq!(config.unresolved, ["PUBLISH_INTERVAL"]);
-    for wrong in ["2000.5", ".0", "2000.00", "x.0"] {
+    for wrong in ["2000.5", ".0", "2000.00", "x.0", "2.0E", "2E3", "2.0E-3", "2.0e3", "2.0E3.0", "2.0001E3", "2.0E99"] {
         let variables = [variables[0], variables[1], ("DELIVERY_STREAM_QUEUE_SIZE", wrong)];
         assert!(load(None, pairs(&variables)).is_err(), "{wrong}");
     }
