@@ -130,5 +130,28 @@ fn topic(number: &str, entry: &Json, topics: &mut Vec<PubsubTopic>) -> Result<()
     Ok(())
 }
 
+impl PubsubTopic {
+    /// Whether a topic on which records come can match.
+    #[must_use]
+    pub fn brings_records(&self) -> bool {
+        self.matches(JSON_TOPIC, false) || self.matches(BINARY_TOPIC, true)
+    }
+
+    /// `open`: the topic may have further levels.
+    fn matches(&self, topic: &str, open: bool) -> bool {
+        let mut levels = topic.split('/');
+        for wanted in self.filter.split('/') {
+            match (wanted, levels.next()) {
+                ("#", _) => return true,
+                (_, None) => return open,
+                ("+", Some(_)) => {}
+                (wanted, Some(level)) if wanted == level => {}
+                _ => return false,
+            }
+        }
+        levels.next().is_none()
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -56,12 +56,18 @@ pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
     warnings.extend(packing(config));
     warnings.extend(spool(config));
     warnings.extend(unresolved(config));
+    warnings.extend(topics(config));
     warnings
 }
 
 /// Those that are logged at each start. Whatever else a check warns of, the log says when it happens.
 pub fn at_start(config: &Config, plan: &Plan) -> impl Iterator<Item = Warning> {
-    memory(plan).into_iter().chain(packing(config)).chain(web_identity(config)).chain(unresolved(config))
+    memory(plan)
+        .into_iter()
+        .chain(packing(config))
+        .chain(web_identity(config))
+        .chain(unresolved(config))
+        .chain(topics(config))
 }
 
 /// One of those; `tests/readme.rs` finds their texts by this name.
@@ -128,6 +134,19 @@ fn unresolved(config: &Config) -> Vec<Warning> {
         logged(
             format!("{variable} refers to a key that the component's configuration does not have, and counts as unset"),
             "add the key to the configuration, or take the variable out of the recipe",
+            About::Configuration,
+        )
+    });
+    warnings.collect()
+}
+
+/// The topics of Greengrass on which no record can come.
+fn topics(config: &Config) -> Vec<Warning> {
+    let topics = config.greengrass.iter().flat_map(|greengrass| &greengrass.topics);
+    let warnings = topics.filter(|topic| !topic.brings_records()).map(|topic| {
+        logged(
+            format!("pubsubTopics has {}, from which nothing is taken", foreign(&topic.filter)),
+            "records come on kinesisfirehose/message and kinesisfirehose/message/binary/#",
             About::Configuration,
         )
     });

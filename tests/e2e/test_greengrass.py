@@ -250,12 +250,19 @@ def test_check_needs_no_nucleus_and_takes_what_greengrass_writes(nucleus, standi
         DELIVERY_STREAM_QUEUE_SIZE="5000.0",
         FIREHOSE_CONNECTOR_MEMORY_SIZE="65535.0",
         PUBLISH_INTERVAL="{configuration:/no/such/key}",
+        FIREHOSE_CONNECTOR_PUBSUB_TOPICS=json.dumps(
+            {
+                "0": {"type": "Pubsub", "topic": "kinesisfirehose/message"},
+                "1": {"type": "IotCore", "topic": "sensors/#"},
+            }
+        ),
     )
     done = run(["check"], settings)
     assert done.returncode == 0, done.stderr
     assert re.search("\nlargest status message +7000 bytes\n", done.stdout), done.stdout
     assert "\nbroker" not in done.stdout and "ipc.socket, topics kinesisfirehose/message, " in done.stdout
     assert "PUBLISH_INTERVAL refers to a key that the component's configuration does not have" in done.stdout
+    assert "\nwarning: pubsubTopics has sensors/#, from which nothing is taken; " in done.stdout
 
 
 def steps(done):

@@ -99,3 +99,26 @@ fn what_has_no_effect_is_told_with_the_way_out() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(!problems.concat().contains("two"), "{problems:?}");
 }
+
+#[test]
+fn a_filter_that_no_topic_of_records_matches_is_known() {
+    let brings = |filter: &str| PubsubTopic { filter: filter.to_owned(), cloud: false }.brings_records();
+    for filter in [
+        JSON_TOPIC,
+        BINARY_TOPIC,
+        "kinesisfirehose/message/binary/#",
+        "kinesisfirehose/message/binary/7",
+        "kinesisfirehose/message/binary/+/+",
+        "kinesisfirehose/+/binary",
+        "kinesisfirehose/#",
+        "kinesisfirehose/message/#",
+        "+/+",
+        "+/+/+/7",
+        "#",
+    ] {
+        assert!(brings(filter), "{filter}");
+    }
+    for filter in ["sensors/a", "kinesisfirehose", "kinesisfirehose/message/", "kinesisfirehose/messages/#", "+", ""] {
+        assert!(!brings(filter), "{filter}");
+    }
+}
