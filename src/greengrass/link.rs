@@ -76,12 +76,13 @@ impl<'a> Link<'a> {
             if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
-            if !gathers.is_zero() && session.out.is_empty() {
+            // Not while a status waits for the answer to another.
+            if !gathers.is_zero() && session.out.is_empty() && session.has_room() && !stopping {
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
                 tokio::select! {
                     () = sleep(gathers) => {}
-                    message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
+                    message = ends.statuses.recv() => match message {
                         Some(message) => session.publish_status(since(*start), message)?,
                         None => stopping = true,
                     },
