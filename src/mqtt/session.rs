@@ -54,6 +54,8 @@ pub(super) struct Session {
     group: Vec<Received>,
     /// The group ended because no more packets were available.
     read_all: bool,
+    /// The packet that was at hand behind a full group.
+    behind: Option<Incoming>,
     gather: Gather,
     /// Until then nothing is read, unless something else is to be done before.
     resting: Option<Instant>,
@@ -111,8 +113,8 @@ impl Session {
             }
             let room = granted && !stopping && has_room;
             tokio::select! {
-                packet = self.framed.next(), if resting.is_none() => {
-                    let packet = packet.ok_or(MqttError::Closed(None))??;
+                packet = next_packet(&mut self.behind, &mut self.framed), if resting.is_none() => {
+                    let packet = packet?;
                     let taken = self.take_group(packet, task, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
                     let relayed = if self.group.is_empty() {
@@ -234,10 +236,7 @@ impl Session {
             if !self.read_all {
                 break;
             }
-            next = match self.framed.next().now_or_never() {
-                Some(packet) => Some(packet.ok_or(MqttError::Closed(None))??),
-                None => None,
-            };
+            next = self.at_hand()?;
         }
         if !self.framed.write_buffer().is_empty() {
             self.flush().await?;
@@ -267,10 +266,19 @@ impl Session {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
         self.acknowledge(task).await?;
+        if !self.read_all {
+            self.behind = self.at_hand()?;
+            self.read_all = self.behind.is_none();
+        }
         if self.read_all {
             self.rest(task, busy).await;
         }
         Ok(true)
+    }
+
+    /// The next packet, if it can be read without waiting.
+    fn at_hand(&mut self) -> Result<Option<Incoming>, MqttError> {
+        next_packet(&mut self.behind, &mut self.framed).now_or_never().transpose()
     }
 
     /// Lets publishes gather, unless the end is near.
@@ -292,6 +300,17 @@ impl Session {
 
     fn silent(&self, unanswered: Unanswered) -> MqttError {
         MqttError::Silent(unanswered, self.keep_alive.interval())
+    }
+}
+
+/// The one that is `behind`, or else from the connection.
+async fn next_packet(
+    behind: &mut Option<Incoming>,
+    framed: &mut Framed<CountedStream, Packets>,
+) -> Result<Incoming, MqttError> {
+    match behind.take() {
+        Some(packet) => Ok(packet),
+        None => framed.next().await.ok_or(MqttError::Closed(None))?,
     }
 }
 
