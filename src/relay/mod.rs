@@ -17,7 +17,6 @@ pub mod arena;
 pub mod arn;
 pub mod aside;
 pub mod backoff;
-mod broker;
 pub mod chain;
 mod counters;
 pub mod cut;
@@ -35,6 +34,7 @@ mod settle;
 mod source_window;
 mod spooled;
 pub mod status;
+mod status_outlet;
 pub mod status_queue;
 pub mod stream;
 
