@@ -92,7 +92,7 @@ fn memory(plan: &Plan) -> Vec<Warning> {
     warnings.collect()
 }
 
-/// Whether records are to be packed that do not wait for each other, or how is said and not that.
+/// Whether packing is asked for where records do not wait for each other, or a setting of packing is given and packing is off.
 fn packing(config: &Config) -> Option<Warning> {
     let waits = config.connector.version > 1 && !config.connector.publish_interval.is_zero();
     let Packing { bytes, binary, delimiter, at_end } = config.packing;
