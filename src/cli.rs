@@ -14,7 +14,8 @@ pub mod exit {
     pub const OK: u8 = 0;
     /// The command line is wrong.
     pub const USAGE: u8 = 64;
-    /// `check --online`: the broker or the service cannot be used.
+    /// `check --online`: broker, credentials or service do not work. `run`: Greengrass refuses the token of this process, and wants a
+    /// new process for a new one.
     pub const UNAVAILABLE: u8 = 69;
     /// A fault of the program itself.
     pub const INTERNAL: u8 = 70;

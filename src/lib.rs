@@ -7,7 +7,7 @@
 //!      MQTT broker                                          Amazon Data Firehose
 //!          | publishes                                           ^  | answer
 //!          v                                                     |  v
-//!   mqtt       one session at a time                 http       one request for each connection
+//!   mqtt       one connection at a time              http       one request for each connection
 //!          |                       ^                       ^        |
 //!          | groups of publishes   | status messages       | chunks |
 //!          v                       |                       |        v

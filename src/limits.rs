@@ -64,20 +64,20 @@ pub const SINGLE_IN_FLIGHT: usize = 4;
 /// [`SIGNATURE_LIFE`]. The limit doubles with each quick request, up to the service's, and halves with one that
 /// outlives its signature.
 pub const BATCH_BYTES_FIRST: usize = 1024 * 1024;
-/// The least to which that limit is halved. A larger record is sent alone.
+/// Encoded bytes of a batch below which its limit ([`BATCH_BYTES_FIRST`]) is not halved. A larger record is sent alone.
 pub const BATCH_BYTES_LEAST: usize = 64 * 1024;
 /// Records in a batch when they are packed. As many as the smallest room for statuses can answer
 /// ([`STATUS_QUEUE_BYTES_MIN`]), and as [`SEARCHES`] halvings reduce to one. They come back together if the request
 /// fails, and more would save nothing: what is billed is packs.
 pub const BATCH_PACKED: usize = 2 * BATCH_RECORDS;
 const _: () = assert!(BATCH_PACKED >> SEARCHES == 0 && PACK_RECORDS <= BATCH_PACKED);
-/// Bytes of a delimiter.
+/// Bytes of a delimiter between packed records, at most.
 pub const DELIMITER_BYTES: usize = 8;
 /// Bytes of a `PutRecordBatch` body that are not records: the name of the delivery stream and the JSON around it.
 pub const ENVELOPE_BYTES: usize = 40 + NAME_BYTES;
 /// Most bytes of a request body that are encoded at a time. Each chunk is a write to the socket.
 pub const CHUNK_BYTES: usize = 32 * 1024;
-/// The smallest value of [`CHUNK_BYTES`], with little memory.
+/// Most bytes of a request body that are encoded at a time with the smallest `MemorySize`, instead of [`CHUNK_BYTES`].
 pub const CHUNK_BYTES_MIN: usize = 16 * 1024;
 /// Bytes of a reply. 500 entries with record ids of 224 characters are 120 KB; a longer reply is
 /// taken as unreadable: its batch is sent again with half as many records.
@@ -120,7 +120,8 @@ pub const BACKOFF_FLOOR: Duration = Duration::from_millis(50);
 /// service from another endpoint before each, until its records fail with `EndpointNotFound`. Several, because a name
 /// server behind an unstable link may deny a name that exists.
 pub const ENDPOINT_MISSING_TIMES: u32 = 12;
-/// The least time from the first denial to that. Never for the default delivery stream, nor with a configured endpoint.
+/// The least time from the first denial of an endpoint's host name until records fail with `EndpointNotFound`. They never do for
+/// the default delivery stream, nor with a configured endpoint.
 pub const ENDPOINT_MISSING: Duration = Duration::from_secs(30 * 60);
 /// A request that moved no byte for this long has failed.
 pub const STALL: Duration = Duration::from_secs(60);
@@ -148,7 +149,7 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 pub const RELEASED: Duration = Duration::from_secs(1_795_910_400);
 /// The earliest date of a peer that is accepted: a day before [`RELEASED`], which has no time of day.
 pub const DATE_EARLIEST: Duration = RELEASED.saturating_sub(Duration::from_secs(24 * 3600));
-/// The latest date of a peer that is accepted: 40 years later. The last of the built-in CAs expires in 2040.
+/// The latest date of a peer that is accepted: 40 years after [`RELEASED`]. The last of the built-in CAs expires in 2040.
 pub const DATE_LATEST: Duration = RELEASED.saturating_add(Duration::from_secs(40 * 365 * 24 * 3600));
 /// The latest time that is computed with, since 1970: the last second of the year 9999. Dates have four digits for the
 /// year.
@@ -161,7 +162,7 @@ pub const CERTIFICATE_EXPIRES: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Bytes of one status message: the payload limit of AWS IoT Core. More entries go in a second message.
 pub const STATUS_BYTES: usize = 128 * 1024;
-/// The same with little memory: the longest possible status.
+/// Bytes of one status message with the smallest `MemorySize`, instead of [`STATUS_BYTES`]: the longest possible status fits.
 pub const STATUS_BYTES_MIN: usize = 72 * 1024;
 /// Bytes of a status message that are sent even to a broker that closes connections on longer ones: one ordinary status.
 pub const STATUS_BYTES_LEAST: usize = 1024;
@@ -181,10 +182,10 @@ pub const STATUS_ACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// session is not kept.
 pub const STATUS_REPEATED: (Duration, Duration) = (MQTT_STABLE, Duration::from_secs(600));
 /// Share of the arena that statuses may take and records may not: one part in this many.
-pub const STATUS_SHARE: usize = 8;
+pub const STATUS_QUEUE_SHARE: usize = 8;
 /// Most that statuses may take of the arena, bytes: about 13,000 of them.
 pub const STATUS_QUEUE_BYTES: usize = 4 * 1024 * 1024;
-/// Least, bytes: the statuses of two batches.
+/// Least that statuses may take of the arena, bytes: the statuses of two batches.
 pub const STATUS_QUEUE_BYTES_MIN: usize = 2 * BATCH_RECORDS * STATUS_ENTRY_BYTES;
 /// Bytes of an ordinary status without its id: a record id of 224 characters and the JSON around it.
 /// While the broker is connected, a batch is sent only when its statuses have room.
@@ -198,14 +199,14 @@ pub const PUBLISHES: usize = 64;
 pub const PUBLISHES_BYTES: usize = 32 * 1024;
 /// Publishes in a group from which on the broker counts as sending at full rate.
 pub const PUBLISHES_BUSY: usize = 4;
-/// How long publishes may then gather before they are read.
+/// How long publishes gather before they are read, when the broker sends at full rate ([`PUBLISHES_BUSY`]).
 pub const PUBLISHES_GATHER: Duration = Duration::from_millis(1);
 /// How long publishes gather unread while their records wait for an interval anyway: each time they are read the process
 /// wakes. A multiple of 64 ms, see [`crate::clock::Beat`]; with a request a second, too, that is 9 wake-ups a second.
 pub const GATHER: Duration = Duration::from_millis(128);
-/// And how late they may then be read, because something else keeps the process busy.
+/// How much later than [`GATHER`] gathered publishes may be read, because something else keeps the process busy.
 pub const GATHER_LATE: Duration = Duration::from_millis(32);
-/// No shorter than that: with more publishes they are read without a pause.
+/// Shortest time that publishes gather unread. When they come so fast that it would be shorter, they are read without a pause.
 pub const GATHER_LEAST: Duration = Duration::from_millis(4);
 /// Publishes gather in at most one part in this many of the kernel's receive buffer, so that the broker can always send:
 /// the kernel counts its own structures, too, and a burst takes more.
@@ -225,30 +226,32 @@ pub const AT_ONCE: Duration = Duration::from_millis(250);
 /// Without a publish for this long, and some not acknowledged, the broker may be waiting for an acknowledgement: no
 /// shorter than the default of `PublishInterval`, after which there is one anyway.
 pub const PAUSE: Duration = Duration::from_secs(10);
-/// The same, after pauses in which it was not waiting, at most.
+/// Longest value of [`PAUSE`], which grows with each pause in which the broker was not waiting for an acknowledgement.
 pub const PAUSE_LONGEST: Duration = Duration::from_secs(600);
-/// What went at the end of a pause has this long to be delivered, before publishes are acknowledged although their
+/// How long the records sent at the end of a [`PAUSE`] may take to be delivered, before publishes are acknowledged although their
 /// records are only held.
 pub const PAUSE_ANSWER: Duration = Duration::from_secs(5);
-/// The same with a window that is nearly full, at least, when answers come quickly: a broker that may not send drops
-/// what its queue does not hold (mosquitto: above 1,000 messages unless told otherwise).
+/// How long nothing is delivered while the broker's window is nearly full, at least, before publishes are acknowledged although
+/// their records are only held: a broker that may not send drops what its queue does not hold (mosquitto: above 1,000 messages
+/// unless told otherwise).
 pub const WINDOW_STUCK: Duration = Duration::from_secs(1);
 /// With a spool: how long a delivery stream may fail until its records go there.
 pub const SPOOL_AFTER: Duration = Duration::from_secs(10);
-/// The same when the source may be waiting for acknowledgements, and for all records when nothing is delivered then.
+/// With a spool and a source that may be waiting for acknowledgements: how long a delivery stream may fail until its records go
+/// there, and how long nothing may be delivered until all records do.
 pub const SPOOL_WAITED_FOR: Duration = Duration::from_secs(2);
-/// The same for all that is held after SIGTERM.
+/// With a spool: how long after SIGTERM all that is held goes there.
 pub const SPOOL_DRAINING: Duration = Duration::from_secs(2);
-/// Messages with statuses that come back from the spool at a time, and how often is asked whether the broker has them.
+/// Messages with statuses that come back from the spool at a time.
 pub const STATUSES_BACK: usize = 64;
-/// See [`STATUSES_BACK`].
+/// Time between two looks whether the broker has acknowledged the statuses that came back from the spool.
 pub const STATUSES_ASKED: Duration = Duration::from_millis(500);
 /// Records of the spool that stay in memory for a delivery stream that fails, by which is seen when it takes records
 /// again.
 pub const PROBES: usize = 16;
 /// Records of the spool in memory for a delivery stream that takes them: two batches.
 pub const BACKLOG_RECORDS: usize = 2 * BATCH_RECORDS;
-/// How long these gather for a batch.
+/// How long records that came back from the spool gather for a batch.
 pub const BACKLOG_GATHER: Duration = Duration::from_millis(200);
 /// Smallest packet limit announced to the broker, bytes.
 pub const PACKET_BYTES_MIN: usize = 16 * 1024;
@@ -270,17 +273,18 @@ pub const MQTT_STEP_MIN: Duration = Duration::from_secs(1);
 pub const MQTT_BYTES_PER_SECOND: u32 = 64;
 /// How long the broker may take to answer the login, and then the subscription.
 pub const MQTT_CONNECT: Duration = Duration::from_secs(30);
-/// The same for a login in MQTT 5, where 3.1.1 can be tried, too: at first, and, beside twice the time that the answer to 3.1.1 took,
-/// behind that. On a link with a round trip of 1.5 s two packets in a row may be lost.
+/// How long the broker may take to answer a login in MQTT 5 while 3.1.1 can be tried, too: at first, and, in addition to twice the
+/// time that the answer to 3.1.1 took, after a login in 3.1.1. On a link with a round trip of 1.5 s two packets in a row may be lost.
 pub const MQTT_ANSWER: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 /// How long MQTT 3.1.1 is spoken over new connections until version 5 is tried again: a broker may have learnt it meanwhile.
 pub const MQTT_VERSION_KNOWN: Duration = Duration::from_secs(24 * 3600);
 /// The most that the answer to the subscription may take, when publishes of the resumed session precede it on a slow
 /// link.
 pub const MQTT_SUBSCRIBE_MAX: Duration = Duration::from_secs(600);
-/// A session that lasted this long ends a series of failures.
+/// A connection to the broker that lasted this long ends a series of failures.
 pub const MQTT_STABLE: Duration = Duration::from_secs(60);
-/// Sessions in a row that are closed earlier and without a reason until another client with the same id is suspected.
+/// Connections to the broker in a row that are closed before [`MQTT_STABLE`] and without a reason until another client with the
+/// same id is suspected.
 pub const MQTT_CLOSED_EARLY: u32 = 3;
 /// Packets of the broker that answer nothing (PINGRESP, PUBACK, SUBACK, PUBREL), more than were asked for, until the
 /// connection ends: each costs work. Those of an earlier connection, [`UNACKNOWLEDGED`] at most, may come late.
@@ -297,7 +301,7 @@ pub const MQTT_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Dura
 pub const MQTT_BACKOFF_NEAR: Duration = Duration::from_secs(3);
 /// Longest delay while the device has no network: an attempt costs next to nothing, and the network is noticed at once.
 pub const MQTT_OFFLINE: Duration = Duration::from_secs(1);
-/// The same as [`MQTT_BACKOFF`] after a refusal by the broker that only a person can correct.
+/// First and longest delay until the next attempt after a refusal by the broker that only a person can correct.
 pub const MQTT_REFUSED_BACKOFF: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 
 // ---- life ----
@@ -341,7 +345,7 @@ pub const DRAIN: Duration = Duration::from_millis(7500);
 /// With a spool: how long the rest may take to be written there, before the last statuses and after them. [`DRAIN`] is
 /// shorter by both.
 pub const DRAIN_SPOOL: Duration = Duration::from_millis(750);
-/// After that: how long the last statuses may take to reach the broker. With [`DRAIN`] and half a second for the rest
+/// After [`DRAIN`]: how long the last statuses may take to reach the broker. With [`DRAIN`] and half a second for the rest
 /// this is the stated time of 10 seconds.
 pub const DRAIN_STATUSES: Duration = Duration::from_secs(2);
 

@@ -166,7 +166,7 @@ const RUNTIME: usize =
     limits::HEAP + receipts::BYTES + limits::CREDENTIALS + limits::THREADS * limits::THREAD + limits::STACK;
 /// Chunks: one being written, one asked for. An answer is parsed in place.
 const fn connection(chunk: usize) -> usize {
-    limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::ENTRIES
+    limits::TLS + 2 * HTTP_BUFFER_BYTES + 3 * chunk + REPLY_BYTES + limits::REPLY_ENTRIES
 }
 
 /// Publishes hold the buffer they were read into while a large one is read into another, which may move as it

@@ -54,14 +54,25 @@ fn the_definition_in_it_is_good() {
 #[test]
 fn its_bounds_are_those_of_the_program() {
     assert_eq!(limits::RECORD_BYTES, 1_024_000);
-    assert_eq!(limits::STATUS_BYTES, 128 * 1024);
     for (bound, text) in [
         (limits::STREAMS, "records for 32 delivery streams"),
         (limits::NESTING, "more than 128 levels"),
-        (limits::ID_JSON_BYTES / 1024, "an id over 64 KiB"),
+        (limits::ID_JSON_BYTES / 1024, "an id over 64 KB"),
+        (limits::STATUS_BYTES / 1024, "at most 128 KB or what the broker takes"),
         (limits::BLOCK_BYTES, "blocks of 256 bytes"),
     ] {
         assert!(text.contains(&bound.to_string()) && README.contains(text), "{text}");
+    }
+    let announced = format!("{},{:03} publishes", limits::RECEIVE_MAXIMUM / 1000, limits::RECEIVE_MAXIMUM % 1000);
+    assert!(
+        page("targets/README.md").contains(&format!("announces that it takes {announced} at a time")),
+        "{announced}"
+    );
+    let announced = announced.trim_end_matches(" publishes");
+    for text in
+        ["the {} that the connector announces", "| {} are asked for |"].map(|text| text.replace("{}", announced))
+    {
+        assert!(SERVICE.contains(&text), "{text}");
     }
     let pages: String = [README, SERVICE].join("\n").split_whitespace().collect::<Vec<_>>().join(" ");
     let seconds = [limits::STALL, limits::DRAIN, limits::DRAIN_STATUSES, limits::BACKOFF_CAP, limits::SESSION_EXPIRY];

@@ -1,14 +1,14 @@
 //! Points in time at which a wait costs one wake-up.
 //!
-//! The runtime keeps deadlines in slots of 64 ms from its start, and sorts a slot when it begins. So a deadline within a
-//! later slot wakes the thread twice, one at its beginning once.
+//! The runtime keeps deadlines in slots of 64 ms from its start, and sorts a slot when it begins: a deadline inside a slot costs
+//! two wake-ups, one on a boundary costs one.
 
 use tokio::time::{Duration, Instant};
 
 /// A slot (tokio, `runtime/time/wheel`).
 const SLOT: Duration = Duration::from_millis(64);
 
-/// The slots of the runtime.
+/// The slots of the runtime, by the time at which the first one began.
 #[derive(Debug, Clone, Copy)]
 pub struct Beat(Instant);
 
@@ -19,14 +19,14 @@ impl Beat {
         Self(start)
     }
 
-    /// The last beginning of a slot until `at`.
+    /// The last boundary that is not after `at`.
     #[must_use]
     pub fn before(self, at: Instant) -> Instant {
         let millis = (at - self.0).as_millis() / SLOT.as_millis() * SLOT.as_millis();
         self.0 + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
     }
 
-    /// The first beginning of a slot from `at` on.
+    /// The first boundary that is not before `at`.
     #[must_use]
     pub fn after(self, at: Instant) -> Instant {
         let slot = self.before(at);

@@ -5,7 +5,7 @@ use super::{
     environment::Environment,
     problem::{Problem, Problems},
     proxy,
-    settings::flag,
+    settings::one_of,
     types::{Aws, EndpointUrl},
     url::{http_url, no_path},
 };
@@ -16,8 +16,8 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
     Aws {
         endpoint_url: endpoint_variable.and_then(|name| endpoint_url(environment, name, problems)),
         endpoint_variable,
-        use_fips: flag(environment, "AWS_USE_FIPS_ENDPOINT", ["false", "true"], problems),
-        use_dual_stack: flag(environment, "AWS_USE_DUALSTACK_ENDPOINT", ["false", "true"], problems),
+        use_fips: one_of(environment, "AWS_USE_FIPS_ENDPOINT", ["false", "true"], problems),
+        use_dual_stack: one_of(environment, "AWS_USE_DUALSTACK_ENDPOINT", ["false", "true"], problems),
         proxy: proxy::for_https(environment, problems),
         ca_bundle: environment.path("AWS_CA_BUNDLE"),
         credentials: credentials::read(environment, problems),
@@ -25,7 +25,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Aws {
 }
 
 fn endpoint_variable(environment: &Environment, problems: &mut Problems) -> Option<&'static str> {
-    if flag(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ["false", "true"], problems) {
+    if one_of(environment, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ["false", "true"], problems) {
         return None;
     }
     ["AWS_ENDPOINT_URL_FIREHOSE", "AWS_ENDPOINT_URL"].into_iter().find(|name| environment.is_set(name))

@@ -9,7 +9,7 @@ use super::{
     environment::Environment,
     mqtt,
     problem::{Problem, Problems},
-    settings::flag,
+    settings::one_of,
     types::{ContainerAuthorization, ContainerSettings, CredentialSettings, EndpointUrl, EnvironmentKeys, IotSettings},
     url::{Url, http_url, may_hold_a_secret, no_path},
 };
@@ -208,8 +208,8 @@ fn is_role_alias(text: &str) -> bool {
 }
 
 fn ec2(environment: &Environment, problems: &mut Problems) -> Option<EndpointUrl> {
-    let is_off = flag(environment, EC2_DISABLED, ["false", "true"], problems);
-    let by_ipv6 = flag(environment, EC2_MODE, ["IPv4", "IPv6"], problems);
+    let is_off = one_of(environment, EC2_DISABLED, ["false", "true"], problems);
+    let by_ipv6 = one_of(environment, EC2_MODE, ["IPv4", "IPv6"], problems);
     if is_off {
         return None;
     }

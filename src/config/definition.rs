@@ -49,7 +49,7 @@ const SHAPES: [(&str, &[&str]); 5] = [
     ("Parameters", &[]),
 ];
 
-/// The end of this connector's ARN, without the version. The region before it does not matter: the document leaves it to the
+/// The end of this connector's ARN, without the version. The region before it does not matter: AWS's documentation leaves it to the
 /// user.
 const CONNECTOR: &str = "/connectors/KinesisFirehose/versions/";
 

@@ -4,7 +4,7 @@ use super::{
     environment::Environment,
     json::Json,
     problem::{Problem, Problems},
-    settings::flag,
+    settings::one_of,
     types::{Greengrass, PubsubTopic},
 };
 use crate::foreign::Secret;
@@ -75,7 +75,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
         socket,
         token: Secret::new(token),
         topics: topics(environment, problems),
-        status_to_cloud: flag(environment, STATUS_TO_CLOUD, ["0", "1"], problems),
+        status_to_cloud: one_of(environment, STATUS_TO_CLOUD, ["0", "1"], problems),
     })
 }
 

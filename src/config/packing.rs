@@ -3,7 +3,7 @@
 use super::{
     environment::Environment,
     problem::{Problem, Problems},
-    settings::flag,
+    settings::one_of,
 };
 use crate::limits::{DELIMITER_BYTES, RECORD_BYTES};
 use crate::relay::pack::{Delimiter, Packing};
@@ -13,9 +13,9 @@ use crate::relay::pack::{Delimiter, Packing};
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Packing {
     Packing {
         bytes: bytes(environment, problems),
-        binary: flag(environment, "FIREHOSE_CONNECTOR_PACK_BINARY", ["0", "1"], problems),
+        binary: one_of(environment, "FIREHOSE_CONNECTOR_PACK_BINARY", ["0", "1"], problems),
         delimiter: delimiter(environment, problems),
-        at_end: flag(environment, "FIREHOSE_CONNECTOR_DELIMITER_AT_END", ["0", "1"], problems),
+        at_end: one_of(environment, "FIREHOSE_CONNECTOR_DELIMITER_AT_END", ["0", "1"], problems),
     }
 }
 

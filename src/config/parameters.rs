@@ -25,13 +25,13 @@ struct Parameter {
     required: bool,
     check: Check,
     /// For a definition that has no such parameter, and for running without one. The values of
-    /// the document's example, which are also those of the V2 component.
+    /// the example in AWS's documentation, which are also those of the V2 component.
     default: Option<&'static str>,
 }
 
 enum Check {
     DeliveryStreamArn,
-    /// The document's pattern, what it comes to, and that in words.
+    /// The pattern of AWS's documentation, what it comes to, and that in words.
     Pattern(&'static str, fn(&str) -> bool, &'static str),
 }
 
@@ -153,7 +153,7 @@ fn build(source: &Source<'_>, problems: &mut Problems) -> Connector {
     let values = PARAMETERS.each_ref().map(|parameter| source.value(parameter, problems));
     let origins = values.map(|(_, origin)| origin);
     let [arn, queue_size, memory_size, interval, isolation] = values.map(|(value, _)| value);
-    let touch_memory = settings::flag(source.environment, "FIREHOSE_CONNECTOR_MEMORY_TOUCH", ["0", "1"], problems);
+    let touch_memory = settings::one_of(source.environment, "FIREHOSE_CONNECTOR_MEMORY_TOUCH", ["0", "1"], problems);
     let interval = match version {
         // Version 1 has no batches.
         1 => Duration::ZERO,
@@ -264,7 +264,7 @@ fn check(parameter: &Parameter, text: &str) -> Result<(), String> {
         Check::DeliveryStreamArn => match DeliveryStreamArn::parse(text) {
             Ok(_) => Ok(()),
             Err(error) if is_placeholder(text) => {
-                Err(format!("{error}; put your own values in place of the document's placeholders"))
+                Err(format!("{error}; put your own values in place of the placeholders of AWS's example"))
             }
             Err(error) => Err(error.to_string()),
         },
@@ -273,7 +273,7 @@ fn check(parameter: &Parameter, text: &str) -> Result<(), String> {
     }
 }
 
-/// Copied from the document without filling in `arn:aws:firehose:region:account-id:...`.
+/// Copied from AWS's documentation without filling in `arn:aws:firehose:region:account-id:...`.
 fn is_placeholder(text: &str) -> bool {
     text.split(':').any(|part| part == "region" || part == "account-id")
 }

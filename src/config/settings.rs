@@ -46,14 +46,19 @@ pub(super) fn refuse_unknown(environment: &Environment, problems: &mut Problems)
     }
 }
 
-/// A variable with one word for no and one for yes, in any case; unset means no.
-pub(super) fn flag(environment: &Environment, name: &str, [no, yes]: [&str; 2], problems: &mut Problems) -> bool {
+/// A variable that is one of two words, in any case; unset means the first. Returns whether it is the second.
+pub(super) fn one_of(
+    environment: &Environment,
+    name: &str,
+    [first, second]: [&str; 2],
+    problems: &mut Problems,
+) -> bool {
     match environment.text(name, problems) {
-        Some(text) if !text.eq_ignore_ascii_case(no) && !text.eq_ignore_ascii_case(yes) => {
-            problems.push(Problem::variable(name, format!("must be {no} or {yes}")).with_text(text));
+        Some(text) if !text.eq_ignore_ascii_case(first) && !text.eq_ignore_ascii_case(second) => {
+            problems.push(Problem::variable(name, format!("must be {first} or {second}")).with_text(text));
             false
         }
-        Some(text) => text.eq_ignore_ascii_case(yes),
+        Some(text) => text.eq_ignore_ascii_case(second),
         None => false,
     }
 }
@@ -87,7 +92,7 @@ pub(super) fn log_format(environment: &Environment, problems: &mut Problems) -> 
 
 /// `FIREHOSE_CONNECTOR_ACKNOWLEDGE`.
 pub(super) fn acknowledge(environment: &Environment, problems: &mut Problems) -> Acknowledge {
-    match flag(environment, "FIREHOSE_CONNECTOR_ACKNOWLEDGE", ["safe", "held"], problems) {
+    match one_of(environment, "FIREHOSE_CONNECTOR_ACKNOWLEDGE", ["safe", "held"], problems) {
         false => Acknowledge::Safe,
         true => Acknowledge::Held,
     }

@@ -88,7 +88,7 @@ fn the_placeholders_of_the_document_are_pointed_out() {
     assert_eq!(
         load_text(DOCUMENT_EXAMPLE, &[]).unwrap_err(),
         ["f: DefaultDeliveryStreamArn \"arn:aws:firehose:region:account-id:deliverystream/stream-name\": the region \
-          must look like eu-west-1; put your own values in place of the document's placeholders"]
+          must look like eu-west-1; put your own values in place of the placeholders of AWS's example"]
     );
 }
 

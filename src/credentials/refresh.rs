@@ -87,10 +87,11 @@ impl Report {
         match fetched {
             Ok(Fetched { credentials, source }) => {
                 if self.failure.take().is_some() || self.source != Some(source) {
-                    let end = credentials.expires_at.map(|end| end.duration_since(wall).unwrap_or_default().as_secs());
-                    let end = end.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds}s"));
+                    let left = credentials.expires_at.map(|end| end.duration_since(wall).unwrap_or_default().as_secs());
+                    let left = left.map_or_else(|| "never".to_owned(), |seconds| format!("{seconds}s"));
                     let key = credentials.shown_id();
-                    self.limit.info(now, format_args!("credentials found source=\"{source}\" key={key} end={end}"));
+                    self.limit
+                        .info(now, format_args!("credentials found source=\"{source}\" key={key} expires_in={left}"));
                 }
                 self.source = Some(source);
             }

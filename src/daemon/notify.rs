@@ -72,11 +72,7 @@ impl Notify {
         match connected {
             Ok(socket) => Self::new(socket, sd_notify::watchdog_enabled()),
             Err(error) => {
-                warn!(
-                    "the service manager cannot be told anything, NOTIFY_SOCKET is {}: {}",
-                    path.display(),
-                    of_system(&error)
-                );
+                warn!("cannot notify the service manager, NOTIFY_SOCKET is {}: {}", path.display(), of_system(&error));
                 Self::default()
             }
         }

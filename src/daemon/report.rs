@@ -90,8 +90,8 @@ impl Report {
             self.broker_limit.info(
                 now,
                 format_args!(
-                    "MQTT 3.1.1 is spoken with the broker: it gives no reasons, and sets no limits of packets, publishes in flight \
-                     and the session's life"
+                    "the broker speaks MQTT 3.1.1: no reason codes, and no announced packet size, receive maximum or session \
+                     expiry"
                 ),
             );
         }
@@ -241,7 +241,10 @@ impl Report {
         if !self.topic_said {
             self.topic_said = true;
             let (limit, topic) = (&mut self.publish_limit, shown(topic));
-            limit.warn(now, format_args!("the broker sends publishes of a foreign topic, ignored: \"{topic}\""));
+            limit.warn(
+                now,
+                format_args!("the broker sends publishes on a topic that was not subscribed to, ignored: \"{topic}\""),
+            );
         }
     }
 

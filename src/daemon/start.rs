@@ -131,7 +131,20 @@ fn runtime() -> io::Result<(Runtime, Beat)> {
 
 fn assemble(ready: Ready, clock: Clock, beat: Beat, notify: Notify) -> Result<Daemon, RunError> {
     let Ready { config, plan, service_tls, broker_tls } = ready;
-    let Config { connector, mqtt, greengrass, aws, counters_interval, acknowledge, packing, spool, .. } = config;
+    // All fields, so that a new one cannot be forgotten: read before this, here, or nowhere.
+    let Config {
+        connector,
+        mqtt,
+        greengrass,
+        aws,
+        log: _,
+        log_format: _,
+        counters_interval,
+        acknowledge,
+        packing,
+        spool,
+        unresolved: _,
+    } = config;
     let arn = DeliveryStreamArn::parse(&connector.default_delivery_stream_arn).map_err(RunError::Arn)?;
     let mut relay = Box::new(Relay::new(&Settings {
         version: connector.version,
@@ -148,10 +161,10 @@ fn assemble(ready: Ready, clock: Clock, beat: Beat, notify: Notify) -> Result<Da
         relay.touch().map_err(|_| RunError::NoMemory)?;
     }
     let counters = Counters::new(mqtt.client_id.clone(), counters_interval);
-    let mut acknowledged = format!("when {}", acknowledge.as_str());
+    let mut acknowledged = format!("acknowledged when {}", acknowledge.as_str());
     let inlet = match greengrass {
         Some(greengrass) => {
-            acknowledged = "by nobody".to_owned();
+            acknowledged = "not acknowledged".to_owned();
             Inlet::Greengrass(greengrass)
         }
         None => {
@@ -160,7 +173,7 @@ fn assemble(ready: Ready, clock: Clock, beat: Beat, notify: Notify) -> Result<Da
         }
     };
     log::info!(
-        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are acknowledged {}",
+        "firehose-connector {} starts, version {} of the connector, {}, delivery stream {}, publishes are {}",
         env!("CARGO_PKG_VERSION"),
         connector.version,
         inlet.name(),

@@ -51,7 +51,7 @@ impl ConnectionSteps<'_> {
             Ok(stream) => {
                 match &stream {
                     Stream::Plain(_) => report.skip(steps[2], "not asked for by the URL"),
-                    Stream::Tls(stream, _) => report.ok(steps[2], session(stream, host)),
+                    Stream::Tls(stream, _) => report.ok(steps[2], describe_tls(stream, host)),
                 }
                 Some(stream)
             }
@@ -88,7 +88,7 @@ impl ConnectionSteps<'_> {
     }
 }
 
-fn session(stream: &TlsStream<Stream>, host: &str) -> String {
+fn describe_tls(stream: &TlsStream<Stream>, host: &str) -> String {
     let version = match stream.get_ref().1.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS 1.2",

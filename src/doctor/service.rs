@@ -43,7 +43,7 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
         Some(_) => ["see AWS_ENDPOINT_URL_FIREHOSE and AWS_ENDPOINT_URL", ""],
         None => [
             "check the region in DefaultDeliveryStreamArn",
-            "it is not one of Amazon's: a proxy on the way opens TLS. Have it let this name through, or trust its CA",
+            "it is not one of Amazon's: a proxy on the way intercepts TLS. Have it let this name through, or trust its CA",
         ],
     };
     let steps = ConnectionSteps {
@@ -94,7 +94,7 @@ async fn credentials(subject: &Subject, route: &Route, report: &mut Report<'_>) 
     let found = format!("source {source:?}, key {}", credentials.shown_id());
     let now = clock.wall();
     match credentials.expires_at {
-        None => report.ok(Step::Credentials, format!("{found}, without an end")),
+        None => report.ok(Step::Credentials, format!("{found}, does not expire")),
         Some(end) if end > now => report.ok(Step::Credentials, format!("{found}, until {}", utc(end))),
         // Only a warning: the device's clock may be wrong, and the next step asks the service.
         Some(end) => report.warn(

@@ -5,7 +5,7 @@
 //! - `session`, with `subscription` and `outlet`: one connection, without I/O. `gather`: when it is read.
 //! - `link`: its socket. [`Probe`]: the same for the asking.
 //!
-//! A message is delivered at most once and acknowledged by nobody. So the socket is always read, whatever the relay thinks of what
+//! A message is delivered at most once and never acknowledged. So the socket is always read, whatever the relay thinks of what
 //! comes: while somebody does not read, nucleus lite waits for him with everybody's messages.
 
 mod error;

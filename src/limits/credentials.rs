@@ -6,12 +6,12 @@ use core::time::Duration;
 pub const MAX_REPLY: usize = 16 * 1024;
 /// Bytes that the HTTP client may hold of a reply, head included.
 pub const HTTP_BUFFER: usize = 16 * 1024;
-/// A whole exchange with a credentials endpoint. Greengrass asks the cloud before it answers.
+/// How long a whole exchange with a credentials endpoint may take. Greengrass asks the cloud before it answers.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-/// All requests to the metadata service of an EC2 instance together. On an instance it answers within
+/// How long all requests to the metadata service of an EC2 instance may take together. On an instance it answers within
 /// milliseconds; the SDKs wait 1 s for each of three attempts.
 pub const EC2_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the token for these requests is valid, seconds.
+/// How long the token for requests to that metadata service is valid, seconds.
 pub const EC2_TOKEN_SECONDS: u32 = 60;
 /// Bytes of a shared credentials or configuration file.
 pub const MAX_PROFILE_FILE: u64 = 128 * 1024;
@@ -32,7 +32,7 @@ pub const EXPIRED_INTERVAL: Duration = Duration::from_secs(60);
 /// Least time between two renewals because the service refused the credentials. Less than
 /// [`DRAIN`](super::DRAIN), so that a refusal while stopping is mended in time.
 pub const ON_DEMAND_INTERVAL: Duration = Duration::from_secs(4);
-/// Delay after the first failure; each further failure doubles it.
+/// Delay after the first failure to get credentials; each further failure doubles it.
 pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
-/// Longest delay after a failure.
+/// Longest delay after a failure to get credentials.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(5 * 60);

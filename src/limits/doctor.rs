@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-/// A step at most. A TLS handshake takes 13 s on a link of 64 kbit/s with 1.5 s each way.
+/// How long a step may take. A TLS handshake takes 13 s on a link of 64 kbit/s with 1.5 s each way.
 pub const STEP: Duration = Duration::from_secs(20);
-/// All steps together; those that come later have what is left.
+/// How long all steps may take together; those that come later have what is left.
 pub const ALL: Duration = Duration::from_secs(110);
-/// Shorter durations are not shown.
+/// Duration of a step from which on it is shown.
 pub const NOTICEABLE: Duration = Duration::from_secs(1);

@@ -11,11 +11,11 @@ pub const TOPIC_BYTES: usize = 256;
 /// Bytes of a status message: in base64, with what stands around it, no more than [`LITE_FRAME_BYTES`]. Which nucleus it is
 /// nobody says, and several small messages suit the classic one as well.
 pub const STATUS_BYTES: usize = 7_000;
-/// The same if it goes to AWS IoT Core, too.
+/// Bytes of a status message that goes to AWS IoT Core, too: less than [`LITE_PACKET_BYTES`] with its topic.
 pub const CLOUD_STATUS_BYTES: usize = 4_900;
-/// Bytes of the headers of a frame. Those of both nuclei take about 200.
+/// Bytes of the headers of a frame, at most. Those of both nuclei take about 200.
 pub const HEADERS_BYTES: usize = 4 * 1024;
-/// While as many bytes wait until the nucleus reads them, pings are not answered, and counters not published.
+/// Bytes that wait until the nucleus reads them: from so many on, pings are not answered, and counters not published.
 pub const OUT_BYTES: usize = 32 * 1024;
 /// Bytes kept of the payload of a frame above the limit: where the id of its message may stand.
 pub const BEGIN_BYTES: usize = 16 * 1024;
@@ -35,25 +35,26 @@ pub const ANSWER: Duration = Duration::from_secs(30);
 /// A local subscription without a message for this long is made again: lite loses subscriptions silently, when its own
 /// daemon restarts or at a message that is too much for it, and what is published until then is missed. Both were seen.
 pub const QUIET: Duration = Duration::from_secs(15);
-/// The same if messages came one soon after the other before, which means at most this far apart.
+/// A local subscription without a message for this long is made again if messages came one soon after the other before ([`FLOW`]).
 pub const LULL: Duration = Duration::from_secs(2);
-/// See [`LULL`].
+/// Time between two messages, at most, that counts as one soon after the other.
 pub const FLOW: Duration = Duration::from_millis(250);
-/// The same for a subscription in AWS IoT Core, which costs a packet of the uplink.
+/// A subscription in AWS IoT Core without a message for this long is made again, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
 /// While messages come one soon after the other, and their records wait for an interval anyway, they gather for this long at most
 /// before they are read.
 pub const GATHER: Duration = Duration::from_millis(100);
-/// About as many bytes of the kernel gather: half of what it holds for a socket (`wmem_default`), and then the nucleus waits. Of
+/// Bytes of the kernel in which messages gather, about: half of what it holds for a socket (`wmem_default`), and then the nucleus waits. Of
 /// messages of 1 KiB they are 44.
 pub const GATHERED_BYTES: u32 = 100_000;
-/// What a message takes there beside its payload: headers, topic, and what the kernel adds to each write.
+/// Bytes of the kernel that a message takes beside its payload: headers, topic, and what the kernel adds to each write.
 pub const MESSAGE_OVERHEAD: usize = 1200;
-/// In a flood they gather for as long as this, the least that the timer can say: to wake up for each would cost more than to take it.
+/// Shortest time that messages gather, in a flood, the least that the timer can say: to wake up for each would cost more than to take it.
 pub const GATHER_LEAST: Duration = Duration::from_millis(1);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// The same if it takes a change of the component's `accessControl`, which may come without a restart.
+/// First and longest delay until what failed is asked for again, if it takes a change of the component's `accessControl`, which may
+/// come without a restart.
 pub const REFUSED_AGAIN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 /// How often it may be said of what was granted before that it is not authorized, until that counts. Lite says so of everything
 /// while its daemon for the configuration restarts. Seen. With [`AGAIN`] that is a minute.

@@ -19,14 +19,14 @@ pub const STACK: usize = 160 * 1024;
 pub const QUESTIONS: usize = if MUSL { 2 } else { 1 };
 /// Threads that resolve names, count: for the broker's name and for the service's, one for each question.
 pub const THREADS: usize = 2 * QUESTIONS;
-/// Stack of such a thread, bytes; the resolver takes the most of it, 16 KiB with musl.
+/// Stack of a thread that resolves names, bytes; the resolver takes the most of it, 16 KiB with musl.
 pub const THREAD_STACK: usize = if MUSL { 32 } else { 192 } * 1024;
-/// Stack of such a thread and its share of the allocator, which glibc has for each thread, bytes.
+/// Stack of a thread that resolves names and its share of the allocator, which glibc has for each thread, bytes.
 pub const THREAD: usize = THREAD_STACK + if MUSL { 0 } else { 136 * 1024 };
 /// One TLS connection: its state, a record each way, the certificates of the handshake, bytes.
 pub const TLS: usize = 112 * 1024;
-/// The parsed entries of an answer, bytes.
-pub const ENTRIES: usize = 64 * 1024;
+/// The parsed entries of the service's answer, bytes.
+pub const REPLY_ENTRIES: usize = 64 * 1024;
 /// What the kernel may hold for the process beyond its resident memory, bytes: unsent data of each connection
 /// (2 x 128 KiB), its answers, up to 6 MiB received from the broker (`tcp_rmem`) while publishes are not read,
 /// page tables, the program's file cache. An init that limits the memory of the service has to add it to `MemorySize`.

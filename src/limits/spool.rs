@@ -31,14 +31,14 @@ pub const PARTIAL: usize = 24;
 /// How long entries and marks gather before they are written together. After a power cut, what was delivered in that
 /// time is sent again.
 pub const COMMIT_DELAY: Duration = Duration::from_millis(500);
-/// The same while the source waits for acknowledgements.
+/// How long entries and marks gather before they are written together, while the source waits for acknowledgements.
 pub const COMMIT_SOON: Duration = Duration::from_millis(100);
 /// Bytes of entries that are written together, at most, unless a single one is longer.
 pub const COMMIT_BYTES: usize = 128 * 1024;
 /// A commit of fewer bytes also writes zeros behind itself. The first write to an allocated block also costs the file
 /// system a journal entry at the next flush: about three blocks of 4 KiB with ext4.
 pub const ZERO_BELOW: usize = 12 * 1024;
-/// Zeros that such a commit writes behind itself, bytes, at most.
+/// Zeros that a commit of fewer bytes than [`ZERO_BELOW`] writes behind itself, bytes, at most.
 pub const ZERO_AHEAD: u32 = 64 * 1024;
 /// Bytes read at a time, unless a single entry is longer.
 pub const READ_BYTES: u32 = 64 * 1024;

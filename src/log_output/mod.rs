@@ -61,7 +61,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 fn log_fault(what: Option<&str>, place: Option<&Location<'_>>) {
     let what = what.unwrap_or("no words");
     let place = place.map_or_else(|| "a place unknown".to_owned(), ToString::to_string);
-    log::error!("a fault of the program, which ends: {what}, at {place}");
+    log::error!("internal error, exiting: {what}, at {place}");
 }
 
 /// The logger of the process.
@@ -118,7 +118,7 @@ mod tests {
         log_fault(Some("5 is not\nfour"), Some(Location::caller()));
         let lines = log_lines();
         let [line] = &lines[..] else { panic!("{lines:?}") };
-        let expected = "error: a fault of the program, which ends: 5 is not\nfour, at src/log_output/mod.rs:";
+        let expected = "error: internal error, exiting: 5 is not\nfour, at src/log_output/mod.rs:";
         assert!(line.starts_with(expected), "{line}");
     }
 }

@@ -12,7 +12,7 @@ use crate::limits::{MQTT_BYTES_PER_SECOND, MQTT_STEP_MIN};
 const PING: u32 = 3;
 const GONE: u32 = 6;
 
-/// The keep-alive of one session.
+/// The keep-alive of one connection.
 #[derive(Debug)]
 pub(super) struct KeepAlive {
     interval: Duration,
@@ -50,7 +50,7 @@ impl KeepAlive {
         self.interval
     }
 
-    /// From the last received byte to the end of the session, when nothing more is received.
+    /// From the last received byte to the end of the connection, when nothing more is received.
     pub(super) fn patience(&self) -> Duration {
         self.quarter() * PING + self.answer_step() * (GONE - PING)
     }

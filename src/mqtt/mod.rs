@@ -5,9 +5,10 @@
 //! Packets are rumqttc's. Its event loop is not used, because it writes to the socket once for each manual
 //! acknowledgement (the largest part of the cost of a record), forgets unacknowledged publishes when the broker
 //! lost the session (statuses would vanish), accepts no connection made elsewhere (proxies, several addresses, readable TLS errors),
-//! and keeps up to ten packets of any size. What it would save is small: see `session`.
+//! and keeps up to ten packets of any size. What it would save is small: see `connection`.
 
 mod codec;
+mod connection;
 mod counted;
 mod error;
 mod gather;
@@ -18,7 +19,6 @@ mod probe;
 mod properties;
 mod publish;
 mod retry;
-mod session;
 mod status_limit;
 mod takeover;
 #[cfg(test)]
@@ -45,9 +45,9 @@ use crate::source::{self, Channels, Inbound, Peer, Received, Terms, Token};
 use crate::transport::connect::{Buffers, ConnectError, Stream, connect};
 use crate::transport::route::Route;
 use crate::transport::tls::Tls;
+use connection::{Connection, End};
 use in_flight::InFlight;
 use retry::Retry;
-use session::{End, Session};
 use status_limit::StatusLimit;
 use takeover::Takeover;
 use unacknowledged::Unacknowledged;
@@ -83,13 +83,13 @@ pub struct Settings {
     pub status_bytes: usize,
 }
 
-/// The task's ends of the channels, and what it remembers of its sessions.
+/// The task's ends of the channels, and what it remembers of its connections.
 struct Task {
     channels: source::Ends,
     unacknowledged: Unacknowledged,
     /// Whether the last connection got as far as [`Inbound::Up`].
     up: bool,
-    /// The terms of the last session with a subscription, if that was in MQTT 3.1.1 and the broker has not lost it since.
+    /// The terms of the last connection with a subscription, if that was in MQTT 3.1.1 and the broker has not lost it since.
     granted: Option<Terms>,
     /// The broker's session is new, and the relay has not been told.
     is_new: bool,
@@ -117,7 +117,7 @@ async fn serve(settings: Settings, mut task: Task) {
     let mut versions = Versions::new(settings.version);
     loop {
         let start = Instant::now();
-        let error = match run_session(&settings, &mut task, &mut in_flight, &mut retry, &mut versions).await {
+        let error = match run_connection(&settings, &mut task, &mut in_flight, &mut retry, &mut versions).await {
             Ok(Some(End::Stopped | End::Abandoned)) => return,
             Ok(None) => continue,
             Err(error) => error,
@@ -141,7 +141,7 @@ async fn serve(settings: Settings, mut task: Task) {
     }
 }
 
-/// With a token whose number is still to be assigned, by the session.
+/// With a token whose number is still to be assigned, by the connection.
 fn received(publish: Publish) -> Received {
     let Publish { topic, payload, qos, pkid, dup, .. } = publish;
     let exactly_once = qos == QoS::ExactlyOnce;
@@ -150,8 +150,8 @@ fn received(publish: Publish) -> Received {
     Received { topic, payload, token, too_long: None }
 }
 
-/// Connects, and runs the session to its end. `None`: the next attempt is to be made at once, in another version of MQTT.
-async fn run_session(
+/// Connects, and runs the connection to its end. `None`: the next attempt is to be made at once, in another version of MQTT.
+async fn run_connection(
     settings: &Settings,
     task: &mut Task,
     in_flight: &mut InFlight,
@@ -169,22 +169,22 @@ async fn run_session(
         retry.tried(address.ip());
     }
     let begin = Instant::now();
-    let mut session = match log_in(connected, settings, versions).await {
-        Ok(session) => session,
+    let mut connection = match log_in(connected, settings, versions).await {
+        Ok(connection) => connection,
         Err(error) => return if versions.failed(&error) { Ok(None) } else { Err(error) },
     };
-    if !session.resumed {
+    if !connection.resumed {
         task.granted = None;
         task.is_new = true;
     }
     if !versions.accepted(begin.elapsed(), Instant::now()) {
-        session.leave().await?;
+        connection.leave().await?;
         return Ok(None);
     }
-    // That a login which was left made it does not make it an old one.
-    session.resumed &= !core::mem::take(&mut task.is_new);
-    session.status_bytes = task.status_limit.of(session.status_bytes);
-    let end = session.run(task, in_flight).await;
+    // A session created by our own abandoned login is not a resumed one.
+    connection.resumed &= !core::mem::take(&mut task.is_new);
+    connection.status_bytes = task.status_limit.of(connection.status_bytes);
+    let end = connection.run(task, in_flight).await;
     versions.ended(Instant::now());
     end.map(Some)
 }
@@ -193,14 +193,14 @@ async fn log_in(
     connected: Result<Stream, ConnectError>,
     settings: &Settings,
     versions: &Versions,
-) -> Result<Session, MqttError> {
+) -> Result<Connection, MqttError> {
     let stream = connected.map_err(MqttError::Connect)?;
     let patience = versions.patience();
-    let login = timeout(patience, Session::log_in(stream, settings, versions.next())).await;
+    let login = timeout(patience, Connection::log_in(stream, settings, versions.next())).await;
     login.unwrap_or(Err(MqttError::Silent(Unanswered::Login, patience)))
 }
 
-/// Decodes the publishes at the front of `bytes` as a session does, and gives each to `take`. Packets may have `limit` bytes.
+/// Decodes the publishes at the front of `bytes` as a connection does, and gives each to `take`. Packets may have `limit` bytes.
 /// For those who count what a record costs.
 ///
 /// # Errors

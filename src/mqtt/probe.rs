@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 
 use super::codec::Incoming;
-use super::session::{FILTERS, Session};
+use super::connection::{Connection, FILTERS};
 use super::{MqttError, Settings};
 use crate::config::MqttVersion;
 use crate::error_chain::words::spelled;
@@ -16,7 +16,7 @@ use crate::source::Terms;
 use crate::transport::connect::Stream;
 
 /// A session that only asks.
-pub struct Probe(Session);
+pub struct Probe(Connection);
 
 impl core::fmt::Debug for Probe {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -36,7 +36,7 @@ impl Probe {
     /// # Errors
     /// The broker refuses the login, or the peer is not a broker of this version.
     pub async fn log_in(stream: Stream, settings: &Settings, version: MqttVersion) -> Result<Self, MqttError> {
-        Session::log_in(stream, settings, version).await.map(Self)
+        Connection::log_in(stream, settings, version).await.map(Self)
     }
 
     /// Whether the broker acknowledges publishes, and so answers [`Probe::publish_status`].

@@ -12,10 +12,10 @@ use crate::transport::connect::{ConnectFailure, TlsFailure};
 #[derive(Debug)]
 pub(super) struct Retry {
     jitter: Jitter,
-    /// Attempts in a row without a session.
+    /// Attempts in a row without an established connection.
     failures: u32,
     /// Sessions in a row that ended within [`MQTT_STABLE`].
-    short_sessions: u32,
+    short_connections: u32,
     /// Errors in a row that only a person can fix.
     refusals: u32,
     /// The last address tried is this machine's, or of a private network.
@@ -24,7 +24,7 @@ pub(super) struct Retry {
 
 impl Retry {
     pub(super) const fn new(jitter: Jitter) -> Self {
-        Self { jitter, failures: 0, short_sessions: 0, refusals: 0, near: false }
+        Self { jitter, failures: 0, short_connections: 0, refusals: 0, near: false }
     }
 
     /// The broker was tried at this address, without a proxy.
@@ -36,7 +36,7 @@ impl Retry {
     pub(super) fn after(&mut self, error: &MqttError, lasted: Option<Duration>) -> Duration {
         let ends_a_series = error.is_offline() || matches!(error, MqttError::LeftBehind);
         if ends_a_series || lasted.is_some_and(|lasted| lasted >= MQTT_STABLE) {
-            (self.failures, self.short_sessions, self.refusals) = (0, 0, 0);
+            (self.failures, self.short_connections, self.refusals) = (0, 0, 0);
         }
         if error.is_offline() {
             return delay(1, MQTT_OFFLINE, MQTT_OFFLINE, &mut self.jitter);
@@ -44,7 +44,7 @@ impl Retry {
         self.refusals = if error.is_refusal() { self.refusals.saturating_add(1) } else { 0 };
         self.failures = if lasted.is_some() { 0 } else { self.failures.saturating_add(1) };
         if lasted.is_some() {
-            self.short_sessions = self.short_sessions.saturating_add(1);
+            self.short_connections = self.short_connections.saturating_add(1);
         }
         if self.refusals > 1 {
             // Not the first time: a broker that is just starting may refuse once.
@@ -54,9 +54,9 @@ impl Retry {
         let (base, cap) = MQTT_BACKOFF;
         match lasted {
             // Also when it ends each session soon: it may be starting again and again.
-            Some(_) if self.near => delay(self.short_sessions, base, MQTT_BACKOFF_NEAR, &mut self.jitter),
+            Some(_) if self.near => delay(self.short_connections, base, MQTT_BACKOFF_NEAR, &mut self.jitter),
             // Two clients with one id disconnect each other in this way.
-            Some(_) => delay(self.short_sessions, base, cap, &mut self.jitter),
+            Some(_) => delay(self.short_connections, base, cap, &mut self.jitter),
             None if self.near && !is_about_tls(error) => {
                 delay(self.failures, base, MQTT_BACKOFF_NEAR, &mut self.jitter)
             }

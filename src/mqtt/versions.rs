@@ -24,18 +24,18 @@ pub(crate) struct Versions {
     failed_3: bool,
 }
 
-/// What is known of a broker's version 5.
+/// What is known of the broker's support for version 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    /// It has it, or nothing.
+    /// Nothing, or the broker has version 5: it is tried next.
     Nothing,
-    /// A login in version 5 had no answer.
+    /// A login in version 5 had no answer: 3.1.1 is tried next.
     Unanswered,
-    /// The same, and behind it one in 3.1.1 had: this is tried again.
+    /// A login in version 5 had no answer, and the one in 3.1.1 that followed had: version 5 is tried once more.
     Doubtful,
-    /// It has none.
+    /// The broker does not have version 5, and has not yet accepted a login in 3.1.1.
     Missing,
-    /// The same, and 3.1.1 is spoken since.
+    /// The broker does not have version 5, and has spoken 3.1.1 since this time.
     Spoken(Instant),
 }
 
@@ -88,7 +88,7 @@ impl Versions {
         self.known == Known::Missing
     }
 
-    /// The broker accepted the login within `answer`. Returns whether the session is to go on, rather than that version 5 is tried once
+    /// The broker accepted the login within `answer`. Returns whether the connection is to go on, rather than that version 5 is tried once
     /// more.
     pub(crate) fn accepted(&mut self, answer: Duration, now: Instant) -> bool {
         if self.by_setting {
@@ -105,7 +105,7 @@ impl Versions {
         self.known != Known::Doubtful
     }
 
-    /// The session ended.
+    /// The connection ended.
     pub(crate) fn ended(&mut self, now: Instant) {
         if matches!(self.known, Known::Spoken(since) if now - since >= MQTT_VERSION_KNOWN) {
             (self.next, self.known) = (MqttVersion::V5, Known::Nothing);

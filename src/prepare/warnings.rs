@@ -70,7 +70,7 @@ pub fn at_start(config: &Config, plan: &Plan) -> impl Iterator<Item = Warning> {
         .chain(topics(config))
 }
 
-/// One of those; `tests/readme.rs` finds their texts by this name.
+/// One of those; `tests/readme.rs` finds their texts by this name, if nothing stands in `format!` but the text.
 const fn logged(found: String, advice: &'static str, about: About) -> Warning {
     Warning { found, advice, about }
 }
@@ -92,7 +92,7 @@ fn memory(plan: &Plan) -> Vec<Warning> {
     warnings.collect()
 }
 
-/// Whether records are to be packed that do not wait for each other, or how is said and not that.
+/// Whether packing is asked for where records do not wait for each other, or a setting of packing is given and packing is off.
 fn packing(config: &Config) -> Option<Warning> {
     let waits = config.connector.version > 1 && !config.connector.publish_interval.is_zero();
     let Packing { bytes, binary, delimiter, at_end } = config.packing;
@@ -144,8 +144,9 @@ fn unresolved(config: &Config) -> Vec<Warning> {
 fn topics(config: &Config) -> Vec<Warning> {
     let topics = config.greengrass.iter().flat_map(|greengrass| &greengrass.topics);
     let warnings = topics.filter(|topic| !topic.brings_records()).map(|topic| {
+        let filter = foreign(&topic.filter);
         logged(
-            format!("pubsubTopics has {}, from which nothing is taken", foreign(&topic.filter)),
+            format!("pubsubTopics has {filter}, from which nothing is taken"),
             "records come on kinesisfirehose/message and kinesisfirehose/message/binary/#",
             About::Configuration,
         )

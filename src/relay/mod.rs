@@ -17,7 +17,6 @@ pub mod arena;
 pub mod arn;
 pub mod aside;
 pub mod backoff;
-mod broker;
 pub mod chain;
 mod counters;
 pub mod cut;
@@ -35,6 +34,7 @@ mod settle;
 mod source_window;
 mod spooled;
 pub mod status;
+mod status_outlet;
 pub mod status_queue;
 pub mod stream;
 
@@ -55,7 +55,7 @@ use stream::DeliveryStream;
 
 use crate::limits::{
     BACKOFF_DRAINING, CONNECTIONS, GATHER, GATHER_LATE, GATHER_LEAST, STATUS_QUEUE_BYTES, STATUS_QUEUE_BYTES_MIN,
-    STATUS_SHARE, STREAMS,
+    STATUS_QUEUE_SHARE, STREAMS,
 };
 use crate::time::{Duration, Instant};
 
@@ -224,7 +224,8 @@ impl Relay {
     /// A relay that holds nothing.
     #[must_use]
     pub fn new(settings: &Settings<'_>) -> Self {
-        let status_bytes = (settings.arena_bytes / STATUS_SHARE).clamp(STATUS_QUEUE_BYTES_MIN, STATUS_QUEUE_BYTES);
+        let status_bytes =
+            (settings.arena_bytes / STATUS_QUEUE_SHARE).clamp(STATUS_QUEUE_BYTES_MIN, STATUS_QUEUE_BYTES);
         let mut streams = [const { None }; STREAMS];
         let single = settings.version == 1 || settings.publish_interval.is_zero();
         let packing = settings.packing;

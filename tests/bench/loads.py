@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import product
 
-SIZES = {64: "64 B", 1024: "1 KiB", 16 * 1024: "16 KiB"}
+SIZES = {64: "64 B", 1024: "1 KB", 16 * 1024: "16 KB"}
 PACED = 500
 
 # Records of a flood, by size: a second or two of work for the fastest, and enough for a clock that counts in 10 ms.

@@ -24,7 +24,7 @@ def entries_of(message):
 
 def test_a_record_in_the_cloud_s_topic_is_delivered_and_its_status_goes_there_too(connect, client, nucleus, standin):
     connector = connect(FIREHOSE_CONNECTOR_PUBSUB_TOPICS=json.dumps(TOPICS), FIREHOSE_CONNECTOR_STATUS_TO_IOT_CORE="1")
-    connector.wait_line("info: firehose-connector .* starts, .*, publishes are acknowledged by nobody")
+    connector.wait_line("info: firehose-connector .* starts, .*, publishes are not acknowledged")
     until(lambda: nucleus.subscribed() == ["cloud:" + BINARY + "#", MESSAGE], "both subscriptions")
     assert nucleus.publish(BINARY + "from/the/cloud", b"\x00\x01", cloud=True) == 1
     assert nucleus.publish(BINARY + "x", b"not subscribed to here") == 0

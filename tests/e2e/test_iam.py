@@ -165,6 +165,6 @@ def test_keys_come_from_a_container_endpoint(moto, connect, client):
         until(lambda: endpoint.asked, "a request for credentials")
         # moto knows no session of this user: what counts is that the keys were fetched and used.
         key = keys["AWS_ACCESS_KEY_ID"]
-        connector.wait_line(f'info: credentials found source="container endpoint" key={key} end=.*')
+        connector.wait_line(f'info: credentials found source="container endpoint" key={key} expires_in=.*')
         connector.wait_line(rf"warn: delivery stream {stream} waits, trying on: the answer \(HTTP 403\) .*")
         assert endpoint.refused == 0

@@ -7,7 +7,6 @@ use firehose_connector::keeper::Keeper;
 use firehose_connector::limits::spool::{COMMIT_DELAY, STALL};
 use firehose_connector::limits::{PROBES, RECEIVE_MAXIMUM, SPOOL_AFTER, SPOOL_DRAINING, SPOOL_WAITED_FOR};
 use firehose_connector::relay::message::{BINARY_TOPIC, JSON_TOPIC};
-use firehose_connector::relay::pack::Packing;
 use firehose_connector::relay::{Accepted, Acknowledge, Settled};
 use firehose_connector::spool::{self, operation::Fault};
 use firehose_connector::time::{Duration, Instant};
@@ -16,17 +15,7 @@ use serde_json::json;
 use crate::support::files::Files;
 use crate::support::scenario::{ARN, MIB, Scenario, Setup, carry};
 
-const SPOOL: Setup = Setup {
-    version: 5,
-    interval: 10,
-    queue_size: 5000,
-    arena: 32 * MIB,
-    connections: 4,
-    acknowledge: Acknowledge::Safe,
-    spool: Some(64 * 1024),
-    packing: Packing::OFF,
-    seed: 7,
-};
+const SPOOL: Setup = Setup { spool: Some(64 * 1024), ..Setup::DEFAULT };
 
 fn one(s: &mut Scenario, id: usize) -> Accepted {
     s.receive(&format!("{BINARY_TOPIC}/{id}"), id.to_string().as_bytes())

@@ -66,19 +66,24 @@ pub struct Setup {
     pub seed: u64,
 }
 
+impl Setup {
+    /// What most scenarios have.
+    pub const DEFAULT: Self = Self {
+        version: 5,
+        interval: 10,
+        queue_size: 5000,
+        arena: 32 * MIB,
+        connections: 4,
+        acknowledge: Acknowledge::Safe,
+        spool: None,
+        packing: Packing::OFF,
+        seed: 7,
+    };
+}
+
 impl Default for Setup {
     fn default() -> Self {
-        Self {
-            version: 5,
-            interval: 10,
-            queue_size: 5000,
-            arena: 32 * MIB,
-            connections: 4,
-            acknowledge: Acknowledge::Safe,
-            spool: None,
-            packing: Packing::OFF,
-            seed: 7,
-        }
+        Self::DEFAULT
     }
 }
 

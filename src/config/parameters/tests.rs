@@ -1,4 +1,4 @@
-//! Each line of the document's parameter tables at its edges, for each version.
+//! Each line of the parameter tables in AWS's documentation at its edges, for each version.
 
 use std::{path::Path, time::Duration};
 
@@ -196,7 +196,7 @@ fn the_delivery_stream_arn_is_checked_part_by_part() {
         ("arn:aws:firehose:eu-west-1:1234:deliverystream/s", "the account must be 12 digits"),
         (
             "arn:aws:firehose:eu-west-1:account-id:deliverystream/s",
-            "the account must be 12 digits; put your own values in place of the document's placeholders",
+            "the account must be 12 digits; put your own values in place of the placeholders of AWS's example",
         ),
     ] {
         let expected = format!("f: DefaultDeliveryStreamArn {text:?}: {rule}");

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{LogFormat, VARIABLES, counters_interval, flag, log_filter, log_format, refuse_unknown};
+use super::{LogFormat, VARIABLES, counters_interval, log_filter, log_format, one_of, refuse_unknown};
 use crate::config::{
     environment::Environment,
     problem::Problems,
@@ -74,7 +74,7 @@ fn a_flag_is_one_of_two_words() {
     const NAME: &str = "FIREHOSE_CONNECTOR_MEMORY_TOUCH";
     for (text, expected) in [("", Some(false)), ("0", Some(false)), ("1", Some(true)), ("yes", None), ("01", None)] {
         let mut problems = Problems::default();
-        let value = flag(&environment(&[(NAME, text)]), NAME, ["0", "1"], &mut problems);
+        let value = one_of(&environment(&[(NAME, text)]), NAME, ["0", "1"], &mut problems);
         assert_eq!(problems.into_error().is_none().then_some(value), expected, "{text}");
     }
 }

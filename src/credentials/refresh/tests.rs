@@ -153,7 +153,7 @@ fn the_log_has_only_changes_and_few_of_those_that_repeat() {
     }
     let lines = log_lines();
     assert_eq!(lines[0], "warn: credentials not found: no AWS credentials, provide one of: a");
-    assert_eq!(lines[1..], [r#"info: credentials found source="environment" key=AKIA end=none"#]);
+    assert_eq!(lines[1..], [r#"info: credentials found source="environment" key=AKIA expires_in=never"#]);
     const HOURS: u32 = 100;
     for _ in 0..HOURS * 360 {
         now = now + Duration::from_secs(10);

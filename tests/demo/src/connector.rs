@@ -20,7 +20,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Writes a definition as the document's example has it and starts the connector with it.
+    /// Writes a definition like the example of AWS's documentation and starts the connector with it.
     pub(crate) fn start(
         program: &Path,
         definition: &Path,

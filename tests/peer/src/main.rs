@@ -2,7 +2,7 @@
 //! they come. It exists to be measured against by `scripts/bench` and is no part of the product.
 //!
 //! What it leaves out, and the connector does not: a bound on memory, retries of the records that a batch lost, late
-//! acknowledgements, the 128 KiB limit of a status message, a drain at the end.
+//! acknowledgements, the 128 KB limit of a status message, a drain at the end.
 //!
 //! Environment: `FIREHOSE_CONNECTOR_MQTT_URL`, `DEFAULT_DELIVERY_STREAM_ARN`, `PUBLISH_INTERVAL` (seconds, default 10)
 //! and what the AWS SDK reads (`AWS_ENDPOINT_URL`, credentials).

@@ -9,7 +9,7 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::time::{Duration, Instant};
 use tokio_util::codec::Framed;
 
-use super::{FILTERS, SUBSCRIPTION_ID, Session};
+use super::{Connection, FILTERS, SUBSCRIPTION_ID};
 use crate::config::MqttVersion;
 use crate::limits::{MQTT_KEEP_ALIVE, PUBLISHES, RECEIVE_MAXIMUM, SESSION_EXPIRY, STATUS_PACKET};
 use crate::mqtt::codec::{Incoming, Packets};
@@ -21,7 +21,7 @@ use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::{Inbound, Terms};
 use crate::transport::connect::Stream;
 
-impl Session {
+impl Connection {
     /// Logs in over an established connection, in this version of MQTT.
     pub(in crate::mqtt) async fn log_in(
         stream: Stream,

@@ -1,4 +1,4 @@
-//! What the broker takes, and whether it is there to take it.
+//! Statuses on their way out: which message leaves next, and whether there is a broker to take it.
 
 use super::{Relay, status};
 use crate::limits::STATUS_ACKNOWLEDGED;

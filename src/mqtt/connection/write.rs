@@ -6,14 +6,14 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet, PubAck, PubRec, Publish};
 use tokio::time::{Instant, timeout_at};
 
-use super::Session;
+use super::Connection;
 use crate::mqtt::error::Unanswered;
 use crate::mqtt::in_flight::InFlight;
 use crate::mqtt::{MqttError, Task};
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::Inbound;
 
-impl Session {
+impl Connection {
     /// Acknowledges what is safe.
     pub(super) async fn acknowledge(&mut self, task: &mut Task) -> Result<(), MqttError> {
         self.feed_acknowledgements(task).await?;

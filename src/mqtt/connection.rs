@@ -40,7 +40,7 @@ const _: () = assert!(FILTERS[1].len() == BINARY_TOPIC.len() + "/#".len());
 const SUBSCRIPTION_ID: u16 = u16::MAX;
 
 /// One established connection to the broker.
-pub(super) struct Session {
+pub(super) struct Connection {
     pub(super) framed: Framed<CountedStream, Packets>,
     /// The highest QoS at which the broker accepts publishes, at most 1.
     pub(super) qos: QoS,
@@ -73,7 +73,7 @@ pub(super) enum End {
     Abandoned,
 }
 
-impl Session {
+impl Connection {
     /// Subscribes, and runs until the connection ends or the statuses do. Says [`Inbound::Up`] once the broker has granted the
     /// subscription.
     pub(super) async fn run(&mut self, task: &mut Task, in_flight: &mut InFlight) -> Result<End, MqttError> {
