@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::relay::json::{LoneSurrogate, unescape};
+use crate::relay::json::{LoneSurrogate, string_length, unescape};
 
 /// Gives each member of the JSON object that `text` begins with: its name, and the text that begins with its value, behind which
 /// `take` goes on. Returns what stands behind the object; `None`: it is none, or not all there.
@@ -79,12 +79,6 @@ pub(super) fn value(text: &[u8]) -> Option<(&[u8], &[u8])> {
         end += 1;
     }
     text.split_at_checked(end).filter(|(value, _)| !value.is_empty())
-}
-
-/// Bytes of the string that `text` begins with.
-fn string_length(text: &[u8]) -> Option<usize> {
-    let ends = |place: &usize| text[1..*place].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0;
-    memchr::memchr_iter(b'"', text).skip(1).find(ends).map(|place| place + 1)
 }
 
 /// What stands between the quotes of a string.

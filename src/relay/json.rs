@@ -68,35 +68,56 @@ const fn is_special(byte: &u8) -> bool {
     matches!(byte, b'"' | b'\\' | ..b' ')
 }
 
+/// Where the first byte from `at` on is that `is` one of those which `marks` finds in a word.
+#[inline(always)]
+fn next(bytes: &[u8], mut at: usize, marks: fn(usize) -> usize, is: fn(&u8) -> bool) -> Option<usize> {
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let marks = marks(usize::from_le_bytes(*word));
+        if marks != 0 {
+            return Some(at + before(marks));
+        }
+        at += WIDTH;
+    }
+    Some(at + bytes.get(at..)?.iter().position(is)?)
+}
+
 /// The JSON string that `text` begins with, with its quotes; `None`: it begins with none that is valid.
 #[must_use]
 pub fn leading_string(text: &str) -> Option<&str> {
-    let mut rest = text.as_bytes().strip_prefix(b"\"")?;
+    let bytes = text.as_bytes();
+    bytes.starts_with(b"\"").then_some(())?;
+    let mut at = 1;
     loop {
-        if let Some((word, behind)) = rest.split_first_chunk::<WIDTH>() {
-            let marks = special(usize::from_le_bytes(*word));
-            if marks == 0 {
-                rest = behind;
-                continue;
-            }
-            rest = &rest[before(marks)..];
-        } else {
-            rest = &rest[rest.iter().position(is_special)?..];
-        }
-        match *rest {
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ref behind @ ..] => rest = behind,
-            [b'\\', b'u', ..] => {
-                unit(rest)?;
-                rest = &rest[6..];
-            }
-            [b'"', ref behind @ ..] => return text.get(..text.len() - behind.len()),
+        at = next(bytes, at, special, is_special)?;
+        at += match bytes.get(at)? {
+            b'\\' => match *bytes.get(at + 1)? {
+                kind if SHORT[kind as usize] != 0 => 2,
+                _ => unit(&bytes[at..]).map(|_| 6)?,
+            },
+            b'"' => return text.get(..=at),
             _ => return None,
+        };
+    }
+}
+
+/// Bytes of the JSON string that `text` begins with, if it is valid; `None`: it has no end.
+#[must_use]
+pub fn string_length(text: &[u8]) -> Option<usize> {
+    const fn ends(word: usize) -> usize {
+        marks(word, b'\\') | marks(word, b'"')
+    }
+    let mut at = 1;
+    loop {
+        at = next(text, at, ends, |byte| matches!(byte, b'"' | b'\\'))?;
+        if text.get(at) == Some(&b'"') {
+            return Some(at + 1);
         }
+        at += 2;
     }
 }
 
 /// Bytes that are given as one piece, at most: between escapes there are often only a few.
-const GATHERED: usize = 256;
+const GATHERED: usize = 1024;
 
 /// Gives what a JSON string says, piece by piece, as UTF-8. A piece may end within a character.
 ///
@@ -115,68 +136,75 @@ pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8])
 
 /// As [`unescape`], until `piece` answers false; so that it is compiled once.
 fn each_piece(text: &[u8], piece: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), LoneSurrogate> {
-    let mut rest = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-    if memchr::memchr(b'\\', rest).is_none() {
-        piece(rest);
+    let text = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    if memchr::memchr(b'\\', text).is_none() {
+        piece(text);
         return Ok(());
     }
-    let (mut gathered, mut used) = ([0; GATHERED], 0);
-    while !rest.is_empty() {
+    let (mut gathered, mut used, mut at) = ([0; GATHERED], 0, 0);
+    while at < text.len() {
         // Room for a word and a character behind it.
         if used > GATHERED - 2 * WIDTH {
             // A long run is not gathered to its end.
-            let (run, behind) = rest.split_at(memchr::memchr(b'\\', rest).unwrap_or(rest.len()));
+            let rest = &text[at..];
+            let run = &rest[..memchr::memchr(b'\\', rest).unwrap_or(rest.len())];
             if !piece(&gathered[..used]) || !piece(run) {
                 return Ok(());
             }
-            (used, rest) = (0, behind);
+            (used, at) = (0, at + run.len());
             continue;
         }
-        if let Some((word, behind)) = rest.split_first_chunk::<WIDTH>() {
+        if let Some(word) = text[at..].first_chunk::<WIDTH>() {
             // All are copied; those from the backslash on are written over.
             gathered[used..used + WIDTH].copy_from_slice(word);
             let marks = marks(usize::from_le_bytes(*word), b'\\');
             if marks == 0 {
                 used += WIDTH;
-                rest = behind;
+                at += WIDTH;
                 continue;
             }
             used += before(marks);
-            rest = &rest[before(marks)..];
-        } else if rest[0] != b'\\' {
-            gathered[used] = rest[0];
+            at += before(marks);
+        } else if text[at] != b'\\' {
+            gathered[used] = text[at];
             used += 1;
-            rest = &rest[1..];
+            at += 1;
             continue;
         }
-        if let [_, kind, ref behind @ ..] = *rest
-            && let Some(byte) = short(kind)
-        {
+        let byte = text.get(at + 1).map_or(0, |kind| SHORT[*kind as usize]);
+        if byte != 0 {
             gathered[used] = byte;
             used += 1;
-            rest = behind;
+            at += 2;
         } else {
-            let (character, length) = by_number(rest).ok_or(LoneSurrogate)?;
+            let (character, length) = by_number(&text[at..]).ok_or(LoneSurrogate)?;
             used += character.encode_utf8(&mut gathered[used..]).len();
-            rest = &rest[length..];
+            at += length;
         }
     }
     piece(&gathered[..used]);
     Ok(())
 }
 
-/// What the escape of a backslash and `kind` stands for.
-const fn short(kind: u8) -> Option<u8> {
-    Some(match kind {
-        b'"' | b'\\' | b'/' => kind,
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        _ => return None,
-    })
-}
+/// What the escape of a backslash and this byte stands for; zero: it is none, or one with a number.
+static SHORT: [u8; 256] = {
+    let mut short = [0; 256];
+    let mut escapes: &[(u8, u8)] = &[
+        (b'"', b'"'),
+        (b'\\', b'\\'),
+        (b'/', b'/'),
+        (b'b', 8),
+        (b'f', 12),
+        (b'n', b'\n'),
+        (b'r', b'\r'),
+        (b't', b'\t'),
+    ];
+    while let [(kind, byte), rest @ ..] = escapes {
+        short[*kind as usize] = *byte;
+        escapes = rest;
+    }
+    short
+};
 
 /// The character of the `\u` escape that `escape` begins with, or of two that are a surrogate pair, and how many bytes of text it
 /// takes.
