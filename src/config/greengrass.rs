@@ -47,7 +47,10 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
             format!("has no effect with a broker as the source: leave it out, or set {SOURCE} to greengrass"),
         )
     };
-    for name in idle.iter().filter(|name| environment.is_set(name)) {
+    // The recipe sets what it knows whichever source is chosen.
+    let is_component = environment.is_set(SOCKET) && environment.is_set(TOKEN);
+    let idle = idle.iter().filter(|name| environment.is_set(name) && (is_greengrass || !is_component));
+    for name in idle {
         problems.push(Problem::variable(name, rule.clone()));
     }
     if !is_greengrass {
@@ -135,6 +138,20 @@ impl PubsubTopic {
     #[must_use]
     pub fn brings_records(&self) -> bool {
         self.matches(JSON_TOPIC, false) || self.matches(BINARY_TOPIC, true)
+    }
+
+    /// Whether a message can match both, so that it is delivered twice.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mut ours, mut theirs) = (self.filter.split('/'), other.filter.split('/'));
+        self.cloud == other.cloud
+            && loop {
+                match (ours.next(), theirs.next()) {
+                    (Some("#"), _) | (_, Some("#")) | (None, None) => break true,
+                    (Some(one), Some(other)) if one == other || one == "+" || other == "+" => {}
+                    _ => break false,
+                }
+            }
     }
 
     /// `open`: the topic may have further levels.

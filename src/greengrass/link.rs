@@ -89,6 +89,7 @@ impl<'a> Link<'a> {
                 }
                 stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
             }
+            session.hurry = *ends.hurry.borrow();
             make_room(&mut buffer, settings.read_bytes);
             let deadline = [session.deadline(), limit.deadline()].into_iter().flatten().min();
             let at = *start + deadline.unwrap_or(now + ANSWER).since(time::Instant::default());
@@ -104,6 +105,7 @@ impl<'a> Link<'a> {
                     Some(message) => session.publish_status(since(*start), message)?,
                     None => stopping = true,
                 },
+                Ok(()) = ends.hurry.changed() => {}
                 Ok(()) = ends.counters.changed() => {
                     let message = ends.counters.borrow_and_update().clone();
                     if *was_up {

@@ -13,7 +13,7 @@ use super::outlet::{Outlet, Settled};
 use super::request::{RUNNING, connect, operation, publish, request, subscription};
 use super::subscription::{State, Subscription};
 use super::{GreengrassError, Settings};
-use crate::limits::greengrass::{ANSWER, HEADERS_BYTES, OUT_BYTES, STATUSES};
+use crate::limits::greengrass::{ANSWER, CLOUD_BEHIND, HEADERS_BYTES, OUT_BYTES, STATUSES};
 use crate::relay::backoff::Jitter;
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::Received;
@@ -42,13 +42,25 @@ pub(super) enum News {
 pub(super) struct Statuses {
     pub(super) local: Outlet,
     cloud: Outlet,
+    /// Since when AWS IoT Core has not taken all that there was for it.
+    cloud_since: Option<Instant>,
+    /// It is no longer waited for, until it has.
+    cloud_is_behind: bool,
     held_up: bool,
     jitter: Jitter,
 }
 
 impl Statuses {
     pub(super) fn new(jitter: Jitter) -> Self {
-        Self { local: Outlet::new(STATUSES), cloud: Outlet::new(1), held_up: false, jitter }
+        let (local, cloud) = (Outlet::new(STATUSES), Outlet::new(1));
+        Self { local, cloud, cloud_since: None, cloud_is_behind: false, held_up: false, jitter }
+    }
+
+    /// Where AWS IoT Core is slower than the local topic, statuses go one after the other, or it would have to give some up; but not for
+    /// long.
+    fn wait_for_cloud(&mut self, now: Instant) {
+        self.cloud_since = if self.cloud.is_empty() { None } else { self.cloud_since.or(Some(now)) };
+        self.cloud_is_behind = self.cloud_since.is_some_and(|since| since + CLOUD_BEHIND <= now);
     }
 
     /// Whether the nucleus has taken all of them.
@@ -70,6 +82,8 @@ pub(super) struct Session<'a> {
     /// Until then the token has to be taken; `None`: it is.
     accepted_by: Option<Instant>,
     ready: bool,
+    /// The end is near: AWS IoT Core is not waited for.
+    pub(super) hurry: bool,
 }
 
 impl<'a> Session<'a> {
@@ -88,6 +102,7 @@ impl<'a> Session<'a> {
             stream: 0,
             accepted_by: Some(now + ANSWER),
             ready: false,
+            hurry: false,
         }
     }
 
@@ -98,9 +113,10 @@ impl<'a> Session<'a> {
 
     /// Whether a status may be given to [`Session::publish_status`].
     pub(super) fn has_room(&self) -> bool {
-        let Statuses { local, cloud, .. } = &*self.statuses;
-        // Where AWS IoT Core is behind they go one after the other, and no faster than it takes them: it would have to give some up.
-        self.ready && local.has_room() && (cloud.is_empty() || local.is_empty() && cloud.takes_more())
+        let Statuses { local, cloud, cloud_is_behind, .. } = &*self.statuses;
+        let cloud_has_room =
+            *cloud_is_behind || self.hurry || cloud.is_empty() || local.is_empty() && cloud.takes_more();
+        self.ready && local.has_room() && cloud_has_room
     }
 
     /// Whether no status is under way.
@@ -153,7 +169,9 @@ impl<'a> Session<'a> {
         let held_up = statuses.local.held_up_at().filter(|_| !statuses.held_up);
         let subscriptions = self.subscriptions.iter().zip(&self.settings.greengrass.topics);
         let subscriptions = subscriptions.map(|(subscription, topic)| subscription.deadline(topic.cloud));
-        [held_up, statuses.local.deadline(), statuses.cloud.deadline()].into_iter().flatten().chain(subscriptions).min()
+        let behind = statuses.cloud_since.filter(|_| !statuses.cloud_is_behind).map(|since| since + CLOUD_BEHIND);
+        let deadlines = [held_up, behind, statuses.local.deadline(), statuses.cloud.deadline()];
+        deadlines.into_iter().flatten().chain(subscriptions).min()
     }
 
     /// Does what is due.
@@ -174,6 +192,7 @@ impl<'a> Session<'a> {
         }
         self.publish_if_due(now, false)?;
         self.publish_if_due(now, true)?;
+        self.statuses.wait_for_cloud(now);
         if !self.statuses.held_up && self.statuses.local.held_up_at().is_some_and(|at| at <= now) {
             self.statuses.held_up = true;
             self.news.push_back(News::StatusesHeldUp(true));
@@ -278,7 +297,9 @@ impl<'a> Session<'a> {
         }
         // Our own come back to a subscription that covers them.
         let is_ours = |received: &Received| [STATUS_TOPIC, COUNTERS_TOPIC].iter().any(|ours| received.topic == ours);
-        self.news.extend(received.filter(|received| !is_ours(received)).map(News::Publish));
+        let received = received.filter(|received| !is_ours(received));
+        let received = received.filter(|received| !self.subscriptions[index].is_repeated(now, frame.stream, received));
+        self.news.extend(received.map(News::Publish));
         if frame.flags & flag::TERMINATE != 0 {
             self.subscriptions[index].ended(now, frame.stream, &mut self.statuses.jitter);
         }

@@ -1,8 +1,13 @@
 //! A subscription to one topic: asked for, granted, and made again when it has ended or may have.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
 use super::event::Fault;
-use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_QUIET, DOUBTS, FLOW, LULL, QUIET, REFUSED_AGAIN};
+use crate::limits::greengrass::{
+    AGAIN, ANSWER, CLOUD_QUIET, DOUBTS, FLOW, LULL, OVERLAP, OVERLAPPING, QUIET, REFUSED_AGAIN,
+};
 use crate::relay::backoff::{Jitter, delay};
+use crate::source::Received;
 use crate::time::Instant;
 
 /// How far it is.
@@ -23,6 +28,10 @@ pub(super) struct Subscription {
     pub(super) stream: i32,
     /// The request of before, whose messages count until the new one is granted; zero: there is none.
     former: i32,
+    /// Hashes of messages that came by the former request while this one was asked for: they may come by this one, too.
+    came: Vec<u64>,
+    /// But not from then on.
+    came_until: Instant,
     pub(super) state: State,
     /// The nucleus has answered once.
     pub(super) answered: bool,
@@ -36,7 +45,17 @@ pub(super) struct Subscription {
 impl Subscription {
     pub(super) const fn new(now: Instant) -> Self {
         let state = State::Waits(now);
-        Self { stream: 0, former: 0, state, answered: false, known: false, flows: false, failures: 0 }
+        Self {
+            stream: 0,
+            former: 0,
+            came: Vec::new(),
+            came_until: now,
+            state,
+            answered: false,
+            known: false,
+            flows: false,
+            failures: 0,
+        }
     }
 
     /// When it is to be asked for (again), or its answer is overdue.
@@ -55,16 +74,18 @@ impl Subscription {
     }
 
     /// It is made anew: until that is granted, nothing is missed of what the former one may still deliver.
-    pub(super) const fn asked(&mut self, now: Instant, stream: i32) {
+    pub(super) fn asked(&mut self, now: Instant, stream: i32) {
         if self.stream != 0 {
             self.former = self.stream;
         }
+        self.came.clear();
         (self.stream, self.state) = (stream, State::Asked(now));
     }
 
     /// Returns whether it had failed before, and the former request, if there is one to be ended.
     pub(super) fn granted(&mut self, now: Instant) -> (bool, Option<i32>) {
         (self.state, self.answered, self.known, self.flows) = (State::Granted(now), true, true, false);
+        self.came_until = now + OVERLAP;
         let former = core::mem::take(&mut self.former);
         (core::mem::take(&mut self.failures) > 0, (former != 0).then_some(former))
     }
@@ -74,6 +95,23 @@ impl Subscription {
         if let State::Granted(before) = self.state {
             (self.state, self.flows) = (State::Granted(now), now.since(before) <= FLOW);
         }
+    }
+
+    /// Whether this message, which came by the request `stream`, has come by the former one, too.
+    pub(super) fn is_repeated(&mut self, now: Instant, stream: i32, message: &Received) -> bool {
+        let hash = || BuildHasherDefault::<DefaultHasher>::default().hash_one((&message.topic, &message.payload));
+        if stream == self.former {
+            if self.came.len() < OVERLAPPING {
+                self.came.push(hash());
+            }
+            return false;
+        }
+        if now >= self.came_until {
+            self.came = Vec::new();
+        }
+        let place = if self.came.is_empty() { None } else { Some(hash()) }
+            .and_then(|hash| self.came.iter().position(|came| *came == hash));
+        place.map(|place| self.came.swap_remove(place)).is_some()
     }
 
     /// The request that is asked for was not granted.

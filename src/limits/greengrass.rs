@@ -30,6 +30,12 @@ pub const TOKEN_BYTES: usize = 256;
 pub const STATUSES: usize = 4;
 /// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.
 pub const CLOUD_STATUSES: usize = 8;
+/// How long local statuses wait for AWS IoT Core, which takes more time for each, before they go on without it.
+pub const CLOUD_BEHIND: Duration = Duration::from_secs(10);
+/// Messages that are remembered of a subscription while it is made again, because they may come by both requests.
+pub const OVERLAPPING: usize = 32;
+/// How long after the answer they may come by the new one: the nucleus sends both, one right after the other.
+pub const OVERLAP: Duration = Duration::from_millis(250);
 /// How long the nucleus may take for an answer. One that does not answer at all is taken for hung.
 pub const ANSWER: Duration = Duration::from_secs(30);
 /// A local subscription without a message for this long is made again: lite loses subscriptions silently, when its own

@@ -140,18 +140,29 @@ fn unresolved(config: &Config) -> Vec<Warning> {
     warnings.collect()
 }
 
-/// The topics of Greengrass on which no record can come.
+/// The topics of Greengrass on which no record can come, and those whose records come twice.
 fn topics(config: &Config) -> Vec<Warning> {
-    let topics = config.greengrass.iter().flat_map(|greengrass| &greengrass.topics);
-    let warnings = topics.filter(|topic| !topic.brings_records()).map(|topic| {
+    let topics: Vec<_> = config.greengrass.iter().flat_map(|greengrass| &greengrass.topics).collect();
+    let mut warnings = Vec::new();
+    for (index, topic) in topics.iter().enumerate() {
         let filter = foreign(&topic.filter);
-        logged(
-            format!("pubsubTopics has {filter}, from which nothing is taken"),
-            "records come on kinesisfirehose/message and kinesisfirehose/message/binary/#",
-            About::Configuration,
-        )
-    });
-    warnings.collect()
+        if !topic.brings_records() {
+            warnings.push(logged(
+                format!("pubsubTopics has {filter}, from which nothing is taken"),
+                "records come on kinesisfirehose/message and kinesisfirehose/message/binary/#",
+                About::Configuration,
+            ));
+        }
+        if let Some(other) = topics[..index].iter().find(|other| other.overlaps(topic)) {
+            let other = foreign(&other.filter);
+            warnings.push(logged(
+                format!("pubsubTopics has {other} and {filter}: what matches both comes twice"),
+                "take one of them out; a deployment that merges keeps the recipe's own until it is reset",
+                About::Configuration,
+            ));
+        }
+    }
+    warnings
 }
 
 /// Whether records leave the machine without encryption.

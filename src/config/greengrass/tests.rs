@@ -33,6 +33,13 @@ fn the_source_is_the_one_that_is_named_or_greengrass_if_that_started_us_and_nobo
     }
 }
 
+#[test]
+fn with_a_broker_as_the_source_the_recipes_own_lines_do_no_harm() {
+    let recipe = [(SOURCE, "mqtt"), (URL, "mqtt://broker"), (TOPICS, "{}"), (STATUS_TO_CLOUD, "0")];
+    assert_eq!(read(&with(&recipe)), (None, vec![]));
+    assert_eq!(read(&recipe).1.len(), 2, "elsewhere nobody reads them");
+}
+
 #[cfg(feature = "greengrass")]
 #[test]
 fn the_defaults_are_those_of_the_component_of_aws_and_the_path_stays_relative() {
@@ -121,4 +128,28 @@ fn a_filter_that_no_topic_of_records_matches_is_known() {
     for filter in ["sensors/a", "kinesisfirehose", "kinesisfirehose/message/", "kinesisfirehose/messages/#", "+", ""] {
         assert!(!brings(filter), "{filter}");
     }
+}
+
+#[test]
+fn filters_that_a_topic_can_match_both_of_are_known() {
+    let topic = |filter: &str| PubsubTopic { filter: filter.to_owned(), cloud: false };
+    for (one, other, both) in [
+        (JSON_TOPIC, "kinesisfirehose/message/binary/#", false),
+        (JSON_TOPIC, "kinesisfirehose/#", true),
+        (JSON_TOPIC, "kinesisfirehose/message/#", true),
+        (JSON_TOPIC, "kinesisfirehose/+", true),
+        (JSON_TOPIC, "+", false),
+        ("a/+/c", "a/b/+", true),
+        ("a/+/c", "a/b/d", false),
+        ("a/b", "a/b/c", false),
+        ("#", "a", true),
+    ] {
+        assert_eq!(
+            (topic(one).overlaps(&topic(other)), topic(other).overlaps(&topic(one))),
+            (both, both),
+            "{one} {other}"
+        );
+    }
+    let cloud = PubsubTopic { cloud: true, ..topic("#") };
+    assert!(!cloud.overlaps(&topic("#")), "it is another message");
 }

@@ -7,7 +7,9 @@ use crate::config::{Greengrass, PubsubTopic};
 use crate::foreign::Secret;
 use crate::greengrass::frame::Frames;
 use crate::limits::STATUS_ACKNOWLEDGED;
-use crate::limits::greengrass::{AGAIN, CLOUD_QUIET, CLOUD_STATUSES, DOUBTS, FLOW, LULL, QUIET, REFUSED_AGAIN};
+use crate::limits::greengrass::{
+    AGAIN, CLOUD_BEHIND, CLOUD_QUIET, CLOUD_STATUSES, DOUBTS, FLOW, LULL, OVERLAP, QUIET, REFUSED_AGAIN,
+};
 use crate::time::Duration;
 
 const JSON: &str = "kinesisfirehose/message";
@@ -314,6 +316,42 @@ fn statuses_wait_for_a_cloud_that_is_slow_and_not_for_one_that_fails() {
     }
     let news = nucleus.news();
     assert!(matches!(news[..], [News::StatusRefused(..)]), "the oldest gave way: {news:?}");
+}
+
+#[test]
+fn a_cloud_that_stays_behind_is_waited_for_no_longer_until_it_has_caught_up() {
+    let settings = settings(&[(JSON, false)], true);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    // Each local status is taken at once. Answers what was asked of the cloud.
+    let publish = |nucleus: &mut Nucleus<'_>| {
+        nucleus.publish_status("one");
+        let local = nucleus.operations().remove(0).0;
+        nucleus.grant(local);
+        nucleus.operations().pop().map(|(number, _)| number)
+    };
+    let first = publish(&mut nucleus).unwrap();
+    for _ in 1..CLOUD_STATUSES {
+        assert_eq!(publish(&mut nucleus), None, "one is under way to it");
+    }
+    assert!(!nucleus.session.has_room());
+    nucleus.session.hurry = true;
+    assert!(nucleus.session.has_room(), "at the end there is no time");
+    nucleus.session.hurry = false;
+    assert_eq!(nucleus.session.deadline(), Some(nucleus.now + CLOUD_BEHIND));
+    nucleus.later(CLOUD_BEHIND).unwrap();
+    publish(&mut nucleus);
+    let news = nucleus.news();
+    assert!(matches!(news[..], [News::StatusRefused(..)]), "the oldest gave way: {news:?}");
+    nucleus.grant(first);
+    while let Some((number, _)) = nucleus.operations().pop() {
+        assert!(nucleus.session.has_room());
+        nucleus.grant(number);
+    }
+    for _ in 0..CLOUD_STATUSES {
+        publish(&mut nucleus);
+    }
+    assert!(!nucleus.session.has_room(), "it has caught up, and is waited for again");
 }
 
 #[test]

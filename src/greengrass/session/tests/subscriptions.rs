@@ -70,6 +70,30 @@ fn a_quiet_topic_is_subscribed_to_again() {
 }
 
 #[test]
+fn what_comes_by_both_requests_while_one_is_made_anew_counts_once() {
+    const OTHER: &str = r#"{"jsonMessage": {"message": 2, "context": {"topic": "x"}}}"#;
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.later(QUIET).unwrap();
+    assert_eq!(nucleus.operations(), named(&[(3, "SubscribeToTopic")]));
+    // Two that are equal, and one that only the former request brings.
+    for event in [EVENT, EVENT, OTHER] {
+        nucleus.say(kind::MESSAGE, 0, 1, event);
+    }
+    assert_eq!(nucleus.news().len(), 3);
+    nucleus.say(kind::MESSAGE, 0, 3, EVENT);
+    nucleus.grant(3);
+    nucleus.say(kind::MESSAGE, 0, 3, EVENT);
+    assert_eq!(nucleus.news(), [], "both have come");
+    nucleus.say(kind::MESSAGE, 0, 3, EVENT);
+    assert_eq!(nucleus.news().len(), 1, "a third one has not");
+    nucleus.later(OVERLAP).unwrap();
+    nucleus.say(kind::MESSAGE, 0, 3, OTHER);
+    assert_eq!(nucleus.news().len(), 1, "what comes so much later is another");
+}
+
+#[test]
 fn where_messages_flowed_a_short_silence_is_enough() {
     let settings = settings(&[(JSON, false)], false);
     let mut statuses = statuses();
