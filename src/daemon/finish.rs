@@ -40,7 +40,8 @@ impl Daemon {
             self.relay.statuses_acknowledged(u64::MAX);
             self.write_all(&[], end).await;
         }
-        let left = Left { stopped, statuses };
+        let spooled = self.spooling.as_ref().map_or(0, |spooling| spooling.counters().records);
+        let left = Left { stopped, statuses, spooled };
         self.report.stopped(left, self.relay.counters(), self.relay.lost_statuses());
         self.expelled
     }

@@ -288,10 +288,10 @@ impl Report {
     #[expect(clippy::unused_self, reason = "one object says it all")]
     pub(super) fn stopped(&self, left: Left, counters: Counters, lost_statuses: u64) {
         let Counters { received, succeeded, failed, .. } = counters;
-        let Left { stopped: Stopped { failed: records, in_flight, left, spooled }, statuses } = left;
+        let Left { stopped: Stopped { failed: records, in_flight, left, .. }, statuses, spooled } = left;
         info!("stopped: {received} received, {succeeded} succeeded, {failed} failed");
         if spooled > 0 {
-            info!("{spooled} records are in the spool, for the next start");
+            info!("{spooled} records and statuses are in the spool, for the next start");
         }
         if left > 0 {
             info!("{left} publishes were not acknowledged: the broker keeps them for the next start");
@@ -318,6 +318,8 @@ pub(super) struct Left {
     pub(super) stopped: Stopped,
     /// Statuses that the broker has not acknowledged.
     pub(super) statuses: usize,
+    /// Records and statuses in the spool.
+    pub(super) spooled: u64,
 }
 
 /// The beginning of a topic.

@@ -315,7 +315,7 @@ impl<'a> Session<'a> {
         match (settled, answer) {
             (Settled::Taken(message), _) if !cloud && self.settings.greengrass.status_to_cloud => {
                 if let Some(oldest) = statuses.cloud.push(now, message) {
-                    let reason = "AWS IoT Core takes none, and others wait for it".to_owned();
+                    let reason = "AWS IoT Core takes none, or not fast enough, and others wait for it".to_owned();
                     self.news.push_back(News::StatusRefused(reason, oldest));
                 }
             }

@@ -157,8 +157,11 @@ impl Spool {
     /// Makes a new segment the active one, if the limit has room for it and `kept` others.
     pub(super) fn open(&mut self, kept: u32) -> Result<(), Refused> {
         let length = self.settings.segment;
-        let number = self.next_number.ok_or(Refused::Full)?;
-        if self.table.bytes() + u64::from(length) * u64::from(1 + kept) > self.settings.limit {
+        // The last number is never used: a start could not count on behind it.
+        let number = self.next_number.filter(|number| *number < u32::MAX).ok_or(Refused::Full)?;
+        // Marks and copies are what makes room again, also where there has been more than the limit since the start.
+        let most = if kept == 0 { self.settings.limit.max(self.most_with_marks) } else { self.settings.limit };
+        if self.table.bytes() + u64::from(length) * u64::from(1 + kept) > most {
             return Err(Refused::Full);
         }
         self.next_number = number.checked_add(1);

@@ -108,7 +108,8 @@ impl Directory {
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
                 files.push(File { name, length: u64::try_from(stat.st_size).unwrap_or(0) });
             }
-            if files.len() > FILES
+            // One more than are taken shows that there are more.
+            if files.len() > FILES + 1
                 && let Some(oldest) = (0..files.len()).min_by_key(|at| files[*at].name)
             {
                 files.swap_remove(oldest);
@@ -157,7 +158,11 @@ impl Storage for Directory {
     }
 
     fn sync(&mut self, name: Name) -> Result<(), Fault> {
-        let synced = self.open(name, OFlags::empty()).and_then(rustix::fs::fdatasync);
+        let synced = self.open(name, OFlags::empty()).and_then(|file| {
+            rustix::fs::fdatasync(file)?;
+            // Somebody may have deleted it, or the directory with it: then no start finds what is in it.
+            if rustix::fs::fstat(file)?.st_nlink == 0 { Err(Errno::NOENT) } else { Ok(()) }
+        });
         self.judged(synced)
     }
 

@@ -76,11 +76,11 @@ pub fn file_head(name: Name, length: u32) -> [u8; FILE_HEAD] {
     head
 }
 
-/// The version in the head of a file; `None`: the head is damaged, its entries need not be.
+/// Version and number in the head of a file; `None`: the head is damaged, its entries need not be.
 #[must_use]
-pub fn file_version(head: &[u8]) -> Option<u32> {
+pub fn read_file_head(head: &[u8]) -> Option<(u32, u32)> {
     let holds = head.len() == FILE_HEAD && head[..8] == MAGIC && Checksum::of(&head[..28]) == u32_at(head, 28);
-    holds.then(|| u32_at(head, 8))
+    holds.then(|| (u32_at(head, 8), u32_at(head, 12)))
 }
 
 /// What an entry is.

@@ -81,6 +81,7 @@ pub use read::{Answer, Held};
 use recover::Stage;
 pub use settings::Settings;
 use table::Table;
+use walk::Step;
 
 /// What became of entries that were appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +116,8 @@ pub struct Counters {
     pub damaged: u64,
     /// Files left alone because they are of a later version, since the start of the process.
     pub newer: u64,
-    /// Files left alone because part of them cannot be read, since the start of the process.
+    /// Files left alone because part of them cannot be read, they have another one's name, are too large or too many, since the
+    /// start of the process.
     pub unreadable: u64,
 }
 
@@ -129,6 +131,8 @@ pub struct Spool {
     /// An operation is under way.
     is_busy: bool,
     trouble: Option<Trouble>,
+    /// Bytes of all files that marks may make necessary: more than the limit, if a start found more.
+    most_with_marks: u64,
     /// The number of the next segment; `None`: there is no number left.
     next_number: Option<u32>,
     active: Option<Active>,
@@ -144,6 +148,17 @@ pub struct Spool {
     counters: Counters,
 }
 
+impl Counters {
+    /// Counts a file that is left alone, if this step says so.
+    const fn leave_alone(&mut self, end: Step) {
+        match end {
+            Step::Newer => self.newer += 1,
+            Step::Renamed => self.unreadable += 1,
+            _ => {}
+        }
+    }
+}
+
 impl Spool {
     /// A spool of whose directory nothing is known yet. As long as it has no file, it takes next to no memory.
     #[must_use]
@@ -155,6 +170,7 @@ impl Spool {
             stage: Stage::Unlisted,
             is_busy: false,
             trouble: None,
+            most_with_marks: 0,
             next_number: Some(1),
             active: None,
             buffer: Vec::new(),

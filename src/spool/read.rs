@@ -188,9 +188,9 @@ impl Spool {
     /// Ends reading a segment, after its last step.
     pub(super) fn finish(&mut self, end: Step) {
         let Some((walk, segment)) = self.reader.place(&mut self.table) else { return };
-        if end == Step::Newer {
+        if matches!(end, Step::Newer | Step::Renamed) {
             segment.is_ignored = true;
-            self.counters.newer += 1;
+            self.counters.leave_alone(end);
         } else if segment.is_sealed {
             self.counters.damaged += walk.missing_at_end(segment);
             if walk.has_holes && !segment.is_ignored {

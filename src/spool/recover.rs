@@ -28,12 +28,14 @@ impl Spool {
         self.trouble = None;
         for file in files.iter().filter(|file| file.name.number < u32::MAX) {
             let length = u32::try_from(file.length);
-            let mut segment = Segment::new(file.name, length.unwrap_or(u32::MAX));
+            let mut segment = Segment::new(file.name, length.unwrap_or(0));
             segment.is_ignored = length.is_err();
+            self.counters.unreadable += u64::from(segment.is_ignored);
             self.table.push(segment);
         }
         self.table.sort();
-        self.table.keep_newest(FILES);
+        self.counters.unreadable += u64::from(self.table.keep_newest(FILES));
+        self.most_with_marks = self.table.bytes() + 2 * u64::from(self.settings.segment);
         self.stage = Stage::Marks;
         if let Some(newest) = self.table.last_mut() {
             self.reader.next = newest.name.number + 1;
@@ -70,8 +72,8 @@ impl Spool {
                 }
                 end => {
                     if let Some(segment) = self.table.get_mut(number) {
-                        segment.is_ignored = end == Step::Newer;
-                        self.counters.newer += u64::from(segment.is_ignored);
+                        segment.is_ignored = matches!(end, Step::Newer | Step::Renamed);
+                        self.counters.leave_alone(end);
                         self.counters.damaged += walk.missing_at_end(segment);
                     }
                     self.reader.stop();

@@ -160,11 +160,12 @@ impl Segment {
 pub(super) struct Table(Vec<Segment>);
 
 impl Table {
-    /// Forgets all but the newest `count`: the others wait for another start.
-    pub(super) fn keep_newest(&mut self, count: usize) {
+    /// Forgets all but the newest `count`: the others wait for another start. Answers whether there were more.
+    pub(super) fn keep_newest(&mut self, count: usize) -> bool {
         self.0.dedup_by_key(|segment| segment.name.number);
         let excess = self.0.len().saturating_sub(count);
         self.0.drain(..excess);
+        excess > 0
     }
 
     pub(super) fn iter(&self) -> core::slice::Iter<'_, Segment> {

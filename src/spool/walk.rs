@@ -4,7 +4,7 @@
 //! ends, even when the body is damaged. What cannot be read is skipped block by block.
 
 use super::Position;
-use super::format::{ALIGN, Body, ENTRY_HEAD, FILE_HEAD, Head, Name, VERSION, file_version};
+use super::format::{ALIGN, Body, ENTRY_HEAD, FILE_HEAD, Head, Name, VERSION, read_file_head};
 use super::table::Segment;
 use crate::limits::spool::{BLOCK, READ_BYTES};
 
@@ -52,6 +52,8 @@ pub(super) enum Step {
     End,
     /// The file is of a later version.
     Newer,
+    /// The file was renamed: its entries belong to another name.
+    Renamed,
 }
 
 impl Walk {
@@ -87,9 +89,12 @@ impl Walk {
             match self.bytes(0, FILE_HEAD) {
                 None if self.end as usize >= FILE_HEAD => return self.need(0),
                 None => return Step::End,
-                Some(head) if file_version(head).is_some_and(|version| version > VERSION) => return Step::Newer,
-                // With a damaged head, too: its entries need not be.
-                Some(_) => self.skip(FILE_HEAD as u64),
+                Some(head) => match read_file_head(head) {
+                    Some((version, _)) if version > VERSION => return Step::Newer,
+                    Some((_, number)) if number != self.name.number => return Step::Renamed,
+                    // With a damaged head, too: its entries need not be.
+                    _ => self.skip(FILE_HEAD as u64),
+                },
             }
         }
         loop {

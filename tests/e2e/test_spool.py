@@ -139,7 +139,7 @@ def test_what_the_end_leaves_is_sent_after_the_next_start(connect, client, stand
     client.send_all(client.send(f"record {number}", f"id {number}") for number in range(700))
     received(connector, 700)
     assert connector.stop() == 0
-    assert "info: 700 records are in the spool, for the next start" in connector.log()
+    assert "info: 700 records and statuses are in the spool, for the next start" in connector.log()
     assert client.entries() == []
     assert len(segments(spool)) == 1
     standin.heal()
@@ -268,7 +268,8 @@ def test_a_file_of_a_later_version_stays(connect, client, standin, spool):
     file.write_bytes((head + zlib.crc32(head).to_bytes(4, "little")).ljust(4096, b"\x01"))
     connector = connect(FIREHOSE_CONNECTOR_SPOOL=str(spool))
     connector.wait_line(
-        "warn: 1 files of the spool cannot be read, or are of a later version: they stay for another start"
+        "warn: 1 files of the spool cannot be read, have another one's name, or are of a later version: "
+        "they stay for another start"
     )
     client.send("record", "id")
     standin.wait_accepted(1)

@@ -4,8 +4,8 @@
 
 use std::path::PathBuf;
 
-use firehose_connector::spool::Settings;
-use firehose_connector::spool::format::{FILE_HEAD, Name, VERSION, file_head, file_version};
+use firehose_connector::spool::format::{FILE_HEAD, Name, VERSION, file_head, read_file_head};
+use firehose_connector::spool::{Refused, Settings};
 
 use crate::disk::Disk;
 use crate::history::SETTINGS;
@@ -130,7 +130,7 @@ fn a_file_of_a_later_version_is_left_alone_and_the_others_are_read() {
     head[8..12].copy_from_slice(&(VERSION + 1).to_le_bytes());
     let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&head[..28]);
     head[28..].copy_from_slice(&checksum.to_le_bytes());
-    assert_eq!(file_version(&head), Some(VERSION + 1));
+    assert_eq!(read_file_head(&head), Some((VERSION + 1, newer.number)));
     let mut bytes = vec![7; 4096];
     bytes[..FILE_HEAD].copy_from_slice(&head);
     files.push((newer, bytes.clone()));
@@ -157,9 +157,51 @@ fn bytes_that_are_no_segment_are_none() {
 }
 
 #[test]
-fn a_file_under_the_name_of_another_is_not_read_as_that() {
+fn a_file_under_the_name_of_another_is_left_alone_until_it_has_its_own() {
     let files = stored();
+    let renamed = |number| {
+        let to = Name { number: number + 100, salt: 9 };
+        files
+            .iter()
+            .map(|(name, bytes)| (if name.number == number { to } else { *name }, bytes.clone()))
+            .collect::<Vec<_>>()
+    };
+    for number in files.iter().map(|(name, _)| name.number) {
+        let mut disk = Disk::with(renamed(number));
+        let mut run = Run::new(SMALL);
+        run.read_all(&mut disk);
+        assert_eq!(run.spool.counters().unreadable, 1, "{number}");
+        let (_, bytes) = files.iter().find(|(name, _)| name.number == number).unwrap();
+        assert!(disk.files().any(|(name, now)| name.number == number + 100 && now == bytes), "{number} is as it was");
+    }
+    // What is sealed has the salt of the name in it, too.
     let moved = files.iter().map(|(name, bytes)| (Name { salt: name.salt ^ 1, ..*name }, bytes.clone()));
     let (entries, _) = read(moved.collect::<Vec<_>>());
     assert!(entries.is_empty());
+}
+
+#[test]
+fn the_last_number_is_not_used_because_no_start_would_read_it() {
+    let last = Name { number: u32::MAX - 1, salt: 1 };
+    let mut run = Run::new(SMALL);
+    let mut disk = Disk::with([(last, vec![])]);
+    run.operate(&mut disk);
+    assert_eq!(Plain::new(1).append(&mut run.spool, run.now), Err(Refused::Full));
+}
+
+#[test]
+fn with_a_limit_below_what_there_is_marks_are_written_all_the_same() {
+    let limit = Settings { limit: 4096, ..SMALL };
+    let mut disk = Disk::with(stored());
+    let mut run = Run::new(limit);
+    let all = run.read_all(&mut disk);
+    for number in &all[1..] {
+        run.settle(*number);
+    }
+    run.wait(1000);
+    while run.operate(&mut disk).is_some() {}
+    assert_eq!(Run::new(limit).read_all(&mut disk), all[..1], "the next start knows");
+    let bytes: usize = disk.files().map(|(_, bytes)| bytes.len()).sum();
+    let before: usize = stored().iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes <= before + 2 * 2048, "{bytes}");
 }

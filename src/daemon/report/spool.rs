@@ -83,7 +83,7 @@ impl Report {
             limit.warn(
                 now,
                 format_args!(
-                    "{left_alone} files of the spool cannot be read, or are of a later version: \
+                    "{left_alone} files of the spool cannot be read, have another one's name, or are of a later version: \
                      they stay for another start"
                 ),
             );

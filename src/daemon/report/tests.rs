@@ -62,13 +62,13 @@ fn the_last_lines_count_all_that_is_not_known_to_be_delivered() {
     log_lines();
     let counters = Counters { received: 900, succeeded: 100, failed: 800, ..Counters::default() };
     Report::default().stopped(
-        Left { stopped: Stopped { failed: 700, in_flight: 500, left: 40, spooled: 60 }, statuses: 389 },
+        Left { stopped: Stopped { failed: 700, in_flight: 500, left: 40, spooled: 20 }, statuses: 389, spooled: 60 },
         counters,
         2,
     );
     let expected = [
         "info: stopped: 900 received, 100 succeeded, 800 failed",
-        "info: 60 records are in the spool, for the next start",
+        "info: 60 records and statuses are in the spool, for the next start",
         "info: 40 publishes were not acknowledged: the broker keeps them for the next start",
         "error: 200 records were not sent",
         "error: 500 records were not confirmed by the service and may have been stored",
@@ -76,7 +76,7 @@ fn the_last_lines_count_all_that_is_not_known_to_be_delivered() {
         "error: 389 statuses were not confirmed by the broker",
     ];
     assert_eq!(log_lines(), expected);
-    Report::default().stopped(Left { stopped: Stopped::default(), statuses: 0 }, counters, 0);
+    Report::default().stopped(Left { stopped: Stopped::default(), statuses: 0, spooled: 0 }, counters, 0);
     assert_eq!(log_lines(), expected[..1]);
 }
 

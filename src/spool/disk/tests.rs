@@ -77,6 +77,20 @@ fn a_deleted_file_may_be_gone() {
 }
 
 #[test]
+fn what_is_written_to_a_file_that_somebody_deleted_is_not_safe() {
+    let directory = Temporary::new("unlinked");
+    let mut files = Directory::new(directory.0.clone());
+    files.create(NAME, 4096).unwrap();
+    files.write(NAME, 0, b"here").unwrap();
+    assert_eq!(files.sync(NAME), Ok(()));
+    std::fs::remove_file(path(&directory.0)).unwrap();
+    files.write(NAME, 4, b"gone").unwrap();
+    assert_eq!(files.sync(NAME), Err(Fault(Errno::NOENT.raw_os_error())));
+    files.create(NAME, 4096).unwrap();
+    assert_eq!(files.sync(NAME), Ok(()), "another takes its place");
+}
+
+#[test]
 fn a_directory_may_come_later_and_be_replaced() {
     let directory = Temporary::new("later");
     let later = directory.0.join("later");
