@@ -80,6 +80,10 @@ def owners() -> dict[str, tuple[int, str]]:
     return {environment(): (0o640, f"root:{user()}"), state(): (0o700, f"{user()}:{user()}")}
 
 
+def executables(script: str) -> set[str]:
+    return {daemon(), f"{SCRIPT_FOLDER}/{script}"}
+
+
 def installed(script: str) -> dict[str, str]:
     """What every image gets, with the file of the service that it comes from; `script` is what its init calls the script."""
     return {
@@ -126,7 +130,8 @@ def service() -> list[str]:
         assets[place] = source.removeprefix(f"{SERVICE}/") if source != f"target/release/{NAME}" else ""
         if source.startswith("targets/") and not Path(source).is_file():
             found.append(f"Cargo.toml: metadata.deb: there is no {source}")
-        if place in owners() and int(mode, 8) != owners()[place][0]:
+        wanted = 0o755 if place in executables(NAME) else owners().get(place, (0o644,))[0]
+        if int(mode, 8) != wanted:
             found.append(f"Cargo.toml: metadata.deb: {place} has the mode {mode}")
     sysusers = line(Path("targets/debian/postinst"), r"systemd-sysusers (\S+)")
     wanted = {**installed(NAME), f"/usr/lib/sysusers.d/{sysusers}": f"{NAME}.sysusers"}

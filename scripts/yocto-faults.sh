@@ -15,7 +15,7 @@ plant style 's/^SECTION = /SECTION=/' "$common"
 plant style 's/^SECTION = /SECTION=/' "$component_recipe"
 plant series 's/= "kirkstone /= "kirkstone walnascar /' "$layer/conf/layer.conf"
 plant series 's/= "kirkstone /= "/' "$layer/conf/layer.conf"
-plant series 's/^| 5.3 | whinlatter |/| 5.3 | walnascar |/' "$layer/README.md"
+plant series 's/^| 5.0 | scarthgap |/| 5.0 | styhead |/' "$layer/README.md"
 plant crates '/bytes/d' "$recipes/firehose-connector-crates.inc"
 plant crates 's/^\(SRC_URI\[bytes-.*= "\)./\1x/' "$recipes/firehose-connector-crates.inc"
 plant crates '1a SRC_URI += "crate://crates.io/left-over/1.0.0"' "$recipes/firehose-connector-crates.inc"
@@ -42,6 +42,8 @@ plant "yocto layer" 's/^BBFILE_PRIORITY_[a-z-]*/BBFILE_PRIORITY_connector/' "$la
 plant "yocto layer" 's/^\(PREFERRED_PROVIDER_.* "\)/\1the-/' "$layer/conf/layer.conf"
 plant "yocto layer" 's/pn-greengrass-component/pn-component/' "$layer/conf/firehose-connector-checkout.inc"
 plant "yocto layer" 's/^require firehose-connector.inc/require firehose-conector.inc/' "$binary"
+plant "yocto layer" '/^PROVIDES/d' "$binary"
+plant "yocto layer" '/^RREPLACES/d' "$binary"
 lose "yocto layer" "$recipes/firehose-connector-sources.inc"
 add "yocto layer" "$layer/dynamic-layers/meta-aws/recipes-iot/greengrass-lite/greengrass-lite_%.bbappend"
 add "yocto layer" "$recipes/firehose_%.bbappend"
@@ -72,6 +74,9 @@ plant "yocto files" 's/-d -m 0700/-d -m 0755/' "$common"
 plant "yocto files" '/^CONFFILES/s#"$# ${sysconfdir}/firehose-connector/connectors.json"#' "$common"
 plant "yocto files" '/^CONFFILES/d' "$common"
 plant "yocto files" '$a FILES:${PN} += "${libdir}/firehose-connector/*"' "$common"
+plant "yocto files" 's/^inherit systemd /inherit /' "$common"
+plant "yocto files" 's/^\(inherit .*\) useradd/\1/' "$common"
+plant "yocto files" 's/-D -m 0755 \(.*.init \)/-D -m 0644 \1/' "$common"
 plant "yocto files" '/^do_install() {/,/^}/d' "$binary"
 plant "yocto files" 's/|request_golden)/|request_silver)/' "$recipes"/firehose-connector_*.bb
 lose "yocto files" targets/service/firehose-connector.service
@@ -96,11 +101,11 @@ plant "yocto kas" 's/MACHINE=raspberrypi/MACHINE=rasberrypi/' yocto/raspberrypi.
 plant "yocto kas" 's/^target: firehose-connector/target: firehose/' yocto/firehose-connector.kas.yml
 plant "yocto kas" 's#yocto/meta-firehose-connector:#yocto/meta-firehose:#' yocto/firehose-connector.kas.yml
 plant "yocto kas" 's#- yocto/firehose-connector.kas.yml#- yocto/firehose.kas.yml#' yocto/test.kas.yml
-plant "yocto kas" 's/version: 19/version: 18/' yocto/test.kas.yml
-plant "yocto kas" 's/branch: wrynose/branch: scarthgap/' yocto/raspberrypi.kas.yml
-plant "yocto kas" '0,/tag: yocto-6.0.2/s//tag: yocto-5.0.2/' yocto/firehose-connector.kas.yml
+plant "yocto kas" 's/version: [0-9]*/version: 1/' yocto/test.kas.yml
+plant "yocto kas" 's/branch: .*/branch: scarthgap/' yocto/raspberrypi.kas.yml
+plant "yocto kas" '0,/tag: yocto-.*/s//tag: yocto-5.0.2/' yocto/firehose-connector.kas.yml
 plant "yocto kas" 's/^  meta-raspberrypi:/  openembedded-core:/' yocto/raspberrypi.kas.yml
-plant "yocto kas" '/commit: f62c/d' yocto/raspberrypi.kas.yml
+plant "yocto kas" '/^    commit:/d' yocto/raspberrypi.kas.yml
 plant "yocto kas" 's/^  raspberrypi: |/  firehose-connector: |/' yocto/raspberrypi.kas.yml
 plant "yocto kas" 's/firehose-connector-checkout.inc/checkout.inc/' yocto/firehose-connector.kas.yml
 plant "yocto kas" 's/firehose_connector"/firehose"/' yocto/test.kas.yml
@@ -117,6 +122,7 @@ plant "yocto service" 's/-o firehose-connector/-o firehose/' targets/debian/post
 plant "yocto service" 's/chgrp firehose-connector/chgrp firehose/' targets/debian/postinst
 plant "yocto service" 's/systemd-sysusers firehose-connector.conf/systemd-sysusers firehose.conf/' targets/debian/postinst
 plant "yocto service" 's#"targets/service/environment"#"targets/service/environ"#' Cargo.toml
+plant "yocto service" '/firehose-connector.init"/s/755/644/' Cargo.toml
 plant "yocto service" 's#"etc/init.d/firehose-connector"#"etc/init.d/connector"#' Cargo.toml
 
 # --- of the Buildroot tree
@@ -136,6 +142,7 @@ plant "buildroot release" 's/^\(SRC_URI\[arm-.*= "\)./\1x/' "$recipes/firehose-c
 plant "buildroot files" 's#service/environment #service/environ #' "$package/firehose-connector.mk"
 plant "buildroot files" 's#service/firehose-connector.init #service/firehose-connector.sysusers #' "$package/firehose-connector.mk"
 plant "buildroot files" 's#etc/init.d/S80#etc/rc.d/S80#' "$package/firehose-connector.mk"
+plant "buildroot files" '/connector.init /s/0755/0644/' "$package/firehose-connector.mk"
 plant "buildroot files" 's#usr/bin/#usr/sbin/#' "$package/firehose-connector.mk"
 plant "buildroot files" 's#DL_DIR)/$(FIREHOSE_CONNECTOR_PROGRAM)#DL_DIR)/firehose-connector#' "$package/firehose-connector.mk"
 plant "buildroot files" 's/^\tfirehose-connector -1/\tfirehose -1/' "$package/firehose-connector.mk"
