@@ -6,7 +6,7 @@ use super::arena::Full;
 use super::arn::{ArnError, DeliveryStreamArn};
 use super::json::{self, LoneSurrogate};
 use super::message::{self, Invalid, Request, Topic};
-use super::record::{RecordWriter, WriteError};
+use super::record::{Draft, Drafting, RecordWriter, WriteError};
 use super::refusal::Refusal;
 use super::status::{Id, Status};
 use super::stream::DeliveryStream;
@@ -23,8 +23,12 @@ impl Relay {
         };
         match Topic::parse(topic) {
             Some(Topic::Json) => {
-                let (id, request) = message::parse(payload);
-                let held = request.map_err(Refusal::from).and_then(|request| self.hold_json(now, id, request));
+                let (keep, mut draft) = (self.statuses.reserve(), Draft::default());
+                let drafting = &mut Drafting { arena: &mut self.arena, keep, draft: &mut draft };
+                let (id, request) = message::parse_into(payload, drafting);
+                let request = request.map_err(Refusal::from);
+                let held = request.and_then(|request| self.hold_json(now, id, request, &mut draft));
+                draft.release(&mut self.arena);
                 self.answer(now, Id::Json(id), held)
             }
             Some(Topic::Binary(id)) => match json::quoted_len(id) {
@@ -52,19 +56,30 @@ impl Relay {
         self.answer(now, id, Err(Refusal::PublishTooLong(too_long)))
     }
 
-    fn hold_json<'m>(&mut self, now: Instant, id: &str, request: Request<'m>) -> Result<(), Refusal<'m>> {
+    fn hold_json<'m>(
+        &mut self,
+        now: Instant,
+        id: &str,
+        request: Request<'m>,
+        draft: &mut Draft,
+    ) -> Result<(), Refusal<'m>> {
+        if !request.is_data_given {
+            draft.release(&mut self.arena);
+        }
         let stream = match request.delivery_stream_arn {
             None => DEFAULT,
             Some(text) => self.find_stream(text)?,
         };
-        self.hold(now, stream, false, |record| {
-            json::unescape::<Refusal<'m>>(request.data, |piece| Ok(record.data(piece)?))?;
+        self.hold(now, stream, false, draft, |record| {
+            if !request.is_data_given {
+                json::unescape::<Refusal<'m>>(request.data, |piece| Ok(record.data(piece)?))?;
+            }
             Ok(record.id(id.as_bytes()).map_err(WriteError::from)?)
         })
     }
 
     fn hold_binary(&mut self, now: Instant, id: &str, payload: &[u8]) -> Result<(), Refusal<'static>> {
-        self.hold(now, DEFAULT, true, |record| {
+        self.hold(now, DEFAULT, true, &mut Draft::default(), |record| {
             record.data(payload)?;
             write_json(record, id).map_err(|_| Refusal::MemoryFull)
         })
@@ -75,9 +90,10 @@ impl Relay {
         now: Instant,
         index: usize,
         is_binary: bool,
+        draft: &mut Draft,
         write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
     ) -> Result<(), Refusal<'m>> {
-        let held = self.write_record(now, index, is_binary, write);
+        let held = self.write_record(now, index, is_binary, draft, write);
         if held.is_err() {
             self.retire(index);
         }
@@ -89,6 +105,7 @@ impl Relay {
         now: Instant,
         index: usize,
         is_binary: bool,
+        draft: &mut Draft,
         write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Refusal<'m>>,
     ) -> Result<(), Refusal<'m>> {
         let stream = self.streams[index].as_mut().ok_or(Refusal::Streams)?;
@@ -96,7 +113,7 @@ impl Relay {
         if stream.held() >= self.queue_size {
             return Err(spooling.instead_of(Refusal::QueueFull { size: self.queue_size }));
         }
-        let writer = RecordWriter::new(&mut self.arena, self.statuses.reserve());
+        let writer = RecordWriter::resume(&mut self.arena, self.statuses.reserve(), draft);
         let mut writer = writer.map_err(|Full| spooling.instead_of(Refusal::MemoryFull))?;
         write(&mut writer).map_err(|refusal| spooling.instead_of(refusal))?;
         let (read, since) = self.read;

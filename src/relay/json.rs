@@ -126,38 +126,35 @@ const GATHERED: usize = 1024;
 /// # Errors
 /// `E` from `piece`, or a lone surrogate turned into `E`.
 pub fn unescape<E: From<LoneSurrogate>>(text: &str, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-    let mut refused = Ok(());
-    let said = each_piece(text.as_bytes(), &mut |part| {
-        refused = piece(part);
-        refused.is_ok()
+    let mut taken = Ok(());
+    let read = read_string(text, &mut |part| {
+        taken = piece(part);
+        taken.is_ok()
     });
-    refused.and_then(|()| said.map_err(E::from))
+    taken?;
+    if read.is_some_and(|(_, is_said)| is_said) { Ok(()) } else { Err(LoneSurrogate.into()) }
 }
 
-/// As [`unescape`], until `piece` answers false; so that it is compiled once.
-fn each_piece(text: &[u8], piece: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), LoneSurrogate> {
-    let text = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-    if memchr::memchr(b'\\', text).is_none() {
-        piece(text);
-        return Ok(());
-    }
-    let (mut gathered, mut used, mut at) = ([0; GATHERED], 0, 0);
-    while at < text.len() {
+/// As [`leading_string`], and gives what the string says, piece by piece. Answers, too, whether it has said all: not if `piece`
+/// answered false, or half of a surrogate pair is in it. Then, and if it is not valid, some pieces may have been given.
+pub fn read_string<'a>(text: &'a str, piece: &mut dyn FnMut(&[u8]) -> bool) -> Option<(&'a str, bool)> {
+    let bytes = text.as_bytes();
+    bytes.starts_with(b"\"").then_some(())?;
+    let (mut gathered, mut used, mut at) = ([0; GATHERED], 0, 1);
+    loop {
         // Room for a word and a character behind it.
         if used > GATHERED - 2 * WIDTH {
             // A long run is not gathered to its end.
-            let rest = &text[at..];
-            let run = &rest[..memchr::memchr(b'\\', rest).unwrap_or(rest.len())];
-            if !piece(&gathered[..used]) || !piece(run) {
-                return Ok(());
+            let end = next(bytes, at, special, is_special)?;
+            if !piece(&gathered[..used]) || !piece(&bytes[at..end]) {
+                break;
             }
-            (used, at) = (0, at + run.len());
-            continue;
+            (used, at) = (0, end);
         }
-        if let Some(word) = text[at..].first_chunk::<WIDTH>() {
-            // All are copied; those from the backslash on are written over.
+        if let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WIDTH>) {
+            // All are copied; those from the special one on are written over.
             gathered[used..used + WIDTH].copy_from_slice(word);
-            let marks = marks(usize::from_le_bytes(*word), b'\\');
+            let marks = special(usize::from_le_bytes(*word));
             if marks == 0 {
                 used += WIDTH;
                 at += WIDTH;
@@ -165,25 +162,33 @@ fn each_piece(text: &[u8], piece: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), L
             }
             used += before(marks);
             at += before(marks);
-        } else if text[at] != b'\\' {
-            gathered[used] = text[at];
-            used += 1;
-            at += 1;
-            continue;
         }
-        let byte = text.get(at + 1).map_or(0, |kind| SHORT[*kind as usize]);
-        if byte != 0 {
-            gathered[used] = byte;
-            used += 1;
-            at += 2;
-        } else {
-            let (character, length) = by_number(&text[at..]).ok_or(LoneSurrogate)?;
-            used += character.encode_utf8(&mut gathered[used..]).len();
-            at += length;
+        match *bytes.get(at)? {
+            b'\\' => match SHORT[*bytes.get(at + 1)? as usize] {
+                0 => {
+                    let Some((character, length)) = by_number(&bytes[at..]) else { break };
+                    used += character.encode_utf8(&mut gathered[used..]).len();
+                    at += length;
+                }
+                byte => {
+                    gathered[used] = byte;
+                    used += 1;
+                    at += 2;
+                }
+            },
+            b'"' => {
+                let is_taken = piece(&gathered[..used]);
+                return text.get(..=at).map(|string| (string, is_taken));
+            }
+            ..b' ' => return None,
+            byte => {
+                gathered[used] = byte;
+                used += 1;
+                at += 1;
+            }
         }
     }
-    piece(&gathered[..used]);
-    Ok(())
+    leading_string(text).map(|string| (string, false))
 }
 
 /// What the escape of a backslash and this byte stands for; zero: it is none, or one with a number.
@@ -278,6 +283,32 @@ mod tests {
         assert!(!nests_within_bound(&vec![b'['; 1_000_000]));
     }
 
+    #[test]
+    fn a_long_string_is_given_in_pieces_until_they_are_not_wanted() {
+        for plain in [1, 5, 9, 1000, 1023, 1024, 5000] {
+            for escapes in [0, 1, 7, 300] {
+                let said = "x".repeat(plain) + &"\n\u{e9}\"yz".repeat(escapes) + &"x".repeat(plain);
+                let text = serde_json::to_string(&said).unwrap() + ", \"";
+                let (mut pieces, mut bytes) = (0, Vec::new());
+                let read = read_string(&text, &mut |piece| {
+                    pieces += 1;
+                    bytes.extend_from_slice(piece);
+                    true
+                });
+                assert_eq!(read, Some((&text[..text.len() - 3], true)));
+                assert_eq!(bytes, said.as_bytes(), "{plain} {escapes}");
+                for most in 0..pieces {
+                    let mut count = 0;
+                    let read = read_string(&text, &mut |_| {
+                        count += 1;
+                        count <= most
+                    });
+                    assert_eq!((read, count), (Some((&text[..text.len() - 3], false)), most + 1));
+                }
+            }
+        }
+    }
+
     fn unescaped(text: &str) -> Result<String, LoneSurrogate> {
         let mut bytes = Vec::new();
         unescape::<LoneSurrogate>(text, |piece| {
@@ -322,6 +353,13 @@ mod tests {
             let text = &(" ".repeat(before) + &text)[before..];
             let found = leading_string(text);
             proptest::prop_assert_eq!(found, string_byte_by_byte(text));
+            let mut said = Vec::new();
+            let read = read_string(text, &mut |piece| { said.extend_from_slice(piece); true });
+            proptest::prop_assert_eq!(read.map(|(string, _)| string), found);
+            if let Some((string, is_said)) = read {
+                let expected = serde_json::from_str::<String>(string).ok().map(String::into_bytes);
+                proptest::prop_assert_eq!(is_said.then_some(said), expected);
+            }
             let is_right = |text| serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok();
             match found {
                 Some(string) => proptest::prop_assert!(is_right(string)),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{LoneSurrogate, leading_string, nests_within_bound, unescape};
+use super::json::{LoneSurrogate, leading_string, nests_within_bound, read_string, unescape};
 use crate::limits::{ID_JSON_BYTES, NESTING};
 
 /// Topic of JSON messages.
@@ -48,6 +48,26 @@ pub struct Request<'a> {
     pub data: &'a str,
     /// `request.delivery_stream_arn`
     pub delivery_stream_arn: Option<&'a str>,
+    /// All that `data` says was given while the message was read.
+    pub is_data_given: bool,
+}
+
+/// Takes what `data` says while a message is read.
+pub trait DataSink {
+    /// It begins, perhaps not for the first time: what came before does not count.
+    fn begin(&mut self);
+    /// More of it; false: it is wanted no longer.
+    fn piece(&mut self, piece: &[u8]) -> bool;
+}
+
+/// Wants nothing.
+struct Nobody;
+
+impl DataSink for Nobody {
+    fn begin(&mut self) {}
+    fn piece(&mut self, _: &[u8]) -> bool {
+        false
+    }
 }
 
 /// What is wrong with a JSON message; `Display` is the sentence for the status.
@@ -111,12 +131,18 @@ impl fmt::Display for Invalid {
 /// Nothing is copied. serde_json copies each string with escapes that it is asked for, so it is asked for none: member
 /// names are compared as they stand, and what is to be an object is looked at first.
 pub fn parse(payload: &[u8]) -> (&str, Result<Request<'_>, Invalid>) {
+    parse_into(payload, &mut Nobody)
+}
+
+/// As [`parse`], and gives what `data` says on the way, if the message is one of the ordinary kind: so each byte of it is looked at
+/// once. See [`Request::is_data_given`].
+pub fn parse_into<'a>(payload: &'a [u8], sink: &mut dyn DataSink) -> (&'a str, Result<Request<'a>, Invalid>) {
     // serde_json checks the strings that are kept, but what is passed over may be anything to it.
     match str::from_utf8(payload) {
-        Ok(text) => parse_text(meant(text)),
+        Ok(text) => parse_text(meant(text), sink),
         Err(error) => {
             let right = payload.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            (parse_text(meant(right)).0, Err(Invalid::Encoding(error.valid_up_to())))
+            (parse_text(meant(right), &mut Nobody).0, Err(Invalid::Encoding(error.valid_up_to())))
         }
     }
 }
@@ -128,7 +154,7 @@ fn meant(text: &str) -> &str {
 
 /// Reads the message of nearly everybody in one pass: an object of strings, in which the one named `request` is another such
 /// object. `None`: it is not so simple, or not right.
-fn ordinary(text: &str) -> Option<(&str, Request<'_>)> {
+fn ordinary<'a>(text: &'a str, sink: &mut dyn DataSink) -> Option<(&'a str, Request<'a>)> {
     let (mut id, mut data, mut delivery_stream_arn) = ("", None, None);
     let mut in_request = false;
     let mut rest = behind(text, b'{')?;
@@ -140,10 +166,14 @@ fn ordinary(text: &str) -> Option<(&str, Request<'_>)> {
             rest = behind(rest, b'{')?;
             continue;
         }
-        let value = leading_string(rest)?;
+        let value = if name == r#""data""# && in_request {
+            sink.begin();
+            data.insert(read_string(rest, &mut |piece| sink.piece(piece))?).0
+        } else {
+            leading_string(rest)?
+        };
         match (name, in_request) {
             (r#""id""#, false) => id = value,
-            (r#""data""#, true) => data = Some(value),
             (r#""delivery_stream_arn""#, true) => delivery_stream_arn = Some(value),
             // It may be one of these in another spelling.
             _ if memchr::memchr(b'\\', name.as_bytes()).is_some() => return None,
@@ -153,7 +183,8 @@ fn ordinary(text: &str) -> Option<(&str, Request<'_>)> {
         while !rest.starts_with(',') {
             rest = behind(rest, b'}')?;
             if !in_request {
-                return rest.is_empty().then_some((id, Request { data: data?, delivery_stream_arn }));
+                let (data, is_data_given) = data?;
+                return rest.is_empty().then_some((id, Request { data, delivery_stream_arn, is_data_given }));
             }
             in_request = false;
         }
@@ -172,8 +203,8 @@ fn after_space(text: &str) -> &str {
     &text[text.bytes().take_while(is_space).count()..]
 }
 
-fn parse_text(text: &str) -> (&str, Result<Request<'_>, Invalid>) {
-    if let Some((id, request)) = ordinary(text).filter(|(id, _)| id.len() <= ID_JSON_BYTES) {
+fn parse_text<'a>(text: &'a str, sink: &mut dyn DataSink) -> (&'a str, Result<Request<'a>, Invalid>) {
+    if let Some((id, request)) = ordinary(text, sink).filter(|(id, _)| id.len() <= ID_JSON_BYTES) {
         return (id, Ok(request));
     }
     parse_any(text)
@@ -233,6 +264,7 @@ impl<'a> Message<'a> {
         Ok(Request {
             data: string("request.data", inner.data.ok_or(Invalid::Missing("request.data"))?)?,
             delivery_stream_arn: arn.transpose()?,
+            is_data_given: false,
         })
     }
 }

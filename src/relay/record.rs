@@ -8,6 +8,7 @@ use std::io;
 
 use super::arena::{Arena, Block, Full, PAYLOAD};
 use super::chain::Chain;
+use super::message::DataSink;
 use crate::limits::RECORD_BYTES;
 use crate::time::Instant;
 
@@ -47,6 +48,22 @@ impl From<Full> for WriteError {
     }
 }
 
+/// The data of a record, written before it is known whether there is to be one. It must be released, or its blocks are lost.
+#[derive(Debug, Default)]
+pub struct Draft {
+    chain: Option<Chain>,
+    data_len: usize,
+}
+
+impl Draft {
+    /// Gives its blocks back.
+    pub fn release(&mut self, arena: &mut Arena) {
+        if let Some(chain) = core::mem::take(self).chain {
+            arena.release(chain.first);
+        }
+    }
+}
+
 /// Writes one record: data in any number of pieces, then the id, then [`RecordWriter::finish`].
 /// Dropped unfinished, it gives its blocks back.
 #[derive(Debug)]
@@ -67,6 +84,23 @@ impl<'a> RecordWriter<'a> {
     pub fn new(arena: &'a mut Arena, keep: usize) -> Result<Self, Full> {
         let chain = Chain::new(arena, HEADER, keep)?;
         Ok(Self { arena, chain, keep, data_len: 0, id_len: 0 })
+    }
+
+    /// Goes on behind the data of a draft, which is empty then.
+    ///
+    /// # Errors
+    /// The draft has no block, and the arena is full.
+    pub fn resume(arena: &'a mut Arena, keep: usize, draft: &mut Draft) -> Result<Self, Full> {
+        let Draft { chain, data_len } = core::mem::take(draft);
+        let chain = chain.map_or_else(|| Chain::new(arena, HEADER, keep), Ok)?;
+        Ok(Self { arena, chain, keep, data_len, id_len: 0 })
+    }
+
+    /// Leaves what was written to `draft`, to be gone on with later.
+    pub fn pause(mut self, draft: &mut Draft) {
+        draft.data_len = self.data_len;
+        draft.chain = Some(self.chain);
+        self.chain.first = Block::NONE;
     }
 
     /// Appends data. Must not follow [`RecordWriter::id`].
@@ -111,6 +145,30 @@ impl<'a> RecordWriter<'a> {
 impl Drop for RecordWriter<'_> {
     fn drop(&mut self) {
         self.arena.release(self.chain.first);
+    }
+}
+
+/// Writes a draft while the message is read.
+#[derive(Debug)]
+pub(super) struct Drafting<'a> {
+    pub(super) arena: &'a mut Arena,
+    /// Blocks that are not for records.
+    pub(super) keep: usize,
+    pub(super) draft: &'a mut Draft,
+}
+
+impl DataSink for Drafting<'_> {
+    fn begin(&mut self) {
+        self.draft.release(self.arena);
+    }
+
+    fn piece(&mut self, piece: &[u8]) -> bool {
+        let Ok(mut writer) = RecordWriter::resume(self.arena, self.keep, self.draft) else { return false };
+        let is_written = writer.data(piece).is_ok();
+        if is_written {
+            writer.pause(self.draft);
+        }
+        is_written
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::sample::{Index, select};
 
-use super::{Request, Topic, ordinary, parse, parse_any};
+use super::{DataSink, Request, Topic, ordinary, parse, parse_any};
 use crate::limits::ID_JSON_BYTES;
 
 fn problem(payload: &[u8]) -> (String, String) {
@@ -17,8 +17,11 @@ fn the_example_of_the_document_is_read() {
     let payload = br#"{ "request": { "delivery_stream_arn": "arn:x", "data": "Data to send to the delivery stream." }, "id": "request123" }"#;
     let (id, request) = parse(payload);
     assert_eq!(id, r#""request123""#);
-    let expected =
-        Request { data: r#""Data to send to the delivery stream.""#, delivery_stream_arn: Some(r#""arn:x""#) };
+    let expected = Request {
+        data: r#""Data to send to the delivery stream.""#,
+        delivery_stream_arn: Some(r#""arn:x""#),
+        is_data_given: false,
+    };
     assert_eq!(request.unwrap(), expected);
 }
 
@@ -29,7 +32,7 @@ fn the_last_of_two_equal_members_counts_and_unknown_ones_are_ignored() {
         "r\u0065quest": {"data": "c", "z": null}}"#;
     let (id, request) = parse(payload);
     assert_eq!(id, r#""2""#);
-    assert_eq!(request.unwrap(), Request { data: r#""c""#, delivery_stream_arn: None });
+    assert_eq!(request.unwrap(), Request { data: r#""c""#, delivery_stream_arn: None, is_data_given: false });
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn topics_are_told_apart() {
 #[test]
 fn a_byte_order_mark_before_and_zeros_behind_a_message_mean_nothing() {
     let message = r#"{"request": {"data": "\u0000 \ufeff"}, "id": "7"}"#;
-    let expected = Request { data: r#""\u0000 \ufeff""#, delivery_stream_arn: None };
+    let expected = Request { data: r#""\u0000 \ufeff""#, delivery_stream_arn: None, is_data_given: false };
     for (before, after) in [("\u{feff}", ""), ("", "\0"), ("", "\n\0\0\0"), ("\u{feff}", "\0")] {
         let payload = [before, message, after].concat();
         let (id, request) = parse(payload.as_bytes());
@@ -136,12 +139,29 @@ fn what_is_not_utf_8_is_refused_wherever_it_stands_and_the_id_before_it_kept() {
 
 #[test]
 fn a_message_of_strings_is_read_in_one_pass() {
-    let data = Request { data: r#""a\n""#, delivery_stream_arn: None };
+    let data = Request { data: r#""a\n""#, delivery_stream_arn: None, is_data_given: true };
     for text in [
         r#"{"request":{"data":"a\n"},"id":"7"}"#,
         " { \"id\" : \"7\" ,\t\"x\":\"y\",\r\n\"request\" : { \"data\" : \"a\\n\" , \"id\": \"8\" } } ",
     ] {
-        assert_eq!(ordinary(text), Some((r#""7""#, data)), "{text}");
+        let mut said = Said::default();
+        assert_eq!(ordinary(text, &mut said), Some((r#""7""#, data)), "{text}");
+        assert_eq!(said.0, b"a\n");
+    }
+}
+
+/// What `data` says, whole.
+#[derive(Default)]
+struct Said(Vec<u8>);
+
+impl DataSink for Said {
+    fn begin(&mut self) {
+        self.0.clear();
+    }
+
+    fn piece(&mut self, piece: &[u8]) -> bool {
+        self.0.extend_from_slice(piece);
+        true
     }
 }
 
@@ -180,9 +200,14 @@ fn messages() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn what_is_read_in_one_pass_is_what_serde_json_reads(text in messages()) {
-        if let Some((id, request)) = ordinary(&text) {
+        let mut said = Said::default();
+        if let Some((id, request)) = ordinary(&text, &mut said) {
             let (other_id, other_request) = parse_any(&text);
-            prop_assert_eq!((id, request), (other_id, other_request.unwrap()));
+            let other_request = Request { is_data_given: request.is_data_given, ..other_request.unwrap() };
+            prop_assert_eq!((id, request), (other_id, other_request));
+            if request.is_data_given {
+                prop_assert_eq!(serde_json::from_str::<String>(request.data).unwrap().into_bytes(), said.0);
+            }
         }
     }
 }
