@@ -56,6 +56,8 @@ plant "yocto sources" '/^repository/s#"$#s"#' Cargo.toml
 plant "yocto sources" 's#connector-${PV}-\$#connector_${PV}-$#' "$binary"
 plant "yocto sources" 's/;name=${FIREHOSE_CONNECTOR_TARGET}/;name=program/' "$binary"
 plant "yocto sources" '/^SRC_URI/s#"$# file://fix.patch"#' "$binary"
+plant "yocto sources" 's#clone https://github.com/[a-z-]*#clone https://github.com/example#' "$layer/README.md"
+plant "yocto sources" 's#https://github.com/[a-z-]*#https://github.com/example#' "$package/Config.in"
 plant "yocto sources" 's#releases/download/\.#release/download/.#' "$layer/README.md"
 plant "yocto files" 's#service/firehose-connector.init #service/firehose-connector.initd #' "$common"
 plant "yocto files" 's#service/firehose-connector.service #service/firehose-connectr.service #' "$common"
@@ -80,6 +82,8 @@ plant "yocto files" 's/-D -m 0755 \(.*.init \)/-D -m 0644 \1/' "$common"
 plant "yocto files" '/^do_install() {/,/^}/d' "$binary"
 plant "yocto files" 's/|request_golden)/|request_silver)/' "$recipes"/firehose-connector_*.bb
 lose "yocto files" targets/service/firehose-connector.service
+plant "yocto files" 's/^inherit cargo$//' "$recipes"/firehose-connector_*.bb
+plant "yocto files" 's/"amd64"/"x64"/' "$component_recipe"
 lose "yocto files" targets/greengrass/recipe.yaml
 lose "yocto image" "$images/firehose-connector-image.wks"
 lose "yocto image" "$images/firehose-connector-image.raspberrypi.wks"
@@ -89,11 +93,14 @@ plant "yocto image" '/^part \/data/d' "$images/firehose-connector-image.wks"
 plant "yocto image" '/^IMAGE_FSTYPES/a WKS_FILE = "gateway.wks"' "$images/firehose-connector-image.bb"
 plant "yocto image" 's/^ROOTFS_POSTPROCESS_COMMAND += "f/&ire/' "$images/firehose-connector-image.bb"
 plant "yocto image" 's#/firehose-connector/environment$#/firehose-connector/settings#' "$images/firehose-connector-image.bb"
+plant "yocto image" 's/AWS_SHARED_/AWS_/' "$images/firehose-connector-image.bb"
+plant "yocto image" '/^inherit/d' "$images/firehose-connector-image.bb"
 plant "yocto image" 's/connector.service.d/connectr.service.d/' "$images/firehose-connector-image.bb"
 plant "yocto image" 's/util-linux-mount firehose-connector /util-linux-mount firehose-conector /' "$images/firehose-connector-image.bb"
 plant "yocto image" 's/^class Broker(.*/class Broker/' "$oeqa"
 plant "yocto image" 's#^ENVIRONMENT = .*#ENVIRONMENT = "/etc/firehose/environment"#' "$oeqa"
 plant "yocto image" 's/"firehose-connector-bin"\]/"firehose-bin"]/' "$oeqa"
+plant "yocto kas" 's/^header:/header/' yocto/test.kas.yml
 plant "yocto kas" 's/^machine:/machines:/' yocto/firehose-connector.kas.yml
 plant "yocto kas" 's/^machine: qemu/machine: quemu/' yocto/firehose-connector.kas.yml
 plant "yocto kas" 's/^machine: raspberrypi/machine: rasberrypi/' yocto/raspberrypi.kas.yml
@@ -136,6 +143,7 @@ plant "buildroot release" '/_SITE/a FIREHOSE_CONNECTOR_SOURCE = connector-$(FIRE
 plant "buildroot release" '/_LICENSE = /s/, ISC//' "$package/firehose-connector.mk"
 plant "buildroot release" 's/_FILES = LICENSE/_FILES = COPYING/' "$package/firehose-connector.mk"
 plant "buildroot release" '/tar.gz/s/  ./  x/' "$package/firehose-connector.hash"
+lose "buildroot release" "$package/firehose-connector.hash"
 plant "buildroot release" '/armv7/d' "$package/firehose-connector.hash"
 plant "buildroot release" '/LICENSE/s/  ./  x/' "$package/firehose-connector.hash"
 plant "buildroot release" 's/^\(SRC_URI\[arm-.*= "\)./\1x/' "$recipes/firehose-connector-sums.inc"
@@ -167,6 +175,7 @@ plant "buildroot menu" 's/^else$/else ifeq ($(BR2_PACKAGE_FIREHOSE_CONNECTOR_SMA
 plant "buildroot names" 's/_PERMISSIONS/_PERMISIONS/' "$package/firehose-connector.mk"
 plant "buildroot names" 's/INSTALL_INIT_SYSV/INSTALL_INIT_SYSVINIT/' "$package/firehose-connector.mk"
 plant "buildroot names" 's/)-$(FIREHOSE_CONNECTOR_TARGET)/)-$(FIREHOSE_CONNECTOR_TRIPLE)/' "$package/firehose-connector.mk"
+plant "buildroot names" '0,/^endef/{/^endef/d}' "$package/firehose-connector.mk"
 plant "buildroot names" '/generic-package/d' "$package/firehose-connector.mk"
 plant "buildroot names" 's/^name: .*/name: CONNECTOR/' targets/buildroot/external.desc
 plant "buildroot names" 's#package/firehose-connector#package/connector#' targets/buildroot/Config.in
