@@ -261,7 +261,9 @@ def test_check_needs_no_nucleus_and_takes_what_greengrass_writes(nucleus, standi
     done = run(["check"], settings)
     assert done.returncode == 0, done.stderr
     assert re.search("\nlargest status message +7000 bytes\n", done.stdout), done.stdout
-    assert "\nbroker" not in done.stdout and "ipc.socket, topics kinesisfirehose/message, " in done.stdout
+    assert "broker" not in done.stdout and "MQTT" not in done.stdout
+    assert "\nconnection to the nucleus " in done.stdout and "\nlargest IPC frame " in done.stdout
+    assert "ipc.socket, topics kinesisfirehose/message, " in done.stdout
     assert "PUBLISH_INTERVAL refers to a key that the component's configuration does not have" in done.stdout
     assert "\nwarning: pubsubTopics has sensors/#, from which nothing is taken; " in done.stdout
 
