@@ -31,7 +31,7 @@ pub struct Plan {
     pub runtime: usize,
     /// Connections to the service: TLS, HTTP, a chunk of the request, the answer.
     pub service: usize,
-    /// The connection to the broker: TLS, packets being read, statuses being sent.
+    /// The connection to the broker or the nucleus: TLS, packets being read, statuses being sent.
     pub broker: usize,
     /// The spool's thread, tables and buffers.
     pub spool: usize,
@@ -39,7 +39,7 @@ pub struct Plan {
     pub arena: usize,
     /// Connections to the service, count.
     pub connections: usize,
-    /// Largest packet that the broker may send, bytes.
+    /// Largest packet that the broker may send, or frame of the nucleus that is held, bytes.
     pub packet: usize,
     /// Bytes read from the broker at a time.
     pub read: usize,
@@ -49,6 +49,8 @@ pub struct Plan {
     pub chunk: usize,
     /// Longest entry of the spool, bytes.
     pub entry: usize,
+    /// Publishes come from the nucleus of Greengrass in place of a broker; for the words only.
+    pub greengrass: bool,
 }
 
 /// Whether TLS with a peer runs inside TLS with a proxy: then each connection holds the state of both.
@@ -126,6 +128,7 @@ impl Plan {
             status,
             chunk,
             entry,
+            greengrass: false,
         })
     }
 
@@ -144,11 +147,15 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (connection, packet) = match self.greengrass {
+            true => ("connection to the nucleus", "largest IPC frame"),
+            false => ("connection to the broker", "largest MQTT packet"),
+        };
         let parts = [
             ("program text and constants", self.program),
             ("stacks and heap", self.runtime),
             ("connections to the service", self.service),
-            ("connection to the broker", self.broker),
+            (connection, self.broker),
             ("spool", self.spool),
             ("records and statuses", self.arena),
             ("MemorySize", self.total),
@@ -156,7 +163,7 @@ impl fmt::Display for Plan {
         for (name, bytes) in parts.into_iter().filter(|(_, bytes)| *bytes > 0) {
             writeln!(f, "{name:<28}{:>10} KB", bytes / KIB)?;
         }
-        writeln!(f, "{:<28}{:>10} bytes", "largest MQTT packet", self.packet)?;
+        writeln!(f, "{packet:<28}{:>10} bytes", self.packet)?;
         writeln!(f, "{:<28}{:>10} bytes", "largest status message", self.status)?;
         write!(f, "{:<28}{:>10}", "requests at a time", self.connections)
     }

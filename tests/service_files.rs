@@ -5,11 +5,13 @@
 use std::collections::BTreeSet;
 
 use firehose_connector::config::{VARIABLES, load};
-use firehose_connector::limits::{DRAIN, DRAIN_STATUSES, memory::KERNEL};
+use firehose_connector::limits::{DRAIN, DRAIN_STATUSES, doctor, memory::KERNEL};
 
 const UNIT: &str = include_str!("../targets/service/firehose-connector.service");
 const SCRIPT: &str = include_str!("../targets/service/firehose-connector.init");
 const ENVIRONMENT: &str = include_str!("../targets/service/environment");
+
+const IMAGE: &str = include_str!("../targets/container/Containerfile");
 
 /// The number after `name=`, its suffix cut off.
 fn number(text: &str, name: &str, suffix: &str) -> u64 {
@@ -44,6 +46,14 @@ fn init_waits_longer_than_the_drain_takes() {
     assert!(number(UNIT, "TimeoutStopSec", "s") > drain);
     assert!(number(SCRIPT, "stop_seconds", "") > drain);
     assert!(number(UNIT, "WatchdogSec", "s") > drain);
+}
+
+#[test]
+fn the_health_check_of_the_image_may_take_as_long_as_it_does() {
+    let check = IMAGE.lines().find_map(|line| line.strip_prefix("HEALTHCHECK ")).unwrap();
+    let options = check.replace(' ', "\n");
+    assert!(number(&options, "--timeout", "s") > doctor::ALL.as_secs());
+    assert!(IMAGE.contains(&format!("# {} s, and one", doctor::ALL.as_secs())));
 }
 
 #[test]

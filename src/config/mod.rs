@@ -100,6 +100,7 @@ pub fn load(
     let spool = settings::spool(&environment, &mut problems);
 
     let unresolved = environment.unresolved();
+    problems.explain_by(&unresolved);
     problems.judge(Config {
         connector,
         mqtt,

@@ -132,6 +132,16 @@ impl Problems {
         }
     }
 
+    /// If something is wrong, it may be for want of these, which Greengrass left without a value. By themselves they are no fault.
+    pub(super) fn explain_by(&mut self, unresolved: &[&str]) {
+        let is_wrong = !self.0.problems.is_empty();
+        for variable in unresolved.iter().filter(|_| is_wrong) {
+            let rule = "refers to a key that the component's configuration does not have, and counts as unset: add the key to the \
+                configuration, or take the variable out of the recipe";
+            self.push(Problem::variable(variable, rule));
+        }
+    }
+
     #[cfg(any(test, fuzzing))]
     pub(super) fn into_error(self) -> Option<ConfigError> {
         (!self.0.problems.is_empty()).then_some(self.0)

@@ -227,6 +227,11 @@ fn numbers_as_greengrass_writes_them_and_what_it_left_unresolved_are_understood(
     assert!(default_delivery_stream_arn.ends_with("/s.0"), "only numbers lose it");
     assert_eq!(config.spool.map(|spool| spool.size), Some(12_345_678));
     assert_eq!(config.unresolved, ["PUBLISH_INTERVAL"]);
+    let without_stream = [variables[0], ("DEFAULT_DELIVERY_STREAM_ARN", "{configuration:/DefaultDeliveryStreamArn}")];
+    let error = load(None, pairs(&without_stream)).unwrap_err();
+    let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["FIREHOSE_CONNECTOR_DEFINITION", "DEFAULT_DELIVERY_STREAM_ARN"]);
+    assert!(error.problems()[1].rule.starts_with("refers to a key that the component's configuration does not have"));
     for wrong in ["2000.5", ".0", "2000.00", "x.0", "2.0E", "2E3", "2.0E-3", "2.0e3", "2.0E3.0", "2.0001E3", "2.0E99"] {
         let variables = [variables[0], variables[1], ("DELIVERY_STREAM_QUEUE_SIZE", wrong)];
         assert!(load(None, pairs(&variables)).is_err(), "{wrong}");

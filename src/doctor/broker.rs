@@ -85,7 +85,9 @@ pub(super) async fn examine(subject: &Subject, online: &Online, report: &mut Rep
             report.fail(Step::BrokerSubscribe, error_chain(&error), is_refused.then(advice));
             if !is_refused {
                 log_out(probe, report).await;
-                return report.skip_to(Step::IpcSocket, "the broker has ended the session");
+                let is_silent = matches!(error, MqttError::Silent(..));
+                let why = if is_silent { "the broker does not answer" } else { "the broker has ended the session" };
+                return report.skip_to(Step::IpcSocket, why);
             }
         }
     }
@@ -138,14 +140,19 @@ async fn log_out(probe: Probe, report: &Report<'_>) {
 async fn publish(probe: &mut Probe, version: u8, report: &mut Report<'_>) {
     let status = Bytes::from_static(empty_status(version));
     let published = timeout_at(report.deadline(), probe.publish_status(status)).await;
-    let found = match published.unwrap_or(Err(MqttError::Silent(Unanswered::Publish, STEP))) {
-        Ok(None) => {
-            return report.ok(Step::BrokerPublish, STATUS_TOPIC);
+    match published.unwrap_or(Err(MqttError::Silent(Unanswered::Publish, STEP))) {
+        Ok(None) => report.ok(Step::BrokerPublish, STATUS_TOPIC),
+        Ok(Some(reason)) => {
+            let found = format!("the broker does not take statuses ({reason})");
+            report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));
         }
-        Ok(Some(reason)) => format!("the broker does not take statuses ({reason})"),
-        Err(error) => error_chain(&error),
-    };
-    report.fail(Step::BrokerPublish, found, Some(format!("let the client publish to {STATUS_TOPIC}")));
+        Err(error) => {
+            // Some brokers end the session in place of a refusal.
+            let is_silent = matches!(error, MqttError::Silent(..));
+            let advice = (!is_silent).then(|| format!("let the client publish to {STATUS_TOPIC}"));
+            report.fail(Step::BrokerPublish, error_chain(&error), advice);
+        }
+    }
 }
 
 /// A client id that no connector uses.

@@ -1,5 +1,7 @@
 //! The nucleus's steps: the socket, the token, and whether the component may subscribe and publish.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::broker::empty_status;
@@ -7,7 +9,7 @@ use super::report::{Report, Step};
 use crate::config::Greengrass;
 use crate::error_chain::error_chain;
 use crate::foreign::file_name;
-use crate::greengrass::{Probe, Settings};
+use crate::greengrass::{Declined, GreengrassError, Probe, Settings};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 
@@ -29,30 +31,40 @@ pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut
     };
     report.ok(Step::IpcSocket, format!("{} accepts connections", file_name(&greengrass.socket)));
     if let Err(error) = probe.log_in(&settings, report.deadline()) {
-        let advice = "a token is good for one start of a component: run the check from its recipe".to_owned();
-        report.fail(Step::IpcToken, error_chain(&error), Some(advice));
-        return report.skip_to(Step::Credentials, "the nucleus does not take the token");
+        let is_refused = error.is_for_the_token();
+        let advice = "a token is good for one start of a component: run the check from its recipe";
+        let advice = if is_refused { Some(advice) } else { advice_for(&error) };
+        report.fail(Step::IpcToken, error_chain(&error), advice.map(str::to_owned));
+        let why = if is_refused { "the nucleus does not take the token" } else { end(&error) };
+        return report.skip_to(Step::Credentials, why);
     }
     report.ok(Step::IpcToken, "the nucleus takes the token of this process");
 
-    let mut refused = Vec::new();
+    let (mut declined, mut advice) = (Vec::new(), BTreeSet::new());
     for topic in &greengrass.topics {
         match probe.subscribe(topic, report.deadline()) {
             Ok(None) => {}
-            Ok(Some(why)) => refused.push(format!("the nucleus does not deliver \"{}\": {why}", topic.filter)),
+            Ok(Some(Declined { why, unauthorized })) => {
+                declined.push(format!("the nucleus does not deliver \"{}\": {why}", topic.filter));
+                advice.insert(match unauthorized {
+                    true => {
+                        "let the component subscribe: accessControl in its configuration must name each topic as it stands there"
+                    }
+                    false => declined_advice(topic.cloud),
+                });
+            }
             Err(error) => {
-                report.fail(Step::IpcSubscribe, error_chain(&error), None);
-                return report.skip_to(Step::Credentials, "the nucleus has ended the connection");
+                report.fail(Step::IpcSubscribe, error_chain(&error), advice_for(&error).map(str::to_owned));
+                return report.skip_to(Step::Credentials, end(&error));
             }
         }
     }
-    if refused.is_empty() {
+    if declined.is_empty() {
         let filters: Vec<_> = greengrass.topics.iter().map(|topic| topic.filter.as_str()).collect();
         report.ok(Step::IpcSubscribe, filters.join(", "));
     } else {
-        let advice =
-            "let the component subscribe: accessControl in its configuration must name each topic as it stands there";
-        report.fail(Step::IpcSubscribe, refused.join("\n"), Some(advice.to_owned()));
+        let advice = advice.into_iter().collect::<Vec<_>>().join("; ");
+        report.fail(Step::IpcSubscribe, declined.join("\n"), Some(advice));
     }
     publish(&mut probe, ready, greengrass, report);
 }
@@ -64,14 +76,48 @@ fn publish(probe: &mut Probe, ready: &Ready, greengrass: &Greengrass, report: &m
         false => &[(false, "locally")],
     };
     for (cloud, place) in places {
-        let found = match probe.publish_status(&status, *cloud, report.deadline()) {
+        let (found, advice) = match probe.publish_status(&status, *cloud, report.deadline()) {
             Ok(None) => continue,
-            Ok(Some(why)) => format!("a status is not taken ({place}): {why}"),
-            Err(error) => error_chain(&error),
+            Ok(Some(Declined { why, unauthorized })) => {
+                let advice = match unauthorized {
+                    true => format!("let the component publish to {STATUS_TOPIC}: accessControl in its configuration"),
+                    false => declined_advice(*cloud).to_owned(),
+                };
+                (format!("a status is not taken ({place}): {why}"), Some(advice))
+            }
+            Err(error) => (format!("{} ({place})", error_chain(&error)), advice_for(&error).map(str::to_owned)),
         };
-        let advice = format!("let the component publish to {STATUS_TOPIC}: accessControl in its configuration");
-        return report.fail(Step::IpcPublish, found, Some(advice));
+        return report.fail(Step::IpcPublish, found, advice);
     }
     let places: Vec<_> = places.iter().map(|(_, place)| *place).collect();
     report.ok(Step::IpcPublish, format!("{STATUS_TOPIC}, {}", places.join(" and ")));
+}
+
+/// What to do when the nucleus declines for another reason than the component's rights.
+const fn declined_advice(cloud: bool) -> &'static str {
+    if cloud {
+        "see whether the device is online: the nucleus passes this on to AWS IoT Core, and the connector tries again until it does"
+    } else {
+        "the log of the nucleus says more"
+    }
+}
+
+/// What to do about an error that is not for the token.
+const fn advice_for(error: &GreengrassError) -> Option<&'static str> {
+    match error {
+        GreengrassError::SilentFor(..) => Some("see whether the nucleus hangs; its log says more"),
+        GreengrassError::Frame(_) => Some(
+            "see whether a nucleus listens there: AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT names the socket",
+        ),
+        _ => None,
+    }
+}
+
+/// Why nothing more can be asked after this error.
+const fn end(error: &GreengrassError) -> &'static str {
+    match error {
+        GreengrassError::SilentFor(..) => "the nucleus does not answer",
+        GreengrassError::Frame(_) => "what answers cannot be understood",
+        _ => "the nucleus has ended the connection",
+    }
 }

@@ -1,5 +1,6 @@
 //! Why there is no connection with the nucleus.
 
+use core::time::Duration;
 use core::{error, fmt};
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub enum GreengrassError {
     Closed(Option<io::Error>),
     /// The nucleus did not answer this.
     Silent(&'static str),
+    /// It did not answer this in so much time, for somebody who does not wait as long as a connector does.
+    SilentFor(&'static str, Duration),
     /// It sent what is no frame.
     Frame(FrameError),
     /// It ended the connection and said why.
@@ -56,6 +59,9 @@ impl fmt::Display for GreengrassError {
             Self::Closed(Some(error)) => write!(f, "the nucleus closed the connection: {}", of_system(error)),
             Self::Closed(None) => f.write_str("the nucleus closed the connection"),
             Self::Silent(what) => write!(f, "the nucleus did not answer {what} within {} s", ANSWER.as_secs()),
+            Self::SilentFor(what, time) => {
+                write!(f, "the nucleus did not answer {what} within {:.0} s", time.as_secs_f32())
+            }
             Self::Frame(error) => write!(f, "the nucleus sends what cannot be read: {error}"),
             Self::Ended(why) => write!(f, "the nucleus ended the connection: {why}"),
             Self::UsedUp => f.write_str("the numbers of requests are used up, a new connection starts at the first"),

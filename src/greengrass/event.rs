@@ -95,6 +95,11 @@ impl Fault {
         Self { name: format!("no answer within {} s", ANSWER.as_secs()), words: String::new() }
     }
 
+    /// Whether the component's `accessControl` does not have what was asked for.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.name == "UnauthorizedError"
+    }
+
     /// Whether the same request gets the same answer until somebody changes the recipe. `granted`: it was granted not long ago.
     pub(super) fn is_for_good(&self, granted: bool) -> bool {
         let name = self.name.strip_suffix("Error").unwrap_or_default();

@@ -65,6 +65,8 @@ pub enum FrameError {
     Lengths,
     /// A header is of no known type, or ends behind the headers.
     Header,
+    /// The connection ends in the middle of one.
+    Cut,
 }
 
 impl fmt::Display for FrameError {
@@ -73,6 +75,7 @@ impl fmt::Display for FrameError {
             Self::Checksum => "a frame has a wrong checksum",
             Self::Lengths => "a frame has lengths that contradict each other",
             Self::Header => "a frame has a header that cannot be read",
+            Self::Cut => "a frame has no end",
         })
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 
 pub use error::GreengrassError;
 pub use frame::FrameError;
-pub use probe::Probe;
+pub use probe::{Declined, Probe};
 
 use tokio::time::{Instant, sleep};
 

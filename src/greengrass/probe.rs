@@ -2,6 +2,7 @@
 //!
 //! There is nothing else to do meanwhile, so it waits for the socket itself.
 
+use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
@@ -9,12 +10,16 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
 
 use super::event::Fault;
-use super::frame::{Frame, Frames, flag, kind};
+use super::frame::{Frame, FrameError, Frames, flag, kind, put};
 use super::link::connect;
 use super::request::{self, operation};
 use super::{GreengrassError, Settings};
 use crate::config::PubsubTopic;
+use crate::limits::greengrass::HEADERS_BYTES;
 use crate::relay::message::STATUS_TOPIC;
+
+/// Seconds that a read or a write may take at a time: the kernel ends it late, by up to an eighth.
+const PIECE: Duration = Duration::from_secs(1);
 
 /// A connection for the asking.
 pub struct Probe {
@@ -23,6 +28,15 @@ pub struct Probe {
     buffer: BytesMut,
     /// Number of the last request.
     number: i32,
+}
+
+/// The nucleus answers that it does not do what it was asked for.
+#[derive(Debug)]
+pub struct Declined {
+    /// In its own words.
+    pub why: String,
+    /// The component's `accessControl` does not have it.
+    pub unauthorized: bool,
 }
 
 impl core::fmt::Debug for Probe {
@@ -37,9 +51,16 @@ impl Probe {
     /// # Errors
     /// Nobody listens there, or accepts before `deadline`.
     pub async fn connect(settings: &Settings, deadline: Instant) -> Result<Self, GreengrassError> {
+        let begin = Instant::now();
         let connected = timeout_at(deadline, connect(settings)).await;
-        let stream = connected.unwrap_or(Err(GreengrassError::Silent("the connection")))?;
-        let stream = stream.into_std().and_then(|stream| stream.set_nonblocking(false).map(|()| stream));
+        let stream =
+            connected.unwrap_or_else(|_| Err(GreengrassError::SilentFor("the connection", begin.elapsed())))?;
+        let blocking = |stream: UnixStream| {
+            stream.set_nonblocking(false)?;
+            stream.set_write_timeout(Some(PIECE))?;
+            Ok(stream)
+        };
+        let stream = stream.into_std().and_then(blocking);
         let stream = stream.map_err(|error| GreengrassError::Closed(Some(error)))?;
         Ok(Self { stream, frames: Frames::new(settings.frame_bytes), buffer: BytesMut::new(), number: 0 })
     }
@@ -47,12 +68,13 @@ impl Probe {
     /// Presents the token.
     ///
     /// # Errors
-    /// The nucleus does not take it.
+    /// The nucleus does not take it, or what answers is none.
     pub fn log_in(&mut self, settings: &Settings, deadline: Instant) -> Result<(), GreengrassError> {
         let mut out = Vec::new();
         request::connect(&mut out, settings.greengrass.token.expose());
-        match self.ask(&out, "the token", deadline) {
-            Ok(Frame { kind: kind::CONNECT_ACK, flags, .. }) if flags & flag::ACCEPTED != 0 => Ok(()),
+        let is_answer = |frame: &Frame| frame.kind == kind::CONNECT_ACK;
+        match self.ask(&out, "the token", is_answer, deadline) {
+            Ok(answer) if answer.flags & flag::ACCEPTED != 0 => Ok(()),
             Ok(_) => Err(GreengrassError::Refused),
             Err(GreengrassError::Closed(_)) => Err(GreengrassError::NoAnswer),
             Err(error) => Err(error),
@@ -63,7 +85,7 @@ impl Probe {
     ///
     /// # Errors
     /// It ends the connection, or does not answer before `deadline`.
-    pub fn subscribe(&mut self, topic: &PubsubTopic, deadline: Instant) -> Result<Option<String>, GreengrassError> {
+    pub fn subscribe(&mut self, topic: &PubsubTopic, deadline: Instant) -> Result<Option<Declined>, GreengrassError> {
         let operation = if topic.cloud { operation::SUBSCRIBE_CLOUD } else { operation::SUBSCRIBE };
         self.request(operation, &request::subscription(&topic.filter, topic.cloud), "a subscription", deadline)
     }
@@ -77,7 +99,7 @@ impl Probe {
         status: &Bytes,
         cloud: bool,
         deadline: Instant,
-    ) -> Result<Option<String>, GreengrassError> {
+    ) -> Result<Option<Declined>, GreengrassError> {
         let operation = if cloud { operation::PUBLISH_CLOUD } else { operation::PUBLISH };
         self.request(operation, &request::publish(STATUS_TOPIC, status, cloud), "a status", deadline)
     }
@@ -88,18 +110,31 @@ impl Probe {
         payload: &[u8],
         what: &'static str,
         deadline: Instant,
-    ) -> Result<Option<String>, GreengrassError> {
+    ) -> Result<Option<Declined>, GreengrassError> {
         self.number += 1;
+        let number = self.number;
         let mut out = Vec::new();
-        request::request(&mut out, self.number, operation, payload);
-        let answer = self.ask(&out, what, deadline)?;
-        Ok((answer.kind == kind::ERROR).then(|| Fault::of(&answer).to_string()))
+        request::request(&mut out, number, operation, payload);
+        let is_answer = |frame: &Frame| matches!(frame.kind, kind::MESSAGE | kind::ERROR) && frame.stream == number;
+        let answer = self.ask(&out, what, is_answer, deadline)?;
+        Ok((answer.kind == kind::ERROR).then(|| {
+            let fault = Fault::of(&answer);
+            Declined { why: fault.to_string(), unauthorized: fault.is_unauthorized() }
+        }))
     }
 
-    /// Sends `out` and waits for the next frame of this request.
-    fn ask(&mut self, out: &[u8], what: &'static str, deadline: Instant) -> Result<Frame, GreengrassError> {
+    /// Sends `out` and waits for the answer. What else comes is passed over as the connector does, pings are answered.
+    fn ask(
+        &mut self,
+        out: &[u8],
+        what: &'static str,
+        is_answer: impl Fn(&Frame) -> bool,
+        deadline: Instant,
+    ) -> Result<Frame, GreengrassError> {
+        let begin = Instant::now();
         let failed = |error: std::io::Error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => GreengrassError::Silent(what),
+            // It does not read, either.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => GreengrassError::SilentFor(what, begin.elapsed()),
             _ => GreengrassError::Closed(Some(error)),
         };
         self.stream.write_all(out).map_err(failed)?;
@@ -109,19 +144,29 @@ impl Probe {
                     kind::PROTOCOL_ERROR | kind::INTERNAL_ERROR => {
                         return Err(GreengrassError::Ended(Fault::of(&frame).to_string()));
                     }
-                    _ if frame.stream == self.number => return Ok(frame),
+                    kind::PING if frame.payload.len() <= HEADERS_BYTES => {
+                        let mut pong = Vec::new();
+                        put(&mut pong, [kind::PING_RESPONSE, 0, frame.stream], &[], &frame.payload);
+                        self.stream.write_all(&pong).map_err(failed)?;
+                    }
+                    _ if is_answer(&frame) => return Ok(frame),
                     _ => {}
                 }
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(GreengrassError::Silent(what));
+                return Err(GreengrassError::SilentFor(what, begin.elapsed()));
             }
-            self.stream.set_read_timeout(Some(left)).map_err(failed)?;
+            self.stream.set_read_timeout(Some(left.min(PIECE))).map_err(failed)?;
             let mut piece = [0; 1024];
-            match self.stream.read(&mut piece).map_err(failed)? {
-                0 => return Err(GreengrassError::Closed(None)),
-                more => self.buffer.extend_from_slice(&piece[..more]),
+            match self.stream.read(&mut piece) {
+                Ok(0) if self.buffer.is_empty() => return Err(GreengrassError::Closed(None)),
+                Ok(0) => return Err(FrameError::Cut.into()),
+                Ok(more) => self.buffer.extend_from_slice(&piece[..more]),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                    _ => return Err(failed(error)),
+                },
             }
         }
     }

@@ -229,11 +229,46 @@ async fn the_probe_tells_what_is_refused_and_goes_on() {
     peer.says(kind::CONNECT_ACK, flag::ACCEPTED, 0, b"").await;
     probe.log_in(&settings, deadline).unwrap();
     peer.says(kind::ERROR, flag::TERMINATE, 1, br#"{"message": "no"}"#).await;
-    assert_eq!(probe.subscribe(&topic, deadline).unwrap().as_deref(), Some("x: no"));
+    assert_eq!(probe.subscribe(&topic, deadline).unwrap().unwrap().why, "x: no");
     peer.says(kind::MESSAGE, flag::TERMINATE, 2, b"{}").await;
-    assert_eq!(probe.publish_status(&Bytes::from_static(b"x"), false, deadline).unwrap(), None);
+    assert!(probe.publish_status(&Bytes::from_static(b"x"), false, deadline).unwrap().is_none());
     let late = probe.publish_status(&Bytes::from_static(b"x"), false, Instant::now() + Duration::from_millis(10));
-    assert!(matches!(late, Err(GreengrassError::Silent("a status"))), "{late:?}");
+    assert!(matches!(late, Err(GreengrassError::SilentFor("a status", _))), "{late:?}");
     drop(peer);
     assert!(probe.publish_status(&Bytes::from_static(b"x"), true, deadline).is_err());
+}
+
+/// What the probe says of somebody who answers the token with `bytes` and nothing more.
+async fn logged_in(bytes: &[u8], ends: bool) -> Result<(), GreengrassError> {
+    let folder = Folder::new();
+    let mut settings = scripted(LIMIT);
+    settings.greengrass.socket = folder.path().join("ipc.socket");
+    let listener = UnixListener::bind(&settings.greengrass.socket).unwrap();
+    let soon = Instant::now() + Duration::from_millis(100);
+    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings, soon));
+    let (mut peer, _) = peer.unwrap();
+    peer.write_all(bytes).await.unwrap();
+    if ends {
+        peer.shutdown().await.unwrap();
+    }
+    probe.unwrap().log_in(&settings, soon)
+}
+
+#[tokio::test]
+async fn the_probe_tells_a_refused_token_from_silence_and_from_what_is_no_nucleus() {
+    let said = logged_in(b"", true).await;
+    assert!(matches!(said, Err(GreengrassError::NoAnswer)), "{said:?}");
+    let said = logged_in(b"", false).await;
+    assert!(matches!(said, Err(GreengrassError::SilentFor("the token", _))), "{said:?}");
+    let said = logged_in(b"220 mail", true).await;
+    assert!(matches!(said, Err(GreengrassError::Frame(FrameError::Cut))), "{said:?}");
+    let said = logged_in(b"HTTP/1.1 400 Bad Request", false).await;
+    assert!(matches!(said, Err(GreengrassError::Frame(FrameError::Checksum))), "{said:?}");
+    let (mut others, mut answer) = (Vec::new(), Vec::new());
+    put(&mut others, [kind::PING, 0, 0], &[], b"alive");
+    put(&mut others, [kind::MESSAGE, 0, 0], &[], b"{}");
+    let said = logged_in(&others, false).await;
+    assert!(matches!(said, Err(GreengrassError::SilentFor("the token", _))), "{said:?}");
+    put(&mut answer, [kind::CONNECT_ACK, flag::ACCEPTED, 0], &[], b"");
+    logged_in(&[others, answer].concat(), false).await.unwrap();
 }

@@ -59,6 +59,7 @@ pub fn prepare(loaded: Result<Config, ConfigError>, clock: &Clock) -> Result<Rea
         .map_err(|small| faults.push(Fault::Memory(Problem::memory_size(&config.connector, small.to_string()))));
     if let (Ok(plan), Some(greengrass)) = (&mut plan, &config.greengrass) {
         plan.status = plan.status.min(greengrass.status_bytes());
+        plan.greengrass = true;
     }
     if let Some((name, bytes)) = plan.as_ref().ok().and_then(system_limit) {
         let rule = format!(

@@ -7,8 +7,9 @@ import re
 import pytest
 from parts.client import BINARY, MESSAGE, STATUS
 from parts.connector import RUNNER, definition, run
+from parts.doctor import STEP
 from parts.greengrass import client, connect, nucleus  # noqa: F401
-from parts.nucleus import TOKEN
+from parts.nucleus import PING, TOKEN, frame
 from parts.service import arn
 from parts.waiting import until
 
@@ -260,7 +261,9 @@ def test_check_needs_no_nucleus_and_takes_what_greengrass_writes(nucleus, standi
     done = run(["check"], settings)
     assert done.returncode == 0, done.stderr
     assert re.search("\nlargest status message +7000 bytes\n", done.stdout), done.stdout
-    assert "\nbroker" not in done.stdout and "ipc.socket, topics kinesisfirehose/message, " in done.stdout
+    assert "broker" not in done.stdout and "MQTT" not in done.stdout
+    assert "\nconnection to the nucleus " in done.stdout and "\nlargest IPC frame " in done.stdout
+    assert "ipc.socket, topics kinesisfirehose/message, " in done.stdout
     assert "PUBLISH_INTERVAL refers to a key that the component's configuration does not have" in done.stdout
     assert "\nwarning: pubsubTopics has sensors/#, from which nothing is taken; " in done.stdout
 
@@ -296,6 +299,42 @@ def test_the_doctor_names_what_is_wrong(fault, nucleus, standin):
     failed = [name for name, step in found.items() if step["result"] == "fail"]
     assert failed == [f"ipc-{fault}"]
     assert found[f"ipc-{fault}"]["advice"]
+    assert ("accessControl" in found[f"ipc-{fault}"]["advice"]) == (fault in ["subscribe", "publish"])
+
+
+@pytest.mark.parametrize("fault", ["subscribe", "publish"])
+def test_the_doctor_does_not_take_a_device_that_is_offline_for_one_without_rights(fault, nucleus, standin):
+    nucleus.online = fault != "publish"
+    if fault == "subscribe":
+        nucleus.errors["SubscribeToIoTCore"] = "ServiceError"
+    topics = json.dumps(TOPICS)
+    settings = component(nucleus, standin, FIREHOSE_CONNECTOR_PUBSUB_TOPICS=topics, FIREHOSE_CONNECTOR_STATUS_TO_IOT_CORE="1")
+    found = steps(run(["check", "--online", "--json"], settings))
+    assert [name for name, step in found.items() if step["result"] == "fail"] == [f"ipc-{fault}"]
+    found = found[f"ipc-{fault}"]
+    assert "ServiceError" in found["found"]
+    assert "online" in found["advice"] and "accessControl" not in found["advice"]
+
+
+def test_the_doctor_says_how_long_it_waited_and_that_nobody_answered(nucleus, standin):
+    nucleus.unanswered = {"SubscribeToTopic"}
+    found = steps(run(["check", "--online", "--json"], component(nucleus, standin)))
+    subscribe = found["ipc-subscribe"]
+    assert subscribe["found"] == f"the nucleus did not answer a subscription within {STEP} s"
+    assert subscribe["ms"] < (STEP + 1) * 1000
+    assert found["ipc-publish"]["found"] == "the nucleus does not answer"
+
+
+def test_the_doctor_answers_pings_and_tells_a_nucleus_from_something_else(nucleus, standin):
+    nucleus.greeting = frame(PING, 0, 0, b"alive")
+    done = run(["check", "--online", "--json"], component(nucleus, standin))
+    assert done.returncode == 0, done.stdout
+    assert ("connector", "pong", b"alive") in nucleus.requests
+    nucleus.greeting = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    found = steps(run(["check", "--online", "--json"], component(nucleus, standin)))
+    token = found["ipc-token"]
+    assert (token["result"], "cannot be read" in token["found"], "start" in token["advice"]) == ("fail", True, False)
+    assert found["ipc-subscribe"]["found"] == "what answers cannot be understood"
 
 
 # ---- with a spool ----

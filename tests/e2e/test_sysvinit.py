@@ -14,7 +14,7 @@ import pytest
 
 from parts.connector import BINARY, Connector, definition
 from parts.service import ROOT
-from parts.waiting import PATIENCE, free_port, until
+from parts.waiting import PATIENCE, end, free_port, until
 
 SERVICE = ROOT / "targets/service"
 NAME = "firehose-connector"
@@ -225,6 +225,51 @@ def test_what_is_missing_is_named(init):
     init.binary.unlink()
     assert init("start")[0] == 5
     assert init.logged(f"{init.binary} is not there")
+
+
+def test_a_script_that_outlives_its_package_says_nothing_at_boot(init):
+    init.binary.unlink()
+    assert init("start", RUNLEVEL="2") == (0, "")
+    assert init("stop", RUNLEVEL="0") == (0, "")
+    assert init.log() == []
+
+
+def test_a_number_that_became_somebody_else_s_is_left_alone(configured):
+    """Whatever his command line is."""
+    init = configured
+    log = init.root / f"{NAME}.log"
+    log.write_text("")
+    run = init.root / "run" / NAME
+    init("start")
+    until(init.runs, "the connector")
+    pids = [init.pid(process) for process in ["supervisor", "connector"]]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not any(map(init.pid, ["supervisor", "connector"])), "the end of both")
+    # By the tools of the test: of busybox it is the supervisor's program.
+    stranger = subprocess.Popen(["tail", "-f", log], env=init.environment, stdout=subprocess.DEVNULL)
+    try:
+        for process in ["supervisor", "connector"]:
+            (run / f"{process}.pid").write_text(f"{stranger.pid}\n")
+        assert init("status")[0] == 3
+        assert init("start") == (0, "")
+        until(init.runs, "the connector")
+        assert init("stop")[0] == 0
+        assert stranger.poll() is None
+    finally:
+        end(stranger)
+
+
+def test_a_connector_whose_program_was_replaced_is_still_ours(configured):
+    init = configured
+    init("start")
+    until(init.runs, "the connector")
+    (pid,) = init.processes()
+    shutil.copy(BINARY, init.root / "new")
+    (init.root / "new").rename(init.binary)
+    assert init("status") == (0, f"{NAME}: runs\n")
+    assert init("stop")[0] == 0
+    until(lambda: not Path(f"/proc/{pid}").exists(), "its end")
 
 
 @pytest.mark.parametrize("priorities", [False, True])

@@ -72,6 +72,8 @@ class Nucleus:
         self.configured = True
         # What comes before the answer to each subscription, as it may of nucleus lite, where messages and answers come by two threads.
         self.early = None
+        # Bytes that come before the answer to a token.
+        self.greeting = b""
         # AWS IoT Core: what was published there, and whether it can be reached.
         self.cloud, self.online = [], True
         self.requests = []
@@ -243,6 +245,8 @@ class Client:
     def connect(self, stream, headers, payload):
         if (stream, headers.get(":version")) != (0, "0.1.0"):
             return self.fault(f"a connection with {headers}")
+        if self.nucleus.greeting:
+            self.connection.sendall(self.nucleus.greeting)
         self.component = self.nucleus.tokens.get(json.loads(payload).get("authToken"))
         if self.component is None and self.nucleus.lite:
             return self.close()
