@@ -301,6 +301,9 @@ impl<'a> Session<'a> {
         let received = received.filter(|received| !self.subscriptions[index].is_repeated(now, frame.stream, received));
         self.news.extend(received.map(News::Publish));
         if frame.flags & flag::TERMINATE != 0 {
+            if frame.stream == self.subscriptions[index].stream {
+                self.news.push_back(News::NotDelivered(index, "it has ended the subscription".to_owned()));
+            }
             self.subscriptions[index].ended(now, frame.stream, &mut self.statuses.jitter);
         }
     }

@@ -132,7 +132,7 @@ impl Subscription {
             self.former = 0;
             return;
         }
-        self.stream = 0;
+        (self.stream, self.failures) = (0, self.failures.max(1));
         self.state = State::Waits(now + delay(1, AGAIN.0, AGAIN.1, jitter));
     }
 }
