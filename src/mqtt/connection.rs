@@ -54,8 +54,6 @@ pub(super) struct Connection {
     group: Vec<Received>,
     /// The group ended because no more packets were available.
     read_all: bool,
-    /// The packet that was at hand behind a full group.
-    behind: Option<Incoming>,
     gather: Gather,
     /// Until then nothing is read, unless something else is to be done before.
     resting: Option<Instant>,
@@ -113,8 +111,8 @@ impl Connection {
             }
             let room = granted && !stopping && has_room;
             tokio::select! {
-                packet = next_packet(&mut self.behind, &mut self.framed), if resting.is_none() => {
-                    let packet = packet?;
+                packet = self.framed.next(), if resting.is_none() => {
+                    let packet = packet.ok_or(MqttError::Closed(None))??;
                     let taken = self.take_group(packet, task, in_flight).await;
                     // Also when the connection ended behind them: what was received is relayed.
                     let relayed = if self.group.is_empty() {
@@ -236,7 +234,10 @@ impl Connection {
             if !self.read_all {
                 break;
             }
-            next = self.at_hand()?;
+            next = match self.framed.next().now_or_never() {
+                Some(packet) => Some(packet.ok_or(MqttError::Closed(None))??),
+                None => None,
+            };
         }
         if !self.framed.write_buffer().is_empty() {
             self.flush().await?;
@@ -266,19 +267,10 @@ impl Connection {
             *buffer = BytesMut::with_capacity(self.read_bytes);
         }
         self.acknowledge(task).await?;
-        if !self.read_all {
-            self.behind = self.at_hand()?;
-            self.read_all = self.behind.is_none();
-        }
         if self.read_all {
             self.rest(task, busy).await;
         }
         Ok(true)
-    }
-
-    /// The next packet, if it can be read without waiting.
-    fn at_hand(&mut self) -> Result<Option<Incoming>, MqttError> {
-        next_packet(&mut self.behind, &mut self.framed).now_or_never().transpose()
     }
 
     /// Lets publishes gather, unless the end is near.
@@ -300,17 +292,6 @@ impl Connection {
 
     fn silent(&self, unanswered: Unanswered) -> MqttError {
         MqttError::Silent(unanswered, self.keep_alive.interval())
-    }
-}
-
-/// The one that is `behind`, or else from the connection.
-async fn next_packet(
-    behind: &mut Option<Incoming>,
-    framed: &mut Framed<CountedStream, Packets>,
-) -> Result<Incoming, MqttError> {
-    match behind.take() {
-        Some(packet) => Ok(packet),
-        None => framed.next().await.ok_or(MqttError::Closed(None))?,
     }
 }
 

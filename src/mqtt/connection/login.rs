@@ -89,7 +89,6 @@ impl Connection {
             acknowledged: Instant::now(),
             group: Vec::with_capacity(PUBLISHES),
             read_all: true,
-            behind: None,
             gather: Gather::new(settings.gather, Instant::now()),
             resting: None,
             keep_alive: KeepAlive::new(keep_alive(properties.and_then(|all| all.server_keep_alive)), Instant::now()),
