@@ -18,7 +18,7 @@ use crate::config::PubsubTopic;
 use crate::limits::greengrass::HEADERS_BYTES;
 use crate::relay::message::STATUS_TOPIC;
 
-/// Seconds that a read or a write may take at a time: the kernel ends it late, by up to an eighth.
+/// How long a read or a write may take at a time: the kernel ends it late, by up to an eighth.
 const PIECE: Duration = Duration::from_secs(1);
 
 /// A connection for the asking.
@@ -73,7 +73,7 @@ impl Probe {
         let mut out = Vec::new();
         request::connect(&mut out, settings.greengrass.token.expose());
         let is_answer = |frame: &Frame| frame.kind == kind::CONNECT_ACK;
-        match self.ask(&out, "the token", is_answer, deadline) {
+        match self.ask(&out, "the token", &is_answer, deadline) {
             Ok(answer) if answer.flags & flag::ACCEPTED != 0 => Ok(()),
             Ok(_) => Err(GreengrassError::Refused),
             Err(GreengrassError::Closed(_)) => Err(GreengrassError::NoAnswer),
@@ -116,7 +116,7 @@ impl Probe {
         let mut out = Vec::new();
         request::request(&mut out, number, operation, payload);
         let is_answer = |frame: &Frame| matches!(frame.kind, kind::MESSAGE | kind::ERROR) && frame.stream == number;
-        let answer = self.ask(&out, what, is_answer, deadline)?;
+        let answer = self.ask(&out, what, &is_answer, deadline)?;
         Ok((answer.kind == kind::ERROR).then(|| {
             let fault = Fault::of(&answer);
             Declined { why: fault.to_string(), unauthorized: fault.is_unauthorized() }
@@ -128,7 +128,7 @@ impl Probe {
         &mut self,
         out: &[u8],
         what: &'static str,
-        is_answer: impl Fn(&Frame) -> bool,
+        is_answer: &dyn Fn(&Frame) -> bool,
         deadline: Instant,
     ) -> Result<Frame, GreengrassError> {
         let begin = Instant::now();
