@@ -166,6 +166,9 @@ pub const STATUS_BYTES: usize = 128 * 1024;
 pub const STATUS_BYTES_MIN: usize = 72 * 1024;
 /// Bytes of a status message that are sent even to a broker that closes connections on longer ones: one ordinary status.
 pub const STATUS_BYTES_LEAST: usize = 1024;
+/// Bytes of a status message up to which it is copied behind its head, to leave with it in one packet of TCP. A longer one is written from
+/// where it stands: the copy would take as much memory again.
+pub const PAYLOAD_COPIED: usize = 4 * 1024;
 /// A broker that takes packets of fewer bytes is warned of: a status with an id of a kilobyte and a long error needs as
 /// many.
 pub const STATUS_PACKET: u32 = 8 * 1024;

@@ -26,6 +26,13 @@ impl Beat {
         self.0 + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
     }
 
+    /// The end of a rest that begins `now` and is to last so long at most: on a boundary if that is not far too soon.
+    #[must_use]
+    pub fn end_of_rest(self, now: Instant, longest: Duration) -> Instant {
+        let end = self.before(now + longest);
+        if end > now + longest / 3 { end } else { now + longest }
+    }
+
     /// The first boundary that is not before `at`.
     #[must_use]
     pub fn after(self, at: Instant) -> Instant {
@@ -45,6 +52,9 @@ mod tests {
         let millis = |millis| start + Duration::from_millis(millis);
         for (at, before, after) in [(0, 0, 0), (1, 0, 64), (63, 0, 64), (64, 64, 64), (1000, 960, 1024)] {
             assert_eq!((beat.before(millis(at)), beat.after(millis(at))), (millis(before), millis(after)));
+        }
+        for (longest, end) in [(128, 128), (150, 128), (64, 64), (60, 64), (5, 10), (0, 5)] {
+            assert_eq!(beat.end_of_rest(millis(5), Duration::from_millis(longest)), millis(end), "{longest}");
         }
         let late = millis(64) + Duration::from_micros(1);
         assert_eq!((beat.before(late), beat.after(late)), (millis(64), millis(128)));

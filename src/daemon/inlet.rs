@@ -25,7 +25,7 @@ impl Inlet {
         }
     }
 
-    /// Starts the task. With `gather` publishes may gather unread; those of a broker until the beat.
+    /// Starts the task. With `gather` publishes may gather unread, until the beat.
     pub(super) fn open(self, plan: &Plan, gather: Option<Beat>) -> Channels {
         match self {
             Self::Mqtt(mqtt, route, tls) => {
@@ -49,12 +49,8 @@ impl Inlet {
             }
             #[cfg(feature = "greengrass")]
             Self::Greengrass(greengrass) => {
-                let settings = crate::greengrass::Settings {
-                    greengrass,
-                    frame_bytes: plan.packet,
-                    read_bytes: plan.read,
-                    gather: gather.is_some(),
-                };
+                let settings =
+                    crate::greengrass::Settings { greengrass, frame_bytes: plan.packet, read_bytes: plan.read, gather };
                 let (channels, task) = crate::greengrass::nucleus(settings);
                 tokio::spawn(task);
                 channels

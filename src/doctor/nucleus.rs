@@ -19,7 +19,7 @@ pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut
         greengrass: greengrass.clone(),
         frame_bytes: ready.plan.packet,
         read_bytes: ready.plan.read,
-        gather: false,
+        gather: None,
     };
     let mut probe = match Probe::connect(&settings, report.deadline()).await {
         Ok(probe) => probe,

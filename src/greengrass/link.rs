@@ -5,14 +5,14 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::Frames;
 use super::gather::{Gather, held};
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
-use crate::limits::greengrass::ANSWER;
+use crate::limits::greengrass::{ANSWER, GATHER_ANSWERS};
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -51,6 +51,8 @@ impl<'a> Link<'a> {
         let mut frames = Frames::new(settings.frame_bytes);
         let mut buffer = BytesMut::with_capacity(settings.read_bytes);
         let (mut stopping, mut read_all, mut gather) = (false, true, Gather::default());
+        // Since the last rest.
+        let mut written = false;
         loop {
             let now = since(*start);
             let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
@@ -65,9 +67,6 @@ impl<'a> Link<'a> {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
                     gathers = gather.came(start.elapsed(), bytes, read_all);
-                    if !settings.gather {
-                        gathers = time::Duration::ZERO;
-                    }
                 }
             }
             if taken? == Taken::Group {
@@ -76,13 +75,19 @@ impl<'a> Link<'a> {
             if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
-            // Not while a status waits for the answer to another.
-            if !gathers.is_zero() && session.out.is_empty() && session.has_room() && !stopping {
+            let has_room = session.has_room();
+            let answers = core::mem::take(&mut written) && !has_room;
+            let rest = match settings.gather {
+                Some(beat) if has_room && !gathers.is_zero() => Some(beat.end_of_rest(Instant::now(), gathers)),
+                Some(_) if answers => Some(Instant::now() + GATHER_ANSWERS),
+                _ => None,
+            };
+            if let Some(end) = rest.filter(|_| session.out.is_empty() && !stopping) {
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
                 tokio::select! {
-                    () = sleep(gathers) => {}
-                    message = ends.statuses.recv() => match message {
+                    () = sleep_until(end) => {}
+                    message = ends.statuses.recv(), if has_room => match message {
                         Some(message) => session.publish_status(since(*start), message)?,
                         None => stopping = true,
                     },
@@ -97,9 +102,10 @@ impl<'a> Link<'a> {
             // Reading comes last: in full flow there is always something to read.
             tokio::select! {
                 biased;
-                written = writer.write(&session.out), if !session.out.is_empty() => {
-                    let written = written.map_err(|error| closed(&session, Some(error)))?;
-                    session.out.drain(..written);
+                length = writer.write(&session.out), if !session.out.is_empty() => {
+                    let length = length.map_err(|error| closed(&session, Some(error)))?;
+                    session.out.drain(..length);
+                    written = true;
                 }
                 message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
                     Some(message) => session.publish_status(since(*start), message)?,

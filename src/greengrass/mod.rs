@@ -28,6 +28,7 @@ pub use probe::{Declined, Probe};
 
 use tokio::time::{Instant, sleep};
 
+use crate::clock::Beat;
 use crate::config::Greengrass;
 use crate::limits::MQTT_STABLE;
 use crate::limits::greengrass::{AGAIN, BACKOFF, TOKEN_REFUSED};
@@ -47,8 +48,8 @@ pub struct Settings {
     pub frame_bytes: usize,
     /// Bytes read at a time.
     pub read_bytes: usize,
-    /// Messages may gather unread.
-    pub gather: bool,
+    /// Messages may gather unread, and rests end with this; `None`: each is read at once.
+    pub gather: Option<Beat>,
 }
 
 /// The channels and the task that serves them. The task ends when [`Channels`] are dropped or their `statuses` are, and when the
@@ -106,7 +107,7 @@ fn scripted(frame_bytes: usize) -> Settings {
         topics: topics.to_vec(),
         status_to_cloud: true,
     };
-    Settings { greengrass, frame_bytes, read_bytes: 100, gather: false }
+    Settings { greengrass, frame_bytes, read_bytes: 100, gather: None }
 }
 
 /// Reads `pieces`, the bytes of a connection whose token was taken, as the task does, and gives each publish to `take`. Requests 1

@@ -34,7 +34,12 @@ impl Test {
         let listener = UnixListener::bind(&socket).unwrap();
         let topics = vec![PubsubTopic { filter: TOPIC.to_owned(), cloud: false }];
         let greengrass = Greengrass { socket, token: Secret::new("0123456789ABCDEF"), topics, status_to_cloud: false };
-        let (relay, task) = nucleus(Settings { greengrass, frame_bytes: LIMIT, read_bytes: 1000, gather: true });
+        let (relay, task) = nucleus(Settings {
+            greengrass,
+            frame_bytes: LIMIT,
+            read_bytes: 1000,
+            gather: Some(Beat::new(Instant::now())),
+        });
         Self { _folder: folder, listener, relay, task: tokio::spawn(task) }
     }
 
@@ -220,7 +225,7 @@ async fn the_probe_tells_what_is_refused_and_goes_on() {
     let topic = PubsubTopic { filter: TOPIC.to_owned(), cloud: true };
     let greengrass =
         Greengrass { socket, token: Secret::new("x"), topics: vec![topic.clone()], status_to_cloud: false };
-    let settings = Settings { greengrass, frame_bytes: LIMIT, read_bytes: 1000, gather: true };
+    let settings = Settings { greengrass, frame_bytes: LIMIT, read_bytes: 1000, gather: None };
     let deadline = Instant::now() + Duration::from_secs(60);
     let (stream, mut probe) = tokio::join!(async { listener.accept().await.unwrap().0 }, async {
         Probe::connect(&settings, deadline).await.unwrap()

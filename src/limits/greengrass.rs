@@ -47,16 +47,15 @@ pub const LULL: Duration = Duration::from_secs(2);
 pub const FLOW: Duration = Duration::from_millis(250);
 /// A subscription in AWS IoT Core without a message for this long is made again, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// While messages come one soon after the other, and their records wait for an interval anyway, they gather for this long at most
-/// before they are read.
-pub const GATHER: Duration = Duration::from_millis(100);
-/// Bytes of the kernel in which messages gather, about: half of what it holds for a socket (`wmem_default`), and then the nucleus waits. Of
-/// messages of 1 KiB they are 44.
-pub const GATHERED_BYTES: u32 = 100_000;
+/// Bytes of the kernel in which messages gather, about: less than three quarters of what it holds for a socket (`wmem_default`), because
+/// when that is full, the nucleus waits. Of messages of 1 KiB they are 66.
+pub const GATHERED_BYTES: u32 = 150_000;
 /// Bytes of the kernel that a message takes beside its payload: headers, topic, and what the kernel adds to each write.
 pub const MESSAGE_OVERHEAD: usize = 1200;
 /// Shortest time that messages gather, in a flood, the least that the timer can say: to wake up for each would cost more than to take it.
 pub const GATHER_LEAST: Duration = Duration::from_millis(1);
+/// How long answers to statuses gather when as many are under way as may be ([`STATUSES`]): each would be a wake-up.
+pub const GATHER_ANSWERS: Duration = Duration::from_millis(4);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// First and longest delay until what failed is asked for again, if it takes a change of the component's `accessControl`, which may

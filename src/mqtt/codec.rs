@@ -11,12 +11,12 @@
 //! - A PUBLISH above the limit is an error to it, and so the end of the connection. Here it is [skipped](super::oversized).
 
 use bytes::{Buf, BytesMut};
-use rumqttc::v5::mqttbytes::v5::{Codec, Disconnect, DisconnectReasonCode, Packet};
+use rumqttc::v5::mqttbytes::v5::{Codec, Disconnect, DisconnectReasonCode, Packet, Publish};
 use rumqttc::v5::mqttbytes::{self};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::oversized::Oversized;
-use super::publish::publish;
+use super::publish::{publish, put_head};
 use super::variable_length::decode;
 use super::version_3::{conn_ack, sub_ack, write};
 use super::{MqttError, properties, received};
@@ -73,6 +73,11 @@ impl Packets {
     /// Sends packets of at most `bytes`, the broker's limit.
     pub(super) const fn limit_outgoing(&mut self, bytes: Option<u32>) {
         self.codec.max_outgoing_size = bytes;
+    }
+
+    /// Writes a publish up to its payload, which is to follow by itself.
+    pub(super) fn put_head(&self, publish: &Publish, bytes: &mut BytesMut) {
+        put_head(publish, self.version == MqttVersion::V5, bytes);
     }
 
     /// Skips more of the publish above the limit. `Some` at its end.

@@ -72,8 +72,7 @@ impl Gather {
         let most = (room.buffer / GATHER_BUFFER_SHARE).saturating_mul(publishes as usize) / bytes.max(1);
         let most = if waits { most.min(room.publishes()) } else { most };
         let longest = GATHER.min(each.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX)));
-        let end = self.beat?.before(now + longest);
-        let end = if end > now + longest / 3 { end } else { now + longest };
+        let end = self.beat?.end_of_rest(now, longest);
         // A rest in which nothing comes would be one wake-up more.
         (end - now >= GATHER_LEAST.max(each * 3 / 4)).then_some(end)
     }

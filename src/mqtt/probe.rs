@@ -69,7 +69,7 @@ impl Probe {
     /// The broker ends the session.
     pub async fn publish_status(&mut self, status: Bytes) -> Result<Option<String>, MqttError> {
         let publish = self.0.status(STATUS_ID, status, false);
-        self.0.framed.send(publish).await?;
+        self.0.framed.send(Packet::Publish(publish)).await?;
         match self.answer().await? {
             Packet::PubAck(ack) if ack.pkid == STATUS_ID => {
                 let is_taken = matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);

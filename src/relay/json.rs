@@ -57,6 +57,14 @@ const fn before(marks: usize) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
+/// Whether a control character is among them.
+fn has_control(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<WIDTH>();
+    let below = |word: usize| word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+    words.iter().fold(0, |found, word| found | below(usize::from_le_bytes(*word))) != 0
+        || rest.iter().any(|byte| *byte < b' ')
+}
+
 /// Whether all of `text` stands for itself in a JSON string.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
@@ -100,7 +108,8 @@ pub fn leading_string(text: &str) -> Option<&str> {
     }
 }
 
-/// Bytes in which the next escape is looked for first.
+/// Bytes in which the next escape is looked for word by word: between escapes that is fast, for a long run a search with vector
+/// instructions is.
 const NEAR: usize = 64;
 
 /// Bytes of the JSON string that `text` begins with, if it is valid; `None`: it has no end.
@@ -111,7 +120,6 @@ pub fn string_length(text: &[u8]) -> Option<usize> {
     }
     let mut at = 1;
     loop {
-        // For a long run memchr is faster, between escapes it is not.
         let rest = text.get(at..)?;
         let (near, far) = rest.split_at(rest.len().min(NEAR));
         at += match next(near, 0, ends, |byte| matches!(byte, b'"' | b'\\')) {
@@ -125,8 +133,10 @@ pub fn string_length(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Bytes that are given as one piece, at most: between escapes there are often only a few.
+/// Bytes that are gathered to be given as one piece, at most: between escapes there are often only a few.
 const GATHERED: usize = 1024;
+/// Bytes that a word and a character behind it may add to them.
+const LONGEST: usize = 2 * WIDTH;
 
 /// Gives what a JSON string says, piece by piece, as UTF-8. A piece may end within a character.
 ///
@@ -150,15 +160,14 @@ pub fn read_string<'a>(text: &'a str, piece: &mut dyn FnMut(&[u8]) -> bool) -> O
     let bytes = text.as_bytes();
     bytes.starts_with(b"\"").then_some(())?;
     let (mut gathered, mut used, mut at) = ([0; GATHERED], 0, 1);
+    // Words since the last escape.
+    let mut plain_words = 0;
     loop {
-        // Room for a word and a character behind it.
-        if used > GATHERED - 2 * WIDTH {
-            // A long run is not gathered to its end.
-            let end = next(bytes, at, special, is_special)?;
-            if !piece(&gathered[..used]) || !piece(&bytes[at..end]) {
+        if used > GATHERED - LONGEST {
+            if !piece(&gathered[..used]) {
                 break;
             }
-            (used, at) = (0, end);
+            used = 0;
         }
         if let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WIDTH>) {
             // All are copied; those from the special one on are written over.
@@ -167,10 +176,29 @@ pub fn read_string<'a>(text: &'a str, piece: &mut dyn FnMut(&[u8]) -> bool) -> O
             if marks == 0 {
                 used += WIDTH;
                 at += WIDTH;
-                continue;
+                plain_words += 1;
+                if plain_words < NEAR / WIDTH {
+                    continue;
+                }
+                let plain = &bytes[at..at + memchr::memchr2(b'"', b'\\', &bytes[at..])?];
+                if has_control(plain) {
+                    return None;
+                }
+                if used + plain.len() <= GATHERED - LONGEST {
+                    gathered[used..used + plain.len()].copy_from_slice(plain);
+                    used += plain.len();
+                } else {
+                    if !piece(&gathered[..used]) || !piece(plain) {
+                        break;
+                    }
+                    used = 0;
+                }
+                at += plain.len();
+            } else {
+                used += before(marks);
+                at += before(marks);
             }
-            used += before(marks);
-            at += before(marks);
+            plain_words = 0;
         }
         match *bytes.get(at)? {
             b'\\' => match SHORT[*bytes.get(at + 1)? as usize] {
@@ -313,6 +341,31 @@ mod tests {
                         count <= most
                     });
                     assert_eq!((read, count), (Some((&text[..text.len() - 3], false)), most + 1));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_long_plain_run_is_found_wherever_it_stands() {
+        for plain in [60, 63, 64, 65, 72, 300, 1000, 1030, 3000] {
+            for place in (0..plain).step_by(7).chain(plain - 9..plain) {
+                for wrong in ["\n", "\u{1f}", "\\", "\\x", "\"", "\u{7f}\u{e9}", "\\u00e9"] {
+                    let text = ["\"", &"x".repeat(place), wrong, &"y".repeat(plain - place), "\""].concat();
+                    for text in [&text[..], &text[..text.len() - 1]] {
+                        let mut said = Vec::new();
+                        let read = read_string(text, &mut |piece| {
+                            said.extend_from_slice(piece);
+                            true
+                        });
+                        assert_eq!(
+                            read.map(|(string, _)| string),
+                            string_byte_by_byte(text),
+                            "{plain} {place} {wrong:?}"
+                        );
+                        let expected = read.map(|(string, _)| serde_json::from_str::<String>(string).unwrap());
+                        assert_eq!(read.map(|_| String::from_utf8(said).unwrap()), expected);
+                    }
                 }
             }
         }

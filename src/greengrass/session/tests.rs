@@ -24,7 +24,7 @@ fn settings(topics: &[(&str, bool)], status_to_cloud: bool) -> Settings {
         topics: topics.collect(),
         status_to_cloud,
     };
-    Settings { greengrass, frame_bytes: 10_000, read_bytes: 1000, gather: true }
+    Settings { greengrass, frame_bytes: 10_000, read_bytes: 1000, gather: None }
 }
 
 /// A request as the nucleus sees it: number, operation, payload. A termination has none of the latter.

@@ -1,12 +1,14 @@
 //! What is written to the broker: acknowledgements, statuses, counters.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{FutureExt as _, SinkExt as _};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet, PubAck, PubRec, Publish};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::Connection;
+use crate::limits::PAYLOAD_COPIED;
 use crate::mqtt::error::Unanswered;
 use crate::mqtt::in_flight::InFlight;
 use crate::mqtt::{MqttError, Task};
@@ -36,20 +38,18 @@ impl Connection {
 
     /// Sends what earlier connections left without acknowledgement, as fast as the broker takes it.
     pub(super) async fn repeat_statuses(&mut self, task: &Task, in_flight: &mut InFlight) -> Result<(), MqttError> {
-        let mut fed = false;
         while let Some((id, message)) = in_flight.send_again(self.receive_maximum) {
             let fits = message.len() <= self.status_bytes;
             if !fits || self.qos == QoS::AtMostOnce {
                 in_flight.settle(id);
             }
             if fits {
-                self.feed(self.status(id, message, self.resumed)).await?;
-                fed = true;
+                self.publish(self.status(id, message, self.resumed)).await?;
             } else {
                 task.channels.say(Inbound::StatusTooLong(message)).await;
             }
         }
-        if fed { self.flush().await } else { Ok(()) }
+        Ok(())
     }
 
     pub(super) async fn send_status(
@@ -75,10 +75,17 @@ impl Connection {
         if id > 0 {
             task.unacknowledged.ask(id);
         }
-        self.send(self.status(id, message, false)).await?;
-        // The buffer grew with the message, and would keep its size.
-        *self.framed.write_buffer_mut() = BytesMut::new();
-        Ok(())
+        self.publish(self.status(id, message, false)).await
+    }
+
+    async fn publish(&mut self, publish: Publish) -> Result<(), MqttError> {
+        if publish.payload.len() <= PAYLOAD_COPIED {
+            return self.send(Packet::Publish(publish)).await;
+        }
+        let mut head = core::mem::take(self.framed.write_buffer_mut());
+        self.framed.codec().put_head(&publish, &mut head);
+        *self.framed.write_buffer_mut() = head;
+        self.write_out(publish.payload).await
     }
 
     /// At QoS 0: the next counters make up for lost ones.
@@ -87,13 +94,13 @@ impl Connection {
         self.send(Packet::Publish(publish)).await
     }
 
-    pub(in crate::mqtt) fn status(&self, id: u16, message: Bytes, repeated: bool) -> Packet {
+    pub(in crate::mqtt) fn status(&self, id: u16, message: Bytes, repeated: bool) -> Publish {
         let mut publish = Publish::new(STATUS_TOPIC, self.qos, message, None);
         if self.qos != QoS::AtMostOnce {
             publish.pkid = id;
             publish.dup = repeated;
         }
-        Packet::Publish(publish)
+        publish
     }
 
     /// Says that the connection ends. The broker keeps the session.
@@ -115,23 +122,40 @@ impl Connection {
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), MqttError> {
+        self.write_out(Bytes::new()).await
+    }
+
+    /// Writes the buffer, and `behind` after it.
+    async fn write_out(&mut self, mut behind: Bytes) -> Result<(), MqttError> {
         let now = Instant::now();
         self.keep_alive.wrote(now);
-        if let Some(done) = self.framed.flush().now_or_never() {
+        if let Some(done) = self.write_all(&mut behind).now_or_never() {
             return done;
         }
         // The kernel's buffer is full. It drains when the peer acknowledges bytes, which is a sign of life, too.
         let mut by = self.keep_alive.gone_by(now);
         loop {
-            let left = self.framed.write_buffer().len();
-            match timeout_at(by, self.framed.flush()).await {
+            let left = self.framed.write_buffer().len() + behind.len();
+            match timeout_at(by, self.write_all(&mut behind)).await {
                 Ok(done) => {
                     self.heard();
                     return done;
                 }
-                Err(_) if self.framed.write_buffer().len() == left => return Err(self.silent(Unanswered::Write)),
+                Err(_) if self.framed.write_buffer().len() + behind.len() == left => {
+                    return Err(self.silent(Unanswered::Write));
+                }
                 Err(_) => by = Instant::now() + self.keep_alive.patience(),
             }
         }
+    }
+
+    /// May be dropped, and called again for what is left.
+    async fn write_all(&mut self, behind: &mut Bytes) -> Result<(), MqttError> {
+        self.framed.flush().await?;
+        let stream = self.framed.get_mut();
+        while !behind.is_empty() {
+            stream.write_buf(behind).await?;
+        }
+        Ok(stream.flush().await?)
     }
 }
