@@ -12,7 +12,7 @@ use super::frame::{Frame, Frames, flag, kind, put};
 use super::*;
 use crate::config::PubsubTopic;
 use crate::foreign::Secret;
-use crate::limits::greengrass::STATUS_BYTES;
+use crate::limits::greengrass::{STATUS_BYTES, STATUSES};
 use crate::source::Received;
 use crate::test_support::Folder;
 
@@ -144,6 +144,29 @@ async fn the_socket_is_read_while_the_nucleus_takes_nothing() {
     }
     peer.publishes("x").await;
     assert_eq!(test.takes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn messages_are_read_while_as_many_statuses_as_may_be_wait_for_their_answers() {
+    let (mut test, mut peer) = Test::up().await;
+    assert_eq!(peer.hears().await.stream, 2, "the state of the component");
+    let mut stream = 3;
+    for count in [1, STATUSES, STATUSES] {
+        for _ in 0..count {
+            test.relay.statuses.send(Bytes::from_static(b"status")).await.unwrap();
+        }
+        for place in 0..count {
+            assert_eq!(peer.hears().await.stream, stream + i32::try_from(place).unwrap());
+        }
+        for _ in 0..3 {
+            peer.publishes("x").await;
+            assert_eq!(test.takes().await.len(), 1);
+        }
+        for _ in 0..count {
+            peer.says(kind::MESSAGE, flag::TERMINATE, stream, b"{}").await;
+            stream += 1;
+        }
+    }
 }
 
 #[tokio::test]

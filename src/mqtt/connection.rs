@@ -94,22 +94,25 @@ impl Connection {
         let mut stopping = false;
         loop {
             self.repeat_statuses(task, in_flight).await?;
-            if stopping && in_flight.is_empty() {
+            if granted && in_flight.has_room(self.receive_maximum, self.status_bytes) {
+                if let Some(message) = task.next_status.take() {
+                    self.send_status(message, task, in_flight).await?;
+                }
+            } else if task.next_status.is_some() {
+                // It waits for the broker's acknowledgement of another.
+                self.resting = None;
+            }
+            if stopping && in_flight.is_empty() && task.next_status.is_none() {
                 self.acknowledge(task).await?;
                 self.leave().await?;
                 return Ok(End::Stopped);
-            }
-            let has_room = in_flight.has_room(self.receive_maximum, self.status_bytes);
-            if !has_room {
-                // The next status waits for the broker's acknowledgement of one.
-                self.resting = None;
             }
             let resting = self.resting;
             if resting.is_some() {
                 // Something may have been written.
                 self.framed.get_mut().rest();
             }
-            let room = granted && !stopping && has_room;
+            let wants_status = granted && !stopping && task.next_status.is_none();
             tokio::select! {
                 packet = self.framed.next(), if resting.is_none() => {
                     let packet = packet.ok_or(MqttError::Closed(None))??;
@@ -131,8 +134,8 @@ impl Connection {
                     }
                 }
                 () = sleep_until(resting.unwrap_or(start)), if resting.is_some() => self.resting = None,
-                message = task.channels.statuses.recv(), if room => match message {
-                    Some(message) => self.send_status(message, task, in_flight).await?,
+                message = task.channels.statuses.recv(), if wants_status => match message {
+                    Some(message) => task.next_status = Some(message),
                     None => stopping = true,
                 },
                 () = sleep_until(self.acknowledged + in_flight.patience()), if task.up && !in_flight.is_empty() => {

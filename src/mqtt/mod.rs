@@ -32,6 +32,7 @@ pub use error::{MqttError, Unanswered};
 pub use probe::Probe;
 pub(crate) use versions::Versions;
 
+use bytes::Bytes;
 use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -86,6 +87,8 @@ pub struct Settings {
 /// The task's ends of the channels, and what it remembers of its connections.
 struct Task {
     channels: source::Ends,
+    /// A status message that waits until fewer are in flight.
+    next_status: Option<Bytes>,
     unacknowledged: Unacknowledged,
     /// Whether the last connection got as far as [`Inbound::Up`].
     up: bool,
@@ -101,6 +104,7 @@ pub fn broker(settings: Settings) -> (Channels, impl Future<Output = ()> + Send)
     let (relay, channels) = source::channels(Peer::Broker);
     let task = Task {
         channels,
+        next_status: None,
         unacknowledged: Unacknowledged::default(),
         up: false,
         granted: None,
