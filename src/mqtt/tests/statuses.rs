@@ -89,6 +89,25 @@ async fn while_publishes_gather_the_acknowledgement_that_the_next_status_waits_f
 }
 
 #[tokio::test]
+async fn publishes_gather_while_statuses_are_in_flight_and_none_waits() {
+    let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
+    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.window = 100);
+    for id in 1..=3 {
+        later(Duration::from_millis(20)).await;
+        peer.publish(id..=id).await;
+        let group = test.publishes().await;
+        test.take(group).await;
+        peer.packet().await;
+    }
+    test.send("one").await;
+    peer.status().await;
+    peer.publish(4..=4).await;
+    settle().await;
+    assert!(test.publishes().now_or_never().is_none(), "it is read although nothing waits for it");
+    assert_eq!(test.publishes().await.len(), 1, "at the end of the rest");
+}
+
+#[tokio::test]
 async fn a_smaller_receive_maximum_after_a_reconnect_is_respected() {
     let (mut test, mut peer) = Test::up(nothing()).await;
     for text in ["one", "two"] {
