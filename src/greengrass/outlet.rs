@@ -3,8 +3,6 @@
 //!
 //! They outlive the connection.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
 use super::event::Fault;
@@ -16,7 +14,8 @@ use crate::time::Instant;
 /// Messages to one place, of which some may be under way.
 #[derive(Debug)]
 pub(super) struct Outlet {
-    queue: VecDeque<Status>,
+    /// Not more than a few.
+    queue: Vec<Status>,
     /// As many may be under way.
     most: usize,
     /// When the next is to be sent.
@@ -48,7 +47,7 @@ impl Outlet {
     /// With at most so many under way.
     pub(super) fn new(most: usize) -> Self {
         let (at, stuck_since) = (Instant::default(), Instant::default());
-        Self { queue: VecDeque::new(), most, at, stuck_since, trusted: false, failures: 0 }
+        Self { queue: Vec::new(), most, at, stuck_since, trusted: false, failures: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -76,8 +75,8 @@ impl Outlet {
         }
         let is_full = self.queue.len() >= CLOUD_STATUSES;
         let oldest = self.queue.iter().position(|status| is_full && status.asked.is_none());
-        let oldest = oldest.and_then(|place| self.queue.remove(place));
-        self.queue.push_back(Status { message, asked: None });
+        let oldest = oldest.map(|place| self.queue.remove(place));
+        self.queue.push(Status { message, asked: None });
         oldest.map(|oldest| oldest.message)
     }
 
@@ -130,7 +129,7 @@ impl Outlet {
             }
             answer => answer.is_ok(),
         };
-        let Some(Status { message, .. }) = self.queue.remove(place) else { return Settled::Later };
+        let Status { message, .. } = self.queue.remove(place);
         (self.at, self.stuck_since, self.trusted) = (now, now, taken);
         if !taken {
             return Settled::Refused(message);
@@ -161,7 +160,7 @@ impl Outlet {
 
     /// When messages count as held up, if nothing changes.
     pub(super) fn held_up_at(&self) -> Option<Instant> {
-        self.queue.front()?;
+        self.queue.first()?;
         Some(self.stuck_since + STATUS_ACKNOWLEDGED)
     }
 }
