@@ -207,7 +207,8 @@ pub const PUBLISHES_GATHER: Duration = Duration::from_millis(1);
 /// How long publishes gather unread while their records wait for an interval anyway: each time they are read the process
 /// wakes. A multiple of 64 ms, see [`crate::clock::Beat`]; with a request a second, too, that is 9 wake-ups a second.
 pub const GATHER: Duration = Duration::from_millis(128);
-/// How much later than [`GATHER`] gathered publishes may be read, because something else keeps the process busy.
+/// How much later than [`GATHER`] gathered publishes may be read, because something else keeps the process busy; and how long those that
+/// are there at a stop have to be read.
 pub const GATHER_LATE: Duration = Duration::from_millis(32);
 /// Shortest time that publishes gather unread. When they come so fast that it would be shorter, they are read without a pause.
 pub const GATHER_LEAST: Duration = Duration::from_millis(4);

@@ -14,7 +14,8 @@ use crate::time::Instant;
 impl Daemon {
     /// Whether nothing is held any more, or the time to send it is over.
     pub(super) fn is_drained(&self) -> bool {
-        self.drain_by.is_some_and(|end| self.relay.held() == 0 || end <= self.clock.now())
+        let now = self.clock.now();
+        self.drain_by.is_some_and(|end| self.relay.held() == 0 && self.drained_from <= now || end <= now)
     }
 
     /// Spools what is held or lets it fail, and gives the source some time to acknowledge the last statuses, with a

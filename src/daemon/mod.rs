@@ -22,7 +22,7 @@ use tokio::time::{self, sleep_until};
 use crate::clock::{Beat, Clock};
 use crate::firehose::credentials::Credentials;
 use crate::http::Event;
-use crate::limits::{DRAIN_SPOOL, REFUSED_DRAINING, STATUS_BYTES, STATUSES_ASKED};
+use crate::limits::{DRAIN_SPOOL, GATHER_LATE, REFUSED_DRAINING, STATUS_BYTES, STATUSES_ASKED};
 use crate::relay::{Accepted, Relay, status};
 use crate::source::{Acknowledged, Again, Channels, Inbound, Received};
 use crate::spool::operation;
@@ -69,6 +69,8 @@ struct Daemon {
     expelled: bool,
     /// Set by the first signal: when what is left is given up.
     drain_by: Option<Instant>,
+    /// Not before that is all taken that gathered at the source.
+    drained_from: Instant,
 }
 
 /// What happened.
@@ -131,6 +133,7 @@ impl Daemon {
         let deadlines = [
             self.relay.unblock_due(now),
             self.drain_by,
+            Some(self.drained_from).filter(|from| *from > now),
             self.relay.has_statuses_back().then(|| now + STATUSES_ASKED),
             self.spooling.as_ref().and_then(|spooling| spooling.deadline(now, &self.relay)),
             counters,
@@ -376,6 +379,9 @@ impl Daemon {
         // The statuses need it, and there is no time to wait as long as one may otherwise.
         self.broker.hurry.send_replace(true);
         self.notify.stopping();
+        if self.drain_by.is_none() && self.relay.gathers() {
+            self.drained_from = now + GATHER_LATE;
+        }
         self.drain_by = Some(now + wait);
         self.relay.drain();
     }

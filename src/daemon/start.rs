@@ -224,5 +224,6 @@ fn assemble(ready: Ready, clock: Clock, beat: Beat, notify: Notify) -> Result<Da
         held_up: false,
         expelled: false,
         drain_by: None,
+        drained_from: crate::time::Instant::default(),
     })
 }

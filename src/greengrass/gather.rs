@@ -1,28 +1,39 @@
 //! When messages gather before they are read: each comes by a write of its own, and to wake up for it costs more than to take it.
 
 use crate::limits::GATHER;
-use crate::limits::greengrass::{GATHER_LEAST, GATHERED_BYTES, MESSAGE_OVERHEAD};
-use crate::source::Received;
+use crate::limits::greengrass::{GATHER_LEAST, GATHER_PERCENT};
 use crate::time::Duration;
 
 /// How messages come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gather {
+    /// Bytes of the kernel in which they may gather.
+    room: u32,
     /// When some came last, counted as `now` is.
     heard: Duration,
     /// Bytes that the kernel held for those that were read since, while the socket held more.
     bytes: u32,
 }
 
-/// Bytes that the kernel holds for these until they are read, about.
-pub(super) fn held(group: &[Received]) -> usize {
-    group.iter().map(|received| received.payload.len() + MESSAGE_OVERHEAD).sum()
+/// Bytes that the kernel holds for a frame until it is read, at most: a buffer for each write, of a power of two up to a page, and pages for
+/// what is longer (`unix_stream_sendmsg` and `__alloc_skb` of Linux, on 64 bits).
+pub(super) fn kernel_bytes(frame: usize) -> usize {
+    const STRUCTURE: usize = 256;
+    const END: usize = 320;
+    const PAGE: usize = 4096;
+    let first = frame.min(PAGE - END);
+    STRUCTURE + (first + END).next_power_of_two() + (frame - first).next_multiple_of(PAGE)
 }
 
 impl Gather {
+    /// At a socket for which the kernel holds so many bytes until they are read.
+    pub(super) fn new(buffer: usize) -> Self {
+        let room = u32::try_from(buffer / 100 * GATHER_PERCENT).unwrap_or(u32::MAX);
+        Self { room, heard: Duration::ZERO, bytes: 0 }
+    }
+
     /// Messages came for which the kernel held so many `bytes`; `is_all`: the socket held no more; `now`: since whenever, finer than
-    /// milliseconds. Returns how long the next ones may gather: until there are about [`GATHERED_BYTES`], if they go on to come as they
-    /// do.
+    /// milliseconds. Returns how long the next ones may gather: until there is no more room for them, if they go on to come as they do.
     pub(super) fn came(&mut self, now: Duration, bytes: usize, is_all: bool) -> Duration {
         self.bytes = self.bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
         if !is_all || self.bytes == 0 {
@@ -30,22 +41,26 @@ impl Gather {
         }
         let bytes = core::mem::take(&mut self.bytes);
         let gap = now.saturating_sub(core::mem::replace(&mut self.heard, now));
-        let wait = gap.min(GATHER) * GATHERED_BYTES / bytes;
+        let wait = gap.min(GATHER) * self.room / bytes;
         if gap > 2 * GATHER { Duration::ZERO } else { wait.clamp(GATHER_LEAST, GATHER) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     const LATER: Duration = Duration::from_secs(1000);
-    const ONE: usize = 1024 + MESSAGE_OVERHEAD;
-    const FULL: usize = GATHERED_BYTES as usize;
+    const ONE: usize = 2304;
+    const BUFFER: usize = 212_992;
+    const FULL: usize = BUFFER / 100 * GATHER_PERCENT;
 
     #[test]
     fn messages_that_come_one_soon_after_the_other_gather() {
-        let mut gather = Gather::default();
+        let mut gather = Gather::new(BUFFER);
         assert_eq!(gather.came(LATER, ONE, true), Duration::ZERO, "nobody knows whether another comes");
         assert_eq!(gather.came(LATER + Duration::from_millis(10), ONE, true), GATHER);
         assert_eq!(gather.came(LATER + Duration::from_millis(10) + GATHER, 10 * ONE, true), GATHER);
@@ -54,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_more_come_the_sooner_they_are_read() {
-        let mut gather = Gather::default();
+        let mut gather = Gather::new(BUFFER);
         gather.came(LATER, ONE, true);
         let mut now = LATER + GATHER;
         let mut wait = gather.came(now, 4 * FULL, true);
@@ -68,17 +83,24 @@ mod tests {
         }
         assert_eq!(wait.as_millis(), 6);
         let near = gather.came(now + Duration::from_micros(200), FULL / 50, true);
-        assert_eq!(near, Duration::from_millis(10), "a tenth in a millisecond");
+        assert_eq!(near.as_millis(), 10, "a tenth in a millisecond");
         let flood = gather.came(now + Duration::from_millis(1), 2 * FULL, true);
         assert_eq!(flood, GATHER_LEAST, "as soon as the timer can say");
     }
 
     #[test]
     fn what_gathers_fits_into_the_kernels_buffer_whatever_its_size() {
-        // Of what wmem_default is, for messages of every size, an skb of about its size and 0.9 KB.
-        for payload in [10, 100, 1024, 7000] {
-            let count = GATHERED_BYTES as usize / (payload + MESSAGE_OVERHEAD);
-            assert!(count * (payload + 900) <= 212_992 * 3 / 4, "{payload}");
+        for frame in (1..40)
+            .map(|step| step * 250)
+            .chain([192, 193, 703, 704, 705, 1727, 1728, 1729, 1810, 3776, 3777, 6400, 9999])
+        {
+            let (from, to) = UnixStream::pair().unwrap();
+            from.set_nonblocking(true).unwrap();
+            let buffer = socket2::SockRef::from(&to).send_buffer_size().unwrap();
+            let bytes = vec![0; frame];
+            let fit = (0..).take_while(|_| (&from).write(&bytes).is_ok_and(|count| count == frame)).count();
+            let gather = buffer / 100 * GATHER_PERCENT / kernel_bytes(frame);
+            assert!(gather < fit, "{frame} bytes: {gather} would gather, {fit} fit");
         }
     }
 }

@@ -3,16 +3,17 @@
 use std::io;
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::Frames;
-use super::gather::{Gather, held};
+use super::gather::{Gather, kernel_bytes};
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
-use crate::limits::PUBLISHES;
 use crate::limits::greengrass::{ANSWER, GATHER_ANSWERS};
+use crate::limits::{GATHER, PUBLISHES};
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -50,23 +51,27 @@ impl<'a> Link<'a> {
         let mut session = Session::new(since(*start), settings, statuses);
         let mut frames = Frames::new(settings.frame_bytes);
         let mut buffer = BytesMut::with_capacity(settings.read_bytes);
-        let (mut stopping, mut read_all, mut gather) = (false, true, Gather::default());
-        // Since the last rest.
-        let mut written = false;
+        let (mut stopping, mut read_all) = (false, true);
+        // Both ends of a Unix socket have the same default.
+        let mut gather = Gather::new(SockRef::from(&stream).send_buffer_size().unwrap_or_default());
+        // Of the kernel, for what was read since messages came last.
+        let mut held = 0;
+        // How long messages may gather, since some came; whether something was written since the last rest; and how long to rest while
+        // statuses wait for answers.
+        let (mut gathers, mut written, mut answers) = (time::Duration::ZERO, false, GATHER_ANSWERS);
         loop {
             let now = since(*start);
-            let taken = take_frames(&mut frames, &mut buffer, &mut session, now);
-            let mut gathers = time::Duration::ZERO;
+            let taken = take_frames(&mut frames, &mut buffer, &mut session, now, &mut held);
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
-                let bytes = if let Inbound::Publishes(group) = &inbound { held(group) } else { 0 };
+                let is_group = matches!(inbound, Inbound::Publishes(_));
                 if ends.inbound.send(inbound).await.is_err() {
                     return Ok(End::Abandoned);
                 }
-                if bytes > 0 {
+                if is_group {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = gather.came(start.elapsed(), bytes, read_all);
+                    gathers = gather.came(start.elapsed(), core::mem::take(&mut held), read_all);
                 }
             }
             if taken? == Taken::Group {
@@ -76,17 +81,27 @@ impl<'a> Link<'a> {
                 return Ok(End::Stopped);
             }
             let has_room = session.has_room();
-            let answers = core::mem::take(&mut written) && !has_room;
-            let rest = match settings.gather {
+            if has_room {
+                answers = GATHER_ANSWERS;
+            }
+            let is_new = core::mem::take(&mut written);
+            // What is there when the end is near is read at once.
+            let rest = match settings.gather.filter(|_| !*ends.hurry.borrow()) {
                 Some(beat) if has_room && !gathers.is_zero() => Some(beat.end_of_rest(Instant::now(), gathers)),
-                Some(_) if answers => Some(Instant::now() + GATHER_ANSWERS),
+                Some(_) if session.awaits_answers() && (is_new || !gathers.is_zero()) => {
+                    let rest = answers.min(gathers.max(GATHER_ANSWERS));
+                    answers = GATHER.min(answers * 2);
+                    Some(Instant::now() + rest)
+                }
                 _ => None,
             };
             if let Some(end) = rest.filter(|_| session.out.is_empty() && !stopping) {
+                gathers = time::Duration::ZERO;
                 // As long as the socket is watched, each message wakes us, whether it is read or not.
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
                 tokio::select! {
                     () = sleep_until(end) => {}
+                    Ok(()) = ends.hurry.changed() => {}
                     message = ends.statuses.recv(), if has_room => match message {
                         Some(message) => session.publish_status(since(*start), message)?,
                         None => stopping = true,
@@ -164,12 +179,15 @@ fn take_frames(
     buffer: &mut BytesMut,
     session: &mut Session<'_>,
     now: time::Instant,
+    held: &mut usize,
 ) -> Result<Taken, GreengrassError> {
     for _ in 0..PUBLISHES {
+        let before = buffer.len();
         let Some(frame) = frames.next(buffer)? else {
             session.go_on(now)?;
             return Ok(Taken::All);
         };
+        *held += kernel_bytes(before - buffer.len());
         session.take(now, &frame)?;
     }
     session.go_on(now)?;

@@ -119,6 +119,11 @@ impl<'a> Session<'a> {
         self.ready && local.has_room() && cloud_has_room
     }
 
+    /// Whether as many statuses are under way to the local topic as may be.
+    pub(super) fn awaits_answers(&self) -> bool {
+        self.ready && !self.statuses.local.has_room()
+    }
+
     /// Whether no status is under way.
     pub(super) fn is_done(&self) -> bool {
         self.statuses.is_empty()

@@ -26,8 +26,8 @@ pub const SOCKET_BYTES: usize = 107;
 /// Bytes of the token, `SVCUID`. Both nuclei's have 16.
 pub const TOKEN_BYTES: usize = 256;
 /// Status messages under way at a time, while the nucleus takes them: as many as it answers while messages gather. With what stands
-/// around them they are 40 KB that the nucleus may leave unread.
-pub const STATUSES: usize = 4;
+/// around them they are 80 KB that the nucleus may leave unread.
+pub const STATUSES: usize = 8;
 /// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.
 pub const CLOUD_STATUSES: usize = 8;
 /// How long local statuses wait for AWS IoT Core, which takes more time for each, before they go on without it.
@@ -47,15 +47,14 @@ pub const LULL: Duration = Duration::from_secs(2);
 pub const FLOW: Duration = Duration::from_millis(250);
 /// A subscription in AWS IoT Core without a message for this long is made again, which costs a packet of the uplink.
 pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
-/// Bytes of the kernel in which messages gather, about: less than three quarters of what it holds for a socket (`wmem_default`), because
-/// when that is full, the nucleus waits. Of messages of 1 KiB they are 66.
-pub const GATHERED_BYTES: u32 = 150_000;
-/// Bytes of the kernel that a message takes beside its payload: headers, topic, and what the kernel adds to each write.
-pub const MESSAGE_OVERHEAD: usize = 1200;
+/// How much of what the kernel holds for a socket (`SO_SNDBUF`, by default `wmem_default`) may be messages that gather, in percent. When it
+/// is full, the nucleus waits.
+pub const GATHER_PERCENT: usize = 70;
 /// Shortest time that messages gather, in a flood, the least that the timer can say: to wake up for each would cost more than to take it.
 pub const GATHER_LEAST: Duration = Duration::from_millis(1);
-/// How long answers to statuses gather when as many are under way as may be ([`STATUSES`]): each would be a wake-up.
-pub const GATHER_ANSWERS: Duration = Duration::from_millis(4);
+/// How long answers to statuses gather when as many are under way as may be ([`STATUSES`]): each would be a wake-up. Each rest after which
+/// there is still no answer is followed by one of twice the time, while messages gather as well.
+pub const GATHER_ANSWERS: Duration = Duration::from_millis(8);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// First and longest delay until what failed is asked for again, if it takes a change of the component's `accessControl`, which may

@@ -134,6 +134,8 @@ impl Connection {
                     }
                 }
                 () = sleep_until(resting.unwrap_or(start)), if resting.is_some() => self.resting = None,
+                // The end is near: what is there is read at once.
+                Ok(()) = task.channels.hurry.changed(), if resting.is_some() => self.resting = None,
                 message = task.channels.statuses.recv(), if wants_status => match message {
                     Some(message) => task.next_status = Some(message),
                     None => stopping = true,
