@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 
 import pytest
 from parts.client import BINARY, MESSAGE, STATUS
@@ -338,6 +339,18 @@ def test_the_doctor_answers_pings_and_tells_a_nucleus_from_something_else(nucleu
 
 
 # ---- with a spool ----
+
+
+@pytest.mark.host_only
+def test_what_gathered_unread_is_taken_at_a_stop(connect, client, nucleus, standin):
+    connector = connect(definition(PublishInterval="1"))
+    start = time.monotonic()
+    for number in range(300):
+        time.sleep(max(0, start + number / 250 - time.monotonic()))
+        nucleus.publish(MESSAGE, {"request": {"data": "x"}, "id": str(number)})
+    assert connector.stop() == 0
+    assert standin.state()["accepted"] == 300
+    assert {entry["id"] for entry in client.wait_entries(300)} == {str(number) for number in range(300)}
 
 
 def test_what_the_uplink_does_not_take_waits_on_disk_and_outlasts_a_stop(connect, client, nucleus, standin, tmp_path):

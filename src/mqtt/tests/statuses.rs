@@ -104,7 +104,18 @@ async fn publishes_gather_while_statuses_are_in_flight_and_none_waits() {
     peer.publish(4..=4).await;
     settle().await;
     assert!(test.publishes().now_or_never().is_none(), "it is read although nothing waits for it");
-    assert_eq!(test.publishes().await.len(), 1, "at the end of the rest");
+    let group = test.publishes().await;
+    assert_eq!(group.len(), 1, "at the end of the rest");
+    test.take(group).await;
+    peer.packet().await;
+
+    later(Duration::from_millis(20)).await;
+    peer.publish(5..=5).await;
+    settle().await;
+    assert!(test.publishes().now_or_never().is_none(), "another rest");
+    test.broker.hurry.send_replace(true);
+    settle().await;
+    assert!(test.publishes().now_or_never().is_some(), "at a stop it is read at once");
 }
 
 #[tokio::test]
