@@ -63,8 +63,8 @@ async fn no_more_statuses_are_in_flight_than_the_receive_maximum() {
     assert_eq!(peer.status().await.payload, "two");
 }
 
-#[tokio::test]
-async fn while_publishes_gather_the_acknowledgement_that_the_next_status_waits_for_is_read() {
+/// Publishes have come one soon after the other, so that the next ones gather unread. One status may be in flight.
+async fn gathering() -> (Test, broker::Peer) {
     let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
     test.broker.acknowledged.send_modify(|acknowledged| acknowledged.window = 100);
     for id in 1..=3 {
@@ -74,6 +74,12 @@ async fn while_publishes_gather_the_acknowledgement_that_the_next_status_waits_f
         test.take(group).await;
         peer.packet().await;
     }
+    (test, peer)
+}
+
+#[tokio::test]
+async fn while_publishes_gather_the_acknowledgement_that_the_next_status_waits_for_is_read() {
+    let (test, mut peer) = gathering().await;
     test.send("one").await;
     let first = peer.status().await;
     test.send("two").await;
@@ -90,15 +96,7 @@ async fn while_publishes_gather_the_acknowledgement_that_the_next_status_waits_f
 
 #[tokio::test]
 async fn publishes_gather_while_statuses_are_in_flight_and_none_waits() {
-    let (mut test, mut peer) = Test::up(ConnAckProperties { receive_max: Some(1), ..nothing() }).await;
-    test.broker.acknowledged.send_modify(|acknowledged| acknowledged.window = 100);
-    for id in 1..=3 {
-        later(Duration::from_millis(20)).await;
-        peer.publish(id..=id).await;
-        let group = test.publishes().await;
-        test.take(group).await;
-        peer.packet().await;
-    }
+    let (mut test, mut peer) = gathering().await;
     test.send("one").await;
     peer.status().await;
     peer.publish(4..=4).await;
