@@ -28,7 +28,6 @@ impl Beat {
 
     /// The end of a rest that begins `now` and is to last so long at most: on a boundary if that is not far too soon.
     #[must_use]
-    #[inline(never)] // both kinds of source call it
     pub fn end_of_rest(self, now: Instant, longest: Duration) -> Instant {
         let end = self.before(now + longest);
         if end > now + longest / 3 { end } else { now + longest }

@@ -53,7 +53,7 @@ pub const GATHER_PERCENT: usize = 70;
 /// Shortest time that messages gather, in a flood, the least that the timer can say: to wake up for each would cost more than to take it.
 pub const GATHER_LEAST: Duration = Duration::from_millis(1);
 /// How long answers to statuses gather when as many are under way as may be ([`STATUSES`]): each would be a wake-up. Each rest after which
-/// there is still no answer is followed by one of twice the time, while messages gather as well.
+/// there is still no answer is followed by one of twice the time, up to [`GATHER`](super::GATHER), while messages gather as well.
 pub const GATHER_ANSWERS: Duration = Duration::from_millis(8);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
