@@ -61,6 +61,14 @@ impl Peer {
         }
     }
 
+    /// Status messages that may wait for the source to take them: a nucleus gets small ones, several at a time.
+    const fn statuses(self) -> usize {
+        match self {
+            Self::Broker => 1,
+            Self::Nucleus => greengrass::STATUSES_WAITING,
+        }
+    }
+
     /// How long publishes may wait for the disk to make room.
     #[must_use]
     pub const fn disk_wait(self) -> Duration {
@@ -164,7 +172,7 @@ impl Ends {
 pub fn channels(peer: Peer) -> (Channels, Ends) {
     let (inbound_in, inbound_out) = mpsc::channel(1);
     let (taken_in, taken_out) = mpsc::channel(1);
-    let (statuses_in, statuses_out) = mpsc::channel(1);
+    let (statuses_in, statuses_out) = mpsc::channel(peer.statuses());
     let (counters_in, counters_out) = watch::channel(Bytes::new());
     let (hurry_in, hurry_out) = watch::channel(false);
     let (again_in, again_out) = watch::channel(Again::No);

@@ -11,13 +11,13 @@ pub(super) struct Gather {
     room: u32,
     /// When some came last, counted as `now` is.
     heard: Duration,
-    /// Bytes that the kernel held for those that were read since, while the socket held more.
+    /// Bytes that the kernel held for what was read since.
     bytes: u32,
 }
 
 /// Bytes that the kernel holds for a frame until it is read, at most: a buffer for each write, of a power of two up to a page, and pages for
 /// what is longer (`unix_stream_sendmsg` and `__alloc_skb` of Linux, on 64 bits).
-pub(super) fn kernel_bytes(frame: usize) -> usize {
+fn kernel_bytes(frame: usize) -> usize {
     const STRUCTURE: usize = 256;
     const END: usize = 320;
     const PAGE: usize = 4096;
@@ -32,10 +32,14 @@ impl Gather {
         Self { room, heard: Duration::ZERO, bytes: 0 }
     }
 
-    /// Messages came for which the kernel held so many `bytes`; `is_all`: the socket held no more; `now`: since whenever, finer than
-    /// milliseconds. Returns how long the next ones may gather: until there is no more room for them, if they go on to come as they do.
-    pub(super) fn came(&mut self, now: Duration, bytes: usize, is_all: bool) -> Duration {
-        self.bytes = self.bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    /// A message of so many bytes was read.
+    pub(super) fn read(&mut self, frame: usize) {
+        self.bytes = self.bytes.saturating_add(u32::try_from(kernel_bytes(frame)).unwrap_or(u32::MAX));
+    }
+
+    /// There were messages among the frames that were read; `is_all`: the socket held no more; `now`: since the connection began, finer
+    /// than milliseconds. Answers how long the next ones may gather: until there is no more room for them, if they go on to come as they do.
+    pub(super) fn came(&mut self, now: Duration, is_all: bool) -> Duration {
         if !is_all || self.bytes == 0 {
             return Duration::ZERO;
         }
@@ -53,38 +57,42 @@ mod tests {
 
     use super::*;
 
-    const LATER: Duration = Duration::from_secs(1000);
-    const ONE: usize = 2304;
+    const ONE: u32 = 2304;
     const BUFFER: usize = 212_992;
-    const FULL: usize = BUFFER / 100 * GATHER_PERCENT;
+    const FULL: u32 = 149_030;
+
+    fn came(gather: &mut Gather, at: Duration, bytes: u32, is_all: bool) -> Duration {
+        gather.bytes += bytes;
+        gather.came(at, is_all)
+    }
 
     #[test]
     fn messages_that_come_one_soon_after_the_other_gather() {
         let mut gather = Gather::new(BUFFER);
-        assert_eq!(gather.came(LATER, ONE, true), Duration::ZERO, "nobody knows whether another comes");
-        assert_eq!(gather.came(LATER + Duration::from_millis(10), ONE, true), GATHER);
-        assert_eq!(gather.came(LATER + Duration::from_millis(10) + GATHER, 10 * ONE, true), GATHER);
-        assert_eq!(gather.came(LATER + Duration::from_secs(1), ONE, true), Duration::ZERO);
+        let mut came = |millis, bytes| came(&mut gather, Duration::from_millis(millis), bytes, true);
+        assert_eq!(came(1000, ONE), Duration::ZERO, "nobody knows whether another comes");
+        assert_eq!(came(1010, ONE), GATHER);
+        assert_eq!(came(1138, 10 * ONE), GATHER);
+        assert_eq!(came(2000, ONE), Duration::ZERO);
     }
 
     #[test]
     fn the_more_come_the_sooner_they_are_read() {
         let mut gather = Gather::new(BUFFER);
-        gather.came(LATER, ONE, true);
-        let mut now = LATER + GATHER;
-        let mut wait = gather.came(now, 4 * FULL, true);
+        let mut now = GATHER;
+        let mut wait = came(&mut gather, now, 4 * FULL, true);
         assert_eq!(wait, GATHER / 4);
         for _ in 0..10 {
             now += wait;
             // A sixth in a millisecond, in two reads.
-            let bytes = FULL / 6 * wait.as_millis() as usize;
-            assert_eq!(gather.came(now, bytes / 2, false), Duration::ZERO, "there is more in the socket");
-            wait = gather.came(now, bytes / 2, true);
+            let bytes = FULL / 6 * u32::try_from(wait.as_millis()).unwrap();
+            assert_eq!(came(&mut gather, now, bytes / 2, false), Duration::ZERO, "there is more in the socket");
+            wait = came(&mut gather, now, bytes / 2, true);
         }
         assert_eq!(wait.as_millis(), 6);
-        let near = gather.came(now + Duration::from_micros(200), FULL / 50, true);
+        let near = came(&mut gather, now + Duration::from_micros(200), FULL / 50, true);
         assert_eq!(near.as_millis(), 10, "a tenth in a millisecond");
-        let flood = gather.came(now + Duration::from_millis(1), 2 * FULL, true);
+        let flood = came(&mut gather, now + Duration::from_millis(1), 2 * FULL, true);
         assert_eq!(flood, GATHER_LEAST, "as soon as the timer can say");
     }
 

@@ -6,14 +6,15 @@ use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::Frames;
-use super::gather::{Gather, kernel_bytes};
+use super::rest::Rest;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
-use crate::limits::greengrass::{ANSWER, GATHER_ANSWERS};
-use crate::limits::{GATHER, PUBLISHES};
+use crate::limits::PUBLISHES;
+use crate::limits::greengrass::ANSWER;
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -51,17 +52,14 @@ impl<'a> Link<'a> {
         let mut session = Session::new(since(*start), settings, statuses);
         let mut frames = Frames::new(settings.frame_bytes);
         let mut buffer = BytesMut::with_capacity(settings.read_bytes);
-        let (mut stopping, mut read_all) = (false, true);
+        let (mut stopping, mut read_all, mut is_stuck) = (false, true, false);
         // Both ends of a Unix socket have the same default.
-        let mut gather = Gather::new(SockRef::from(&stream).send_buffer_size().unwrap_or_default());
-        // Of the kernel, for what was read since messages came last.
-        let mut held = 0;
-        // How long messages may gather, since some came; whether something was written since the last rest; and how long to rest while
-        // statuses wait for answers.
-        let (mut gathers, mut written, mut answers) = (time::Duration::ZERO, false, GATHER_ANSWERS);
+        let kernel = SockRef::from(&stream).send_buffer_size().unwrap_or_default();
+        let mut rest = Rest::new(settings.gather, kernel, Instant::now());
         loop {
             let now = since(*start);
-            let taken = take_frames(&mut frames, &mut buffer, &mut session, now, &mut held);
+            limit.flush(now);
+            let taken = take_frames(&mut frames, &mut buffer, &mut session, now, &mut rest);
             // Also when the connection ended behind them: what was received is relayed.
             while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
                 let is_group = matches!(inbound, Inbound::Publishes(_));
@@ -71,7 +69,7 @@ impl<'a> Link<'a> {
                 if is_group {
                     let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
                     *group = taken;
-                    gathers = gather.came(start.elapsed(), core::mem::take(&mut held), read_all);
+                    rest.came(Instant::now(), read_all);
                 }
             }
             if taken? == Taken::Group {
@@ -80,24 +78,15 @@ impl<'a> Link<'a> {
             if stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
                 return Ok(End::Stopped);
             }
+            session.hurry = *ends.hurry.borrow();
             let has_room = session.has_room();
-            if has_room {
-                answers = GATHER_ANSWERS;
-            }
-            let is_new = core::mem::take(&mut written);
+            let works = !session.out.is_empty() && !is_stuck || has_room && !ends.statuses.is_empty();
             // What is there when the end is near is read at once.
-            let rest = match settings.gather.filter(|_| !*ends.hurry.borrow()) {
-                Some(beat) if has_room && !gathers.is_zero() => Some(beat.end_of_rest(Instant::now(), gathers)),
-                Some(_) if session.awaits_answers() && (is_new || !gathers.is_zero()) => {
-                    let rest = answers.min(gathers.max(GATHER_ANSWERS));
-                    answers = GATHER.min(answers * 2);
-                    Some(Instant::now() + rest)
-                }
-                _ => None,
-            };
-            if let Some(end) = rest.filter(|_| session.out.is_empty() && !stopping) {
-                gathers = time::Duration::ZERO;
-                // As long as the socket is watched, each message wakes us, whether it is read or not.
+            if !works
+                && !stopping
+                && !session.hurry
+                && let Some(end) = rest.end(Instant::now(), has_room, session.awaited())
+            {
                 let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
                 tokio::select! {
                     () = sleep_until(end) => {}
@@ -109,23 +98,26 @@ impl<'a> Link<'a> {
                 }
                 stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
             }
-            session.hurry = *ends.hurry.borrow();
             make_room(&mut buffer, settings.read_bytes);
             let deadline = [session.deadline(), limit.deadline()].into_iter().flatten().min();
             let at = *start + deadline.unwrap_or(now + ANSWER).since(time::Instant::default());
             let (mut reader, mut writer) = stream.split();
-            // Reading comes last: in full flow there is always something to read.
+            // Reading comes behind the others: in full flow there is always something to read.
             tokio::select! {
                 biased;
-                length = writer.write(&session.out), if !session.out.is_empty() => {
-                    let length = length.map_err(|error| closed(&session, Some(error)))?;
-                    session.out.drain(..length);
-                    written = true;
-                }
+                // First, so that as many as may be are written together.
                 message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
                     Some(message) => session.publish_status(since(*start), message)?,
                     None => stopping = true,
                 },
+                length = writer.write(&session.out), if !session.out.is_empty() => {
+                    let length = length.map_err(|error| closed(&session, Some(error)))?;
+                    session.out.drain(..length);
+                    is_stuck = false;
+                    rest.wrote();
+                    // The relay may have more of them.
+                    yield_now().await;
+                }
                 Ok(()) = ends.hurry.changed() => {}
                 Ok(()) = ends.counters.changed() => {
                     let message = ends.counters.borrow_and_update().clone();
@@ -133,18 +125,18 @@ impl<'a> Link<'a> {
                         session.publish_counters(&message)?;
                     }
                 }
-                () = sleep_until(at) => {
-                    limit.flush(since(*start));
-                    session.go_on(since(*start))?;
-                }
                 read = reader.read_buf(&mut buffer) => {
                     let more = read.map_err(|error| closed(&session, Some(error)))?;
                     if more == 0 {
                         return Err(closed(&session, None));
                     }
+                    // The nucleus does not read: else it would have been written to.
+                    is_stuck = !session.out.is_empty();
                     // The socket held no more.
                     read_all = buffer.len() < buffer.capacity();
                 }
+                // Last: to begin this wait costs a call of the kernel, and what is due is done in every round.
+                () = sleep_until(at) => {}
             }
         }
     }
@@ -179,7 +171,7 @@ fn take_frames(
     buffer: &mut BytesMut,
     session: &mut Session<'_>,
     now: time::Instant,
-    held: &mut usize,
+    rest: &mut Rest,
 ) -> Result<Taken, GreengrassError> {
     for _ in 0..PUBLISHES {
         let before = buffer.len();
@@ -187,8 +179,9 @@ fn take_frames(
             session.go_on(now)?;
             return Ok(Taken::All);
         };
-        *held += kernel_bytes(before - buffer.len());
-        session.take(now, &frame)?;
+        if session.take(now, &frame)? {
+            rest.read(before - buffer.len());
+        }
     }
     session.go_on(now)?;
     Ok(Taken::Group)

@@ -2,7 +2,7 @@
 //! speak the same over a Unix socket.
 //!
 //! - `frame`: the wire format. `json`, `event`, `request`: what stands in frames.
-//! - `session`, with `subscription` and `outlet`: one connection, without I/O. `gather`: when it is read.
+//! - `session`, with `subscription` and `outlet`: one connection, without I/O. `rest`, with `gather`: when it is read.
 //! - `link`: its socket. [`Probe`]: the same for the asking.
 //!
 //! A message is delivered at most once and never acknowledged. So the socket is always read, whatever the relay thinks of what
@@ -17,6 +17,7 @@ mod link;
 mod outlet;
 mod probe;
 mod request;
+mod rest;
 mod session;
 mod subscription;
 #[cfg(test)]
@@ -126,7 +127,7 @@ pub fn publishes<'a>(
     let mut statuses = Statuses::new(Jitter::new(1));
     let mut session = session::Session::new(now, &settings, &mut statuses);
     let accepted = frame::Frame { kind: frame::kind::CONNECT_ACK, flags: frame::flag::ACCEPTED, ..Default::default() };
-    session.take(now, &accepted).and_then(|()| session.go_on(now))?;
+    session.take(now, &accepted).and_then(|_| session.go_on(now))?;
     let (mut frames, mut buffer) = (frame::Frames::new(limit), bytes::BytesMut::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
@@ -173,7 +174,7 @@ pub fn fuzz(bytes: &[u8]) {
                     // The connection ends.
                     Err(_) => return said,
                 };
-                if session.take(now, &frame).and_then(|()| session.go_on(now)).is_err() {
+                if session.take(now, &frame).and_then(|_| session.go_on(now)).is_err() {
                     return said;
                 }
                 said.extend(core::iter::from_fn(|| session.news()).map(|news| format!("{news:?}")));

@@ -1,4 +1,4 @@
-//! Status messages on their way to a topic: what the nucleus has not taken is sent again. While it takes all, some are under way at a
+//! Status messages on their way to a topic: what the nucleus has not taken is sent again. While it takes all, many are under way at a
 //! time, or each would cost a wake-up for its answer; else one is.
 //!
 //! They outlive the connection.
@@ -7,22 +7,23 @@ use bytes::Bytes;
 
 use super::event::Fault;
 use crate::limits::STATUS_ACKNOWLEDGED;
-use crate::limits::greengrass::{AGAIN, ANSWER, CLOUD_STATUSES, DOUBTS};
+use crate::limits::greengrass::{AGAIN, ANSWER, DOUBTS};
 use crate::relay::backoff::{Jitter, delay};
 use crate::time::Instant;
 
 /// Messages to one place, of which some may be under way.
 #[derive(Debug)]
 pub(super) struct Outlet {
-    /// Not more than a few.
     queue: Vec<Status>,
     /// As many may be under way.
     most: usize,
+    /// As many are kept: the oldest gives way to one more.
+    kept: usize,
     /// When the next is to be sent.
     at: Instant,
     /// Since when nothing has been taken of what is here.
     stuck_since: Instant,
-    /// The last one that was not put off was taken.
+    /// The last that was not put off was taken, or refused for what is wrong with it alone.
     trusted: bool,
     failures: u32,
 }
@@ -44,10 +45,15 @@ pub(super) enum Settled {
 }
 
 impl Outlet {
-    /// With at most so many under way.
-    pub(super) fn new(most: usize) -> Self {
+    /// With so many under way and so many kept, at most.
+    pub(super) fn new(most: usize, kept: usize) -> Self {
         let (at, stuck_since) = (Instant::default(), Instant::default());
-        Self { queue: Vec::new(), most, at, stuck_since, trusted: false, failures: 0 }
+        Self { queue: Vec::new(), most, kept, at, stuck_since, trusted: false, failures: 0 }
+    }
+
+    /// How many are here.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,9 +69,9 @@ impl Outlet {
         if self.trusted && self.failures == 0 { self.most } else { 1 }
     }
 
-    /// Whether one more pushes none out, or the place fails, so that pushing out is what is left.
-    pub(super) fn takes_more(&self) -> bool {
-        self.queue.len() < CLOUD_STATUSES || self.failures > 0
+    /// Whether so many more push none out, or the place fails, so that pushing out is what is left.
+    pub(super) fn takes(&self, more: usize) -> bool {
+        self.queue.len() + more <= self.kept || self.failures > 0
     }
 
     /// Adds a message. Answers the oldest that is not under way if it has to give way.
@@ -73,7 +79,7 @@ impl Outlet {
         if self.queue.is_empty() {
             (self.at, self.stuck_since, self.failures) = (now, now, 0);
         }
-        let is_full = self.queue.len() >= CLOUD_STATUSES;
+        let is_full = self.queue.len() >= self.kept;
         let oldest = self.queue.iter().position(|status| is_full && status.asked.is_none());
         let oldest = oldest.map(|place| self.queue.remove(place));
         self.queue.push(Status { message, asked: None });
@@ -117,7 +123,8 @@ impl Outlet {
         jitter: &mut Jitter,
     ) -> Settled {
         let Some(place) = self.place(stream) else { return Settled::Later };
-        let taken = match answer {
+        // What is wrong with one message says nothing of the others.
+        let trusted = match answer {
             Err(fault) if !fault.is_for_good(self.trusted && self.failures < DOUBTS) => {
                 // Those that were under way with it fail for the same reason.
                 if self.failures == 0 || place == 0 {
@@ -127,11 +134,12 @@ impl Outlet {
                 self.at = now + delay(self.failures, AGAIN.0, AGAIN.1, jitter);
                 return Settled::Later;
             }
-            answer => answer.is_ok(),
+            Err(fault) => self.trusted && !fault.is_unauthorized(),
+            Ok(()) => true,
         };
         let Status { message, .. } = self.queue.remove(place);
-        (self.at, self.stuck_since, self.trusted) = (now, now, taken);
-        if !taken {
+        (self.at, self.stuck_since, self.trusted) = (now, now, trusted);
+        if answer.is_err() {
             return Settled::Refused(message);
         }
         self.failures = 0;
@@ -146,10 +154,10 @@ impl Outlet {
         }
     }
 
-    /// When the next is to be sent, or an answer is overdue.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    /// When the next is to be sent, if that is possible (`may_write`), or an answer is overdue.
+    pub(super) fn deadline(&self, may_write: bool) -> Option<Instant> {
         let answers = self.queue.iter().filter_map(|status| status.asked.map(|(_, since)| since + ANSWER));
-        answers.chain(self.next().map(|_| self.at)).min()
+        answers.chain(self.next().filter(|_| may_write).map(|_| self.at)).min()
     }
 
     /// A request whose answer is overdue.

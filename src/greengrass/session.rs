@@ -13,7 +13,7 @@ use super::outlet::{Outlet, Settled};
 use super::request::{RUNNING, connect, operation, publish, request, subscription};
 use super::subscription::{State, Subscription};
 use super::{GreengrassError, Settings};
-use crate::limits::greengrass::{ANSWER, CLOUD_BEHIND, HEADERS_BYTES, OUT_BYTES, STATUSES};
+use crate::limits::greengrass::{ANSWER, CLOUD_BEHIND, CLOUD_STATUSES, HEADERS_BYTES, OUT_BYTES, STATUSES};
 use crate::relay::backoff::Jitter;
 use crate::relay::message::{COUNTERS_TOPIC, STATUS_TOPIC};
 use crate::source::Received;
@@ -52,12 +52,12 @@ pub(super) struct Statuses {
 
 impl Statuses {
     pub(super) fn new(jitter: Jitter) -> Self {
-        let (local, cloud) = (Outlet::new(STATUSES), Outlet::new(1));
+        let (local, cloud) = (Outlet::new(STATUSES, STATUSES), Outlet::new(1, CLOUD_STATUSES));
         Self { local, cloud, cloud_since: None, cloud_is_behind: false, held_up: false, jitter }
     }
 
-    /// Where AWS IoT Core is slower than the local topic, statuses go one after the other, or it would have to give some up; but not for
-    /// long.
+    /// Where AWS IoT Core is slower than the local topic, no more are under way than it keeps, or it would have to give some up; but not
+    /// for long.
     fn wait_for_cloud(&mut self, now: Instant) {
         self.cloud_since = if self.cloud.is_empty() { None } else { self.cloud_since.or(Some(now)) };
         self.cloud_is_behind = self.cloud_since.is_some_and(|since| since + CLOUD_BEHIND <= now);
@@ -114,14 +114,20 @@ impl<'a> Session<'a> {
     /// Whether a status may be given to [`Session::publish_status`].
     pub(super) fn has_room(&self) -> bool {
         let Statuses { local, cloud, cloud_is_behind, .. } = &*self.statuses;
-        let cloud_has_room =
-            *cloud_is_behind || self.hurry || cloud.is_empty() || local.is_empty() && cloud.takes_more();
-        self.ready && local.has_room() && cloud_has_room
+        let waits_for_cloud = self.settings.greengrass.status_to_cloud && !*cloud_is_behind && !self.hurry;
+        // Those that are under way to the local topic go there as well.
+        let cloud_has_room = !waits_for_cloud || cloud.takes(local.len() + 1);
+        self.ready && local.has_room() && cloud_has_room && self.may_write()
     }
 
-    /// Whether as many statuses are under way to the local topic as may be.
-    pub(super) fn awaits_answers(&self) -> bool {
-        self.ready && !self.statuses.local.has_room()
+    /// Whether the nucleus reads what is written, so that more may be.
+    const fn may_write(&self) -> bool {
+        self.out.len() < OUT_BYTES
+    }
+
+    /// Statuses that wait for answers, or to be sent.
+    pub(super) fn awaited(&self) -> usize {
+        if self.ready { self.statuses.local.len() + self.statuses.cloud.len() } else { 0 }
     }
 
     /// Whether no status is under way.
@@ -134,21 +140,21 @@ impl<'a> Session<'a> {
         self.news.pop_front()
     }
 
-    /// Takes a frame. Behind the last that is there, [`Session::go_on`] has to be called.
-    pub(super) fn take(&mut self, now: Instant, frame: &Frame) -> Result<(), GreengrassError> {
+    /// Takes a frame; answers whether it was one of a subscription. Behind the last that is there, [`Session::go_on`] has to be called.
+    pub(super) fn take(&mut self, now: Instant, frame: &Frame) -> Result<bool, GreengrassError> {
         match frame.kind {
             kind::CONNECT_ACK if frame.flags & flag::ACCEPTED != 0 => self.accepted_by = None,
             kind::CONNECT_ACK => return Err(GreengrassError::Refused),
             kind::PROTOCOL_ERROR | kind::INTERNAL_ERROR => {
                 return Err(GreengrassError::Ended(Fault::of(frame).to_string()));
             }
-            kind::PING if frame.payload.len() <= HEADERS_BYTES && self.out.len() < OUT_BYTES => {
+            kind::PING if frame.payload.len() <= HEADERS_BYTES && self.may_write() => {
                 put(&mut self.out, [kind::PING_RESPONSE, 0, frame.stream], &[], &frame.payload);
             }
-            kind::MESSAGE | kind::ERROR if frame.stream > 0 => self.on_stream(now, frame),
+            kind::MESSAGE | kind::ERROR if frame.stream > 0 => return Ok(self.on_stream(now, frame)),
             _ => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Takes a status message that is to be published.
@@ -159,7 +165,7 @@ impl<'a> Session<'a> {
 
     /// Publishes counters. Whether they are taken makes no difference.
     pub(super) fn publish_counters(&mut self, message: &[u8]) -> Result<(), GreengrassError> {
-        if self.out.len() >= OUT_BYTES {
+        if !self.may_write() {
             return Ok(());
         }
         self.request(operation::PUBLISH, &publish(COUNTERS_TOPIC, message, false)).map(drop)
@@ -175,7 +181,8 @@ impl<'a> Session<'a> {
         let subscriptions = self.subscriptions.iter().zip(&self.settings.greengrass.topics);
         let subscriptions = subscriptions.map(|(subscription, topic)| subscription.deadline(topic.cloud));
         let behind = statuses.cloud_since.filter(|_| !statuses.cloud_is_behind).map(|since| since + CLOUD_BEHIND);
-        let deadlines = [held_up, behind, statuses.local.deadline(), statuses.cloud.deadline()];
+        let may_write = self.may_write();
+        let deadlines = [held_up, behind, statuses.local.deadline(may_write), statuses.cloud.deadline(may_write)];
         deadlines.into_iter().flatten().chain(subscriptions).min()
     }
 
@@ -251,13 +258,14 @@ impl<'a> Session<'a> {
 
     fn publish_if_due(&mut self, now: Instant, cloud: bool) -> Result<(), GreengrassError> {
         let operation = if cloud { operation::PUBLISH_CLOUD } else { operation::PUBLISH };
-        loop {
+        while self.may_write() {
             let outlet = if cloud { &self.statuses.cloud } else { &self.statuses.local };
             let Some(message) = outlet.due(now) else { return Ok(()) };
             let payload = publish(STATUS_TOPIC, message, cloud);
             let stream = self.request(operation, &payload)?;
             if cloud { &mut self.statuses.cloud } else { &mut self.statuses.local }.sent(now, stream);
         }
+        Ok(())
     }
 
     fn request(&mut self, operation: &str, payload: &[u8]) -> Result<i32, GreengrassError> {
@@ -266,15 +274,19 @@ impl<'a> Session<'a> {
         Ok(self.stream)
     }
 
-    /// A message or an error of a request, if it is not one of those whose answer makes no difference.
-    fn on_stream(&mut self, now: Instant, frame: &Frame) {
+    /// A message or an error of a request, if it is not one of those whose answer makes no difference; answers whether that is a
+    /// subscription.
+    fn on_stream(&mut self, now: Instant, frame: &Frame) -> bool {
         if let Some(index) = self.subscriptions.iter().position(|subscription| subscription.is_by(frame.stream)) {
             self.on_subscription(now, index, frame);
-        } else if self.statuses.local.is_by(frame.stream) {
+            return true;
+        }
+        if self.statuses.local.is_by(frame.stream) {
             self.settle(now, false, frame.stream, answer(frame));
         } else if self.statuses.cloud.is_by(frame.stream) {
             self.settle(now, true, frame.stream, answer(frame));
         }
+        false
     }
 
     fn on_subscription(&mut self, now: Instant, index: usize, frame: &Frame) {

@@ -25,9 +25,11 @@ pub const TOPICS: usize = 16;
 pub const SOCKET_BYTES: usize = 107;
 /// Bytes of the token, `SVCUID`. Both nuclei's have 16.
 pub const TOKEN_BYTES: usize = 256;
-/// Status messages under way at a time, while the nucleus takes them: as many as it answers while messages gather. With what stands
-/// around them they are 80 KB that the nucleus may leave unread.
-pub const STATUSES: usize = 8;
+/// Status messages under way at a time, while the nucleus takes them: more than a full batch has, so that their answers can be read
+/// together. As many may come twice when a connection breaks.
+pub const STATUSES: usize = 32;
+/// Status messages that wait until they can be written, besides: about as many as [`OUT_BYTES`] take.
+pub const STATUSES_WAITING: usize = 4;
 /// Status messages that wait for AWS IoT Core, which has no network just now: the oldest is given up for a new one.
 pub const CLOUD_STATUSES: usize = 8;
 /// How long local statuses wait for AWS IoT Core, which takes more time for each, before they go on without it.
@@ -52,8 +54,9 @@ pub const CLOUD_QUIET: Duration = Duration::from_secs(15 * 60);
 pub const GATHER_PERCENT: usize = 70;
 /// Shortest time that messages gather, in a flood, the least that the timer can say: to wake up for each would cost more than to take it.
 pub const GATHER_LEAST: Duration = Duration::from_millis(1);
-/// How long answers to statuses gather when as many are under way as may be ([`STATUSES`]): each would be a wake-up. Each rest after which
-/// there is still no answer is followed by one of twice the time, up to [`GATHER`](super::GATHER), while messages gather as well.
+/// How long answers to statuses gather where no messages do, or no more statuses can be taken: each would be a wake-up. In the latter case
+/// each rest after which there is still no answer is followed by one of twice the time, up to [`GATHER`](super::GATHER), while messages
+/// gather as well.
 pub const GATHER_ANSWERS: Duration = Duration::from_millis(8);
 /// First and longest delay until what failed is asked for again, if waiting may cure it.
 pub const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));

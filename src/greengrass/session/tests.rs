@@ -282,18 +282,80 @@ fn while_statuses_are_taken_some_are_under_way_and_after_a_doubt_one_is() {
 }
 
 #[test]
-fn while_the_cloud_is_behind_one_local_status_is_under_way() {
+fn statuses_under_way_at_a_broken_connection_are_all_sent_again_as_the_nucleus_reads() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    let payloads = |asked: Vec<Asked>| asked.into_iter().filter(|(_, operation, _)| operation == "PublishToTopic");
+    nucleus.publish_status("first");
+    payloads(nucleus.asked()).for_each(|(number, ..)| nucleus.grant(number));
+    let texts: Vec<&str> = (0..STATUSES - 1).map(|number| &*format!("{number:07000}").leak()).collect();
+    let mut sent = Vec::new();
+    for text in texts {
+        nucleus.publish_status(text);
+        sent.extend(payloads(nucleus.asked()).map(|(.., payload)| payload));
+    }
+    assert_eq!(sent.len(), STATUSES - 1);
+    let mut nucleus = Nucleus::new(&settings, &mut statuses);
+    nucleus.asked();
+    nucleus.say(kind::CONNECT_ACK, flag::ACCEPTED, 0, "");
+    let mut again = Vec::new();
+    // Those that were written are read by the nucleus before the next ones are.
+    while again.len() < sent.len() {
+        let written = nucleus.session.out.len();
+        assert!(written < OUT_BYTES + 10_000, "{written}");
+        let waits = nucleus.session.deadline().unwrap() > nucleus.now;
+        assert!(waits || written < OUT_BYTES, "a nucleus that does not read is not asked about again and again");
+        again.extend(payloads(nucleus.asked()).map(|(.., payload)| payload));
+        nucleus.later(Duration::from_millis(1)).unwrap();
+    }
+    assert_eq!(again, sent);
+}
+
+#[test]
+fn no_more_statuses_are_under_way_than_are_kept_for_the_cloud() {
     let settings = settings(&[(JSON, false)], true);
     let mut statuses = statuses();
     let mut nucleus = Nucleus::ready(&settings, &mut statuses);
-    nucleus.publish_status("first");
-    let [(local, _)] = nucleus.operations()[..] else { panic!("none") };
-    nucleus.grant(local);
-    let [(cloud, _)] = nucleus.operations()[..] else { panic!("none") };
-    nucleus.publish_status("second");
-    assert!(!nucleus.session.has_room());
-    nucleus.grant(cloud);
-    assert!(nucleus.session.has_room());
+    let (mut left, mut local, mut cloud) = (100, Vec::new(), Vec::new());
+    while left > 0 || !nucleus.session.is_done() {
+        // As many as there is room for; then the nucleus answers all local ones together, and the cloud one now and then.
+        while left > 0 && nucleus.session.has_room() {
+            nucleus.publish_status("one");
+            left -= 1;
+        }
+        for (number, operation) in nucleus.operations() {
+            if operation == "PublishToIoTCore" { &mut cloud } else { &mut local }.push(number);
+        }
+        assert!(local.len() <= CLOUD_STATUSES, "{}", local.len());
+        if local.is_empty() {
+            nucleus.grant(cloud.pop().unwrap());
+        }
+        local.drain(..).for_each(|number| nucleus.grant(number));
+        assert_eq!(nucleus.news(), [], "none gives way");
+    }
+}
+
+#[test]
+fn one_that_is_wrong_does_not_make_a_doubt_about_others_final() {
+    let settings = settings(&[(JSON, false)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.publish_status("taken");
+    let [(first, ..)] = nucleus.asked()[..] else { panic!("none") };
+    nucleus.grant(first);
+    nucleus.publish_status("wrong");
+    nucleus.publish_status("right");
+    let [(wrong, ..), (right, ..)] = nucleus.asked()[..] else { panic!("not two") };
+    let model = Bytes::from_static(b"aws.greengrass#InvalidArgumentsError");
+    let frame = Frame { kind: kind::ERROR, flags: flag::TERMINATE, stream: wrong, model, ..Frame::default() };
+    nucleus.session.take(nucleus.now, &frame).unwrap();
+    nucleus.refuse(right);
+    let news = nucleus.news();
+    let [News::StatusRefused(_, message)] = &news[..] else { panic!("{news:?}") };
+    assert_eq!(message, "wrong");
+    nucleus.later(AGAIN.0).unwrap();
+    assert_eq!(nucleus.asked().len(), 1, "the other one is tried again");
 }
 
 #[test]
