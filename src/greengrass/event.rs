@@ -14,7 +14,7 @@ use super::json::{member, members, string, value};
 use crate::foreign::foreign;
 use crate::limits::greengrass::ANSWER;
 use crate::relay::TooLong;
-use crate::relay::message::BINARY_TOPIC;
+use crate::relay::message::{BINARY_TOPIC, JSON_TOPIC};
 use crate::source::Received;
 
 /// The publish that an event of the subscription to `filter` tells of; `None`: it is of another shape.
@@ -23,6 +23,10 @@ pub(super) fn received(frame: &Frame, filter: &str, limit: usize) -> Option<Rece
         return Some(too_long(frame, filter, bytes, limit));
     }
     let whole = &frame.payload;
+    if let Some(message) = as_usual(whole) {
+        let (topic, payload) = (Bytes::from_static(JSON_TOPIC.as_bytes()), whole.slice_ref(message));
+        return Some(Received { topic, payload, token: None, too_long: None });
+    }
     let (mut topic, mut json, mut base64) = (None, None, None);
     // In one go: most of it is the message.
     members(whole, &mut |kind, text| {
@@ -49,6 +53,15 @@ pub(super) fn received(frame: &Frame, filter: &str, limit: usize) -> Option<Rece
     let topic =
         topic.and_then(|topic| string(whole, topic)).unwrap_or_else(|| Bytes::copy_from_slice(filter.as_bytes()));
     Some(Received { topic, payload, token: None, too_long: None })
+}
+
+/// A message of the topic for JSON, in an event as both nuclei write it: without spaces, and the message first. Where it ends need not be
+/// searched for, because what comes last closes three objects, so the context stands beside the message and not in it. That there is one
+/// message and nothing else is seen by who reads it.
+fn as_usual(whole: &[u8]) -> Option<&[u8]> {
+    let (before, behind) = (br#"{"jsonMessage":{"message":"#, br#","context":{"topic":"kinesisfirehose/message"}}}"#);
+    let message = whole.strip_prefix(before)?.strip_suffix(behind)?;
+    (message.starts_with(b"{") && message.ends_with(b"}")).then_some(message)
 }
 
 /// What a JSON string says in base64. Gson writes `=` as an escape.

@@ -207,7 +207,7 @@ impl Frames {
 
 /// The number at `place`, of bytes that are known to be there.
 fn number(bytes: &[u8], place: usize) -> u32 {
-    bytes[place..place + 4].iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
+    bytes.get(place..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 /// Reads the headers that are of use, and passes over the others.

@@ -11,23 +11,20 @@ use firehose_connector::time::Instant;
 
 use crate::{PACKET, READ, RECORDS, data};
 
-/// A batch of them.
+/// A batch of them, as both nuclei write them.
 pub fn frames(json: bool, bytes: usize) -> Result<BytesMut, Box<dyn Error>> {
     let data = data(bytes);
     let mut frames = BytesMut::new();
     for id in 1..=RECORDS {
         let (request, event) = if json {
-            let context = serde_json::json!({"topic": "kinesisfirehose/message"});
             let message = serde_json::json!({"request": {"data": data}, "id": id.to_string()});
-            (1, serde_json::json!({"jsonMessage": {"message": message, "context": context}}))
+            (1, format!(r#"{{"jsonMessage":{{"message":{message},"context":{{"topic":"kinesisfirehose/message"}}}}}}"#))
         } else {
-            let context = serde_json::json!({"topic": format!("kinesisfirehose/message/binary/{id}")});
-            (
-                2,
-                serde_json::json!({"binaryMessage": {"message": base64_simd::STANDARD.encode_to_string(&data), "context": context}}),
-            )
+            let message = base64_simd::STANDARD.encode_to_string(&data);
+            let context = format!(r#"{{"topic":"kinesisfirehose/message/binary/{id}"}}"#);
+            (2, format!(r#"{{"binaryMessage":{{"message":"{message}","context":{context}}}}}"#))
         };
-        frame(&mut frames, request, &event.to_string())?;
+        frame(&mut frames, request, &event)?;
     }
     Ok(frames)
 }

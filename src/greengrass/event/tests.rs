@@ -26,6 +26,22 @@ fn a_json_message_comes_as_its_text_whichever_way_round() {
 }
 
 #[test]
+fn a_message_that_looks_like_its_envelope_is_no_part_of_it() {
+    let inner = r#"{"a":{"message":1,"context":{"topic":"kinesisfirehose/message"}}}"#;
+    let filter = "some/+/filter";
+    for (envelope, topic) in [
+        (r#"{"jsonMessage":{"message":MESSAGE,"context":{"topic":"kinesisfirehose/message"}}}"#, JSON_TOPIC),
+        (r#"{"jsonMessage":{"message":MESSAGE,"context":{"topic":"kinesisfirehose\/message"}}}"#, JSON_TOPIC),
+        (r#"{"jsonMessage":{"message":MESSAGE,"context":{"topic":"other"}}}"#, "other"),
+        (r#"{"jsonMessage":{"context":{"topic":"kinesisfirehose/message"},"message":MESSAGE}}"#, JSON_TOPIC),
+        (r#"{"jsonMessage":{"message":MESSAGE}}"#, filter),
+        (r#"{"jsonMessage":{"message":MESSAGE,"more":1,"context":{"topic":"kinesisfirehose/message"}}}"#, JSON_TOPIC),
+    ] {
+        assert_eq!(read(&envelope.replace("MESSAGE", inner)), Some((topic.to_owned(), inner.into())), "{envelope}");
+    }
+}
+
+#[test]
 fn a_binary_message_and_one_of_iot_core_come_decoded_with_their_topic() {
     for (base64, bytes) in [("AAH/", &b"\0\x01\xff"[..]), ("eA\\u003d\\u003d", b"x"), ("eA==", b"x"), ("", b"")] {
         let local = format!(r#"{{"binaryMessage": {{"message": "{base64}", "context": {{"topic": "a\/b"}}}}}}"#);
