@@ -4,6 +4,7 @@ as their sources have them, and with faults. AWS's own client speaks with it in 
 import base64
 import binascii
 import json
+import select
 import socket
 import struct
 import threading
@@ -165,8 +166,11 @@ class Client:
 
     def serve(self):
         buffer = b""
+        # Both nuclei wait so: whoever waits inside a read is woken by each message that the other side reads, too, at its expense.
+        waits = select.poll()
+        waits.register(self.connection, select.POLLIN)
         try:
-            while piece := self.connection.recv(65536):
+            while waits.poll() and (piece := self.connection.recv(65536)):
                 buffer += piece
                 while len(buffer) >= 12:
                     (length,) = struct.unpack(">I", buffer[:4])
