@@ -13,7 +13,7 @@ use crate::config::{Config, Proxy};
 use crate::limits::{
     ARENA_BYTES, ARN_BYTES, CHUNK_BYTES, CHUNK_BYTES_MIN, CONNECTIONS, HTTP_BUFFER_BYTES, ID_JSON_BYTES,
     PACKET_BYTES_MAX, PACKET_BYTES_MIN, PUBLISHES_BYTES, RECORD_BYTES, REPLY_BYTES, STATUS_BYTES, STATUS_BYTES_MIN,
-    memory as limits,
+    greengrass, memory as limits,
     spool::{COMMIT_BYTES, READ_BYTES},
 };
 use crate::relay::receipts;
@@ -182,6 +182,12 @@ const fn connection(chunk: usize) -> usize {
 const fn broker(packet: usize, read: usize, status: usize) -> usize {
     limits::TLS + 2 * packet + 4 * read + 6 * status
 }
+
+// With a nucleus there are more of them under way, which are short, and no TLS.
+const _: () = {
+    let held = greengrass::STATUSES + greengrass::STATUSES_WAITING + greengrass::CLOUD_STATUSES;
+    assert!(held * greengrass::STATUS_BYTES + 2 * greengrass::OUT_BYTES <= 6 * STATUS_BYTES_MIN);
+};
 
 /// An entry of the spool: the largest record that a packet may bring, its id and what stands around them.
 const fn entry(packet: usize) -> usize {
