@@ -6,7 +6,7 @@ import time
 import pytest
 from paho.mqtt.client import CallbackAPIVersion, Client as Paho, MQTTv5
 
-from parts.client import MESSAGE
+from parts.client import MESSAGE, leave
 from parts.connector import CLIENT_ID, definition
 from parts.service import arn
 from parts.waiting import until
@@ -31,8 +31,7 @@ class Operator:
         until(lambda: self.subscribed, "the operator's subscription")
 
     def close(self):
-        self.paho.disconnect()
-        self.paho.loop_stop()
+        leave(self.paho)
 
     def counters(self):
         messages = [message for message in list(self.messages) if message.topic == COUNTERS]

@@ -1,5 +1,6 @@
 """The application on the device: publishes input, collects statuses. paho-mqtt, so another implementation judges."""
 
+import contextlib
 import json
 import threading
 
@@ -12,6 +13,14 @@ from .waiting import until
 MESSAGE = "kinesisfirehose/message"
 BINARY = "kinesisfirehose/message/binary/"
 STATUS = "kinesisfirehose/message/status"
+
+
+def leave(paho):
+    """Disconnects, and waits until paho's thread has ended."""
+    paho.disconnect()
+    # After a disconnect the thread ends by itself, and its last act is to remove itself, maybe between loop_stop's look at it and its join.
+    with contextlib.suppress(AttributeError):
+        paho.loop_stop()
 
 
 class Client:
@@ -40,8 +49,7 @@ class Client:
         until(self.subscribed.is_set, "the client's subscription")
 
     def close(self):
-        self.paho.disconnect()
-        self.paho.loop_stop()
+        leave(self.paho)
 
     def publish(self, topic, payload, retain=False):
         """One QoS 1 publish, not yet acknowledged."""
