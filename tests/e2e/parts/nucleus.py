@@ -75,6 +75,9 @@ class Nucleus:
         self.early = None
         # Bytes that come before the answer to a token.
         self.greeting = b""
+        # Whether it reads what its clients send.
+        self.reads = threading.Event()
+        self.reads.set()
         # AWS IoT Core: what was published there, and whether it can be reached.
         self.cloud, self.online = [], True
         self.requests = []
@@ -170,7 +173,7 @@ class Client:
         waits = select.poll()
         waits.register(self.connection, select.POLLIN)
         try:
-            while waits.poll() and (piece := self.connection.recv(65536)):
+            while waits.poll() and self.nucleus.reads.wait() and (piece := self.connection.recv(65536)):
                 buffer += piece
                 while len(buffer) >= 12:
                     (length,) = struct.unpack(">I", buffer[:4])
