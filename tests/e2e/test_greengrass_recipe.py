@@ -12,7 +12,7 @@ from parts.client import MESSAGE
 from parts.connector import run
 from parts.greengrass import client, connect, nucleus  # noqa: F401
 from parts.nucleus import TOKEN
-from parts.recipe import access, environment, faults
+from parts.recipe import access, environment, faults, lifecycle, resolved
 from parts.service import ROOT, arn
 from parts.waiting import until
 
@@ -30,11 +30,14 @@ PLANTED = [
     ("    DependencyType: HARD", "    DependencyType: SOFT"),
     ("      - Uri:", "      - URI:"),
     ("          Execute: OWNER\n", ""),
-    ('Script: "exec ', 'Script: "'),
-    ("      run:\n", "      Run:\n"),
-    ("      install:\n", "      shutdown:\n"),
-    ("        RequiresPrivilege: false", "        RequiresPrivilege: true"),
-    ("        RequiresPrivilege: false", "        Skipif: onpath true\n        RequiresPrivilege: false"),
+    ("  all:\n", "  All:\n"),
+    ("Lifecycle:\n  all:\n", "Lifecycle:\n  - all:\n"),
+    ("    Artifacts:\n", '    Lifecycle: {"run": "true"}\n    Artifacts:\n'),
+    ("    Artifacts:\n", '    Selections: ["arm"]\n    Artifacts:\n'),
+    ("      exec ", "      "),
+    ("    run: |-\n", "    Run: |-\n"),
+    ("    install: |-\n", "    shutdown: |-\n"),
+    ('-- "{artifacts:path}"', "-- {artifacts:path}"),
     ("{configuration:/log}", "{configuration:/logs}"),
     ("{configuration:/log}", "{iot:thingName}"),
     ("{configuration:/log}", '{\\"a\\": 1}'),
@@ -44,7 +47,21 @@ PLANTED = [
     ("    containerParams:", "    containerParams: &it"),
     ('            - "kinesisfirehose/message/binary/#"\n', ""),
     ('            - "kinesisfirehose/message/status"\n', '            - "*"\n'),
-    ("Manifests:\n", "Manifests:\n" + "# long\n" * 2000),
+    ("Manifests:\n", "# long\n" * 600 + "Manifests:\n"),
+    ('    log: "info"\n', "".join(f"    more{number}: {'x' * 200}\n" for number in range(15))),
+    ('    log: "info"\n', '    log: "info"\n' + "".join(f'    m{number}: ""\n' for number in range(20))),
+]
+
+
+ALL = ["aarch64", "amd64", "arm"]
+# Programs that are there, what the machine calls itself, and what runs.
+PROGRAMS = [
+    *(([architecture], "whatever", architecture) for architecture in ALL),
+    (["arm"], "aarch64", "arm"),
+    (ALL, "aarch64", "aarch64"),
+    (ALL, "armv7l", "arm"),
+    (ALL, "armv8l", "arm"),
+    (ALL, "x86_64", "amd64"),
 ]
 
 
@@ -58,9 +75,22 @@ def test_what_one_of_them_would_not_take_is_found(text, fault):
     assert faults(TEXT.replace(text, fault, 1))
 
 
-@pytest.mark.parametrize("architecture", ["aarch64", "arm", "amd64"])
-def test_its_variables_are_the_connector_s_and_its_defaults_are_the_defaults(architecture):
-    variables = environment(RECIPE, architecture=architecture, **STREAM)
+@pytest.mark.parametrize(("there", "machine", "runs"), PROGRAMS)
+@pytest.mark.parametrize("shell", [["dash"], ["bash"], ["busybox", "sh"]])
+def test_the_program_of_the_architecture_is_run(there, machine, runs, shell, tmp_path):
+    artifacts = tmp_path / "a folder"
+    artifacts.mkdir()
+    for name in [f"a folder/firehose-connector-{architecture}" for architecture in there] + ["uname"]:
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {machine}\n" if name == "uname" else '#!/bin/sh\necho "$0" "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    for phase, argument in (("install", "check"), ("run", "run")):
+        command = [*shell, "-c", resolved(lifecycle(RECIPE)[phase], {}, artifacts)]
+        done = subprocess.run(command, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, f"{artifacts}/firehose-connector-{runs} {argument}\n"), done.stderr
+
+
+def test_its_variables_are_the_connector_s_and_its_defaults_are_the_defaults():
+    variables = environment(RECIPE, **STREAM)
     known = (ROOT / "src/config/environment.rs").read_text()
     assert all(f'"{name}"' in known for name in variables)
     done = run(["check"], variables | {"SVCUID": TOKEN, "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": "ipc.socket"})
@@ -71,7 +101,7 @@ def test_its_variables_are_the_connector_s_and_its_defaults_are_the_defaults(arc
 
 
 def test_without_a_delivery_stream_the_deployment_fails_at_install():
-    variables = environment(RECIPE, "install")
+    variables = environment(RECIPE)
     done = run(["check"], variables | {"SVCUID": TOKEN, "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT": "ipc.socket"})
     assert done.returncode == 78
     assert "DEFAULT_DELIVERY_STREAM_ARN" in done.stderr

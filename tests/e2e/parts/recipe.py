@@ -5,7 +5,9 @@ import re
 
 import yaml
 
-MOST_BYTES = 16 * 1024
+# Nucleus lite: bytes of a recipe (ggl-recipe, recipe.c) and what is in it, each key and value and item (its SDK, object.h).
+MOST_BYTES = 8196
+MOST_VALUES = 255
 # Nucleus lite: bytes of a script, and of what stands between braces (recipe-runner, runner.c).
 MOST_SCRIPT = 10_000
 MOST_ESCAPE = 256
@@ -17,6 +19,7 @@ TOP = {
     "ComponentPublisher",
     "ComponentDependencies",
     "ComponentConfiguration",
+    "Lifecycle",
     "Manifests",
 }
 ARCHITECTURES = {"aarch64", "arm", "amd64"}
@@ -45,15 +48,45 @@ def default_configuration(recipe):
     return recipe["ComponentConfiguration"]["DefaultConfiguration"]
 
 
-def environment(recipe, phase="run", architecture="amd64", **changes):
-    """What the phase's process gets, with changes to the default configuration by pointer, dots for slashes."""
+def lifecycle(recipe):
+    """What both take for every manifest, as none has a lifecycle or selections of its own."""
+    return recipe["Lifecycle"]["all"]
+
+
+def environment(recipe, **changes):
+    """What each phase's process gets, with changes to the default configuration by pointer, dots for slashes."""
     configuration = json.loads(json.dumps(default_configuration(recipe)))
     for pointer, value in changes.items():
         *way, last = pointer.split(".")
         inner = value_at(configuration, "/".join(way)) if way else configuration
         inner[last] = value
-    (manifest,) = [it for it in recipe["Manifests"] if it["Platform"]["architecture"] == architecture]
-    return {name: resolved(text, configuration) for name, text in manifest["Lifecycle"][phase]["Setenv"].items()}
+    return {name: resolved(text, configuration) for name, text in lifecycle(recipe)["Setenv"].items()}
+
+
+def script(program):
+    """Of those architectures that are there, the one that runs here."""
+    name = '"{artifacts:path}"/firehose-connector-'
+    this = "$(uname -m | sed 's/x86_64/amd64/; s/arm.*/arm/')"
+    return f'set -- {name}*\n[ $# = 1 ] || set -- {name}{this}\nexec "$1" {program}'
+
+
+def values(tree):
+    """As nucleus lite counts them."""
+    if isinstance(tree, dict):
+        return sum(2 + values(value) for value in tree.values())
+    if isinstance(tree, list):
+        return sum(1 + values(item) for item in tree)
+    return 0
+
+
+def from_cloud(recipe):
+    """As AWS IoT Greengrass gives it to a device, with all that it may add."""
+    artifact = {"Digest": "x" * 44, "Algorithm": "SHA-256", "Unarchive": "NONE"}
+    more = {"Name": "linux", "Lifecycle": {}, "Selections": []}
+    manifests = [
+        manifest | more | {"Artifacts": [it | artifact for it in manifest["Artifacts"]]} for manifest in recipe["Manifests"]
+    ]
+    return recipe | {"ComponentType": "aws.greengrass.generic", "ComponentSource": "x" * 100, "Manifests": manifests}
 
 
 def access(recipe):
@@ -74,11 +107,14 @@ def faults(text):
         if not right:
             found.append(what)
 
-    wants(len(text.encode()) <= MOST_BYTES, "16 KiB at most")
+    wants(len(text.encode()) <= MOST_BYTES, f"{MOST_BYTES} bytes at most")
     kinds = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)
     wants(not any(isinstance(token, kinds) for token in yaml.scan(text)), "no anchors, aliases, tags")
     recipe = yaml.safe_load(text)
     wants(set(recipe) == TOP, f"keys in their case: {set(recipe) ^ TOP}")
+    given = from_cloud(recipe)
+    wants(len(json.dumps(given, default=str)) <= MOST_BYTES, f"{MOST_BYTES} bytes at most, from the cloud, too")
+    wants(values(given) <= MOST_VALUES, f"{MOST_VALUES} values at most, from the cloud, too")
     wants(recipe.get("RecipeFormatVersion") == "2020-01-25", "the format's version as text")
     dependency = recipe.get("ComponentDependencies", {}).get(TOKEN_EXCHANGE, {})
     wants(dependency.get("DependencyType") == "HARD", "a token exchange service to depend on")
@@ -88,33 +124,32 @@ def faults(text):
     subscribed = [topic["topic"] for topic in topics.values()]
     status = ["kinesisfirehose/message/status"]
     wants(access(recipe) == {"SubscribeToTopic": subscribed, "PublishToTopic": status}, "access to what is used, no more")
+    common = recipe.get("Lifecycle", {})
+    wants(isinstance(common, dict) and set(common) == {"all"}, "what both choose of a lifecycle")
+    phases = common.get("all", {}) if isinstance(common, dict) else {}
+    wants(set(phases) == {"Setenv", "install", "run"}, "what nucleus lite knows, shutdown is not")
+    for phase, program in (("install", "check"), ("run", "run")):
+        wants(phases.get(phase) == script(program), f"the script of {phase}")
+        wants(len(script(program)) <= MOST_SCRIPT, f"{MOST_SCRIPT} bytes at most in {phase}")
+    for variable, value in phases.get("Setenv", {}).items():
+        wants(isinstance(value, str), f"{variable} as text")
+        wants(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable), f"a name of a variable: {variable}")
+        escape = re.fullmatch(r"\{configuration:(/[^{}]+)\}", str(value))
+        wants(escape or "{" not in str(value), f"nothing else in braces: {value}")
+        if escape:
+            wants(len(value) <= MOST_ESCAPE, f"{variable} is too long for nucleus lite")
+            try:
+                wants(isinstance(value_at(configuration, escape[1]), (str, dict)), f"text in quotes at {escape[1]}")
+            except (KeyError, TypeError):
+                wants(False, f"a default for {escape[1]}: nucleus lite does not start without")
     manifests = recipe.get("Manifests", [])
     architectures = [manifest["Platform"].get("architecture") for manifest in manifests]
     wants(set(architectures) == ARCHITECTURES and len(architectures) == 3, "one manifest for each architecture")
     for manifest in manifests:
         platform = manifest["Platform"]
         wants(platform == {"os": "linux", "architecture": platform.get("architecture"), "runtime": "*"}, "a platform for both")
-        wants(set(manifest) == {"Platform", "Lifecycle", "Artifacts"}, "keys of a manifest")
-        wants(set(manifest.get("Lifecycle", {})) == {"install", "run"}, "what nucleus lite knows, shutdown is not")
-        phases = manifest.get("Lifecycle", {})
+        wants(set(manifest) == {"Platform", "Artifacts"}, "keys of a manifest")
         name = f"firehose-connector-{platform.get('architecture')}"
-        for phase, script in (("install", f"{{artifacts:path}}/{name} check"), ("run", f"exec {{artifacts:path}}/{name} run")):
-            step = phases.get(phase, {})
-            wants(set(step) == {"RequiresPrivilege", "Script", "Setenv"}, f"keys of {phase}")
-            wants(step.get("RequiresPrivilege") is False, "no privilege")
-            wants(step.get("Script") == script and len(script) <= MOST_SCRIPT, f"the script of {phase}")
-            for variable, value in step.get("Setenv", {}).items():
-                wants(isinstance(value, str), f"{variable} as text")
-                wants(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable), f"a name of a variable: {variable}")
-                escape = re.fullmatch(r"\{configuration:(/[^{}]+)\}", str(value))
-                wants(escape or "{" not in str(value), f"nothing else in braces: {value}")
-                if escape:
-                    wants(len(value) <= MOST_ESCAPE, f"{variable} is too long for nucleus lite")
-                    try:
-                        wants(isinstance(value_at(configuration, escape[1]), (str, dict)), f"text in quotes at {escape[1]}")
-                    except (KeyError, TypeError):
-                        wants(False, f"a default for {escape[1]}: nucleus lite does not start without")
-        wants(phases.get("install", {}).get("Setenv") == phases.get("run", {}).get("Setenv"), "what check sees, run does")
         artifacts = manifest.get("Artifacts", [])
         wants(len(artifacts) == 1, "one artefact")
         for artifact in artifacts:
