@@ -27,6 +27,11 @@ const OF_A_BROKER: [&str; 5] = [
     "FIREHOSE_CONNECTOR_ACKNOWLEDGE",
 ];
 
+/// Whether Greengrass has started us.
+pub(super) fn is_component(environment: &Environment) -> bool {
+    environment.is_set(SOCKET) && environment.is_set(TOKEN)
+}
+
 /// `None`: publishes come from a broker.
 pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option<Greengrass> {
     let is_greengrass = match environment.text(SOURCE, problems) {
@@ -37,7 +42,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
             return None;
         }
         // A component that names a broker wants that.
-        None => environment.is_set(SOCKET) && environment.is_set(TOKEN) && !environment.is_set(URL),
+        None => is_component(environment) && !environment.is_set(URL),
     };
     let (idle, rule): (&[&str], _) = if is_greengrass {
         (&OF_A_BROKER, format!("has no effect with Greengrass as the source: leave it out, or set {SOURCE} to mqtt"))
@@ -48,7 +53,7 @@ pub(super) fn read(environment: &Environment, problems: &mut Problems) -> Option
         )
     };
     // The recipe sets what it knows whichever source is chosen.
-    let is_component = environment.is_set(SOCKET) && environment.is_set(TOKEN);
+    let is_component = is_component(environment);
     let idle = idle.iter().filter(|name| environment.is_set(name) && (is_greengrass || !is_component));
     for name in idle {
         problems.push(Problem::variable(name, rule.clone()));
@@ -91,11 +96,10 @@ fn topics(environment: &Environment, problems: &mut Problems) -> Vec<PubsubTopic
     };
     let mut topics = Vec::new();
     let fault = match serde_json::from_str(text) {
-        Ok(Json::Object(entries)) if !entries.is_empty() => {
-            entries.iter().find_map(|(number, entry)| topic(number, entry, &mut topics).err())
-        }
+        Ok(Json::Object(entries)) => entries.iter().find_map(|(number, entry)| topic(number, entry, &mut topics).err()),
         _ => Some(String::new()),
     };
+    let fault = fault.or_else(|| topics.is_empty().then(String::new));
     if let Some(fault) = fault {
         let rule = format!(
             "must be JSON such as {{\"0\": {{\"type\": \"Pubsub\", \"topic\": \"{JSON_TOPIC}\"}}}}, with at most {MOST_TOPICS} topics \
@@ -106,6 +110,8 @@ fn topics(environment: &Environment, problems: &mut Problems) -> Vec<PubsubTopic
     topics
 }
 
+/// An entry that is `null` is none: so a deployment takes one out that the recipe has.
+///
 /// # Errors
 /// Which part is wrong.
 fn topic(number: &str, entry: &Json, topics: &mut Vec<PubsubTopic>) -> Result<(), String> {
@@ -116,20 +122,27 @@ fn topic(number: &str, entry: &Json, topics: &mut Vec<PubsubTopic>) -> Result<()
         }),
         _ => None,
     };
-    let wrong = |what| Err(format!(": {what} of \"{}\" is not", crate::foreign::foreign(number)));
+    if matches!(entry, Json::Literal(literal) if literal == "null") {
+        return Ok(());
+    }
+    let wrong = |what| Err(format!("; \"{}\" {what}", crate::foreign::foreign(number)));
     // In the component's configuration it reads `Pubsub`, for Lambda functions `PUB_SUB`.
     let cloud = match member("type") {
         Some(text) if ["Pubsub", "PUB_SUB"].iter().any(|name| text.eq_ignore_ascii_case(name)) => false,
         Some(text) if ["IotCore", "IOT_CORE"].iter().any(|name| text.eq_ignore_ascii_case(name)) => true,
-        _ => return wrong("type"),
+        _ => return wrong("has no such type"),
     };
     let filter = member("topic").filter(|text| (1..=TOPIC_BYTES).contains(&text.len()));
-    let Some(filter) = filter.filter(|_| topics.len() < MOST_TOPICS) else { return wrong("topic") };
+    let Some(filter) = filter else { return wrong("has no such topic") };
     let topic = PubsubTopic { filter: filter.to_owned(), cloud };
     // Twice the same would deliver everything twice.
-    if !topics.contains(&topic) {
-        topics.push(topic);
+    if topics.contains(&topic) {
+        return Ok(());
     }
+    if topics.len() == MOST_TOPICS {
+        return wrong("is one too many");
+    }
+    topics.push(topic);
     Ok(())
 }
 
@@ -159,7 +172,7 @@ impl PubsubTopic {
         let mut levels = topic.split('/');
         for wanted in self.filter.split('/') {
             match (wanted, levels.next()) {
-                ("#", _) => return true,
+                ("#", _) => return self.filter.find('#') == Some(self.filter.len() - 1),
                 (_, None) => return open,
                 ("+", Some(_)) => {}
                 (wanted, Some(level)) if wanted == level => {}

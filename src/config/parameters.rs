@@ -6,6 +6,7 @@ use core::{ops::RangeInclusive, time::Duration};
 use super::{
     definition::{Definition, NEWEST_VERSION},
     environment::Environment,
+    greengrass::is_component,
     json::Json,
     nearest::nearest,
     problem::{Problem, Problems},
@@ -224,9 +225,15 @@ impl<'a> Source<'a> {
                 in_definition(definition, parameter, problems).map_or(default, |text| (text, Origin::Definition))
             }
             File::NotGiven if parameter.default.is_none() => {
-                let rule = "is not set: name a connector definition file there or with --definition, \
-                    or set at least DEFAULT_DELIVERY_STREAM_ARN";
-                problems.push(Problem::variable("FIREHOSE_CONNECTOR_DEFINITION", rule));
+                problems.push(if is_component(self.environment) {
+                    let rule = "is not set: give lambdaExecutionParameters.EnvironmentVariables.DEFAULT_DELIVERY_STREAM_ARN in the \
+                        component's configuration";
+                    Problem::variable(variable, rule)
+                } else {
+                    let rule = "is not set: name a connector definition file there or with --definition, \
+                        or set at least DEFAULT_DELIVERY_STREAM_ARN";
+                    Problem::variable("FIREHOSE_CONNECTOR_DEFINITION", rule)
+                });
                 default
             }
             _ => default,

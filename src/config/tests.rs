@@ -155,6 +155,17 @@ fn without_a_definition_both_ways_to_give_one_are_named() {
 }
 
 #[test]
+fn a_component_without_a_delivery_stream_is_told_the_key_of_its_configuration() {
+    let component =
+        [("SVCUID", "0123456789ABCDEF"), ("AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT", "ipc.socket")];
+    let key = "lambdaExecutionParameters.EnvironmentVariables.DEFAULT_DELIVERY_STREAM_ARN";
+    assert!(
+        lines(load(None, pairs(&component)).err())
+            .contains(&format!("DEFAULT_DELIVERY_STREAM_ARN: is not set: give {key} in the component's configuration"))
+    );
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let password = TempFile::new(b"hidden-password\n");
     let variables = [

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::warnings::{certificates, credentials, plain_http};
+use super::warnings::{certificates, credentials, partition_of, plain_http};
 use super::*;
 use crate::config::load;
 use crate::test_support::{Ca, Folder};
@@ -69,6 +69,17 @@ fn a_token_file_that_cannot_be_read_is_reported() {
     ]);
     let Warning { found, .. } = credentials(&config).remove(0);
     assert!(found.starts_with("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"), "{found}");
+}
+
+#[test]
+fn a_region_of_another_partition_is_reported() {
+    for (partition, region, reported) in
+        [("aws", "eu-west-1", false), ("aws-cn", "cn-north-1", false), ("aws", "cn-north-1", true)]
+    {
+        let arn = format!("arn:{partition}:firehose:{region}:123456789012:deliverystream/s");
+        let found = partition_of(&load(None, [(ARN.0.into(), arn.into())]).unwrap());
+        assert_eq!(found.is_some(), reported, "{partition} {region}");
+    }
 }
 
 #[test]

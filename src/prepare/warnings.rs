@@ -15,6 +15,7 @@ use crate::error_chain::words::of_system;
 use crate::foreign::{file_name, foreign};
 use crate::limits::{CERTIFICATE_EXPIRES, RELEASED};
 use crate::memory::{Plan, Short, too_little_memory};
+use crate::relay::arn::DeliveryStreamArn;
 use crate::relay::pack::Packing;
 use crate::transport::tls::last_days;
 
@@ -53,6 +54,7 @@ pub fn warnings(config: &Config, plan: &Plan, now: SystemTime) -> Vec<Warning> {
     warnings.extend(credentials(config));
     warnings.extend(memory(plan));
     warnings.extend(plain_http(config));
+    warnings.extend(partition_of(config));
     warnings.extend(packing(config));
     warnings.extend(spool(config));
     warnings.extend(unresolved(config));
@@ -157,7 +159,7 @@ fn topics(config: &Config) -> Vec<Warning> {
             let other = foreign(&other.filter);
             warnings.push(logged(
                 format!("pubsubTopics has {other} and {filter}: what matches both comes twice"),
-                "take one of them out; a deployment that merges keeps the recipe's own until it is reset",
+                "take one of them out; a deployment does so with null under its number, those of the recipe are 0 and 1",
                 About::Configuration,
             ));
         }
@@ -175,6 +177,17 @@ pub(super) fn plain_http(config: &Config) -> Option<Warning> {
             foreign(&endpoint.host)
         ),
         advice: "write https:// if the network is not your own",
+        about: About::Configuration,
+    })
+}
+
+/// Whether the default delivery stream's region is in another partition.
+pub(super) fn partition_of(config: &Config) -> Option<Warning> {
+    let arn = DeliveryStreamArn::parse(&config.connector.default_delivery_stream_arn).ok()?;
+    let right = arn.partition_of_region().filter(|right| *right != arn.partition)?;
+    Some(Warning {
+        found: format!("DefaultDeliveryStreamArn has the partition {} and a region of {right}", arn.partition),
+        advice: "correct one of them, or no record is delivered",
         about: About::Configuration,
     })
 }

@@ -8,6 +8,17 @@
 
 use core::fmt;
 
+/// Partitions besides `aws`, and how the names of their regions begin (botocore, `partitions.json`).
+const PARTITIONS: [(&str, &str); 7] = [
+    ("aws-cn", "cn-"),
+    ("aws-us-gov", "us-gov-"),
+    ("aws-eusc", "eusc-"),
+    ("aws-iso", "us-iso-"),
+    ("aws-iso-b", "us-isob-"),
+    ("aws-iso-e", "eu-isoe-"),
+    ("aws-iso-f", "us-isof-"),
+];
+
 /// The parts of a delivery stream ARN, borrowed from its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeliveryStreamArn<'a> {
@@ -72,6 +83,14 @@ impl<'a> DeliveryStreamArn<'a> {
         let name = resource.strip_prefix("deliverystream/").ok_or(ArnError::Name)?;
         check(is_name(name), ArnError::Name)?;
         Ok(Self { text, partition, region, name })
+    }
+
+    /// The partition that has the region, by its name; `None`: this one is not known here, nor are its regions.
+    #[must_use]
+    pub fn partition_of_region(&self) -> Option<&'static str> {
+        let known = self.partition == "aws" || PARTITIONS.iter().any(|(partition, _)| *partition == self.partition);
+        let by_name = PARTITIONS.iter().find(|(_, region)| self.region.starts_with(region));
+        known.then(|| by_name.map_or("aws", |(partition, _)| partition))
     }
 }
 

@@ -53,7 +53,7 @@ fn the_defaults_are_those_of_the_component_of_aws_and_the_path_stays_relative() 
 #[cfg(feature = "greengrass")]
 #[test]
 fn topics_are_read_as_the_component_of_aws_has_them() {
-    let text = r#"{"0":{"type":"Pubsub","topic":"a/+/b"},"1":{"topic":"a/#","type":"IotCore"},"2":{"type":"PUB_SUB","topic":"a/+/b"}}"#;
+    let text = r#"{"0":{"type":"Pubsub","topic":"a/+/b"},"1":{"topic":"a/#","type":"IotCore"},"2":{"type":"PUB_SUB","topic":"a/+/b"},"3":null}"#;
     let (found, problems) = read(&with(&[(TOPICS, text), (STATUS_TO_CLOUD, "1")]));
     assert_eq!(problems, [""; 0]);
     let found = found.unwrap();
@@ -70,12 +70,14 @@ fn topics_that_cannot_be_read_are_shown_with_what_is_wrong() {
     for (text, end) in [
         ("kinesisfirehose/message", "IotCore"),
         ("{}", "IotCore"),
+        (r#"{"0":null}"#, "IotCore"),
         ("[]", "IotCore"),
-        (r#"{"0":"a"}"#, r#": type of "0" is not"#),
-        (r#"{"0":{"type":"Mqtt","topic":"a"}}"#, r#": type of "0" is not"#),
-        (r#"{"0":{"type":"Pubsub","topic":""}}"#, r#": topic of "0" is not"#),
-        (&*long, r#": topic of "7" is not"#),
-        (&*format!("{{{}}}", many.join(",")), r#": topic of "16" is not"#),
+        (r#"{"0":"a"}"#, r#"; "0" has no such type"#),
+        (r#"{"0":{"type":"Mqtt","topic":"a"}}"#, r#"; "0" has no such type"#),
+        (r#"{"0":{"Type":"Pubsub","topic":"a"}}"#, r#"; "0" has no such type"#),
+        (r#"{"0":{"type":"Pubsub","topic":""}}"#, r#"; "0" has no such topic"#),
+        (&*long, r#"; "7" has no such topic"#),
+        (&*format!("{{{}}}", many.join(",")), r#"; "16" is one too many"#),
     ] {
         let (_, problems) = read(&with(&[(TOPICS, text)]));
         assert!(
@@ -125,7 +127,17 @@ fn a_filter_that_no_topic_of_records_matches_is_known() {
     ] {
         assert!(brings(filter), "{filter}");
     }
-    for filter in ["sensors/a", "kinesisfirehose", "kinesisfirehose/message/", "kinesisfirehose/messages/#", "+", ""] {
+    for filter in [
+        "sensors/a",
+        "kinesisfirehose",
+        "kinesisfirehose/message/",
+        "kinesisfirehose/messages/#",
+        "kinesisfirehose/#/message",
+        "kinesisfirehose/message#",
+        "#/#",
+        "+",
+        "",
+    ] {
         assert!(!brings(filter), "{filter}");
     }
 }

@@ -34,6 +34,23 @@ fn other_partitions_and_their_regions_are_accepted() {
         let text = format!("arn:{partition}:firehose:{region}:123456789012:deliverystream/a");
         let arn = DeliveryStreamArn::parse(&text).unwrap();
         assert_eq!((arn.partition, arn.region), (partition, region));
+        let known = (partition.len() < 16).then_some(partition);
+        assert_eq!(arn.partition_of_region(), known, "{region}");
+    }
+}
+
+#[test]
+fn a_region_of_another_partition_is_known() {
+    for (partition, region, right) in [
+        ("aws", "eu-west-1", "aws"),
+        ("aws", "cn-north-1", "aws-cn"),
+        ("aws-cn", "eu-west-1", "aws"),
+        ("aws-us-gov", "us-east-1", "aws"),
+        ("aws", "us-gov-east-1", "aws-us-gov"),
+        ("aws-iso", "us-isob-east-1", "aws-iso-b"),
+    ] {
+        let text = format!("arn:{partition}:firehose:{region}:123456789012:deliverystream/a");
+        assert_eq!(DeliveryStreamArn::parse(&text).unwrap().partition_of_region(), Some(right), "{text}");
     }
 }
 
