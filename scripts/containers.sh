@@ -37,12 +37,14 @@ need_running_containers() {
     [ "$engine" = podman ] || fail 69 "docker cannot run a container; see: docker run --rm $BASE true"
     need_packages runc:runc
     export CONTAINERS_CONF=$TOOLS/containers.conf
-    cat >"$CONTAINERS_CONF" <<'CONF'
+    # Whole at any time: somebody else's podman may read it.
+    cat >"$CONTAINERS_CONF.$$" <<'CONF'
 [containers]
 netns = "host"
 default_ulimits = ["nofile=1024:1024", "nproc=10000:10000"]
 [engine]
 runtime = "runc"
 CONF
+    mv "$CONTAINERS_CONF.$$" "$CONTAINERS_CONF"
     podman run --rm "$BASE" true || fail 69 "podman cannot run a container here"
 }

@@ -25,7 +25,8 @@ emulate() {
     local handlers=/proc/sys/fs/binfmt_misc
     [ -e $handlers/register ] || mount -t binfmt_misc binfmt_misc $handlers 2>/dev/null ||
         fail 69 "binfmt_misc cannot be mounted, so nothing of another architecture can run"
-    [ -e "$handlers/$1" ] || cat "/usr/lib/binfmt.d/$1.conf" >$handlers/register ||
+    # Somebody else may do it at the same time.
+    [ -e "$handlers/$1" ] || cat "/usr/lib/binfmt.d/$1.conf" >$handlers/register || [ -e "$handlers/$1" ] ||
         fail 69 "the kernel cannot be told to run programs with $1"
 }
 

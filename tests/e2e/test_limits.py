@@ -73,7 +73,7 @@ def publish(client, topic, length):
 
 
 def test_the_largest_records_fill_requests_but_never_too_much(connect, client, standin):
-    connect()
+    connect(PUBLISH_INTERVAL="10")
     data = [bytes([number]) * RECORD_MAX for number in range(9)]
     client.send_all(client.send_binary(item, str(number)) for number, item in enumerate(data))
     entries = client.wait_entries(9, within=60)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from parts.connector import Connector, definition
+from parts.names import NETWORK
 
 pytestmark = pytest.mark.host_only
 
@@ -93,7 +94,7 @@ def test_the_log_says_when_isolation_is_why_names_are_not_found(world, tmp_path)
     (tmp_path / "data").mkdir()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.settimeout(30)
-        silent.bind((f"127.53.{os.getpid() % 250}.253", 53))
+        silent.bind((f"{NETWORK}.253", 53))
         (world.etc / "resolv.conf").write_text(f"nameserver {silent.getsockname()[0]}\noptions timeout:1 attempts:1\n")
         connector = world.start()
         assert silent.recv(512)

@@ -61,6 +61,7 @@ def test_a_broker_that_acknowledges_no_status_does_not_stop_the_records(connecto
         until(lambda: len({*broker.acknowledged}) == count and connector.counters()["held"] == 0, "all to have ended")
         broker.send(publish(BINARY + "last", b"last", 1))
         until(lambda: b"last" in standin.records(), "the record that came last")
+        until(lambda: connector.counters()["held"] == 0, "the connector to have its answer")
         now = connector.counters()
         assert now["statuses_lost"] > 0
         assert now["received"] == now["succeeded"] + now["failed"] >= count + 1

@@ -59,12 +59,12 @@ def test_at_rest_nothing_wakes_the_process(connect):
 
 def test_a_wrong_message_is_answered_within_a_moment_although_others_gather(client, connect):
     connect(definition(PublishInterval="900"))
-    publisher = Publisher(client, 200)
+    publisher = Publisher(client, 50)
     publisher.start()
     time.sleep(1)
     sent = time.monotonic()
     client.publish("kinesisfirehose/message", "{")
     client.wait_messages(1)
     assert time.monotonic() - sent < 2
-    publisher.end()
     assert [entry["ErrorCode"] for entry in client.entries()] == ["InvalidMessage"]
+    publisher.end()

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from .mqtt_packets import read
-from .waiting import end, free_port, listens, until
+from .waiting import end, free_port, started
 
 CONFIGURATION = """
 listener {port} 127.0.0.1
@@ -41,7 +41,7 @@ class Mosquitto:
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen([program, "-c", self.configuration], stdout=log, stderr=log)
-        until(lambda: listens(self.port), "mosquitto to listen")
+        started(self.process, self.port, "mosquitto")
         return self
 
     def stop(self):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from .broker import CONFIGURATION, Mosquitto
-from .waiting import end, free_port, listens, until
+from .waiting import end, free_port, started
 
 # What scripts/brokers has installed that no package of the system has, and another Debian, whose packages are taken then.
 CACHE = Path(os.environ.get("BROKERS_FOLDER", Path(__file__).parents[3] / ".cache/brokers"))
@@ -83,7 +83,7 @@ class Broker:
             self.process = subprocess.Popen(
                 [*map(str, command)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment, cwd=self.folder
             )
-        until(lambda: listens(self.port), f"{self.name} to listen", within=180)
+        started(self.process, self.port, self.name, within=180)
         return self
 
     def stop(self):

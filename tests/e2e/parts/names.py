@@ -15,6 +15,8 @@ SILENCE = "silence"
 IS_ANSWER, IS_TRUNCATED, RECURSION = 0x8000, 0x0200, 0x0180
 
 _numbers = itertools.count(1)
+# This process's own part of the machine's loopback.
+NETWORK = f"127.{os.getpid() // 250 % 250 + 2}.{os.getpid() % 250}"
 
 
 def why_not():
@@ -38,12 +40,12 @@ class NameServer:
         self.truncates = truncates
         # Each has an address of its own, as tests run beside each other.
         number = next(_numbers)
-        self.address, self.link, place = f"127.53.{os.getpid() % 250}.{number}", link, ()
+        self.address, self.link, place = f"{NETWORK}.{number}", link, ()
         if link:
             self.address, place = f"fe80::53:{os.getpid() % 0x10000:x}:{number:x}", (0, socket.if_nametoindex(link))
             self._ip("add", "nodad")
         self.files = {"/etc/resolv.conf": folder / "resolv.conf", "/etc/hosts": folder / "hosts"}
-        settings = "# comment\n" + ("nameserver 127.53.0.254\n" if silent else "")
+        settings = "# comment\n" + (f"nameserver {NETWORK}.254\n" if silent else "")
         settings += f"nameserver {self.address}" + (f"%{link}\n" if link else "\n")
         settings += (f"search {search}\n" if search else "") + (f"options {options}\n" if options else "")
         self.files["/etc/resolv.conf"].write_text(settings)
@@ -56,7 +58,7 @@ class NameServer:
         # Asked, and never read.
         self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         if silent:
-            self.silent.bind(("127.53.0.254", 53))
+            self.silent.bind((f"{NETWORK}.254", 53))
         self.wake, self.woken = os.pipe()
         self.thread = threading.Thread(target=self._serve)
         self.thread.start()

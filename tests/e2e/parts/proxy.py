@@ -2,7 +2,7 @@
 
 import subprocess
 
-from .waiting import end, free_port, listens, until
+from .waiting import end, free_port, started
 
 CONFIGURATION = """
 Port {port}
@@ -28,7 +28,7 @@ class Proxy:
         self.process = subprocess.Popen(
             ["tinyproxy", "-d", "-c", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(lambda: listens(self.port), "tinyproxy to listen")
+        started(self.process, self.port, "tinyproxy")
         self.url = f"http://127.0.0.1:{self.port}"
 
     def close(self):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import boto3
 
-from .waiting import end, free_port, until
+from .waiting import end, free_port, started, until
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -77,24 +77,19 @@ class Moto:
 
     def __init__(self, folder, ca=None):
         self.trusted = ca and ca.file
-        # Until it runs, somebody else may take the port that was free.
-        until(lambda: self._starts(folder / "moto.log", ca), "moto to listen", 120)
-        # The three calls that need no permission make the user who may do the rest.
-        self.keys = {"aws_access_key_id": "first", "aws_secret_access_key": "first"}
-        self.keys = self.user([{"Effect": "Allow", "Action": "*", "Resource": "*"}])
-
-    def _starts(self, log, ca):
         self.port = free_port()
         self.url = f"{'https' if ca else 'http'}://127.0.0.1:{self.port}"
         command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(self.port)]
         if ca:
             leaf = ca.issue("service")
             command += ["--ssl-cert", leaf.certificate, "--ssl-key", leaf.key]
-        with log.open("wb") as output:
+        with (folder / "moto.log").open("wb") as output:
             environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "3"}
             self.process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-        until(lambda: self.process.poll() is not None or "Running on" in log.read_text(), "moto to start", 60)
-        return self.process.poll() is None
+        started(self.process, self.port, "moto", within=120)
+        # The three calls that need no permission make the user who may do the rest.
+        self.keys = {"aws_access_key_id": "first", "aws_secret_access_key": "first"}
+        self.keys = self.user([{"Effect": "Allow", "Action": "*", "Resource": "*"}])
 
     def close(self):
         end(self.process)

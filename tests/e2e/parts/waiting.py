@@ -4,6 +4,8 @@ import socket
 import time
 
 PATIENCE = 30.0
+# What keeps the ports of `free_port`.
+_KEPT = []
 
 
 def until(condition, what, within=PATIENCE):
@@ -23,12 +25,20 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def started(process, port, what, within=PATIENCE):
+    """Waits until the process, which is to listen there, does."""
+    until(lambda: process.poll() is not None or listens(port), f"{what} to listen", within)
+    assert process.poll() is None, f"{what} ended with {process.returncode} instead of listening on port {port}"
+
+
 def free_port():
-    """A port that is free now, for programs that cannot say which one the kernel gave them."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a program that cannot say which one the kernel gave it, or where nobody is to listen. It is this process's until its
+    end: bound and not listening it refuses connections, the kernel gives it to nobody, and a program that names it can have it."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _KEPT.append(kept)
+    return kept.getsockname()[1]
 
 
 def end(process, within=10.0):
