@@ -142,7 +142,9 @@ def test_build_puts_recipe_and_binaries_where_gdk_and_local_deployments_look(tmp
     artifacts = f"artifacts/{name}/NEXT_PATCH/firehose-connector-"
     assert files == [artifacts + "aarch64", artifacts + "amd64", "recipes/recipe.yaml"]
     assert (recipe["ComponentName"], recipe["ComponentVersion"]) == (name, "{COMPONENT_VERSION}")
-    files, recipe = build("1.0.0")
+    assert environment(recipe)["DEFAULT_DELIVERY_STREAM_ARN"] == ""
+    files, recipe = build("1.0.0", arn("stream-name"))
     assert f"recipes/{name}-1.0.0.yaml" in files and recipe["ComponentVersion"] == "1.0.0"
+    assert environment(recipe)["DEFAULT_DELIVERY_STREAM_ARN"] == arn("stream-name")
     assert [manifest["Platform"]["architecture"] for manifest in recipe["Manifests"]] == ["aarch64", "amd64"]
     assert re.search("NEXT_PATCH", "".join(files)) is None
