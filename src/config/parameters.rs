@@ -226,9 +226,7 @@ impl<'a> Source<'a> {
             }
             File::NotGiven if parameter.default.is_none() => {
                 problems.push(if is_component(self.environment) {
-                    let rule = "is not set: give lambdaExecutionParameters.EnvironmentVariables.DEFAULT_DELIVERY_STREAM_ARN in the \
-                        component's configuration";
-                    Problem::variable(variable, rule)
+                    Problem::variable(variable, "is not set: give it in the component's configuration")
                 } else {
                     let rule = "is not set: name a connector definition file there or with --definition, \
                         or set at least DEFAULT_DELIVERY_STREAM_ARN";

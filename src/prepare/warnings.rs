@@ -159,7 +159,7 @@ fn topics(config: &Config) -> Vec<Warning> {
             let other = foreign(&other.filter);
             warnings.push(logged(
                 format!("pubsubTopics has {other} and {filter}: what matches both comes twice"),
-                "take one of them out; a deployment does so with null under its number, those of the recipe are 0 and 1",
+                "take one of them out; a deployment does so with null under its number",
                 About::Configuration,
             ));
         }
