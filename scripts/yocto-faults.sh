@@ -28,6 +28,7 @@ plant machines '/TARGET:armv6 /d' "$binary"
 plant greengrass '/^BBFILES_DYNAMIC/d' "$layer/conf/layer.conf"
 plant greengrass 's/org.firehoseconnector/org.example/' targets/greengrass/gdk-config.json
 plant greengrass '/^require/d' "$component_recipe"
+plant greengrass 's/ggl.org.firehose/ggl.org.fire/' targets/greengrass/systemd/ggl.aws.greengrass.TokenExchangeService.service.d/firehose-connector.conf
 plant greengrass 's/STREAM_ARN: ""/STREAM_ARN: "none"/' targets/greengrass/recipe.yaml
 plant greengrass 's/"{COMPONENT_VERSION}"/"1.0.0"/' targets/greengrass/recipe.yaml
 plant greengrass 's/md5=./md5=x/' "$component_recipe"

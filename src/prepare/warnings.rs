@@ -159,7 +159,7 @@ fn topics(config: &Config) -> Vec<Warning> {
             let other = foreign(&other.filter);
             warnings.push(logged(
                 format!("pubsubTopics has {other} and {filter}: what matches both comes twice"),
-                "take one of them out; a deployment does so with null under its number",
+                "take one of them out, or give it the other's topic: the same twice counts once",
                 About::Configuration,
             ));
         }

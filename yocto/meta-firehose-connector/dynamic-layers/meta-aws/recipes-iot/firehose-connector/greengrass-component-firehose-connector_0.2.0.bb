@@ -36,6 +36,9 @@ python () {
 # nooelint: oelint.vars.mispell.unknown - a name of this layer's own
 FIREHOSE_CONNECTOR_DELIVERY_STREAM_ARN ?= ""
 
+# Drop-ins for units of nucleus lite.
+FILES:${PN} += "${systemd_system_unitdir}"
+
 RDEPENDS:${PN} = "firehose-connector greengrass-lite"
 
 # The names of architectures in a component's recipe.
@@ -55,4 +58,8 @@ do_compile() {
 do_install:append() {
     ln -s ${bindir}/firehose-connector \
         ${D}${GGL_ARTIFACTS_DIR}/${COMPONENT_NAME}/${COMPONENT_VERSION}/firehose-connector-${COMPONENT_ARCHITECTURE}
+    install -D -m 0644 ${S}/targets/greengrass/systemd/ggl.core.tesd.service.d/firehose-connector.conf \
+        ${D}${systemd_system_unitdir}/ggl.core.tesd.service.d/firehose-connector.conf
+    install -D -m 0644 ${S}/targets/greengrass/systemd/ggl.aws.greengrass.TokenExchangeService.service.d/firehose-connector.conf \
+        ${D}${systemd_system_unitdir}/ggl.aws.greengrass.TokenExchangeService.service.d/firehose-connector.conf
 }
