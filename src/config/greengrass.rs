@@ -110,7 +110,7 @@ fn topics(environment: &Environment, problems: &mut Problems) -> Vec<PubsubTopic
     topics
 }
 
-/// An entry that is `null` is none: so a deployment takes one out that the recipe has.
+/// An entry that is `null` is none: so a deployment takes one out that the recipe has. Nucleus lite does not merge that.
 ///
 /// # Errors
 /// Which part is wrong.

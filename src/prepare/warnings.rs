@@ -185,7 +185,8 @@ pub(super) fn plain_http(config: &Config) -> Option<Warning> {
 pub(super) fn partition_of(config: &Config) -> Option<Warning> {
     let arn = DeliveryStreamArn::parse(&config.connector.default_delivery_stream_arn).ok()?;
     let right = arn.partition_of_region().filter(|right| *right != arn.partition)?;
-    Some(Warning {
+    // An endpoint that is named has none.
+    config.aws.endpoint_url.is_none().then(|| Warning {
         found: format!("DefaultDeliveryStreamArn has the partition {} and a region of {right}", arn.partition),
         advice: "correct one of them, or no record is delivered",
         about: About::Configuration,
