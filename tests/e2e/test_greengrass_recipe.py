@@ -44,6 +44,14 @@ PLANTED = [
     ('FIREHOSE_CONNECTOR_LOG: "{configuration:/log}"', "FIREHOSE_CONNECTOR_LOG: 1"),
     ('FIREHOSE_CONNECTOR_LOG: "{', 'FIREHOSE-CONNECTOR_LOG: "{'),
     ('memorySize: "65535"', "memorySize: 65535"),
+    ("aws.greengrass.ipc.pubsub:", "aws.greengrass.ipc.mqttproxy:"),
+    ("  aws.greengrass.TokenExchangeService:", "  aws.greengrass.Cli: {}\n  aws.greengrass.TokenExchangeService:"),
+    ('    VersionRequirement: ">=0.0.0"\n', ""),
+    ("Unarchive: NONE", "Unarchive: ZIP"),
+    ("    Setenv:\n", '    Setenv:\n      SVCUID: "x"\n'),
+    ('"{COMPONENT_VERSION}"', '"1"'),
+    ("ComponentPublisher: ", "ComponentPublisher: []  # "),
+    ('    log: "info"\n', '    log: "info"\n    log: "debug"\n'),
     ("    containerParams:", "    containerParams: &it"),
     ('            - "kinesisfirehose/message/binary/#"\n', ""),
     ('            - "kinesisfirehose/message/status"\n', '            - "*"\n'),
@@ -132,9 +140,14 @@ def test_build_puts_recipe_and_binaries_where_gdk_and_local_deployments_look(tmp
 
     def build(*arguments):
         command = [sys.executable, project / "build", *arguments]
-        done = subprocess.run(command, env=os.environ | {"CARGO_TARGET_DIR": str(tmp_path)}, capture_output=True, text=True, check=True)
+        settings = os.environ | {"CARGO_TARGET_DIR": str(tmp_path)}
+        done = subprocess.run(command, env=settings, capture_output=True, text=True, check=True, umask=0o077)
         assert "without arm" in done.stdout
         made = project / "greengrass-build"
+        modes = {path.stat().st_mode & 0o777 for path in made.rglob("*") if path.suffix == ".yaml"}
+        assert modes == {0o644}, "nucleus lite keeps them, and reads it as another user"
+        modes = {path.stat().st_mode & 0o777 for path in made.rglob("*") if path.suffix != ".yaml"}
+        assert modes == {0o755}
         files = sorted(str(path.relative_to(made)) for path in made.rglob("*") if path.is_file())
         return files, yaml.safe_load(next((made / "recipes").iterdir()).read_text())
 
@@ -148,3 +161,9 @@ def test_build_puts_recipe_and_binaries_where_gdk_and_local_deployments_look(tmp
     assert environment(recipe)["DEFAULT_DELIVERY_STREAM_ARN"] == arn("stream-name")
     assert [manifest["Platform"]["architecture"] for manifest in recipe["Manifests"]] == ["aarch64", "amd64"]
     assert re.search("NEXT_PATCH", "".join(files)) is None
+    for arguments, fault in [
+        (["1"], "'1' is no version such as 1.0.0"),
+        (["1.0.0", "arn:aws:kinesis:eu-west-1:123456789012:stream/a"], "is not the ARN of a delivery stream"),
+    ]:
+        done = subprocess.run([sys.executable, project / "build", *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and fault in done.stderr

@@ -99,6 +99,16 @@ def access(recipe):
     return allowed
 
 
+class Loader(yaml.SafeLoader):
+    """Takes no key twice: nucleus lite takes the first, others the last."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            raise yaml.YAMLError(f"a key twice among {keys}")
+        return super().construct_mapping(node, deep)
+
+
 def faults(text):
     """What either nucleus, or the way of this component, has against a recipe."""
     found = []
@@ -110,19 +120,26 @@ def faults(text):
     wants(len(text.encode()) <= MOST_BYTES, f"{MOST_BYTES} bytes at most")
     kinds = (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)
     wants(not any(isinstance(token, kinds) for token in yaml.scan(text)), "no anchors, aliases, tags")
-    recipe = yaml.safe_load(text)
+    try:
+        recipe = yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        return [*found, str(error)]
     wants(set(recipe) == TOP, f"keys in their case: {set(recipe) ^ TOP}")
     given = from_cloud(recipe)
     wants(len(json.dumps(given, default=str)) <= MOST_BYTES, f"{MOST_BYTES} bytes at most, from the cloud, too")
     wants(values(given) <= MOST_VALUES, f"{MOST_VALUES} values at most, from the cloud, too")
     wants(recipe.get("RecipeFormatVersion") == "2020-01-25", "the format's version as text")
-    dependency = recipe.get("ComponentDependencies", {}).get(TOKEN_EXCHANGE, {})
-    wants(dependency.get("DependencyType") == "HARD", "a token exchange service to depend on")
+    dependencies = {TOKEN_EXCHANGE: {"VersionRequirement": ">=0.0.0", "DependencyType": "HARD"}}
+    wants(recipe.get("ComponentDependencies") == dependencies, "a token exchange service to depend on, and nothing else")
+    names = {"ComponentName": "{COMPONENT_NAME}", "ComponentVersion": "{COMPONENT_VERSION}"}
+    wants(all(recipe.get(key) == name for key, name in names.items()), "names for gdk to fill in")
+    wants(all(isinstance(recipe.get(f"Component{key}"), str) for key in ("Description", "Publisher")), "descriptions as text")
     configuration = default_configuration(recipe)
     topics = configuration["pubsubTopics"]
     wants(all(topic["type"] in ("Pubsub", "IotCore") for topic in topics.values()), "types of topics")
     subscribed = [topic["topic"] for topic in topics.values()]
     status = ["kinesisfirehose/message/status"]
+    wants(set(configuration["accessControl"]) == {"aws.greengrass.ipc.pubsub"}, "access to the service that is used")
     wants(access(recipe) == {"SubscribeToTopic": subscribed, "PublishToTopic": status}, "access to what is used, no more")
     common = recipe.get("Lifecycle", {})
     wants(isinstance(common, dict) and set(common) == {"all"}, "what both choose of a lifecycle")
@@ -133,6 +150,7 @@ def faults(text):
         wants(len(script(program)) <= MOST_SCRIPT, f"{MOST_SCRIPT} bytes at most in {phase}")
     for variable, value in phases.get("Setenv", {}).items():
         wants(isinstance(value, str), f"{variable} as text")
+        wants(not variable.startswith(("AWS_", "SVCUID")), f"{variable} as the nucleus sets it")
         wants(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable), f"a name of a variable: {variable}")
         escape = re.fullmatch(r"\{configuration:(/[^{}]+)\}", str(value))
         wants(escape or "{" not in str(value), f"nothing else in braces: {value}")
@@ -154,6 +172,7 @@ def faults(text):
         wants(len(artifacts) == 1, "one artefact")
         for artifact in artifacts:
             wants(set(artifact) == {"Uri", "Unarchive", "Permission"}, "keys of an artefact in their case")
+            wants(artifact.get("Unarchive") == "NONE", "a program as it is")
             uri = f"s3://BUCKET_NAME/COMPONENT_NAME/COMPONENT_VERSION/{name}"
             wants(artifact.get("Uri") == uri, "where gdk has it")
             wants(artifact.get("Permission") == {"Read": "OWNER", "Execute": "OWNER"}, "an artefact that can be executed")

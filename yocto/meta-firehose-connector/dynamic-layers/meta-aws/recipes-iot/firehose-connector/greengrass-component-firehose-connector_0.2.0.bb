@@ -62,4 +62,6 @@ do_install:append() {
         ${D}${systemd_system_unitdir}/ggl.core.tesd.service.d/firehose-connector.conf
     install -D -m 0644 ${S}/targets/greengrass/systemd/ggl.aws.greengrass.TokenExchangeService.service.d/firehose-connector.conf \
         ${D}${systemd_system_unitdir}/ggl.aws.greengrass.TokenExchangeService.service.d/firehose-connector.conf
+    install -D -m 0644 ${S}/targets/greengrass/systemd/ggl.${COMPONENT_NAME}.service.d/firehose-connector.conf \
+        ${D}${systemd_system_unitdir}/ggl.${COMPONENT_NAME}.service.d/firehose-connector.conf
 }
