@@ -69,7 +69,7 @@ def test_a_small_window_of_the_broker_costs_round_trips_not_intervals(window, co
     connector.wait_line("info: broker connected, session new")
     records, publishing = published(client, count)
     # Some pauses of 10 s show the window; the last ones wait for the interval.
-    until(lambda: standin.state()["accepted"] > len(records) - window, "what the window does not hold", within=240)
+    until(lambda: standin.state()["accepted"] > len(records) - window, "what the window does not hold", within=90)
     publishing.join()
     cutting.close()
 

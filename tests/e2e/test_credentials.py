@@ -132,8 +132,8 @@ def test_a_refusal_by_the_provider_is_logged_once_and_retried_with_backoff(moto,
         client.send("waits", "waits")
         until(lambda: len(server.asked) >= 4, "four attempts", within=60)
         waits = [later - earlier for (earlier, *_), (later, *_) in zip(server.asked, server.asked[1:])]
-        # At least half of 1, 2 and 4 s.
-        assert all(wait >= least for wait, least in zip(waits, (0.5, 1, 2))), waits
+        # Half of 1, 2 and 4 s at least, and all of them at most, which a slow machine may miss once.
+        assert all(wait >= least for wait, least in zip(waits, (0.5, 1, 2))) and min(waits[:2]) < 2, waits
         assert sum("credentials not found" in line for line in connector.log()) == 1
         refused.clear()
         (entry,) = client.wait_entries(1, within=60)
@@ -182,6 +182,4 @@ def test_the_role_of_an_ec2_instance_is_asked_for_with_a_token(moto, connect, cl
         settings["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = f"http://127.0.0.1:{server.port}"
         connect(definition(DefaultDeliveryStreamArn=arn(stream)), moto.url, **settings)
         delivers(client, moto, stream, "by an instance")
-        paths = [path for _, _, path, _ in server.asked]
-        # On a slow machine it may take more than one attempt.
-        assert paths[-3:] == ["/latest/api/token", role, role + "gateway"] and set(paths) == set(paths[-3:])
+        assert [path for _, _, path, _ in server.asked] == ["/latest/api/token", role, role + "gateway"]

@@ -37,6 +37,7 @@ PLANTED = [
     ("      exec ", "      "),
     ("    run: |-\n", "    Run: |-\n"),
     ("    install: |-\n", "    shutdown: |-\n"),
+    ('    install: |-\n', "    install: {RequiresPrivilege: true}\n    startup: |-\n"),
     ('-- "{artifacts:path}"', "-- {artifacts:path}"),
     ("{configuration:/log}", "{configuration:/logs}"),
     ("{configuration:/log}", "{iot:thingName}"),

@@ -59,7 +59,7 @@ def test_at_rest_nothing_wakes_the_process(connect):
 
 def test_a_wrong_message_is_answered_within_a_moment_although_others_gather(client, connect):
     connect(definition(PublishInterval="900"))
-    publisher = Publisher(client, 50)
+    publisher = Publisher(client, 100)
     publisher.start()
     time.sleep(1)
     sent = time.monotonic()
