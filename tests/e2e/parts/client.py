@@ -98,3 +98,13 @@ class Client:
         entries = self.entries()
         assert len(entries) == count, f"{len(entries)} status entries instead of {count}: {entries[-5:]}"
         return entries
+
+    def wait_answered(self, *ids, within=60.0):
+        """The first entry of each of these ids. For where a broker or the connector was stopped: what was not yet acknowledged then comes
+        again, a status, too."""
+
+        def first():
+            return {entry["id"]: entry for entry in reversed(self.entries())}
+
+        until(lambda: first().keys() >= {*ids}, f"statuses of {ids}", within)
+        return [first()[record_id] for record_id in ids]
