@@ -28,6 +28,8 @@ pub struct Probe {
     buffer: BytesMut,
     /// Number of the last request.
     number: i32,
+    /// Requests by which messages come.
+    subscriptions: Vec<i32>,
 }
 
 /// The nucleus answers that it does not do what it was asked for.
@@ -62,7 +64,13 @@ impl Probe {
         };
         let stream = stream.into_std().and_then(blocking);
         let stream = stream.map_err(|error| GreengrassError::Closed(Some(error)))?;
-        Ok(Self { stream, frames: Frames::new(settings.frame_bytes), buffer: BytesMut::new(), number: 0 })
+        Ok(Self {
+            stream,
+            frames: Frames::new(settings.frame_bytes),
+            buffer: BytesMut::new(),
+            number: 0,
+            subscriptions: Vec::new(),
+        })
     }
 
     /// Presents the token.
@@ -87,7 +95,13 @@ impl Probe {
     /// It ends the connection, or does not answer before `deadline`.
     pub fn subscribe(&mut self, topic: &PubsubTopic, deadline: Instant) -> Result<Option<Declined>, GreengrassError> {
         let operation = if topic.cloud { operation::SUBSCRIBE_CLOUD } else { operation::SUBSCRIBE };
-        self.request(operation, &request::subscription(&topic.filter, topic.cloud), "a subscription", deadline)
+        let payload = request::subscription(&topic.filter, topic.cloud);
+        self.subscriptions.push(self.number + 1);
+        let declined = self.request(operation, &payload, "a subscription", deadline)?;
+        if declined.is_some() {
+            self.subscriptions.pop();
+        }
+        Ok(declined)
     }
 
     /// Publishes `status`, locally or to AWS IoT Core. Answers why the nucleus does not take it, if so.
@@ -169,5 +183,15 @@ impl Probe {
                 },
             }
         }
+    }
+}
+
+impl Drop for Probe {
+    /// As the connector leaves, see `Session::leave`.
+    fn drop(&mut self) {
+        let mut out = Vec::new();
+        self.subscriptions.iter().for_each(|stream| request::end(&mut out, *stream));
+        // Where nobody reads any more, there is nobody to be told.
+        let _: std::io::Result<()> = self.stream.write_all(&out);
     }
 }

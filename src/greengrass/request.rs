@@ -3,7 +3,7 @@
 //! Statuses go out as binary messages: nucleus lite 2.6.0 ends everybody's subscription at a JSON message of more than about
 //! fifty values (`core-bus/src/client_subscribe.c`).
 
-use super::frame::{kind, put};
+use super::frame::{flag, kind, put};
 
 /// An operation, by its name.
 pub(super) mod operation {
@@ -25,6 +25,11 @@ pub(super) fn request(out: &mut Vec<u8>, stream: i32, operation: &str, payload: 
     let (name, model) = (format!("aws.greengrass#{operation}"), format!("aws.greengrass#{operation}Request"));
     let texts = [(":content-type", "application/json"), ("operation", &*name), ("service-model-type", &*model)];
     put(out, [kind::MESSAGE, 0, stream], &texts, payload);
+}
+
+/// Ends a request, of a subscription.
+pub(super) fn end(out: &mut Vec<u8>, stream: i32) {
+    put(out, [kind::MESSAGE, flag::TERMINATE, stream], &[], b"");
 }
 
 /// What [`operation::SUBSCRIBE`] and [`operation::SUBSCRIBE_CLOUD`] say.

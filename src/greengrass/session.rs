@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::event::{Fault, received};
 use super::frame::{Frame, flag, kind, put};
 use super::outlet::{Outlet, Settled};
-use super::request::{RUNNING, connect, operation, publish, request, subscription};
+use super::request::{RUNNING, connect, end, operation, publish, request, subscription};
 use super::subscription::{State, Subscription};
 use super::{GreengrassError, Settings};
 use crate::limits::greengrass::{ANSWER, CLOUD_BEHIND, CLOUD_STATUSES, HEADERS_BYTES, OUT_BYTES, STATUSES};
@@ -232,8 +232,7 @@ impl<'a> Session<'a> {
         match subscription.state {
             State::Asked(_) if !topic.cloud => return Err(GreengrassError::Silent("a subscription")),
             State::Asked(_) => {
-                let stream = subscription.stream;
-                self.end(stream);
+                end(&mut self.out, subscription.stream);
                 self.not_delivered(now, index, &Fault::silent());
                 return Ok(());
             }
@@ -245,9 +244,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Ends a subscription's request, or one that lives on would deliver everything twice.
-    fn end(&mut self, stream: i32) {
-        put(&mut self.out, [kind::MESSAGE, flag::TERMINATE, stream], &[], b"");
+    /// Ends all subscriptions, before the connection is closed. Nucleus lite 2.6.0 may hang for good, for all components, where a
+    /// connection that a message is being sent over is closed with a subscription: `ggl_socket_pool_release` and the thread of
+    /// `core-bus/src/client_subscribe.c` then wait for each other's mutex.
+    pub(super) fn leave(&mut self) {
+        for stream in self.subscriptions.iter().flat_map(Subscription::streams) {
+            end(&mut self.out, stream);
+        }
     }
 
     fn not_delivered(&mut self, now: Instant, index: usize, fault: &Fault) {
@@ -301,7 +304,8 @@ impl<'a> Session<'a> {
                 self.news.push_back(News::Delivered(index));
             }
             if let Some(former) = former {
-                self.end(former);
+                // One that lives on would deliver everything twice.
+                end(&mut self.out, former);
             }
         } else {
             subscription.heard(now);

@@ -73,6 +73,11 @@ impl Subscription {
         self.stream == stream || self.former == stream
     }
 
+    /// The requests that are to be ended when it is no longer wanted.
+    pub(super) fn streams(&self) -> impl Iterator<Item = i32> + use<> {
+        [self.former, self.stream].into_iter().filter(|stream| *stream != 0)
+    }
+
     /// It is made anew: until that is granted, nothing is missed of what the former one may still deliver.
     pub(super) fn asked(&mut self, now: Instant, stream: i32) {
         if self.stream != 0 {

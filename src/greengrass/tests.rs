@@ -133,6 +133,18 @@ async fn publishes_come_in_whatever_their_number_and_size_and_statuses_go_out() 
     }
     drop(test.relay.statuses);
     test.task.await.unwrap();
+    assert!(matches!(peer.hears().await, Frame { stream: 1, flags: flag::TERMINATE, .. }), "the subscription");
+    assert_eq!(peer.stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_subscription_is_ended_before_a_connection_is_given_up() {
+    let (mut test, mut peer) = Test::up().await;
+    assert_eq!(peer.hears().await.stream, 2, "the state of the component");
+    peer.says(kind::INTERNAL_ERROR, 0, 0, b"{}").await;
+    assert!(matches!(test.down().await, GreengrassError::Ended(_)));
+    assert!(matches!(peer.hears().await, Frame { stream: 1, flags: flag::TERMINATE, .. }));
+    assert_eq!(peer.stream.read(&mut [0]).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -258,45 +270,67 @@ async fn the_probe_tells_what_is_refused_and_goes_on() {
     probe.log_in(&settings, deadline).unwrap();
     peer.says(kind::ERROR, flag::TERMINATE, 1, br#"{"message": "no"}"#).await;
     assert_eq!(probe.subscribe(&topic, deadline).unwrap().unwrap().why, "x: no");
-    peer.says(kind::MESSAGE, flag::TERMINATE, 2, b"{}").await;
+    peer.says(kind::MESSAGE, 0, 2, b"{}").await;
+    assert!(probe.subscribe(&topic, deadline).unwrap().is_none());
+    peer.says(kind::MESSAGE, flag::TERMINATE, 3, b"{}").await;
     assert!(probe.publish_status(&Bytes::from_static(b"x"), false, deadline).unwrap().is_none());
     let late = probe.publish_status(&Bytes::from_static(b"x"), false, Instant::now() + Duration::from_millis(10));
     assert!(matches!(late, Err(GreengrassError::SilentFor("a status", _))), "{late:?}");
+    drop(probe);
+    for (stream, flags) in [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (2, flag::TERMINATE)] {
+        let heard = peer.hears().await;
+        assert_eq!((heard.stream, heard.flags), (stream, flags), "the subscription that was granted is ended");
+    }
+    assert_eq!(peer.stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_probe_tells_that_the_nucleus_has_gone() {
+    let mut settings = scripted(LIMIT);
+    let folder = Folder::new();
+    settings.greengrass.socket = folder.path().join("ipc.socket");
+    let listener = UnixListener::bind(&settings.greengrass.socket).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings, deadline));
+    let mut probe = probe.unwrap();
     drop(peer);
     assert!(probe.publish_status(&Bytes::from_static(b"x"), true, deadline).is_err());
 }
 
-/// What the probe says of somebody who answers the token with `bytes` and nothing more.
-async fn logged_in(bytes: &[u8], ends: bool) -> Result<(), GreengrassError> {
+/// Where an answer comes, and where none does.
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(100);
+
+/// What the probe says within that time of somebody who answers the token with `bytes` and nothing more.
+async fn logged_in(bytes: &[u8], ends: bool, within: Duration) -> Result<(), GreengrassError> {
     let folder = Folder::new();
     let mut settings = scripted(LIMIT);
     settings.greengrass.socket = folder.path().join("ipc.socket");
     let listener = UnixListener::bind(&settings.greengrass.socket).unwrap();
-    let soon = Instant::now() + Duration::from_millis(100);
-    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings, soon));
+    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings, Instant::now() + LONG));
     let (mut peer, _) = peer.unwrap();
     peer.write_all(bytes).await.unwrap();
     if ends {
         peer.shutdown().await.unwrap();
     }
-    probe.unwrap().log_in(&settings, soon)
+    probe.unwrap().log_in(&settings, Instant::now() + within)
 }
 
 #[tokio::test]
 async fn the_probe_tells_a_refused_token_from_silence_and_from_what_is_no_nucleus() {
-    let said = logged_in(b"", true).await;
+    let said = logged_in(b"", true, LONG).await;
     assert!(matches!(said, Err(GreengrassError::NoAnswer)), "{said:?}");
-    let said = logged_in(b"", false).await;
+    let said = logged_in(b"", false, SHORT).await;
     assert!(matches!(said, Err(GreengrassError::SilentFor("the token", _))), "{said:?}");
-    let said = logged_in(b"220 mail", true).await;
+    let said = logged_in(b"220 mail", true, LONG).await;
     assert!(matches!(said, Err(GreengrassError::Frame(FrameError::Cut))), "{said:?}");
-    let said = logged_in(b"HTTP/1.1 400 Bad Request", false).await;
+    let said = logged_in(b"HTTP/1.1 400 Bad Request", false, LONG).await;
     assert!(matches!(said, Err(GreengrassError::Frame(FrameError::Checksum))), "{said:?}");
     let (mut others, mut answer) = (Vec::new(), Vec::new());
     put(&mut others, [kind::PING, 0, 0], &[], b"alive");
     put(&mut others, [kind::MESSAGE, 0, 0], &[], b"{}");
-    let said = logged_in(&others, false).await;
+    let said = logged_in(&others, false, SHORT).await;
     assert!(matches!(said, Err(GreengrassError::SilentFor("the token", _))), "{said:?}");
     put(&mut answer, [kind::CONNECT_ACK, flag::ACCEPTED, 0], &[], b"");
-    logged_in(&[others, answer].concat(), false).await.unwrap();
+    logged_in(&[others, answer].concat(), false, LONG).await.unwrap();
 }

@@ -1,6 +1,8 @@
 """The parts, each started for one test and ended after it; moto, which is slow to start, for all of them."""
 
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,10 @@ from parts.doctor import Check  # noqa: E402
 from parts.service import Moto, Standin  # noqa: E402
 from parts.waiting import end, until  # noqa: E402
 from parts.words import faults  # noqa: E402
+
+
+# What the spools of all tests that run at a time may take, bytes.
+SPOOLS = 1_000_000_000
 
 
 def pytest_collection_modifyitems(items):
@@ -92,6 +98,15 @@ def client(broker):
     client = Client(broker.port)
     yield client
     client.close()
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """A directory for the spool, in memory if there is room: how long a disk takes that other tests use as well, nobody promises."""
+    memory = Path("/dev/shm")
+    in_memory = memory.is_dir() and shutil.disk_usage(memory).free >= SPOOLS
+    with tempfile.TemporaryDirectory(dir=memory if in_memory else tmp_path) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_name_server_with_an_address_of_the_link_is_asked_by_its_interface(sit
         {"options": "ndots:5 edns0 trust-ad", "search": "missing.example absent.example"},
         {"options": "single-request-reopen timeout:3 attempts:5"},
         {"options": "use-vc"},
-        {"options": "rotate timeout:1", "silent": True},
+        {"options": "rotate timeout:5", "silent": True},
         {"options": "an-option-to-come:7 no-aaaa"},
         {"options": "ndots:99 timeout:99999999999 attempts:999"},
     ],

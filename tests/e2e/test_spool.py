@@ -21,14 +21,6 @@ IN_USE = "info: records wait in the spool until the service takes them"
 EMPTY = "info: the spool is empty again"
 
 
-@pytest.fixture
-def spool(tmp_path):
-    """The directory."""
-    folder = tmp_path / "spool"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
 def segments(spool):
     return sorted(spool.glob("*.spool"))
 
@@ -158,7 +150,6 @@ def test_statuses_that_the_broker_did_not_take_are_published_after_the_next_star
     until(lambda: standin.state()["requests"] > 0, "a request")
     broker.stop()
     standin.wait_accepted(400)
-    time.sleep(0.2)
     assert connector.stop() == 0
     assert not [line for line in connector.log() if "statuses were not confirmed" in line]
     broker.start()

@@ -288,8 +288,9 @@ def test_the_log_goes_to_syslog_where_there_is_one(configured, tmp_path, priorit
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(init.root / "dev/log"))
         init("start")
-        until(init.runs, "the connector")
+        until(lambda: lines.is_file() and "broker not connected" in lines.read_text(), "the connector")
         init("stop")
+    until(lambda: "stopped: 0 received" in lines.read_text(), "the last line")
     options, *text = lines.read_text().splitlines()
     assert options == f"logger -t {NAME} -p daemon.info" + " --prio-prefix" * priorities
     (stopped,) = [line for line in text if "stopped: 0 received" in line]

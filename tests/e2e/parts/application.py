@@ -19,7 +19,8 @@ class Application(Client):
     def __init__(self, nucleus):
         self.payloads = []
         client = awsiot.greengrasscoreipc.connect(ipc_socket=str(nucleus.path), authtoken=OTHER_TOKEN)
-        self.ipc = GreengrassCoreIPCClientV2(client=client)
+        # Without its threads: they might take two messages in the other order.
+        self.ipc = GreengrassCoreIPCClientV2(client=client, executor=None)
         self.ipc.subscribe_to_topic(topic=STATUS, on_stream_event=self._take)
 
     def _take(self, event):

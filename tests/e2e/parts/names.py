@@ -1,6 +1,7 @@
 """A scripted name server, for a process that sees it as the system's. Needs root, for port 53 and for
 mounts of its own."""
 
+import contextlib
 import itertools
 import os
 import select
@@ -98,10 +99,14 @@ class NameServer:
         stream, _ = self.streams.accept()
         with stream:
             stream.settimeout(5.0)
-            while length := stream.recv(2, socket.MSG_WAITALL):
-                question = stream.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
-                if answer := self._answer(question, False):
-                    stream.sendall(struct.pack(">H", len(answer)) + answer)
+            with contextlib.suppress(OSError):
+                self._serve_questions(stream)
+
+    def _serve_questions(self, stream):
+        while length := stream.recv(2, socket.MSG_WAITALL):
+            question = stream.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+            if answer := self._answer(question, False):
+                stream.sendall(struct.pack(">H", len(answer)) + answer)
 
     def _answer(self, message, truncates):
         name, kind, question = _question(message)

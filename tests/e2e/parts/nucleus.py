@@ -80,6 +80,8 @@ class Nucleus:
         self.reads.set()
         # AWS IoT Core: what was published there, and whether it can be reached.
         self.cloud, self.online = [], True
+        # How many subscriptions each connection of the connector had when the connector closed it.
+        self.left_with = []
         self.requests = []
         self.states = []
         self.accepted = 0
@@ -117,7 +119,6 @@ class Nucleus:
         """As nucleus lite does when its daemon for messages starts again: nobody is told."""
         with self.lock:
             for client in self.clients:
-                client.lost.update(client.subscriptions)
                 client.subscriptions.clear()
 
     def end_subscriptions(self):
@@ -165,7 +166,8 @@ class Client:
         self.connection = connection
         self.component = None
         self.stream = 0
-        self.subscriptions, self.lost = {}, set()
+        # Those that live, and the requests for any that the client has not ended.
+        self.subscriptions, self.asked = {}, set()
 
     def serve(self):
         buffer = b""
@@ -173,7 +175,10 @@ class Client:
         waits = select.poll()
         waits.register(self.connection, select.POLLIN)
         try:
-            while waits.poll() and self.nucleus.reads.wait() and (piece := self.connection.recv(65536)):
+            while waits.poll() and self.nucleus.reads.wait():
+                piece = self.connection.recv(65536)
+                if not piece:
+                    return self.leaves()
                 buffer += piece
                 while len(buffer) >= 12:
                     (length,) = struct.unpack(">I", buffer[:4])
@@ -198,6 +203,10 @@ class Client:
         except OSError:
             pass
         self.connection.close()
+
+    def leaves(self):
+        if self.component == "connector":
+            self.nucleus.left_with.append(len(self.subscriptions))
 
     def fault(self, what):
         self.nucleus.faults.append(what)
@@ -230,10 +239,10 @@ class Client:
         if kind != MESSAGE:
             return self.fault(f"a message of type {kind}")
         if flags & TERMINATE:
-            if stream not in self.subscriptions and stream not in self.lost:
+            if stream not in self.asked:
                 return self.fault(f"a termination of {stream}, which is no subscription")
+            self.asked.remove(stream)
             self.subscriptions.pop(stream, None)
-            self.lost.discard(stream)
             return self.nucleus.requests.append((self.component, "terminate", stream))
         if stream != self.stream + 1:
             return self.fault(f"stream {stream} after {self.stream}")
@@ -243,6 +252,8 @@ class Client:
             return self.fault(f"the model of {operation}: {headers}")
         request = json.loads(message.payload)
         self.nucleus.requests.append((self.component, operation, request))
+        if operation.startswith("SubscribeTo"):
+            self.asked.add(stream)
         if operation in self.nucleus.unanswered:
             return None
         if error := self.nucleus.errors.get(operation):
@@ -264,6 +275,7 @@ class Client:
         return None
 
     def error(self, stream, name, text):
+        self.asked.discard(stream)
         payload = {"_message": text, "_errorCode": name} if self.nucleus.lite else {"message": text}
         self.send(ERROR, TERMINATE, stream, payload, name)
 
@@ -339,7 +351,6 @@ class Client:
             event = {"jsonMessage": {"message": message, "context": context}}
         if self.nucleus.lite and (objects(event) > LITE_OBJECTS or len(json.dumps(event)) > LITE_FRAME - 200):
             # Everybody's subscription to it ends, and nobody is told.
-            self.lost.add(stream)
             self.subscriptions.pop(stream)
             return 0
         self.send(MESSAGE, 0, stream, event, "SubscriptionResponseMessage")

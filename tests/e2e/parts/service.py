@@ -39,7 +39,7 @@ class Standin:
     def _ask(self, page, body=None):
         url = f"http://127.0.0.1:{self.control}/standin/{page}"
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as reply:
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as reply:
             return json.load(reply)
 
     def set_faults(self, **faults):

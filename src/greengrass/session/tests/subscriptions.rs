@@ -42,6 +42,19 @@ fn a_topic_that_is_refused_holds_nothing_else_up_and_is_asked_for_again_ever_les
 }
 
 #[test]
+fn each_subscription_that_may_live_is_ended_before_the_connection_is_closed() {
+    let settings = settings(&[(JSON, false), (BINARY, false), ("x", true)], false);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.refuse(2);
+    nucleus.later(QUIET).unwrap();
+    assert_eq!(nucleus.operations(), named(&[(5, "SubscribeToTopic"), (6, "SubscribeToTopic")]));
+    nucleus.refuse(6);
+    nucleus.session.leave();
+    assert_eq!(nucleus.operations(), named(&[(1, "terminate"), (5, "terminate"), (3, "terminate")]));
+}
+
+#[test]
 fn a_quiet_topic_is_subscribed_to_again() {
     let settings = settings(&[(JSON, false), (BINARY, true)], false);
     let mut statuses = statuses();
