@@ -9,19 +9,13 @@ use super::report::{Report, Step};
 use crate::config::Greengrass;
 use crate::error_chain::error_chain;
 use crate::foreign::file_name;
-use crate::greengrass::{Declined, GreengrassError, Probe, Settings};
+use crate::greengrass::{Declined, GreengrassError, Probe};
 use crate::prepare::Ready;
 use crate::relay::message::STATUS_TOPIC;
 
 /// Reports all steps that concern the nucleus. A component that runs meanwhile is left alone: the nucleus takes its token twice.
 pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut Report<'_>) {
-    let settings = Settings {
-        greengrass: greengrass.clone(),
-        frame_bytes: ready.plan.packet,
-        read_bytes: ready.plan.read,
-        gather: None,
-    };
-    let mut probe = match Probe::connect(&settings, report.deadline()).await {
+    let mut probe = match Probe::connect(&greengrass.socket, ready.plan.packet, report.deadline()).await {
         Ok(probe) => probe,
         Err(error) => {
             let advice = "run the check as the component does, and see whether the nucleus runs".to_owned();
@@ -30,7 +24,7 @@ pub(super) async fn examine(ready: &Ready, greengrass: &Greengrass, report: &mut
         }
     };
     report.ok(Step::IpcSocket, format!("{} accepts connections", file_name(&greengrass.socket)));
-    if let Err(error) = probe.log_in(&settings, report.deadline()) {
+    if let Err(error) = probe.log_in(&greengrass.token, report.deadline()) {
         let is_refused = error.is_for_the_token();
         let advice = "a token is good for one start of a component: run the check from its recipe";
         let advice = if is_refused { Some(advice) } else { advice_for(&error) };

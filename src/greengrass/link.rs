@@ -1,13 +1,13 @@
 //! The socket of a connection: bytes go to the session as they come, and from it as the nucleus takes them.
 
 use std::io;
+use std::path::Path;
 
 use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::task::yield_now;
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::Frames;
@@ -15,7 +15,7 @@ use super::rest::Rest;
 use super::session::{News, Session, Statuses};
 use super::{GreengrassError, Settings, since};
 use crate::limits::PUBLISHES;
-use crate::limits::greengrass::{ANSWER, LEAVE};
+use crate::limits::greengrass::ANSWER;
 use crate::log_limit::LogLimit;
 use crate::source::{Ends, Inbound, Received, Terms};
 use crate::time;
@@ -48,210 +48,112 @@ impl<'a> Link<'a> {
     /// One connection, from its beginning to its end.
     pub(super) async fn attend(&mut self, ends: &mut Ends) -> Result<End, GreengrassError> {
         self.was_up = false;
-        let mut stream = connect(self.settings).await?;
+        let mut stream = connect(&self.settings.greengrass.socket).await?;
+        let Self { settings, statuses, start, was_up, group, limit } = self;
+        let mut session = Session::new(since(*start), settings, statuses);
+        let mut frames = Frames::new(settings.frame_bytes);
+        let mut buffer = BytesMut::with_capacity(settings.read_bytes);
+        let (mut stopping, mut read_all, mut is_stuck) = (false, true, false);
         // Both ends of a Unix socket have the same default.
         let kernel = SockRef::from(&stream).send_buffer_size().unwrap_or_default();
-        let Self { settings, statuses, start, was_up, group, limit } = self;
-        let mut attended = Attended {
-            settings,
-            start: *start,
-            was_up,
-            group,
-            limit,
-            session: Session::new(since(*start), settings, statuses),
-            frames: Frames::new(settings.frame_bytes),
-            buffer: BytesMut::with_capacity(settings.read_bytes),
-            rest: Rest::new(settings.gather, kernel, Instant::now()),
-            stopping: false,
-            read_all: true,
-            is_stuck: false,
-        };
+        let mut rest = Rest::new(settings.gather, kernel, Instant::now());
         loop {
-            match attended.round(&mut stream, ends).await {
-                Ok(Next::Round) => {}
-                Ok(Next::Rest(end)) => stream = attended.rest(stream, end, ends).await?,
-                Ok(Next::End(end)) => {
-                    attended.leave(stream).await;
-                    return Ok(end);
+            let now = since(*start);
+            limit.flush(now);
+            let taken = take_frames(&mut frames, &mut buffer, &mut session, now, &mut rest);
+            // Also when the connection ended behind them: what was received is relayed.
+            while let Some(inbound) = next_inbound(&mut session, group, now, settings, was_up, limit) {
+                let is_group = matches!(inbound, Inbound::Publishes(_));
+                if ends.inbound.send(inbound).await.is_err() {
+                    return Ok(End::Abandoned);
                 }
-                Err(error) => {
-                    attended.leave(stream).await;
-                    return Err(error);
-                }
-            }
-        }
-    }
-}
-
-/// What comes after a round.
-enum Next {
-    Round,
-    /// Until then the socket need not be watched.
-    Rest(Instant),
-    End(End),
-}
-
-/// A connection, but for its socket.
-struct Attended<'a> {
-    settings: &'a Settings,
-    start: Instant,
-    was_up: &'a mut bool,
-    group: &'a mut Vec<Received>,
-    limit: &'a mut LogLimit,
-    session: Session<'a>,
-    frames: Frames,
-    buffer: BytesMut,
-    rest: Rest,
-    stopping: bool,
-    /// The last read left nothing in the socket.
-    read_all: bool,
-    /// The nucleus does not read.
-    is_stuck: bool,
-}
-
-impl Attended<'_> {
-    /// Takes what was read, and waits until there is more of it or something to send.
-    async fn round(&mut self, stream: &mut UnixStream, ends: &mut Ends) -> Result<Next, GreengrassError> {
-        let now = since(self.start);
-        self.limit.flush(now);
-        let taken = take_frames(&mut self.frames, &mut self.buffer, &mut self.session, now, &mut self.rest);
-        // Also when the connection ended behind them: what was received is relayed.
-        while let Some(inbound) = self.next_inbound(now) {
-            let is_group = matches!(inbound, Inbound::Publishes(_));
-            if ends.inbound.send(inbound).await.is_err() {
-                return Ok(Next::End(End::Abandoned));
-            }
-            if is_group {
-                let Some(taken) = ends.taken.recv().await else { return Ok(Next::End(End::Abandoned)) };
-                *self.group = taken;
-                self.rest.came(Instant::now(), self.read_all);
-            }
-        }
-        if taken? == Taken::Group {
-            return Ok(Next::Round);
-        }
-        let session = &mut self.session;
-        if self.stopping && (session.is_done() && session.out.is_empty() || ends.inbound.is_closed()) {
-            return Ok(Next::End(End::Stopped));
-        }
-        session.hurry = *ends.hurry.borrow();
-        let has_room = session.has_room();
-        let works = !session.out.is_empty() && !self.is_stuck || has_room && !ends.statuses.is_empty();
-        // What is there when the end is near is read at once.
-        if !works
-            && !self.stopping
-            && !session.hurry
-            && let Some(end) = self.rest.end(Instant::now(), has_room, session.awaited())
-        {
-            return Ok(Next::Rest(end));
-        }
-        make_room(&mut self.buffer, self.settings.read_bytes);
-        let deadline = [session.deadline(), self.limit.deadline()].into_iter().flatten().min();
-        let at = self.start + deadline.unwrap_or(now + ANSWER).since(time::Instant::default());
-        let (mut reader, mut writer) = stream.split();
-        // Reading comes behind the others: in full flow there is always something to read.
-        tokio::select! {
-            biased;
-            // First, so that as many as may be are written together.
-            message = ends.statuses.recv(), if session.has_room() && !self.stopping => match message {
-                Some(message) => session.publish_status(since(self.start), message)?,
-                None => self.stopping = true,
-            },
-            length = writer.write(&session.out), if !session.out.is_empty() => {
-                let length = length.map_err(|error| closed(session, Some(error)))?;
-                session.out.drain(..length);
-                self.is_stuck = false;
-                self.rest.wrote();
-                // The relay may have more of them.
-                yield_now().await;
-            }
-            Ok(()) = ends.hurry.changed() => {}
-            Ok(()) = ends.counters.changed() => {
-                let message = ends.counters.borrow_and_update().clone();
-                if *self.was_up {
-                    session.publish_counters(&message)?;
+                if is_group {
+                    let Some(taken) = ends.taken.recv().await else { return Ok(End::Abandoned) };
+                    *group = taken;
+                    rest.came(Instant::now(), read_all);
                 }
             }
-            read = reader.read_buf(&mut self.buffer) => {
-                let more = read.map_err(|error| closed(session, Some(error)))?;
-                if more == 0 {
-                    return Err(closed(session, None));
+            let has_sent = session.is_done() && session.out.is_empty();
+            match taken {
+                Ok(Taken::Group) => continue,
+                Ok(Taken::All) if !stopping || !has_sent && !ends.inbound.is_closed() => {}
+                over => {
+                    session.leave();
+                    // Where nobody reads any more, there is nobody to be told.
+                    let _: io::Result<usize> = SockRef::from(&stream).send(&session.out);
+                    return over.map(|_| End::Stopped);
                 }
-                // The nucleus does not read: else it would have been written to.
-                self.is_stuck = !session.out.is_empty();
-                // The socket held no more.
-                self.read_all = self.buffer.len() < self.buffer.capacity();
             }
-            // Last: to begin this wait costs a call of the kernel, and what is due is done in every round.
-            () = sleep_until(at) => {}
-        }
-        Ok(Next::Round)
-    }
-
-    /// Takes nothing from the socket until `end`, or until there is something to send.
-    async fn rest(&mut self, stream: UnixStream, end: Instant, ends: &mut Ends) -> Result<UnixStream, GreengrassError> {
-        let session = &mut self.session;
-        let unwatched = stream.into_std().map_err(|error| closed(session, Some(error)))?;
-        tokio::select! {
-            () = sleep_until(end) => {}
-            Ok(()) = ends.hurry.changed() => {}
-            message = ends.statuses.recv(), if session.has_room() => match message {
-                Some(message) => session.publish_status(since(self.start), message)?,
-                None => self.stopping = true,
-            },
-        }
-        UnixStream::from_std(unwatched).map_err(|error| closed(session, Some(error)))
-    }
-
-    /// Closes the connection, whatever became of it.
-    async fn leave(mut self, mut stream: UnixStream) {
-        self.session.leave();
-        // Where nobody reads any more, there is nobody to be told.
-        let _: Result<_, Elapsed> = timeout(LEAVE, stream.write_all(&self.session.out)).await;
-    }
-
-    /// What the relay's side is to know next: the news one by one, and then the publishes among them as a group.
-    fn next_inbound(&mut self, now: time::Instant) -> Option<Inbound> {
-        let settings = self.settings;
-        let filter = |index: usize| settings.greengrass.topics.get(index).map_or("", |topic| &topic.filter);
-        while let Some(news) = self.session.news() {
-            match news {
-                News::Publish(received) => self.group.push(received),
-                News::Ready => {
-                    *self.was_up = true;
-                    let status_bytes = settings.greengrass.status_bytes();
-                    return Some(Inbound::Up { status_bytes, resumed: false, terms: Terms::default() });
+            session.hurry = *ends.hurry.borrow();
+            let has_room = session.has_room();
+            let works = !session.out.is_empty() && !is_stuck || has_room && !ends.statuses.is_empty();
+            // What is there when the end is near is read at once.
+            if !works
+                && !stopping
+                && !session.hurry
+                && let Some(end) = rest.end(Instant::now(), has_room, session.awaited())
+            {
+                let unwatched = stream.into_std().map_err(|error| closed(&session, Some(error)))?;
+                tokio::select! {
+                    () = sleep_until(end) => {}
+                    Ok(()) = ends.hurry.changed() => {}
+                    message = ends.statuses.recv(), if has_room => match message {
+                        Some(message) => session.publish_status(since(*start), message)?,
+                        None => stopping = true,
+                    },
                 }
-                News::NotDelivered(index, why) => {
-                    let filter = filter(index);
-                    self.limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
+                stream = UnixStream::from_std(unwatched).map_err(|error| closed(&session, Some(error)))?;
+            }
+            make_room(&mut buffer, settings.read_bytes);
+            let deadline = [session.deadline(), limit.deadline()].into_iter().flatten().min();
+            let at = *start + deadline.unwrap_or(now + ANSWER).since(time::Instant::default());
+            let (mut reader, mut writer) = stream.split();
+            // Reading comes behind the others: in full flow there is always something to read.
+            tokio::select! {
+                biased;
+                // First, so that as many as may be are written together.
+                message = ends.statuses.recv(), if session.has_room() && !stopping => match message {
+                    Some(message) => session.publish_status(since(*start), message)?,
+                    None => stopping = true,
+                },
+                length = writer.write(&session.out), if !session.out.is_empty() => {
+                    let length = length.map_err(|error| closed(&session, Some(error)))?;
+                    session.out.drain(..length);
+                    is_stuck = false;
+                    rest.wrote();
+                    // The relay may have more of them.
+                    yield_now().await;
                 }
-                News::Delivered(index) => {
-                    let filter = filter(index);
-                    self.limit.info(now, format_args!("the nucleus delivers \"{filter}\" again"));
+                Ok(()) = ends.hurry.changed() => {}
+                Ok(()) = ends.counters.changed() => {
+                    let message = ends.counters.borrow_and_update().clone();
+                    if *was_up {
+                        session.publish_counters(&message)?;
+                    }
                 }
-                News::Unread(index) => {
-                    let filter = filter(index);
-                    self.limit.warn(
-                        now,
-                        format_args!("the nucleus sends a message of \"{filter}\" that cannot be read, ignored"),
-                    );
+                read = reader.read_buf(&mut buffer) => {
+                    let more = read.map_err(|error| closed(&session, Some(error)))?;
+                    if more == 0 {
+                        return Err(closed(&session, None));
+                    }
+                    // The nucleus does not read: else it would have been written to.
+                    is_stuck = !session.out.is_empty();
+                    // The socket held no more.
+                    read_all = buffer.len() < buffer.capacity();
                 }
-                News::StatusRefused(why, message) => return Some(Inbound::StatusRefused(why, message)),
-                News::StatusesHeldUp(held_up) => return Some(Inbound::StatusesHeldUp(held_up)),
+                // Last: to begin this wait costs a call of the kernel, and what is due is done in every round.
+                () = sleep_until(at) => {}
             }
         }
-        (!self.group.is_empty()).then(|| Inbound::Publishes(core::mem::take(self.group)))
     }
 }
 
 /// Opens the socket.
-pub(super) async fn connect(settings: &Settings) -> Result<UnixStream, GreengrassError> {
-    let path = &settings.greengrass.socket;
+pub(super) async fn connect(path: &Path) -> Result<UnixStream, GreengrassError> {
     // A nucleus that does not accept keeps us waiting where its queue is full.
     let connected = timeout(ANSWER, UnixStream::connect(path)).await;
     let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    connected.map_err(|error| GreengrassError::Connect { path: path.clone(), error })
+    connected.map_err(|error| GreengrassError::Connect { path: path.to_owned(), error })
 }
 
 /// Why it closed: nucleus lite answers a wrong token so.
@@ -288,6 +190,46 @@ fn take_frames(
     }
     session.go_on(now)?;
     Ok(Taken::Group)
+}
+
+/// What the relay's side is to know next: the news one by one, and then the publishes among them as a group.
+fn next_inbound(
+    session: &mut Session<'_>,
+    group: &mut Vec<Received>,
+    now: time::Instant,
+    settings: &Settings,
+    was_up: &mut bool,
+    limit: &mut LogLimit,
+) -> Option<Inbound> {
+    let filter = |index: usize| settings.greengrass.topics.get(index).map_or("", |topic| &topic.filter);
+    while let Some(news) = session.news() {
+        match news {
+            News::Publish(received) => group.push(received),
+            News::Ready => {
+                *was_up = true;
+                let status_bytes = settings.greengrass.status_bytes();
+                return Some(Inbound::Up { status_bytes, resumed: false, terms: Terms::default() });
+            }
+            News::NotDelivered(index, why) => {
+                let filter = filter(index);
+                limit.warn(now, format_args!("the nucleus does not deliver \"{filter}\", trying on: {why}"));
+            }
+            News::Delivered(index) => {
+                let filter = filter(index);
+                limit.info(now, format_args!("the nucleus delivers \"{filter}\" again"));
+            }
+            News::Unread(index) => {
+                let filter = filter(index);
+                limit.warn(
+                    now,
+                    format_args!("the nucleus sends a message of \"{filter}\" that cannot be read, ignored"),
+                );
+            }
+            News::StatusRefused(why, message) => return Some(Inbound::StatusRefused(why, message)),
+            News::StatusesHeldUp(held_up) => return Some(Inbound::StatusesHeldUp(held_up)),
+        }
+    }
+    (!group.is_empty()).then(|| Inbound::Publishes(core::mem::take(group)))
 }
 
 /// Room for the next read. For the rest of a frame there is some already.

@@ -5,16 +5,18 @@
 use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
 
+use super::GreengrassError;
 use super::event::Fault;
 use super::frame::{Frame, FrameError, Frames, flag, kind, put};
 use super::link::connect;
 use super::request::{self, operation};
-use super::{GreengrassError, Settings};
 use crate::config::PubsubTopic;
+use crate::foreign::Secret;
 use crate::limits::greengrass::HEADERS_BYTES;
 use crate::relay::message::STATUS_TOPIC;
 
@@ -28,8 +30,8 @@ pub struct Probe {
     buffer: BytesMut,
     /// Number of the last request.
     number: i32,
-    /// Requests by which messages come.
-    subscriptions: Vec<i32>,
+    /// Ends the subscriptions, as the connector does, see `Session::leave`.
+    farewell: Vec<u8>,
 }
 
 /// The nucleus answers that it does not do what it was asked for.
@@ -48,13 +50,13 @@ impl core::fmt::Debug for Probe {
 }
 
 impl Probe {
-    /// Connects to the socket.
+    /// Connects to the socket, to pass over frames of more than `frame_bytes`.
     ///
     /// # Errors
     /// Nobody listens there, or accepts before `deadline`.
-    pub async fn connect(settings: &Settings, deadline: Instant) -> Result<Self, GreengrassError> {
+    pub async fn connect(socket: &Path, frame_bytes: usize, deadline: Instant) -> Result<Self, GreengrassError> {
         let begin = Instant::now();
-        let connected = timeout_at(deadline, connect(settings)).await;
+        let connected = timeout_at(deadline, connect(socket)).await;
         let stream =
             connected.unwrap_or_else(|_| Err(GreengrassError::SilentFor("the connection", begin.elapsed())))?;
         let blocking = |stream: UnixStream| {
@@ -64,22 +66,16 @@ impl Probe {
         };
         let stream = stream.into_std().and_then(blocking);
         let stream = stream.map_err(|error| GreengrassError::Closed(Some(error)))?;
-        Ok(Self {
-            stream,
-            frames: Frames::new(settings.frame_bytes),
-            buffer: BytesMut::new(),
-            number: 0,
-            subscriptions: Vec::new(),
-        })
+        Ok(Self { stream, frames: Frames::new(frame_bytes), buffer: BytesMut::new(), number: 0, farewell: Vec::new() })
     }
 
     /// Presents the token.
     ///
     /// # Errors
     /// The nucleus does not take it, or what answers is none.
-    pub fn log_in(&mut self, settings: &Settings, deadline: Instant) -> Result<(), GreengrassError> {
+    pub fn log_in(&mut self, token: &Secret, deadline: Instant) -> Result<(), GreengrassError> {
         let mut out = Vec::new();
-        request::connect(&mut out, settings.greengrass.token.expose());
+        request::connect(&mut out, token.expose());
         let is_answer = |frame: &Frame| frame.kind == kind::CONNECT_ACK;
         match self.ask(&out, "the token", &is_answer, deadline) {
             Ok(answer) if answer.flags & flag::ACCEPTED != 0 => Ok(()),
@@ -96,10 +92,9 @@ impl Probe {
     pub fn subscribe(&mut self, topic: &PubsubTopic, deadline: Instant) -> Result<Option<Declined>, GreengrassError> {
         let operation = if topic.cloud { operation::SUBSCRIBE_CLOUD } else { operation::SUBSCRIBE };
         let payload = request::subscription(&topic.filter, topic.cloud);
-        self.subscriptions.push(self.number + 1);
         let declined = self.request(operation, &payload, "a subscription", deadline)?;
-        if declined.is_some() {
-            self.subscriptions.pop();
+        if declined.is_none() {
+            request::end(&mut self.farewell, self.number);
         }
         Ok(declined)
     }
@@ -187,11 +182,8 @@ impl Probe {
 }
 
 impl Drop for Probe {
-    /// As the connector leaves, see `Session::leave`.
     fn drop(&mut self) {
-        let mut out = Vec::new();
-        self.subscriptions.iter().for_each(|stream| request::end(&mut out, *stream));
         // Where nobody reads any more, there is nobody to be told.
-        let _: std::io::Result<()> = self.stream.write_all(&out);
+        let _: std::io::Result<usize> = self.stream.write(&self.farewell);
     }
 }

@@ -1,7 +1,7 @@
 //! The requests, as frames (`awsiot/greengrasscoreipc/model.py` of the AWS IoT Device SDK for Python has their shapes).
 //!
 //! Statuses go out as binary messages: nucleus lite 2.6.0 ends everybody's subscription at a JSON message of more than about
-//! fifty values (`core-bus/src/client_subscribe.c`).
+//! forty values (`core-bus/src/client_subscribe.c`).
 
 use super::frame::{flag, kind, put};
 
@@ -22,8 +22,9 @@ pub(super) fn connect(out: &mut Vec<u8>, token: &str) {
 
 /// Asks for `operation`. The stream is one more than that of the request before: the classic nucleus insists.
 pub(super) fn request(out: &mut Vec<u8>, stream: i32, operation: &str, payload: &[u8]) {
-    let (name, model) = (format!("aws.greengrass#{operation}"), format!("aws.greengrass#{operation}Request"));
-    let texts = [(":content-type", "application/json"), ("operation", &*name), ("service-model-type", &*model)];
+    let model = format!("aws.greengrass#{operation}Request");
+    let name = &model[..model.len() - "Request".len()];
+    let texts = [(":content-type", "application/json"), ("operation", name), ("service-model-type", &*model)];
     put(out, [kind::MESSAGE, 0, stream], &texts, payload);
 }
 

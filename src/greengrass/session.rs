@@ -248,8 +248,10 @@ impl<'a> Session<'a> {
     /// connection that a message is being sent over is closed with a subscription: `ggl_socket_pool_release` and the thread of
     /// `core-bus/src/client_subscribe.c` then wait for each other's mutex.
     pub(super) fn leave(&mut self) {
-        for stream in self.subscriptions.iter().flat_map(Subscription::streams) {
-            end(&mut self.out, stream);
+        for subscription in &self.subscriptions {
+            for stream in subscription.streams().into_iter().filter(|stream| *stream != 0) {
+                end(&mut self.out, stream);
+            }
         }
     }
 
@@ -319,8 +321,11 @@ impl<'a> Session<'a> {
         // Our own come back to a subscription that covers them.
         let is_ours = |received: &Received| [STATUS_TOPIC, COUNTERS_TOPIC].iter().any(|ours| received.topic == ours);
         let received = received.filter(|received| !is_ours(received));
-        let received = received.filter(|received| !self.subscriptions[index].is_repeated(now, frame.stream, received));
-        self.news.extend(received.map(News::Publish));
+        if let Some(received) = received
+            && !self.subscriptions[index].is_repeated(now, frame.stream, &received)
+        {
+            self.news.push_back(News::Publish(received));
+        }
         if frame.flags & flag::TERMINATE != 0 {
             if frame.stream == self.subscriptions[index].stream {
                 self.news.push_back(News::NotDelivered(index, "it has ended the subscription".to_owned()));

@@ -73,9 +73,9 @@ impl Subscription {
         self.stream == stream || self.former == stream
     }
 
-    /// The requests that are to be ended when it is no longer wanted.
-    pub(super) fn streams(&self) -> impl Iterator<Item = i32> + use<> {
-        [self.former, self.stream].into_iter().filter(|stream| *stream != 0)
+    /// The requests that it may come by; zero: none.
+    pub(super) const fn streams(&self) -> [i32; 2] {
+        [self.former, self.stream]
     }
 
     /// It is made anew: until that is granted, nothing is missed of what the former one may still deliver.

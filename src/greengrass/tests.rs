@@ -263,11 +263,11 @@ async fn the_probe_tells_what_is_refused_and_goes_on() {
     let settings = Settings { greengrass, frame_bytes: LIMIT, read_bytes: 1000, gather: None };
     let deadline = Instant::now() + Duration::from_secs(60);
     let (stream, mut probe) = tokio::join!(async { listener.accept().await.unwrap().0 }, async {
-        Probe::connect(&settings, deadline).await.unwrap()
+        Probe::connect(&settings.greengrass.socket, LIMIT, deadline).await.unwrap()
     });
     let mut peer = Peer { stream, frames: Frames::new(LIMIT), buffer: BytesMut::new() };
     peer.says(kind::CONNECT_ACK, flag::ACCEPTED, 0, b"").await;
-    probe.log_in(&settings, deadline).unwrap();
+    probe.log_in(&settings.greengrass.token, deadline).unwrap();
     peer.says(kind::ERROR, flag::TERMINATE, 1, br#"{"message": "no"}"#).await;
     assert_eq!(probe.subscribe(&topic, deadline).unwrap().unwrap().why, "x: no");
     peer.says(kind::MESSAGE, 0, 2, b"{}").await;
@@ -291,7 +291,7 @@ async fn the_probe_tells_that_the_nucleus_has_gone() {
     settings.greengrass.socket = folder.path().join("ipc.socket");
     let listener = UnixListener::bind(&settings.greengrass.socket).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings, deadline));
+    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings.greengrass.socket, LIMIT, deadline));
     let mut probe = probe.unwrap();
     drop(peer);
     assert!(probe.publish_status(&Bytes::from_static(b"x"), true, deadline).is_err());
@@ -307,13 +307,14 @@ async fn logged_in(bytes: &[u8], ends: bool, within: Duration) -> Result<(), Gre
     let mut settings = scripted(LIMIT);
     settings.greengrass.socket = folder.path().join("ipc.socket");
     let listener = UnixListener::bind(&settings.greengrass.socket).unwrap();
-    let (peer, probe) = tokio::join!(listener.accept(), Probe::connect(&settings, Instant::now() + LONG));
+    let (peer, probe) =
+        tokio::join!(listener.accept(), Probe::connect(&settings.greengrass.socket, LIMIT, Instant::now() + LONG));
     let (mut peer, _) = peer.unwrap();
     peer.write_all(bytes).await.unwrap();
     if ends {
         peer.shutdown().await.unwrap();
     }
-    probe.unwrap().log_in(&settings, Instant::now() + within)
+    probe.unwrap().log_in(&settings.greengrass.token, Instant::now() + within)
 }
 
 #[tokio::test]

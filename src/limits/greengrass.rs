@@ -71,8 +71,6 @@ pub const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration:
 /// Attempts in a row at which the nucleus does not take the token, until the process ends so that its start brings a new one.
 /// Lite refuses by closing, as it does when it stops; and three ends in an hour make a component `BROKEN`.
 pub const TOKEN_REFUSED: u32 = 5;
-/// How long the nucleus may take to read that the subscriptions are ended, before the connection is closed.
-pub const LEAVE: Duration = Duration::from_millis(200);
 /// How long messages may wait for the disk of the spool to make room. Nucleus lite waits with everybody's messages meanwhile.
 pub const DISK_WAIT: Duration = Duration::from_secs(1);
 /// After SIGTERM: how long held records may still be sent, and how long their statuses may take. The classic nucleus kills

@@ -106,7 +106,9 @@ def spool(tmp_path):
     memory = Path("/dev/shm")
     in_memory = memory.is_dir() and shutil.disk_usage(memory).free >= SPOOLS
     with tempfile.TemporaryDirectory(dir=memory if in_memory else tmp_path) as folder:
-        yield Path(folder)
+        spool = Path(folder) / "spool"
+        spool.mkdir(mode=0o700)
+        yield spool
 
 
 @pytest.fixture
