@@ -349,7 +349,11 @@ impl<'a> Session<'a> {
                 }
             }
             (Settled::Refused(message), Err(fault)) => {
-                self.news.push_back(News::StatusRefused(fault.to_string(), message));
+                let mut reason = fault.to_string();
+                if cloud {
+                    reason.insert_str(0, "AWS IoT Core: ");
+                }
+                self.news.push_back(News::StatusRefused(reason, message));
             }
             _ => {}
         }

@@ -127,6 +127,7 @@ def test_while_the_broker_is_away_no_counters_wait_for_it(broker, connect, opera
     operator.wait(lambda one: one["uptime_s"] >= 1, "two messages")
     broker.stop()
     connector.wait_log("broker not connected")
+    until(lambda: not operator.paho.is_connected(), "the operator's connection to end")
     operator.subscribed = False
     before, uptime = len(operator.counters()), asked(connector)["uptime_s"]
     until(lambda: asked(connector)["uptime_s"] >= uptime + 4, "several intervals")

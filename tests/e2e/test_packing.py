@@ -59,7 +59,7 @@ def test_each_reading_is_accepted_once_and_its_status_has_the_id_of_its_record(f
 def test_a_pack_that_is_too_large_for_the_service_comes_again_in_parts(connect, client, standin):
     too_large = {"status": 413, "code": "TooLarge", "message": "too large"}
     standin.set_faults(streams={STREAM: too_large})
-    connect(**PACKED)
+    connect(definition(PublishInterval="3"), **PACKED)
     client.send_all([client.send("one", "1"), client.send("two", "2")])
     entries = client.wait_entries(2, within=60)
     assert {(entry["status"], entry["ErrorCode"]) for entry in entries} == {("fail", "TooLarge")}
@@ -68,9 +68,8 @@ def test_a_pack_that_is_too_large_for_the_service_comes_again_in_parts(connect, 
 
 def test_binary_publishes_are_packed_when_asked_for(connect, client, standin):
     for binary, expected in [("0", [b"a\x00", b"b\xff"]), ("1", [b"a\x00\x1eb\xff"])]:
-        connector = connect(
-            FIREHOSE_CONNECTOR_PACK="100", FIREHOSE_CONNECTOR_PACK_BINARY=binary, FIREHOSE_CONNECTOR_DELIMITER="%1E"
-        )
+        packed = {"FIREHOSE_CONNECTOR_PACK": "100", "FIREHOSE_CONNECTOR_DELIMITER": "%1E"}
+        connector = connect(definition(PublishInterval="3"), FIREHOSE_CONNECTOR_PACK_BINARY=binary, **packed)
         before = len(standin.records())
         client.payloads.clear()
         client.send_all(client.send_binary(data) for data in (b"a\x00", b"b\xff"))

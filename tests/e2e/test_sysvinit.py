@@ -131,6 +131,7 @@ def test_it_starts_and_stops_with_the_exit_codes_of_the_lsb(configured):
     assert init("start") == (0, f"{NAME}: runs already\n")
     (pid,) = init.processes()
     assert Path(f"/proc/{pid}").owner() == USER
+    until(lambda: init.logged("broker not connected"), "an attempt to connect")
     assert init("stop")[0] == 0
     assert init.processes() == []
     assert init("status")[0] == 3

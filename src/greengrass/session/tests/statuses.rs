@@ -88,6 +88,20 @@ fn statuses_under_way_at_a_broken_connection_are_all_sent_again_as_the_nucleus_r
 }
 
 #[test]
+fn a_refusal_by_the_cloud_says_that_it_is_its() {
+    let settings = settings(&[(JSON, false)], true);
+    let mut statuses = statuses();
+    let mut nucleus = Nucleus::ready(&settings, &mut statuses);
+    nucleus.publish_status("one");
+    let [(local, ..)] = nucleus.asked()[..] else { panic!("none") };
+    nucleus.grant(local);
+    let [(cloud, ..)] = nucleus.asked()[..] else { panic!("none") };
+    nucleus.refuse(cloud);
+    let refused = News::StatusRefused("AWS IoT Core: UnauthorizedError: no".to_owned(), Bytes::from_static(b"one"));
+    assert_eq!(nucleus.news(), [refused]);
+}
+
+#[test]
 fn no_more_statuses_are_under_way_than_are_kept_for_the_cloud() {
     let settings = settings(&[(JSON, false)], true);
     let mut statuses = statuses();
