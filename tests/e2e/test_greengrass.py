@@ -336,11 +336,16 @@ def test_the_doctor_does_not_take_a_device_that_is_offline_for_one_without_right
 
 def test_the_doctor_says_how_long_it_waited_and_that_nobody_answered(nucleus, standin):
     nucleus.unanswered = {"SubscribeToTopic"}
-    found = steps(run(["check", "--online", "--json"], component(nucleus, standin)))
-    subscribe = found["ipc-subscribe"]
-    assert subscribe["found"] == f"the nucleus did not answer a subscription within {STEP} s"
-    assert STEP * 1000 <= subscribe["ms"] < 2 * STEP * 1000
-    assert found["ipc-publish"]["found"] == "the nucleus does not answer"
+
+    def wait():
+        found = steps(run(["check", "--online", "--json"], component(nucleus, standin)))
+        subscribe = found["ipc-subscribe"]
+        assert subscribe["found"] == f"the nucleus did not answer a subscription within {STEP} s"
+        assert found["ipc-publish"]["found"] == "the nucleus does not answer"
+        assert subscribe["ms"] >= STEP * 1000
+        return subscribe["ms"] / 1000
+
+    quickest(wait, STEP + 1)
 
 
 def test_the_doctor_answers_pings_and_tells_a_nucleus_from_something_else(nucleus, standin):
@@ -382,7 +387,7 @@ def test_what_the_uplink_does_not_take_waits_on_disk_and_outlasts_a_stop(connect
     until(lambda: connector.counters()["spool_records"] == 5000, "more on disk than the queue has room for")
     # An emulator has memory of its own.
     assert RUNNER or connector.memory() - before < 3000
-    assert connector.stop() == 0
+    assert connector.stop(within=5) == 0
     standin.heal()
     connect(definition(PublishInterval="1"), **settings)
     until(lambda: set(standin.records()) >= set(records), "all of them", within=60)
